@@ -1,0 +1,65 @@
+"""Every error the algorithm can raise, as one tree: each says requirement, received and remedy."""
+
+from __future__ import annotations
+
+
+class CoreError(Exception):
+    """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
+
+    def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
+        super().__init__(f"{requirement}; received {received}. {remedy}")
+        self.requirement = requirement
+        self.received = received
+        self.remedy = remedy
+
+
+class ConfigError(CoreError):
+    """A configuration value lies outside its documented range, or its key is unknown."""
+
+
+class ShapeError(CoreError):
+    """An array or tensor has another shape, dtype or value range than the function documents."""
+
+
+class TooFewImages(CoreError):
+    """A build needs at least two nominal images."""
+
+
+class TooFewNominalImages(CoreError):
+    """The asked false-reject rate needs more nominal images than there are; the rank is never clamped."""
+
+
+class MemoryBudgetError(CoreError):
+    """A build cannot fit in the memory or disk it may use; raised before any work, with the numbers."""
+
+
+class Cancelled(CoreError):
+    """The caller asked a build to stop."""
+
+
+class SearchError(CoreError):
+    """A search was asked for more neighbours than the index holds, or in another dimension."""
+
+
+class EvaluationError(CoreError):
+    """A metric was asked for without both classes, or with maps and masks that do not match."""
+
+
+class BankError(CoreError):
+    """Root of everything a bank file can be refused for."""
+
+
+class BankCorrupt(BankError):
+    """The file is truncated, edited or no bank: its structure or its digest does not hold."""
+
+
+class BankFormatTooNew(BankError):
+    """The file names a format version this release does not read."""
+
+
+class BankHostile(BankError):
+    """The file declares what no honest writer writes: huge shapes, paths in names, unknown tensors."""
+
+
+class BankMismatch(BankError):
+    """The bank was built with another backbone, other weights, or scores its conformance images differently."""

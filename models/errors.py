@@ -1,0 +1,41 @@
+"""Every error a backbone or its weights can raise, as one tree: each says requirement, received and remedy."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
+
+    def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
+        super().__init__(f"{requirement}; received {received}. {remedy}")
+        self.requirement = requirement
+        self.received = received
+        self.remedy = remedy
+
+
+class UnknownBackbone(ModelError):
+    """No backbone of that name is in the table."""
+
+
+class WeightsNotFound(ModelError):
+    """The weights are not at hand and could not be fetched."""
+
+
+class WeightsRefused(ModelError):
+    """Root of everything a weights file can be refused for."""
+
+
+class WeightsCorrupt(WeightsRefused):
+    """The file is no readable weights file, or holds NaN or infinite values."""
+
+
+class WeightsWrongArchitecture(WeightsRefused):
+    """A tensor that the layers need is absent or has another shape."""
+
+
+class WeightsWrongDigest(WeightsRefused):
+    """The file's digest is not the one the backbone's table pins."""
+
+
+class RuntimeUnavailable(ModelError):
+    """The asked runtime or precision is not installed or not supported by this processor."""
