@@ -1,0 +1,80 @@
+"""Feature maps -> locally aware patch vectors (Roth et al. 2022, Eq. 1-3).
+
+Letters: b images, p patches, d dimensions, c channels of a layer, h w rows and columns of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float32
+from torch import Tensor
+
+from core.errors import ConfigError, ShapeError
+
+
+@dataclass(frozen=True)
+class PatchConfig:
+    """Neighbourhood of a patch. size: odd side of the averaged window, in cells of each layer's own map.
+
+    stride: every how many cells of the finest map a patch is taken.
+    """
+
+    size: int = 3
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.size <= 15 and self.size % 2 == 1):
+            raise ConfigError(
+                requirement="patch size must be odd, from 1 to 15", received=str(self.size), remedy="choose 3"
+            )
+        if not 1 <= self.stride <= 8:
+            raise ConfigError(
+                requirement="patch stride must be from 1 to 8", received=str(self.stride), remedy="choose 1"
+            )
+
+
+class Patches(NamedTuple):
+    """Patch vectors of a batch, row-major over ``grid`` = (rows, columns), p = rows * columns."""
+
+    vectors: Float32[Tensor, "b p d"]
+    grid: tuple[int, int]
+
+
+def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
+    """Average each layer's neighbourhoods, bring all to the first layer's grid, concatenate the channels.
+
+    maps: one (b, c, h, w) float32 tensor a layer, finest first. Returns vectors (b, p, d), d = sum of c.
+    The window average counts only cells inside the map, so that a border patch is no darker than its
+    neighbours (the paper leaves the border open). Raises ShapeError for no maps or maps of unequal b.
+    """
+    if not maps or any(m.ndim != 4 or m.shape[0] != maps[0].shape[0] for m in maps):
+        raise ShapeError(
+            requirement="feature maps must be (b, c, h, w) with the same b for every layer",
+            received=str([tuple(m.shape) for m in maps]),
+            remedy="pass one batch's maps, finest layer first",
+        )
+    averaged = [_neighbourhood_mean(m, config.size) for m in maps]  # Eq. 2, (b, c, h, w) each
+    averaged[0] = averaged[0][:, :, :: config.stride, :: config.stride]  # Eq. 3: the patches taken
+    b, _, h, w = averaged[0].shape
+    fine = (maps[0].shape[2], maps[0].shape[3])
+    aligned = [averaged[0], *(_align(m, fine, config.stride) for m in averaged[1:])]
+    vectors = torch.cat([m.permute(0, 2, 3, 1) for m in aligned], dim=-1)  # (b, h, w, d)
+    return Patches(vectors.reshape(b, h * w, -1).to(torch.float32), (h, w))
+
+
+def _neighbourhood_mean(maps: Float32[Tensor, "b c h w"], size: int) -> Float32[Tensor, "b c h w"]:
+    if size == 1:
+        return maps
+    return F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
+
+
+def _align(maps: Float32[Tensor, "b c h w"], fine: tuple[int, int], stride: int) -> Tensor:
+    """Bilinear upsampling to the finest layer's grid, then the same stride as that layer's."""
+    if tuple(maps.shape[2:]) != fine:
+        maps = F.interpolate(maps, size=fine, mode="bilinear", align_corners=False)
+    return maps[:, :, ::stride, ::stride]
