@@ -1,4 +1,4 @@
-"""Every error a backbone or its weights can raise, as one tree: each says requirement, received and remedy."""
+"""Every error a backbone or its weights can raise: each says requirement, received and remedy."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""The table of backbones: what each computes, what it expects and where its weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from models import architectures
+from models.errors import UnknownBackbone
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What one backbone is. ``channels`` and ``strides`` (input pixels a feature cell) run beside ``layers``.
+
+    An image enters as RGB in [0, 1], less ``mean``, divided by ``std``. ``build`` returns the module cut
+    after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused`` are the
+    prefixes of tensors that a full file may hold beyond those; anything else refuses the file.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    mean: Triple
+    std: Triple
+    licence: str
+    build: Callable[[], nn.Module]
+    unused: tuple[str, ...] = ()
+    digest: str | None = None  # sha256 over the needed tensors, see models/tensors.py
+    url: str | None = None
+    file_sha256: str | None = None  # the leading digits of the sha256 of the published file
+    packaged: Callable[[], Path] | None = None
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.layers) == len(self.channels) == len(self.strides) > 0:
+            raise ValueError(f"layers, channels and strides must have one length, got {self}")
+        if self.url is not None and self.file_sha256 is None:
+            raise ValueError(f"a backbone with a url needs the sha256 of its file, got {self}")
+
+    @property
+    def dimension(self) -> int:
+        """Channels of all layers together: the length of one patch vector."""
+        return sum(self.channels)
+
+
+def _resnet(name: str, channels: tuple[int, int], file: str, digest: str | None = None) -> BackboneSpec:
+    """Layers 2 and 3 of a torchvision ResNet, IMAGENET1K_V1; the published file's name ends in its sha256."""
+    return BackboneSpec(
+        name=name,
+        layers=("layer2", "layer3"),
+        channels=channels,
+        strides=(8, 16),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        licence="BSD-3-Clause",
+        build=lambda: architectures.resnet(name),
+        unused=("layer4.", "fc."),
+        digest=digest,
+        url=f"https://download.pytorch.org/models/{file}",
+        file_sha256=file.removesuffix(".pth").rpartition("-")[2],
+    )
+
+
+_EFFICIENTNET_LITE2 = BackboneSpec(
+    name="efficientnet-lite2",
+    layers=("blocks.2", "blocks.4"),
+    channels=(48, 120),
+    strides=(8, 16),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    licence="Apache-2.0",
+    build=architectures.efficientnet_lite2,
+    unused=("blocks.5.", "blocks.6.", "conv_head.", "bn2.", "classifier."),
+    file_sha256="9656183e",
+    packaged=architectures.efficientnet_lite2_file,
+    rename=architectures.efficientnet_lite2_names,
+)
+
+REFERENCE = "resnet50"
+EMBEDDED = "efficientnet-lite2"
+
+SPECS: dict[str, BackboneSpec] = {
+    spec.name: spec
+    for spec in (
+        _resnet("resnet50", (512, 1024), "resnet50-0676ba61.pth"),
+        _resnet("wide_resnet50_2", (512, 1024), "wide_resnet50_2-95faca4d.pth"),
+        _resnet("resnet18", (128, 256), "resnet18-f37072fd.pth"),
+        _EFFICIENTNET_LITE2,
+    )
+}
+
+
+def spec_of(name: str) -> BackboneSpec:
+    """The table's entry for a name; raises UnknownBackbone with the names there are."""
+    if name not in SPECS:
+        raise UnknownBackbone(
+            requirement="A backbone is one of the table",
+            received=repr(name),
+            remedy=f"Choose one of {', '.join(SPECS)}.",
+        )
+    return SPECS[name]
