@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from models.torchvision_shim import ensure_torchvision
@@ -62,5 +63,6 @@ def efficientnet_lite2_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
     ensure_torchvision()
     import timm
 
-    names = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
+    with torch.device("meta"):
+        names = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
     return dict(zip(names, tensors.values(), strict=False))

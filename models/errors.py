@@ -39,3 +39,11 @@ class WeightsWrongDigest(WeightsRefused):
 
 class RuntimeUnavailable(ModelError):
     """The asked runtime or precision is not installed or not supported by this processor."""
+
+
+class WeightsNotWritten(ModelError):
+    """The weights could not be written where they were to go."""
+
+
+class InputRefused(ModelError):
+    """The batch given to a backbone has another shape or dtype than it documents."""

@@ -19,8 +19,8 @@ class BackboneSpec:
     """What one backbone is. ``channels`` and ``strides`` (input pixels a feature cell) run beside ``layers``.
 
     An image enters as RGB in [0, 1], less ``mean``, divided by ``std``. ``build`` returns the module cut
-    after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused`` are the
-    prefixes of tensors that a full file may hold beyond those; anything else refuses the file.
+    after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused``
+    are the prefixes of tensors that a full file may hold beyond those; any other refuses the file.
     """
 
     name: str
@@ -78,6 +78,7 @@ _EFFICIENTNET_LITE2 = BackboneSpec(
     licence="Apache-2.0",
     build=architectures.efficientnet_lite2,
     unused=("blocks.5.", "blocks.6.", "conv_head.", "bn2.", "classifier."),
+    digest="3e7ba766094517b7803feabee5f2f232de68221728e8e3158c92548abd393a74",
     file_sha256="9656183e",
     packaged=architectures.efficientnet_lite2_file,
     rename=architectures.efficientnet_lite2_names,
@@ -89,7 +90,12 @@ EMBEDDED = "efficientnet-lite2"
 SPECS: dict[str, BackboneSpec] = {
     spec.name: spec
     for spec in (
-        _resnet("resnet50", (512, 1024), "resnet50-0676ba61.pth"),
+        _resnet(
+            "resnet50",
+            (512, 1024),
+            "resnet50-0676ba61.pth",
+            digest="e84367152a00adc9ad119f7bd60a7551dce145ced690ec4bd99f9f15189178f0",
+        ),
         _resnet("wide_resnet50_2", (512, 1024), "wide_resnet50_2-95faca4d.pth"),
         _resnet("resnet18", (128, 256), "resnet18-f37072fd.pth"),
         _EFFICIENTNET_LITE2,

@@ -1,0 +1,107 @@
+"""A frozen feature extractor: normalised images in, the feature maps of its spec's layers out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from models.checkpoint import Weights
+from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
+from models.fold import fold_batch_norms
+from models.runtime import Runtime, open_runtime
+from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
+from models.weights import Found, find_weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """One backbone with verified weights in a runtime.
+
+    ``digest`` is the content digest of its weights, ``source`` where they came from (file, cache, package or
+    download), ``notice`` a sentence the user must see, or None.
+    """
+
+    spec: BackboneSpec
+    digest: str
+    source: str
+    path: Path
+    notice: str | None
+    engine: Runtime = field(repr=False)
+
+    @property
+    def runtime(self) -> str:
+        """What executes it: torch, torch-cuda or openvino."""
+        return self.engine.name
+
+    @property
+    def precision(self) -> str:
+        """float32 or bfloat16."""
+        return self.engine.precision
+
+    def __call__(self, batch: Tensor) -> list[Float32[Tensor, "b _ _ _"]]:
+        """Maps (b, c, h / stride, w / stride) in spec order of a float32 batch (b, 3, h, w); contiguous, on CPU.
+
+        The batch is RGB, normalised by the spec's mean and std. Raises InputRefused.
+        """
+        side = max(self.spec.strides)
+        rgb = batch.ndim == 4 and batch.shape[1] == 3 and batch.dtype == torch.float32
+        if not (rgb and len(batch) > 0 and min(batch.shape[2:]) >= side):
+            raise InputRefused(
+                requirement=f"A batch is float32 (b, 3, h, w) with b at least 1, h and w at least {side}",
+                received=f"{batch.dtype} of shape {tuple(batch.shape)}",
+                remedy="Prepare images with core.preprocess.to_tensor and stack them.",
+            )
+        return self.engine(batch)
+
+
+def load_backbone(
+    name: str = "auto",
+    weights: Path | None = None,
+    allow_fetch: bool = True,
+    runtime: str = "auto",
+    threads: int | None = None,
+    precision: str = "float32",
+    accept_digest: str | None = None,
+) -> Backbone:
+    """Find, verify and load a backbone of the table, frozen and folded.
+
+    ``auto`` is the reference, resnet50, where its weights are at hand, given or can be fetched, else the
+    embedded one, and then the notice says so. ``threads`` bounds the runtime's threads; None leaves them as they are.
+    Raises UnknownBackbone, WeightsNotFound, WeightsRefused, RuntimeUnavailable.
+    """
+    notice = None
+    spec = spec_of(REFERENCE if name == "auto" else name)
+    try:
+        found = find_weights(spec, weights, allow_fetch, accept_digest)
+    except (WeightsNotFound, WeightsNotWritten) as error:
+        if name != "auto" or weights is not None:
+            raise
+        spec = spec_of(EMBEDDED)
+        found = find_weights(spec)
+        notice = f"Using the embedded backbone {EMBEDDED} in place of {REFERENCE}: {error}"
+    notice = notice or _unpublished(spec, found)
+    if notice is not None:
+        log.warning(notice)
+    engine = open_runtime(load_module(spec, found.weights), runtime, precision, threads)
+    return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine)
+
+
+def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:
+    """The spec's module with these weights in it, in eval mode, its batch norms folded, without gradients."""
+    with torch.device("meta"):
+        module = spec.build()
+    module.load_state_dict(weights.tensors, strict=False, assign=True)  # read_weights was strict
+    return fold_batch_norms(module.eval()).requires_grad_(False)
+
+
+def _unpublished(spec: BackboneSpec, found: Found) -> str | None:
+    if spec.digest in (None, found.weights.digest):
+        return None
+    return f"The weights of {spec.name} are not the published ones: their digest is {found.weights.digest}."

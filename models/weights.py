@@ -1,0 +1,144 @@
+"""Where a backbone's weights come from: a file, the cache, a package, the publisher's URL, or an error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from models.checkpoint import Weights, read_weights, recorded_digest, write_trimmed
+from models.download import download
+from models.errors import WeightsNotFound, WeightsRefused
+from models.spec import SPECS, BackboneSpec, spec_of
+
+Source = Literal["file", "cache", "package", "download"]
+Progress = Callable[[int, int], None]  # bytes done, bytes in all (0 where the server does not say)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Verified weights, the kind of place they came from and the file they lie in."""
+
+    weights: Weights
+    source: Source
+    path: Path
+
+
+@dataclass(frozen=True)
+class WeightsStatus:
+    """One backbone's line in a listing. ``status``: ready, refused (``detail`` says why), or absent."""
+
+    name: str
+    status: Literal["ready", "refused", "absent"]
+    source: Source | None
+    path: Path | None
+    size: int | None  # bytes of the file
+    digest: str | None
+    licence: str
+    detail: str
+
+
+def cache_file(spec: BackboneSpec) -> Path:
+    """Where the cache keeps it: NOMINAL_CACHE, else XDG_CACHE_HOME/nominal, else ~/.cache/nominal."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nominal"
+    return Path(os.environ.get("NOMINAL_CACHE") or base) / "weights" / f"{spec.name}.safetensors"
+
+
+def find_weights(
+    spec: BackboneSpec,
+    file: Path | None = None,
+    allow_fetch: bool = True,
+    accept_digest: str | None = None,
+    progress: Progress | None = None,
+) -> Found:
+    """Verified weights from the first place that has them; a place that has a bad file ends the search.
+
+    Raises WeightsNotFound, WeightsRefused, WeightsNotWritten.
+    """
+    if file is not None:
+        return Found(read_weights(file, spec, accept_digest), "file", file)
+    found = _at_hand(spec)
+    if found is not None:
+        return found
+    if allow_fetch and spec.url is not None:
+        return fetch(spec.name, progress)
+    raise WeightsNotFound(
+        requirement=f"Weights of {spec.name} are given, cached or may be fetched",
+        received=f"none in {cache_file(spec)}, and fetching was not allowed",
+        remedy=_remedy(spec),
+    )
+
+
+def list_weights() -> list[WeightsStatus]:
+    """Every backbone and whether its weights are at hand, read and verified; never tries the network."""
+    return [_status(spec) for spec in SPECS.values()]
+
+
+def fetch(name: str, progress: Progress | None = None) -> Found:
+    """Download the published file, verify it and put what is needed of it into the cache.
+
+    Raises UnknownBackbone, WeightsNotFound, WeightsRefused, WeightsNotWritten.
+    """
+    spec = spec_of(name)
+    if spec.url is None:
+        raise WeightsNotFound(
+            requirement="Weights to fetch have a publisher's URL",
+            received=f"{name}, which has none",
+            remedy=f"{name} comes inside a package that Nominal installs."
+            if spec.packaged
+            else _remedy(spec),
+        )
+    target = cache_file(spec)
+    with download(spec.url, target.parent, _remedy(spec), progress) as file:
+        weights = read_weights(file, spec)
+    write_trimmed(weights, spec, target)
+    return Found(weights, "download", target)
+
+
+def import_file(name: str, path: Path, accept_digest: str | None = None) -> Found:
+    """Verify a weights file and put what is needed of it into the cache. Raises as read_weights does."""
+    spec = spec_of(name)
+    weights = read_weights(path, spec, accept_digest)
+    write_trimmed(weights, spec, cache_file(spec))
+    return Found(weights, "cache", cache_file(spec))
+
+
+def export(name: str, out: Path) -> Found:
+    """Write the weights at hand as a trimmed safetensors file, for a machine without a network.
+
+    The same weights give the same bytes. Raises WeightsNotFound, WeightsRefused, WeightsNotWritten.
+    """
+    spec = spec_of(name)
+    found = find_weights(spec, allow_fetch=False)
+    write_trimmed(found.weights, spec, out)
+    return found
+
+
+def _at_hand(spec: BackboneSpec) -> Found | None:
+    cached = cache_file(spec)
+    if cached.exists():
+        # what import_file accepted stays accepted: the cache vouches by the digest it recorded
+        return Found(read_weights(cached, spec, recorded_digest(cached)), "cache", cached)
+    if spec.packaged is not None:
+        return Found(read_weights(spec.packaged(), spec), "package", spec.packaged())
+    return None
+
+
+def _status(spec: BackboneSpec) -> WeightsStatus:
+    try:
+        found = _at_hand(spec)
+    except (WeightsRefused, WeightsNotFound) as error:
+        return WeightsStatus(spec.name, "refused", None, None, None, None, spec.licence, str(error))
+    if found is None:
+        return WeightsStatus(spec.name, "absent", None, None, None, None, spec.licence, _remedy(spec))
+    size, digest = found.path.stat().st_size, found.weights.digest
+    return WeightsStatus(spec.name, "ready", found.source, found.path, size, digest, spec.licence, "")
+
+
+def _remedy(spec: BackboneSpec) -> str:
+    carry = f"carry {spec.url or 'its file'} here and run `nominal weights import {spec.name} FILE`"
+    if spec.url is None:
+        return carry.capitalize() + "."
+    return f"Run `nominal weights fetch {spec.name}` where there is a network, or {carry}."
