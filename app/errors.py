@@ -7,7 +7,8 @@ class AppError(Exception):
     """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
 
     def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
-        super().__init__(f"{requirement}; received {received}. {remedy}")
+        first, last = requirement[:1].upper() + requirement[1:], remedy[:1].upper() + remedy[1:].rstrip(".")
+        super().__init__(f"{first}; received {received}. {last}.")
         self.requirement = requirement
         self.received = received
         self.remedy = remedy
@@ -31,6 +32,18 @@ class ImageTooSmall(ImageRefused):
 
 class ImageFormatUnsupported(ImageRefused):
     """Not an image, or an image in a format that is not read."""
+
+
+class ImageManyFrames(ImageFormatUnsupported):
+    """An animation or a file of several pages: which one to inspect is nowhere said."""
+
+
+class ImagePixelsUnsupported(ImageFormatUnsupported):
+    """A format that is read, with pixels that are not: floats, signed or 32-bit integers, CIELAB, rare codecs."""
+
+
+class ImageUnreadable(ImageRefused):
+    """A file that the system does not let be read."""
 
 
 class ImageCorrupt(ImageRefused):

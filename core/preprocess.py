@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from core.errors import ConfigError, ShapeError
 
-Fit = Literal["stretch", "short_side", "letterbox"]
+FITS = ("stretch", "short_side", "letterbox")
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 
@@ -32,7 +31,7 @@ class InputConfig:
     """
 
     size: int = 256
-    fit: Fit = "stretch"
+    fit: str = "stretch"
     crop: int | None = None
 
     def __post_init__(self) -> None:
@@ -43,9 +42,9 @@ class InputConfig:
                     received=str(side),
                     remedy=f"choose {max(STEP, min(LARGEST_SIZE, round(side / STEP) * STEP))}",
                 )
-        if self.fit not in get_args(Fit):
+        if self.fit not in FITS:
             raise ConfigError(
-                requirement=f"input fit must be one of {', '.join(get_args(Fit))}",
+                requirement=f"input fit must be one of {', '.join(FITS)}",
                 received=repr(self.fit),
                 remedy="choose one of them",
             )

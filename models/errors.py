@@ -7,7 +7,8 @@ class ModelError(Exception):
     """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
 
     def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
-        super().__init__(f"{requirement}; received {received}. {remedy}")
+        first, last = requirement[:1].upper() + requirement[1:], remedy[:1].upper() + remedy[1:].rstrip(".")
+        super().__init__(f"{first}; received {received}. {last}.")
         self.requirement = requirement
         self.received = received
         self.remedy = remedy

@@ -1,0 +1,149 @@
+"""PatchCore in the paper's order (Roth et al. 2022): a nearest-neighbour detector over a memory bank.
+
+Letters: b images, p patches, d dimensions, c conformance images.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from core.bank import Bank
+from core.calibration import Thresholds, conformal_threshold
+from core.config import DetectorConfig
+from core.errors import BankMismatch
+from core.index import Index
+from core.patches import patch_features
+from core.preprocess import to_tensor
+from core.scoring import image_scores, reweighted_scores
+
+
+class Extractor(Protocol):
+    """A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
+
+    def __call__(self, batch: Tensor, /) -> Sequence[Tensor]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """Scores and distances of a batch: Euclidean, larger is more anomalous.
+
+    scores (b,): image scores. distances, ids (b, p): each patch's distance to its nearest bank vector and that
+    vector's row in the bank, row-major over grid = (rows, columns). Seconds are for the whole batch.
+    """
+
+    scores: Float32[np.ndarray, " b"]
+    distances: Float32[np.ndarray, "b p"]
+    ids: Int64[np.ndarray, "b p"]
+    grid: tuple[int, int]
+    feature_seconds: float
+    search_seconds: float
+
+
+def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) -> Detection:
+    """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6 or Eq. 7."""
+    started = time.perf_counter()
+    vectors, grid = patch_features(extract(batch), bank.config.patch)
+    featured = time.perf_counter()
+    b, p, d = vectors.shape
+    flat = vectors.numpy().reshape(b * p, d)
+    distances, ids = (found.reshape(b, p) for found in bank.index.search(flat, 1))
+    scores = image_scores(distances)
+    if bank.config.reweight:
+        scores = _reweighted(scores, flat.reshape(b, p, d), distances, ids, bank.index, bank.config)
+    return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
+
+
+def leave_one_out(
+    vectors: Float32[np.ndarray, "p d"], own: Int64[np.ndarray, " e"], index: Index, config: DetectorConfig
+) -> tuple[float, Float32[np.ndarray, " p"]]:
+    """Score one nominal image's patches against a bank without ``own``, the bank rows that image gave.
+
+    Returns the image score (Eq. 6 or 7) and the patch distances (p,), exact whatever the kind of index.
+    """
+    distances, ids = index.nearest_excluding(vectors, own)
+    scores = image_scores(distances[None])
+    if config.reweight:
+        scores = _reweighted(scores, vectors[None], distances[None], ids[None], index, config, own)
+    return float(scores[0]), distances
+
+
+def _reweighted(
+    scores: Float32[np.ndarray, " b"],
+    vectors: Float32[np.ndarray, "b p d"],
+    distances: Float32[np.ndarray, "b p"],
+    ids: Int64[np.ndarray, "b p"],
+    index: Index,
+    config: DetectorConfig,
+    excluded: Int64[np.ndarray, " e"] | None = None,
+) -> Float32[np.ndarray, " b"]:
+    rows = np.arange(len(scores))
+    worst = distances.argmax(axis=1)  # (b,)
+    return reweighted_scores(
+        scores,
+        vectors[rows, worst],
+        ids[rows, worst],
+        index.vectors,
+        index.search,
+        config.neighbours,
+        excluded,
+    )
+
+
+def thresholds_of(bank: Bank) -> Thresholds:
+    """The two thresholds that the bank's calibration scores give at its configured rates.
+
+    Raises TooFewNominalImages where the calibration set does not support a rate.
+    """
+    config, scores = bank.config, bank.calibration_scores
+    reject = conformal_threshold(scores, config.target_false_reject)
+    if config.target_review is None:
+        return Thresholds(review=reject, reject=reject)
+    return Thresholds(review=conformal_threshold(scores, config.target_review), reject=reject)
+
+
+def map_threshold_of(bank: Bank) -> float:
+    """The level that regions of a map exceed: the same rank as the review threshold's, over nominal map peaks."""
+    rate = bank.config.target_review or bank.config.target_false_reject
+    return conformal_threshold(bank.calibration_peaks, rate)
+
+
+def check_backbone(bank: Bank, digest: str) -> None:
+    """Raise BankMismatch unless ``digest``, of a backbone's weights, is the one the bank was built with."""
+    if digest != bank.backbone.digest:
+        raise BankMismatch(
+            requirement=f"the bank needs {bank.backbone.name} with weights {bank.backbone.digest[:16]}",
+            received=f"weights {digest[:16]}",
+            remedy="load that backbone, or build the bank again with this one",
+        )
+
+
+def check_conformance(bank: Bank, extract: Extractor) -> float:
+    """The largest relative difference between recorded and scored conformance images.
+
+    Proves that this runtime, precision and machine score as those of the build did. Raises BankMismatch where
+    the difference passes the bank's tolerance.
+    """
+    expected = bank.conformance.scores
+    found = conformance_scores(bank.conformance.images, extract, bank)
+    off = float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), 1e-6)))
+    if not off <= bank.conformance.tolerance:
+        raise BankMismatch(
+            requirement=f"conformance images must score as recorded within {bank.conformance.tolerance:.2%}",
+            received=f"a difference of {off:.2%} (recorded {expected.tolist()}, found {found.tolist()})",
+            remedy="run with the runtime and precision the bank was built with, or build it again",
+        )
+    return off
+
+
+def conformance_scores(images: Sequence[np.ndarray], extract: Extractor, bank: Bank) -> Float32[np.ndarray, " c"]:
+    """Score images one at a time, the way an inspection does."""
+    ref = bank.backbone
+    inputs = [to_tensor(image, bank.config.input, ref.mean, ref.std) for image in images]
+    return np.asarray([detect(x[None], extract, bank).scores[0] for x in inputs], dtype=np.float32)
