@@ -1,0 +1,154 @@
+"""Thresholds from nominal scores alone: the split-conformal rank and what n images can promise (Vovk 2012).
+
+With n exchangeable nominal scores, a new one lies above the ceil((n+1)(1-rate))-th smallest of them with
+probability at most ``rate``, whatever their distribution. Leave-one-image-out scores stand in for scores of
+images the bank never saw. Ranks are exact: 0.01 means one in a hundred, not its nearest binary fraction.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import betaincinv
+
+from core.errors import ConfigError, ShapeError, TooFewNominalImages
+
+Decision = Literal["accept", "review", "reject"]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Two scores, ``review`` at most ``reject``: above one a person looks, above the other a part fails."""
+
+    review: float
+    reject: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.review) and math.isfinite(self.reject) and self.review <= self.reject):
+            raise ConfigError(
+                requirement="thresholds must be finite, review not above reject",
+                received=f"review {self.review}, reject {self.reject}",
+                remedy="lower the review threshold or raise the reject threshold",
+            )
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a threshold taken from ``n`` nominal scores holds for new nominal images.
+
+    rank: the threshold is the rank-th smallest score; expected: mean false-reject rate over all such
+    calibrations; low, high: the central 95 % of the rate one calibration realises; all rates in [0, 1].
+    """
+
+    n: int
+    rate: float
+    rank: int
+    expected: float
+    low: float
+    high: float
+    text: str
+
+
+def decide(score: float, thresholds: Thresholds) -> Decision:
+    """``reject`` above the reject threshold, else ``review`` above the review threshold, else ``accept``.
+
+    A score equal to a threshold does not pass it. Raises ShapeError for NaN, which would else be accepted.
+    """
+    if math.isnan(score):
+        raise ShapeError(
+            requirement="a score must be a number",
+            received="NaN",
+            remedy="check the backbone's weights and the image for non-finite values",
+        )
+    if score > thresholds.reject:
+        return "reject"
+    return "review" if score > thresholds.review else "accept"
+
+
+def supported_rate(n: int) -> float:
+    """The smallest false-reject rate that ``n`` nominal images support: 1 / (n + 1)."""
+    return 1 / (n + 1)
+
+
+def images_needed(rate: float) -> int:
+    """The fewest nominal images that support ``rate``, in (0, 1): 99 for 1 %. Raises ConfigError outside."""
+    return math.ceil(1 / _exact(rate)) - 1
+
+
+def conformal_rank(n: int, rate: float) -> int:
+    """ceil((n + 1)(1 - rate)), counted from 1. Raises TooFewNominalImages where that passes ``n``."""
+    rank = math.ceil((n + 1) * (1 - _exact(rate)))
+    if rank > n:
+        raise TooFewNominalImages(
+            requirement=f"a false-reject rate of {_percent(rate)} needs {images_needed(rate)} nominal images",
+            received=f"{n}, which support {_percent(supported_rate(n))} at best" if n else "none",
+            remedy="add nominal images or ask for a higher rate",
+        )
+    return rank
+
+
+def conformal_threshold(scores: Float[np.ndarray, " n"], rate: float) -> float:
+    """The score that a new nominal image passes with probability at most ``rate``; never clamped.
+
+    Raises TooFewNominalImages where n does not support the rate, ShapeError for scores that are not finite.
+    """
+    if scores.ndim != 1 or not np.isfinite(scores).all():
+        raise ShapeError(
+            requirement="calibration scores must be finite and of shape (n,)",
+            received=f"shape {scores.shape}, {np.count_nonzero(~np.isfinite(scores))} not finite",
+            remedy="score every nominal image once",
+        )
+    rank = conformal_rank(len(scores), rate)
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def promise(n: int, rate: float) -> Promise:
+    """What ``rate`` asked of ``n`` nominal images means, in numbers and in a sentence.
+
+    The rate that one calibration realises is Beta(n + 1 - rank, rank) distributed (Vovk 2012) for independent
+    continuous scores; ties make it lower. Raises TooFewNominalImages as conformal_rank does.
+    """
+    rank = conformal_rank(n, rate)
+    low, high = (float(betaincinv(n + 1 - rank, rank, q)) for q in (0.025, 0.975))
+    expected = (n + 1 - rank) / (n + 1)
+    text = (
+        f"{n} nominal images support false-reject rates from {_percent(supported_rate(n))}; at the asked "
+        f"{_percent(rate)} the threshold is number {rank} of their {n} scores in ascending order, which new "
+        f"nominal images pass {_percent(expected, 3)} of the time on average and, for 95 of 100 such sets of "
+        f"images, between {_percent(low, 3)} and {_percent(high, 3)} of the time."
+    )
+    return Promise(n, rate, rank, expected, low, high, text)
+
+
+def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a rate of which ``k`` in ``n`` were seen; (0, 1) for n = 0."""
+    if not (0 <= k <= n and 0 < confidence < 1):
+        raise ConfigError(
+            requirement="a binomial interval needs 0 <= k <= n and a confidence between 0 and 1",
+            received=f"k {k}, n {n}, confidence {confidence}",
+            remedy="count the successes among the trials",
+        )
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
+    high = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return low, high
+
+
+def _exact(rate: float) -> Fraction:
+    """The rate as written: the shortest decimal that reads back as the same float."""
+    if not 0 < rate < 1:
+        raise ConfigError(
+            requirement="a false-reject rate must lie between 0 and 1, both excluded",
+            received=str(rate),
+            remedy="ask for 0.01 to have one good part in a hundred rejected",
+        )
+    return Fraction(str(float(rate)))
+
+
+def _percent(rate: float, digits: int = 4) -> str:
+    return f"{100 * rate:.{digits}g} %"
