@@ -31,27 +31,15 @@ class ExactSearch:
         self.vectors = vectors
         self._largest = float(norms(vectors, "bank vectors").max())
 
-    def nearest(self, queries: Float32[np.ndarray, "n d"], k: int) -> tuple[Squared, Ids]:
-        """The k nearest, nearest first, ties by id: squared distances (n, k) and ids (n, k)."""
-        return self._nearest(queries, k, np.zeros(len(self.vectors), bool))
-
-    def nearest_excluding(
-        self, queries: Float32[np.ndarray, "n d"], excluded: Bool[np.ndarray, " m"]
-    ) -> Float32[np.ndarray, " n"]:
-        """Squared distance to the nearest vector that is not excluded."""
-        return self._nearest(queries, 1, excluded)[0][:, 0]
-
-    def measure(
-        self, queries: Float32[np.ndarray, "n d"], ids: Int64[np.ndarray, "n c"], k: int
+    def nearest(
+        self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
     ) -> tuple[Squared, Ids]:
-        """The k nearest of each query's own candidates."""
-        n, c = ids.shape
-        rows = np.repeat(np.arange(n), c)
-        return self._settle(queries, rows, ids.ravel(), k)
+        """The k nearest that are not excluded, nearest first, ties by id: squared distances and ids (n, k).
 
-    def _nearest(
-        self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"]
-    ) -> tuple[Squared, Ids]:
+        At least k vectors must remain.
+        """
+        if excluded is None:
+            excluded = np.zeros(len(self.vectors), bool)
         n, m = len(queries), len(self.vectors)
         squared, ids = np.empty((n, k), np.float32), np.empty((n, k), np.int64)
         if n == 0:
@@ -67,6 +55,14 @@ class ExactSearch:
         for block in _blocks(np.flatnonzero(~proven), m):
             squared[block], ids[block] = self._full(queries[block], k, excluded, slack[block])
         return squared, ids
+
+    def measure(
+        self, queries: Float32[np.ndarray, "n d"], ids: Int64[np.ndarray, "n c"], k: int
+    ) -> tuple[Squared, Ids]:
+        """The k nearest of each query's own candidates."""
+        n, c = ids.shape
+        rows = np.repeat(np.arange(n), c)
+        return self._settle(queries, rows, ids.ravel(), k)
 
     def _full(
         self,

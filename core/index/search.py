@@ -69,14 +69,19 @@ class Index:
         return cls(exact, _PROPOSERS[config.kind](exact.vectors, config, state), config, recall)
 
     @property
+    def vectors(self) -> Float32[np.ndarray, "m d"]:
+        """The bank vectors themselves, not a copy."""
+        return self._exact.vectors
+
+    @property
     def size(self) -> int:
         """Bank vectors m."""
-        return len(self._exact.vectors)
+        return len(self.vectors)
 
     @property
     def dimension(self) -> int:
         """Dimensions d of a vector."""
-        return int(self._exact.vectors.shape[1])
+        return int(self.vectors.shape[1])
 
     def arrays(self) -> Arrays:
         """Everything besides vectors and config that ``from_arrays`` needs; empty for flat."""
@@ -105,8 +110,8 @@ class Index:
 
     def nearest_excluding(
         self, queries: Float[np.ndarray, "n d"], excluded: Int64[np.ndarray, " e"]
-    ) -> Float32[np.ndarray, " n"]:
-        """Distance (n,) to the nearest vector not named by ``excluded``; exact whatever the kind.
+    ) -> tuple[Float32[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+        """The nearest vector not named by ``excluded``: distances (n,) and ids (n,), exact whatever the kind.
 
         For leave-one-image-out scores. Raises SearchError where no vector remains or an id is out of range.
         """
@@ -125,7 +130,8 @@ class Index:
                 received=f"all {self.size} excluded",
                 remedy="build the bank from more images, or keep more vectors",
             )
-        return np.asarray(np.sqrt(self._exact.nearest_excluding(queries, mask)))
+        squared, ids = self._exact.nearest(queries, 1, mask)
+        return np.sqrt(squared[:, 0]), ids[:, 0]
 
     def _nearest(
         self, queries: Float32[np.ndarray, "n d"], k: int
@@ -167,7 +173,7 @@ def _recall(index: Index, held: Float[np.ndarray, "n d"] | None, rng: np.random.
     if index.size == 1:
         return 1.0
     own = rng.permutation(index.size)[:_SAMPLE]
-    queries = index._exact.vectors[own]
+    queries = index.vectors[own]
     near, exact = index._nearest(queries, 2), index._exact.nearest(queries, 2)
     return float(np.mean(_nearest_other(*near, own) <= _nearest_other(*exact, own)))
 

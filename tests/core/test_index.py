@@ -124,14 +124,16 @@ def test_nearest_excluding_equals_the_oracle_without_those(
     excluded = rng.permutation(400)[:count]
     every = oracle(queries, vectors)
     every[:, excluded] = np.inf
-    found = Index.build(vectors, config).nearest_excluding(queries, excluded)
-    np.testing.assert_allclose(found, every.min(axis=1), rtol=1e-5)
+    distances, ids = Index.build(vectors, config).nearest_excluding(queries, excluded)
+    np.testing.assert_allclose(distances, every.min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(ids, every.argmin(axis=1))
 
 
 def test_nearest_excluding_looks_past_a_whole_cluster_of_excluded(rng: np.random.Generator) -> None:
     near, far = normal(rng, 50, 6) * np.float32(0.01), normal(rng, 20, 6) + 10
-    found = Index.build(np.concatenate([near, far])).nearest_excluding(near, np.arange(50))
-    np.testing.assert_allclose(found, oracle(near, far).min(axis=1), rtol=1e-5)
+    distances, ids = Index.build(np.concatenate([near, far])).nearest_excluding(near, np.arange(50))
+    np.testing.assert_allclose(distances, oracle(near, far).min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(ids, oracle(near, far).argmin(axis=1) + 50)
 
 
 def test_nearest_excluding_refuses_to_exclude_everything_or_strangers(rng: np.random.Generator) -> None:
