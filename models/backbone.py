@@ -46,9 +46,10 @@ class Backbone:
         return self.engine.precision
 
     def __call__(self, batch: Tensor) -> list[Float32[Tensor, "b _ _ _"]]:
-        """Maps (b, c, h / stride, w / stride) in spec order of a float32 batch (b, 3, h, w); contiguous, on CPU.
+        """Maps (b, c, h / stride, w / stride) in spec order of a float32 batch (b, 3, h, w).
 
-        The batch is RGB, normalised by the spec's mean and std. Raises InputRefused.
+        The batch is RGB, normalised by the spec's mean and std; the maps are float32, contiguous, on the CPU.
+        Raises InputRefused.
         """
         side = max(self.spec.strides)
         rgb = batch.ndim == 4 and batch.shape[1] == 3 and batch.dtype == torch.float32
@@ -73,8 +74,9 @@ def load_backbone(
     """Find, verify and load a backbone of the table, frozen and folded.
 
     ``auto`` is the reference, resnet50, where its weights are at hand, given or can be fetched, else the
-    embedded one, and then the notice says so. ``threads`` bounds the runtime's threads; None leaves them as they are.
-    Raises UnknownBackbone, WeightsNotFound, WeightsRefused, RuntimeUnavailable.
+    embedded one, and then the notice says so. ``threads`` bounds the runtime's threads; None leaves them as
+    they are. ``accept_digest`` vouches for weights other than the published ones by their sha256.
+    Raises UnknownBackbone, WeightsNotFound, WeightsRefused, WeightsNotWritten, RuntimeUnavailable.
     """
     notice = None
     spec = spec_of(REFERENCE if name == "auto" else name)
@@ -98,6 +100,9 @@ def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:
     with torch.device("meta"):
         module = spec.build()
     module.load_state_dict(weights.tensors, strict=False, assign=True)  # read_weights was strict
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.num_batches_tracked = None  # no file holds it, nothing reads it
     return fold_batch_norms(module.eval()).requires_grad_(False)
 
 

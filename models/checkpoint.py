@@ -1,4 +1,4 @@
-"""A weights file: read without trust, held to what its backbone needs, digested, written trimmed.
+"""A weights file: read without trust, held to what its backbone needs, digested.
 
 The content digest is the sha256 over the needed tensors alone, in sorted order of their names: each one's
 name, dtype and shape as text, then its values as little-endian float32. A full and a trimmed file share it.
@@ -7,9 +7,6 @@ name, dtype and shape as text, then its values as little-endian float32. A full 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,16 +17,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from models.errors import (
-    WeightsCorrupt,
-    WeightsNotFound,
-    WeightsNotWritten,
-    WeightsWrongArchitecture,
-    WeightsWrongDigest,
-)
+from models.errors import WeightsCorrupt, WeightsNotFound, WeightsWrongArchitecture, WeightsWrongDigest
 from models.spec import BackboneSpec
 
-_METADATA = "nominal"  # one key only: safetensors writes several in no fixed order
+_AGAIN = "Take the file from its source again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +40,25 @@ def read_weights(path: Path, spec: BackboneSpec, accept_digest: str | None = Non
     tensors = _needed(_read(path, spec, accept_digest), spec, path)
     _refuse_broken_values(tensors, path)
     digest = content_digest(tensors)
-    accepted = accept_digest is not None and accept_digest in (digest, _file_sha256(path))
-    if spec.digest not in (None, digest) and not accepted:
+    published = spec.digest in (None, digest)
+    if not published and accept_digest != digest and not _vouched(path, accept_digest):
         raise WeightsWrongDigest(
             requirement=f"Weights of {spec.name} have the content digest {spec.digest}",
             received=f"{path} with {digest}",
-            remedy=f"Use the published file, or pass accept_digest={digest} if you trust this one.",
+            remedy=f"Use the published file, or vouch for it: accept_digest={digest}.",
         )
     return Weights(tensors, digest)
+
+
+def verify_published(path: Path, spec: BackboneSpec, accept_digest: str | None = None) -> None:
+    """Raise WeightsWrongDigest unless the file is the published one, whole, or the one vouched for."""
+    sha = _file_sha256(path)
+    if sha != accept_digest and not (spec.file_sha256 and sha.startswith(spec.file_sha256)):
+        raise WeightsWrongDigest(
+            requirement=f"The published file of {spec.name} has a sha256 that begins with {spec.file_sha256}",
+            received=f"{path} with {sha}",
+            remedy=f"Use the published file or a safetensors one, or vouch for it: accept_digest={sha}.",
+        )
 
 
 def content_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -77,107 +79,52 @@ def needed_shapes(spec: BackboneSpec) -> dict[str, tuple[int, ...]]:
     return {name: tuple(t.shape) for name, t in state.items() if not _is_counter(name)}
 
 
-def write_trimmed(weights: Weights, spec: BackboneSpec, path: Path) -> None:
-    """Write the needed tensors as safetensors, same weights same bytes. Raises WeightsNotWritten."""
-    metadata = {"backbone": spec.name, "digest": weights.digest, "licence": spec.licence}
-    write_atomically(
-        path, safetensors.torch.save(weights.tensors, {_METADATA: json.dumps(metadata, sort_keys=True)})
-    )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put the bytes there whole or not at all, surviving a power cut. Raises WeightsNotWritten."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise WeightsNotWritten(
-            requirement=f"The weights are written to {path}",
-            received=str(error),
-            remedy="Free space there, or name a folder that can be written (NOMINAL_CACHE for the cache).",
-        ) from error
-
-
-def recorded_digest(path: Path) -> str | None:
-    """The content digest that ``write_trimmed`` recorded in the file's header; None where there is none."""
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            digest = json.loads(file.metadata()[_METADATA])["digest"]
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
-        return None
-    return digest if isinstance(digest, str) else None
-
-
 def _read(path: Path, spec: BackboneSpec, accept_digest: str | None) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
-            head = file.read(9)
+            head = file.read(2)
     except OSError as error:
         raise WeightsNotFound(
             requirement=f"Weights of {spec.name} are a file that can be read",
             received=str(error),
             remedy="Name an existing .safetensors or .pth file.",
         ) from error
-    if head[:2] == b"PK" or head[:2] == b"\x80\x02":
-        return _read_torch(path, spec, accept_digest)
+    if head in (b"PK", b"\x80\x02"):  # a zip archive or a bare pickle: PyTorch's two formats
+        verify_published(path, spec, accept_digest)
+        return _read_torch(path)
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise _corrupt(path, error) from error
 
 
-def _read_torch(path: Path, spec: BackboneSpec, accept_digest: str | None) -> dict[str, Tensor]:
-    sha = _file_sha256(path)
-    known = spec.file_sha256 is not None and sha.startswith(spec.file_sha256)
-    if not known and sha != accept_digest:
-        raise WeightsWrongDigest(
-            requirement=f"A PyTorch file of {spec.name} has a sha256 that begins with {spec.file_sha256}",
-            received=f"{path} with {sha}",
-            remedy=f"Take the published file or a safetensors one, or vouch for it: accept_digest={sha}.",
-        )
+def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-        tensors = {str(name): t.detach() for name, t in loaded.items()}
-    except Exception as error:  # whatever the unpickler meets, the file is at fault
+        return {str(name): t.detach() for name, t in loaded.items()}
+    except Exception as error:  # whatever the reader of pickles meets, the file is at fault
         raise _corrupt(path, error) from error
-    return tensors
 
 
 def _needed(tensors: Mapping[str, Tensor], spec: BackboneSpec, path: Path) -> dict[str, Tensor]:
     if spec.rename is not None:
         tensors = spec.rename(tensors)
     shapes = needed_shapes(spec)
-    found = {name: _describe(t) for name, t in tensors.items()}
-    wrong = [f"{n} is {found[n]}" for n, s in shapes.items() if n in found and found[n] != f"float32 {s}"]
-    absent = [f"{n} is absent" for n in shapes if n not in found]
-    extra = [f"{n} is not of it" for n in found if n not in shapes and not _may_be_left_out(n, spec)]
-    faults = absent + wrong + extra
+    faults = [f"{name} is absent" for name in shapes if name not in tensors]
+    for name, tensor in tensors.items():
+        found = f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        if name in shapes and found != f"float32 {shapes[name]}":
+            faults.append(f"{name} is {found}, not float32 {shapes[name]}")
+        if name not in shapes and not _is_counter(name) and not name.startswith(spec.unused):
+            faults.append(f"{name} is of another network")
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise WeightsWrongArchitecture(
             requirement=f"Weights of {spec.name} hold its {len(shapes)} float32 tensors and no other layers",
-            received=f"{path}, where {', '.join(faults[:5])}{more}",
+            received=f"{path}, where {'; '.join(faults[:5])}{more}",
             remedy=f"Use a file of {spec.name}, or name the backbone that this file belongs to.",
         )
     return {name: tensors[name] for name in shapes}
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-
-
-def _may_be_left_out(name: str, spec: BackboneSpec) -> bool:
-    return _is_counter(name) or name.startswith(spec.unused)
 
 
 def _is_counter(name: str) -> bool:
@@ -190,8 +137,8 @@ def _refuse_broken_values(tensors: Mapping[str, Tensor], path: Path) -> None:
         if negative or not bool(tensor.isfinite().all()):
             raise WeightsCorrupt(
                 requirement="Weights are finite and variances not negative",
-                received=f"{path}, where {name} is not",
-                remedy="Take the file from its source again.",
+                received=f"{path}, where {name} is {'negative' if negative else 'NaN or infinite'} in places",
+                remedy=_AGAIN,
             )
 
 
@@ -199,19 +146,14 @@ def _corrupt(path: Path, error: Exception) -> WeightsCorrupt:
     return WeightsCorrupt(
         requirement="A weights file is a whole safetensors or PyTorch file",
         received=f"{path} ({type(error).__name__}: {str(error).partition(chr(10))[0]})",
-        remedy="Take the file from its source again.",
+        remedy=_AGAIN,
     )
+
+
+def _vouched(path: Path, accept_digest: str | None) -> bool:
+    return accept_digest is not None and accept_digest == _file_sha256(path)
 
 
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,65 +1,65 @@
-"""What executes a backbone: torch on CPU or CUDA, or OpenVINO on CPU, behind one call."""
+"""What executes a backbone, behind one call: torch on CPU or CUDA, OpenVINO on CPU."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, get_args
+from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
+from models.openvino_runtime import OpenVinoRuntime
+from models.torch_runtime import TorchCpuRuntime, TorchCudaRuntime
 
-RuntimeName = Literal["torch", "torch-cuda", "openvino"]
-Precision = Literal["float32", "bfloat16"]
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = ("float32", "bfloat16")
 
 
+@runtime_checkable
 class Runtime(Protocol):
-    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, contiguous, on CPU."""
+    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, contiguous, on CPU.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
+    Safe to call from several threads.
+    """
+
+    name: str
+    precision: str
+
     def __call__(self, batch: Tensor) -> list[Tensor]: ...
 
 
-class TorchRuntime:
-    """Eager torch, channels last: its convolutions run faster so."""
+@runtime_checkable
+class RuntimeKind(Protocol):
+    """How a runtime is opened: a folded module in eval mode, one of PRECISIONS, threads or None for all."""
 
-    def __init__(self, module: nn.Module, device: str, precision: Precision, threads: int | None) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self.name = "torch" if device == "cpu" else f"torch-{device}"
-        self.precision = precision
-        self._target = (torch.device(device), _DTYPES[precision])
-        self._module = module.to(*self._target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __call__(self, module: nn.Module, precision: str, threads: int | None) -> Runtime: ...
 
-    def __call__(self, batch: Tensor) -> list[Tensor]:
-        with torch.inference_mode():
-            x = batch.to(*self._target, memory_format=torch.channels_last)
-            maps: list[Tensor] = self._module(x)
-        # outside inference mode, so that callers get ordinary tensors
-        return [m.to("cpu", torch.float32).contiguous() for m in maps]
+    def missing(self, precision: str) -> str | None:
+        """What this machine lacks for that precision, or None."""
+
+
+RUNTIMES: dict[str, RuntimeKind] = {
+    "torch": TorchCpuRuntime,
+    "torch-cuda": TorchCudaRuntime,
+    "openvino": OpenVinoRuntime,
+}
 
 
 def open_runtime(module: nn.Module, runtime: str, precision: str, threads: int | None) -> Runtime:
     """Hand a folded module in eval mode to the runtime of that name. Raises RuntimeUnavailable.
 
-    ``auto`` is torch on the CPU in float32: the same scores on every machine before any speed.
+    ``auto`` is torch on the CPU: present wherever Nominal is.
     """
-    if runtime == "auto":
-        runtime = "torch"
-    if precision not in _DTYPES or runtime not in get_args(RuntimeName):
+    kind = RUNTIMES.get("torch" if runtime == "auto" else runtime)
+    if kind is None or precision not in PRECISIONS or (threads is not None and threads < 1):
         raise RuntimeUnavailable(
-            requirement=f"A runtime is one of {get_args(RuntimeName)}, its precision one of {tuple(_DTYPES)}",
-            received=f"{runtime!r}, {precision!r}",
+            requirement=f"A runtime is one of {', '.join(RUNTIMES)}, {'|'.join(PRECISIONS)}, threads above 0",
+            received=f"{runtime!r} in {precision!r}, threads {threads}",
             remedy="Choose one of these, or auto.",
         )
-    if runtime == "torch-cuda" and not torch.cuda.is_available():
+    missing = kind.missing(precision)
+    if missing is not None:
         raise RuntimeUnavailable(
-            requirement="The runtime torch-cuda needs a CUDA device and a torch built for it",
-            received=f"torch {torch.__version__} without one",
-            remedy="Use the runtime torch.",
+            requirement=f"The runtime {runtime} in {precision} is there",
+            received=missing,
+            remedy="Use the runtime torch in float32, which is always there.",
         )
-    return TorchRuntime(module, "cuda" if runtime == "torch-cuda" else "cpu", precision, threads)  # type: ignore[arg-type]
+    return kind(module, precision, threads)

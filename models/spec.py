@@ -32,7 +32,7 @@ class BackboneSpec:
     licence: str
     build: Callable[[], nn.Module]
     unused: tuple[str, ...] = ()
-    digest: str | None = None  # sha256 over the needed tensors, see models/tensors.py
+    digest: str | None = None  # sha256 over the needed tensors, see models/checkpoint.py
     url: str | None = None
     file_sha256: str | None = None  # the leading digits of the sha256 of the published file
     packaged: Callable[[], Path] | None = None

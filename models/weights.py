@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from models.checkpoint import Weights, read_weights, recorded_digest, write_trimmed
-from models.download import download
+from models.checkpoint import Weights, read_weights, verify_published
+from models.download import Progress, download
 from models.errors import WeightsNotFound, WeightsRefused
 from models.spec import SPECS, BackboneSpec, spec_of
+from models.trimmed import recorded_digest, write_trimmed
 
 Source = Literal["file", "cache", "package", "download"]
-Progress = Callable[[int, int], None]  # bytes done, bytes in all (0 where the server does not say)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ def find_weights(
         return fetch(spec.name, progress)
     raise WeightsNotFound(
         requirement=f"Weights of {spec.name} are given, cached or may be fetched",
-        received=f"none in {cache_file(spec)}, and fetching was not allowed",
+        received=f"no file {cache_file(spec)} and no leave to fetch one",
         remedy=_remedy(spec),
     )
 
@@ -92,8 +91,9 @@ def fetch(name: str, progress: Progress | None = None) -> Found:
         )
     target = cache_file(spec)
     with download(spec.url, target.parent, _remedy(spec), progress) as file:
+        verify_published(file, spec)
         weights = read_weights(file, spec)
-    write_trimmed(weights, spec, target)
+        write_trimmed(weights, spec, target)
     return Found(weights, "download", target)
 
 
@@ -138,7 +138,7 @@ def _status(spec: BackboneSpec) -> WeightsStatus:
 
 
 def _remedy(spec: BackboneSpec) -> str:
-    carry = f"carry {spec.url or 'its file'} here and run `nominal weights import {spec.name} FILE`"
-    if spec.url is None:
-        return carry.capitalize() + "."
-    return f"Run `nominal weights fetch {spec.name}` where there is a network, or {carry}."
+    carry = f"here run `nominal weights import {spec.name} FILE` with a file from {spec.url or 'elsewhere'}."
+    return (
+        f"Run `nominal weights fetch {spec.name}` where there is a network, or {carry}" if spec.url else carry
+    )

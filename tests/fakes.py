@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from models.backbone import Backbone, load_module
+from models.checkpoint import Weights, content_digest
+from models.runtime import open_runtime
 from models.spec import BackboneSpec
 
 
@@ -52,24 +54,18 @@ def tiny_module(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> TinyNet:
     return module
 
 
-@dataclass(frozen=True, eq=False)
-class RandomBackbone:
-    """Callable like ``models.backbone.Backbone``: maps (b, 12, h/8, w/8) and (b, 20, h/16, w/16)."""
-
-    spec: BackboneSpec
-    digest: str
-    module: nn.Module
-    source: str = "random"
-    path: Path | None = None
-    runtime: str = "torch"
-    precision: str = "float32"
-    notice: str | None = None
-
-    @torch.no_grad()
-    def __call__(self, batch: Tensor) -> list[Tensor]:
-        return [m.contiguous() for m in self.module(batch)]
+def tiny_weights(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> Weights:
+    """The tensors of tiny_module as a verified weights file would give them."""
+    state = tiny_module(seed, channels).state_dict()
+    tensors = {name: t for name, t in state.items() if t.is_floating_point()}
+    return Weights(tensors, content_digest(tensors))
 
 
-def random_backbone(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> RandomBackbone:
-    """The same tiny extractor for the same seed; another seed gives other features and another digest."""
-    return RandomBackbone(tiny_spec(channels=channels), f"{seed:064x}", tiny_module(seed, channels))
+def random_backbone(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> Backbone:
+    """A Backbone on TinyNet: the same features for the same seed; another seed gives another digest too.
+
+    Maps (b, channels[0], h/8, w/8) and (b, channels[1], h/16, w/16).
+    """
+    spec, weights = tiny_spec(channels=channels), tiny_weights(seed, channels)
+    engine = open_runtime(load_module(spec, weights), "torch", "float32", None)
+    return Backbone(spec, weights.digest, "file", Path("tiny.safetensors"), None, engine)

@@ -1,0 +1,66 @@
+"""OpenVINO on the CPU, where it is installed; its bfloat16 is the fast path on processors that have it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_SIZES_KEPT = 8  # one compiled network for each input size in use
+
+
+class OpenVinoRuntime:
+    """One compiled network for each input size, compiled when the size is first seen."""
+
+    name = "openvino"
+
+    def __init__(self, module: nn.Module, precision: str, threads: int | None) -> None:
+        self.precision = precision
+        self._module = module
+        self._options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        }
+        if threads is not None:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self._compiled = lru_cache(_SIZES_KEPT)(self._compile)
+        self._lock = threading.Lock()  # a compiled network answers one request at a time
+
+    def __call__(self, batch: Tensor) -> list[Tensor]:
+        with self._lock:
+            maps = self._compiled(*batch.shape[2:])([batch.contiguous().numpy()])
+            return [torch.from_numpy(m.copy()) for m in maps.values()]
+
+    def _compile(self, height: int, width: int) -> Any:
+        example = torch.zeros(1, 3, height, width)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+            network = _openvino().convert_model(
+                self._module, example_input=example, input=[-1, 3, height, width]
+            )
+        return _openvino().Core().compile_model(network, "CPU", self._options)
+
+    @staticmethod
+    def missing(precision: str) -> str | None:
+        """The package, or the processor's bfloat16, where either is not there."""
+        if find_spec("openvino") is None:
+            return "no package openvino"
+        abilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and "BF16" not in abilities:
+            return f"a processor with {', '.join(abilities)} alone"
+        return None
+
+
+def _openvino() -> ModuleType:
+    """The package, told that its telemetry is not installed: or the mere import reports over the network."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_module("openvino")
