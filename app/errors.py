@@ -52,3 +52,80 @@ class ImageCorrupt(ImageRefused):
 
 class FolderError(AppError):
     """A folder or dataset holds no image, too few, or is not in the documented form."""
+
+
+# Archives of images
+
+
+class ArchiveRefused(AppError):
+    """Root of everything a whole archive can be refused for; members read before it are good."""
+
+
+class ArchiveUnsupported(ArchiveRefused):
+    """Not a zip, nor a tar plain or compressed by gzip, bzip2 or xz."""
+
+
+class ArchiveCorrupt(ArchiveRefused):
+    """An archive that is truncated, edited or no archive inside its compression."""
+
+
+class ArchiveTooManyFiles(ArchiveRefused):
+    """More members than the limit allows."""
+
+
+class ArchiveTooLarge(ArchiveRefused):
+    """More unpacked bytes than the limit allows."""
+
+
+class ArchiveBomb(ArchiveRefused):
+    """More unpacked bytes for its packed ones than any set of images has."""
+
+
+class ArchiveEntryRefused(AppError):
+    """One member of an archive is refused, the others are read; ``reason`` is a stable word for programs."""
+
+    def __init__(self, reason: str, *, requirement: str, received: str, remedy: str) -> None:
+        super().__init__(requirement=requirement, received=received, remedy=remedy)
+        self.reason = reason
+
+
+# Load and shutdown
+
+
+class Overloaded(AppError):
+    """Root of the refusals that pass by themselves: ``retry_after`` says in how many seconds to try again."""
+
+    def __init__(self, *, requirement: str, received: str, remedy: str, retry_after: float) -> None:
+        super().__init__(requirement=requirement, received=received, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class QueueFull(Overloaded):
+    """As many inspections wait as may."""
+
+
+class DeadlineExceeded(Overloaded):
+    """The answer cannot come, or did not come, by the deadline the caller set."""
+
+
+class Draining(Overloaded):
+    """The server shuts down and begins nothing new."""
+
+
+# Request bodies
+
+
+class BodyTooLarge(AppError):
+    """More bytes in the request's body than the limit allows; what was read is dropped."""
+
+
+class BodyTooSlow(AppError):
+    """The request's body came slower than the limit allows, or stopped coming."""
+
+
+class BadContentLength(AppError):
+    """The Content-Length header is no whole number of bytes."""
+
+
+class TelemetryUnavailable(AppError):
+    """Traces were asked for and the packages that send them are not installed."""
