@@ -1,0 +1,190 @@
+"""What a build leaves behind: vectors in their index, where each came from, and what calibrates the scores.
+
+Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h w height and width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from core.bank.names import check_image_name, check_label
+from core.config import DetectorConfig
+from core.errors import ShapeError
+from core.index import Index
+
+MOST_CONFORMANCE_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class BackboneRef:
+    """Which backbone made the vectors. digest: of its weights; mean, std: a channel's, of [0, 1] intensities.
+
+    layers and channels run side by side; the channels of all layers together are the d of a vector.
+    runtime and precision are those of the build: scores under others may differ slightly.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    channels: tuple[int, ...]
+    digest: str
+    runtime: str
+    precision: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        for of in ("name", "digest", "runtime", "precision"):
+            check_label(getattr(self, of), f"a backbone's {of}")
+        for layer in self.layers:
+            check_label(layer, "a backbone's layer")
+        _require(
+            len(self.layers) == len(self.channels) > 0 and all(count > 0 for count in self.channels),
+            "a backbone must have one channel count above 0 a layer",
+            f"layers {self.layers}, channels {self.channels}",
+        )
+        _require(
+            all(map(math.isfinite, (*self.mean, *self.std))) and min(self.std) > 0,
+            "a backbone's mean and std must be finite, std above 0",
+            f"mean {self.mean}, std {self.std}",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """Where bank vectors come from. images: the n nominal images' names, in the order they were read.
+
+    image, row, column: for each of m vectors a position in ``images`` and its cell of that image's grid.
+    """
+
+    images: tuple[str, ...]
+    image: Int32[np.ndarray, " _"]  # (m,)
+    row: Int32[np.ndarray, " _"]  # (m,)
+    column: Int32[np.ndarray, " _"]  # (m,)
+
+    def __post_init__(self) -> None:
+        for name in self.images:
+            check_image_name(name)
+        m = len(self.image)
+        _require(
+            m > 0 and len(self.row) == len(self.column) == m,
+            "image, row and column must have one entry a bank vector",
+            f"{m}, {len(self.row)} and {len(self.column)}",
+        )
+        _require(
+            self.image.min() >= 0 and self.image.max() < len(self.images),
+            f"a vector's image must be from 0 to {len(self.images) - 1}",
+            f"{self.image.min()} to {self.image.max()}",
+        )
+        _require(
+            min(self.row.min(), self.column.min()) >= 0,
+            "a vector's row and column must not be negative",
+            f"{min(self.row.min(), self.column.min())}",
+        )
+
+
+@dataclass(frozen=True)
+class CoresetRecord:
+    """What the coreset kept of ``source_patches`` nominal patches.
+
+    covering_radius: largest distance of any of them to the kept, in the space greedy searched, Euclidean.
+    radius_bound: what that radius is proven not to exceed. exact: picked from all patches at once, not by
+    merge-reduce.
+    """
+
+    covering_radius: float
+    radius_bound: float
+    exact: bool
+    source_patches: int
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.covering_radius < math.inf and 0 <= self.radius_bound < math.inf,
+            "covering radius and its bound must be finite and not negative",
+            f"{self.covering_radius} and {self.radius_bound}",
+        )
+        _require(self.source_patches > 0, "a coreset must come from patches", f"{self.source_patches}")
+
+
+@dataclass(frozen=True, eq=False)
+class Conformance:
+    """A few images with the scores they had at the build: by them another machine proves it scores alike.
+
+    tolerance: largest relative difference of a score, in (0, 1].
+    """
+
+    images: tuple[UInt8[np.ndarray, "_ _ 3"], ...] = ()  # c of (h, w, 3), RGB
+    scores: Float32[np.ndarray, " _"] = field(default_factory=lambda: np.empty(0, np.float32))  # (c,)
+    tolerance: float = 0.01
+
+    def __post_init__(self) -> None:
+        _require(
+            len(self.images) == len(self.scores) <= MOST_CONFORMANCE_IMAGES,
+            f"conformance images must have one score each and be at most {MOST_CONFORMANCE_IMAGES}",
+            f"{len(self.images)} images, {len(self.scores)} scores",
+        )
+        _require(all(image.size for image in self.images), "a conformance image must have pixels", "none")
+        _check_scores(self.scores, "conformance scores")
+        _require(0 < self.tolerance <= 1, "the conformance tolerance must be in (0, 1]", f"{self.tolerance}")
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """One immutable build. Scores and peaks are Euclidean distances, larger is more anomalous.
+
+    calibration_scores (n,): each nominal image's score against the bank without its own vectors, in the order
+    of ``provenance.images``; calibration_peaks (n,): the highest value of its heatmap, likewise. Raises
+    ShapeError where the parts do not fit each other.
+    """
+
+    config: DetectorConfig
+    backbone: BackboneRef
+    index: Index
+    provenance: Provenance
+    coreset: CoresetRecord
+    calibration_scores: Float32[np.ndarray, " _"]
+    calibration_peaks: Float32[np.ndarray, " _"]
+    conformance: Conformance = field(default_factory=Conformance)
+
+    def __post_init__(self) -> None:
+        m, d = self.vectors.shape
+        n = len(self.provenance.images)
+        channels = sum(self.backbone.channels)
+        _require(d == channels, f"vectors must have the backbone's {channels} channels", f"{d} dimensions")
+        _require(
+            len(self.provenance.image) == m,
+            f"provenance must name the place of each of {m} vectors",
+            f"{len(self.provenance.image)} places",
+        )
+        _require(
+            self.index.config == self.config.index,
+            "the index must be built as the config says",
+            f"{self.index.config}",
+        )
+        _require(
+            self.coreset.source_patches >= m,
+            f"a coreset must come from at least the {m} patches it kept",
+            f"{self.coreset.source_patches}",
+        )
+        for name in ("calibration_scores", "calibration_peaks"):
+            values = getattr(self, name)
+            _require(len(values) == n, f"{name} must have one entry for each of {n} images", f"{len(values)}")
+            _check_scores(values, name)
+
+    @property
+    def vectors(self) -> Float32[np.ndarray, "m d"]:
+        """The bank vectors, those of the index."""
+        return self.index.vectors
+
+
+def _check_scores(scores: Float32[np.ndarray, " _"], name: str) -> None:
+    fit = np.isfinite(scores) & (scores >= 0)
+    _require(bool(fit.all()), f"{name} must be finite and not negative", f"{scores[~fit][:3].tolist()}")
+
+
+def _require(holds: bool | np.bool_, requirement: str, received: str) -> None:
+    if not holds:
+        raise ShapeError(requirement=requirement, received=received[:200], remedy="build the bank again")

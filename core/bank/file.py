@@ -1,0 +1,176 @@
+"""Bank -> file -> bank (docs/bank-format.md): one file, no pickle, believed only after it is proven.
+
+Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h w height and width.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from core.bank.bank import Bank, Conformance, Provenance
+from core.bank.container import Arrays, Container, decode, encode
+from core.bank.header import Header, read_header, write_header
+from core.errors import BankError, BankHostile, CoreError
+from core.index import Index
+
+_FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
+    "vectors": (np.float32, 2),  # (m, d)
+    "provenance.images": (np.uint8, 1),  # n names in UTF-8, each ended by a newline
+    "provenance.image": (np.int32, 1),  # (m,)
+    "provenance.row": (np.int32, 1),  # (m,)
+    "provenance.column": (np.int32, 1),  # (m,)
+    "calibration.scores": (np.float32, 1),  # (n,)
+    "calibration.peaks": (np.float32, 1),  # (n,)
+    "conformance.scores": (np.float32, 1),  # (c,)
+}
+_IMAGE: tuple[type[np.generic], int] = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
+_INDEX = "index."  # before the names of the index's own arrays, which the index checks
+
+
+def save_bank(bank: Bank, path: Path | str) -> None:
+    """Write a bank whole or not at all: beside its place, synced, then renamed. Raises BankError."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            with beside.open("xb") as file:
+                file.writelines(encode(_container(bank)))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise BankError(
+            requirement="a bank must be written to a folder that exists and has room",
+            received=f"{error.strerror or error} for {str(target)!a}",
+            remedy="choose another place",
+        ) from error
+
+
+def bank_bytes(bank: Bank) -> bytes:
+    """The bytes ``save_bank`` writes; the same bank gives the same bytes."""
+    return b"".join(encode(_container(bank)))
+
+
+def load_bank(source: Path | str | bytes) -> Bank:
+    """Read a bank from a file or from its bytes, and prove its integrity.
+
+    Raises BankCorrupt for what is truncated, edited or no bank, BankFormatTooNew, BankHostile for content no
+    build writes, and BankError where there is no file to read. Arrays are read-only views of the bytes, and
+    memory stays within a few times the size of the file.
+    """
+    container = decode(source if isinstance(source, bytes) else _content(Path(source)))
+    try:
+        bank = _bank(container)
+    except BankError:
+        raise
+    except CoreError as error:
+        raise _hostile(error.requirement, error.received) from error
+    if write_header(bank) != container.header:
+        raise _hostile("a bank's header must be canonical JSON", "another spelling of it")
+    return bank
+
+
+def _container(bank: Bank) -> Container:
+    names = "".join(f"{name}\n" for name in bank.provenance.images).encode()
+    arrays = {
+        "vectors": bank.vectors,
+        "provenance.images": np.frombuffer(names, np.uint8),
+        "provenance.image": bank.provenance.image,
+        "provenance.row": bank.provenance.row,
+        "provenance.column": bank.provenance.column,
+        "calibration.scores": bank.calibration_scores,
+        "calibration.peaks": bank.calibration_peaks,
+        "conformance.scores": bank.conformance.scores,
+    }
+    arrays |= {f"conformance.{i}": image for i, image in enumerate(bank.conformance.images)}
+    arrays |= {f"{_INDEX}{name}": array for name, array in bank.index.arrays().items()}
+    return Container(write_header(bank), arrays)
+
+
+def _bank(container: Container) -> Bank:
+    header = read_header(container.header)
+    arrays = dict(container.arrays)
+    index = {name.removeprefix(_INDEX): arrays.pop(name) for name in list(arrays) if name.startswith(_INDEX)}
+    fixed = {name: _take(arrays, name, *form) for name, form in _FORMS.items()}
+    conformance = _conformance(arrays, fixed["conformance.scores"], header)
+    if arrays:
+        raise _hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
+    scores = fixed["calibration.scores"]
+    return Bank(
+        config=header.config,
+        backbone=header.backbone,
+        index=Index.from_arrays(fixed["vectors"], header.config.index, index),
+        provenance=Provenance(
+            images=_names(fixed["provenance.images"], len(scores)),
+            image=fixed["provenance.image"],
+            row=fixed["provenance.row"],
+            column=fixed["provenance.column"],
+        ),
+        coreset=header.coreset,
+        calibration_scores=scores,
+        calibration_peaks=fixed["calibration.peaks"],
+        conformance=conformance,
+    )
+
+
+def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:
+    images = tuple(_take(arrays, f"conformance.{i}", *_IMAGE) for i in range(len(scores)))
+    if any(image.shape[2] != 3 for image in images):
+        raise _hostile("a conformance image must have three channels", f"{[image.shape for image in images]}")
+    return Conformance(images, scores, header.tolerance)
+
+
+def _take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) -> np.ndarray:
+    array = arrays.pop(name, None)
+    if array is None or array.dtype != dtype or array.ndim != dimensions:
+        raise _hostile(
+            f"a bank must hold {name}, {np.dtype(dtype)} of {dimensions} dimension(s)",
+            "none" if array is None else f"{array.dtype} of shape {array.shape}",
+        )
+    return array
+
+
+def _names(encoded: np.ndarray, count: int) -> tuple[str, ...]:
+    if np.count_nonzero(encoded == ord("\n")) != count or count == 0 or encoded[-1] != ord("\n"):
+        raise _hostile(f"a bank must name the {count} images it has scores of", "another number of names")
+    try:
+        return tuple(encoded.tobytes().decode().removesuffix("\n").split("\n"))
+    except UnicodeDecodeError as error:
+        raise _hostile("image names must be UTF-8", f"{error.reason} at byte {error.start}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_file():  # no folder, and no pipe or device, which may never end
+            return path.read_bytes()
+        received = "a folder or device" if path.exists() else "no file"
+    except (OSError, ValueError) as error:
+        received = str(error)
+    raise BankError(
+        requirement="a bank must be a readable file",
+        received=f"{received} at {str(path)!a}",
+        remedy="check the path",
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _hostile(requirement: str, received: str) -> BankHostile:
+    return BankHostile(
+        requirement=requirement,
+        received=received[:200],
+        remedy="do not use this file: its digest holds, so it was made this way; build the bank again",
+    )

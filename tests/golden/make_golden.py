@@ -1,0 +1,39 @@
+"""Writes the golden banks and what they must answer. Run by hand, and only when the format version changes:
+
+    PYTHONPATH=tests python tests/golden/make_golden.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from banks import INDEXES, tiny_bank
+
+from core.bank import save_bank
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    queries = np.random.default_rng(7).integers(-256, 256, (12, 8)) / 64
+    bank = tiny_bank()
+    expected: dict[str, Any] = {
+        "queries": queries.tolist(),
+        "images": bank.provenance.images,
+        "calibration_scores": bank.calibration_scores.tolist(),
+    }
+    for kind in INDEXES:
+        bank = tiny_bank(kind)
+        save_bank(bank, HERE / f"{kind}.bank")
+        ids = bank.index.search(queries, 3)[1]
+        between = queries[:, None] - bank.vectors.astype(np.float64)[ids]  # naive, in float64
+        distances = np.sqrt((between**2).sum(axis=2)).tolist()
+        expected[kind] = {"distances": distances, "ids": ids.tolist(), "config": bank.config.to_json()}
+    (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
