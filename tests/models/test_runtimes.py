@@ -63,6 +63,20 @@ def test_threads_that_call_at_once_get_their_own_answers(name: str, precision: s
             assert torch.equal(got[1], want)
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_one_thread_and_one_image_take_the_same_convolutions_as_many() -> None:
+    backbone, threads = load_backbone(EMBEDDED), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            backbone(images(1, 128, 128))
+    finally:
+        torch.set_num_threads(threads)
+    ran = {event.key for event in profile.key_averages()}
+    assert "aten::mkldnn_convolution" in ran
+    assert "aten::_slow_conv2d_forward" not in ran
+
+
 def test_openvino_is_used_without_its_telemetry() -> None:
     opened("openvino", "float32")(images())
     assert not [name for name, module in sys.modules.items() if "openvino_telemetry" in name and module]
