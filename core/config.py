@@ -76,13 +76,16 @@ class DetectorConfig:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DetectorConfig:
         """Read a config strictly: an unknown key, a missing key or a wrong type raises ConfigError."""
-        return _read(cls, value)
+        config: DetectorConfig = _read(cls, value)
+        return config
 
 
 def _read(cls: type[Any], value: Mapping[str, Any]) -> Any:
     if not isinstance(value, Mapping):
         raise ConfigError(
-            requirement=f"{cls.__name__} must be an object", received=type(value).__name__, remedy="pass an object"
+            requirement=f"{cls.__name__} must be an object",
+            received=type(value).__name__,
+            remedy="pass an object",
         )
     known = {f.name: str(f.type) for f in fields(cls)}
     if set(value) != set(known):

@@ -6,9 +6,8 @@ Letters: b images, p patches, d dimensions, c conformance images.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -23,11 +22,8 @@ from core.patches import patch_features
 from core.preprocess import to_tensor
 from core.scoring import image_scores, reweighted_scores
 
-
-class Extractor(Protocol):
-    """A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
-
-    def __call__(self, batch: Tensor, /) -> Sequence[Tensor]: ...
+Extractor = Callable[[Tensor], Sequence[Tensor]]
+"""A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +138,9 @@ def check_conformance(bank: Bank, extract: Extractor) -> float:
     return off
 
 
-def conformance_scores(images: Sequence[np.ndarray], extract: Extractor, bank: Bank) -> Float32[np.ndarray, " c"]:
+def conformance_scores(
+    images: Sequence[np.ndarray], extract: Extractor, bank: Bank
+) -> Float32[np.ndarray, " c"]:
     """Score images one at a time, the way an inspection does."""
     ref = bank.backbone
     inputs = [to_tensor(image, bank.config.input, ref.mean, ref.std) for image in images]

@@ -59,10 +59,9 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
             remedy="pass one batch's maps, finest layer first",
         )
     averaged = [_neighbourhood_mean(m, config.size) for m in maps]  # Eq. 2, (b, c, h, w) each
-    averaged[0] = averaged[0][:, :, :: config.stride, :: config.stride]  # Eq. 3: the patches taken
-    b, _, h, w = averaged[0].shape
     fine = (maps[0].shape[2], maps[0].shape[3])
-    aligned = [averaged[0], *(_align(m, fine, config.stride) for m in averaged[1:])]
+    aligned = [_align(m, fine, config.stride) for m in averaged]
+    b, _, h, w = aligned[0].shape
     vectors = torch.cat([m.permute(0, 2, 3, 1) for m in aligned], dim=-1)  # (b, h, w, d)
     return Patches(vectors.reshape(b, h * w, -1).to(torch.float32), (h, w))
 
@@ -74,7 +73,8 @@ def _neighbourhood_mean(maps: Float32[Tensor, "b c h w"], size: int) -> Float32[
 
 
 def _align(maps: Float32[Tensor, "b c h w"], fine: tuple[int, int], stride: int) -> Tensor:
-    """Bilinear upsampling to the finest layer's grid, then the same stride as that layer's."""
+    """Bilinear upsampling to the finest layer's grid; of its cells, the middle one of every stride (Eq. 3)."""
     if tuple(maps.shape[2:]) != fine:
         maps = F.interpolate(maps, size=fine, mode="bilinear", align_corners=False)
-    return maps[:, :, ::stride, ::stride]
+    first = (stride - 1) // 2
+    return maps[:, :, first::stride, first::stride]

@@ -20,6 +20,9 @@ FITS = ("stretch", "short_side", "letterbox")
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 
+Image = UInt8[np.ndarray, "height width 3"]
+"""A decoded image, RGB."""
+
 
 @dataclass(frozen=True)
 class InputConfig:
@@ -86,7 +89,7 @@ def frame(config: InputConfig, height: int, width: int) -> Frame:
 
 
 def to_tensor(
-    image: UInt8[np.ndarray, "height width 3"],
+    image: Image,
     config: InputConfig,
     mean: Sequence[float],
     std: Sequence[float],
@@ -136,8 +139,10 @@ def _axis(source: int, resized: int, canvas: int, crop: int | None) -> AxisMap:
     return AxisMap(source=source, input=side, scale=resized / source, offset=float(offset))
 
 
-def _resize(image: UInt8[np.ndarray, "height width 3"], shape: tuple[int, int]) -> UInt8[Tensor, "3 h w"]:
-    source = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]  # channels last: the fast path
+def _resize(image: Image, shape: tuple[int, int]) -> UInt8[Tensor, "3 h w"]:
+    source = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[
+        None
+    ]  # channels last: the fast path
     if image.shape[:2] == shape:
         return source[0]
     return F.interpolate(source, size=shape, mode="bilinear", antialias=True, align_corners=False)[0]

@@ -51,7 +51,9 @@ def test_a_stride_takes_every_other_patch_of_the_dense_grid():
     dense, _ = patch_features(_maps(), PatchConfig(stride=1))
     sparse, grid = patch_features(_maps(), PatchConfig(stride=2))
     assert grid == (4, 5)
-    np.testing.assert_array_equal(sparse.numpy(), dense.reshape(2, 8, 10, 8)[:, ::2, ::2].reshape(2, 20, 8).numpy())
+    np.testing.assert_array_equal(
+        sparse.numpy(), dense.reshape(2, 8, 10, 8)[:, ::2, ::2].reshape(2, 20, 8).numpy()
+    )
 
 
 def test_a_constant_map_stays_constant_up_to_its_border():

@@ -86,7 +86,9 @@ def test_letterbox_pads_with_the_backbones_mean_colour(rng):
     assert tensor[:, 64:].abs().max() == 0
 
 
-@pytest.mark.parametrize("settings", [{"size": 100}, {"size": 0}, {"size": 4096}, {"crop": 48}, {"crop": 288}])
+@pytest.mark.parametrize(
+    "settings", [{"size": 100}, {"size": 0}, {"size": 4096}, {"crop": 48}, {"crop": 288}]
+)
 def test_sides_off_the_step_or_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match="received"):
         InputConfig(**settings)

@@ -1,0 +1,100 @@
+"""A list of image files -> a bank: decoding runs one image ahead of the backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.datasets import read_image
+from app.errors import ImageRefused
+from core.bank import BackboneRef, Bank
+from core.build import Build, BuildLimits, Progress
+from core.calibration import conformal_rank
+from core.config import DetectorConfig
+from core.errors import TooFewImages
+from core.preprocess import Image
+from models.backbone import Backbone
+
+READ_AHEAD = 16  # images decoded ahead: two batches
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltBank:
+    """A bank and the images that could not be read: (name, reason), empty unless skipping was asked for."""
+
+    bank: Bank
+    skipped: tuple[tuple[str, str], ...]
+
+
+def backbone_ref(backbone: Backbone) -> BackboneRef:
+    """What a bank records of the backbone that built it."""
+    spec = backbone.spec
+    return BackboneRef(
+        name=spec.name,
+        layers=spec.layers,
+        channels=spec.channels,
+        digest=backbone.digest,
+        runtime=backbone.runtime,
+        precision=backbone.precision,
+        mean=spec.mean,
+        std=spec.std,
+    )
+
+
+def check_supported(count: int, config: DetectorConfig) -> None:
+    """Refuse before any work what ``count`` images cannot give. Raises TooFewImages, TooFewNominalImages."""
+    if count < 2:
+        raise TooFewImages(
+            requirement="a bank needs at least two nominal images",
+            received=str(count) if count else "none",
+            remedy="collect more photographs of good parts; a hundred support a false-reject rate of 1 %",
+        )
+    conformal_rank(count, config.target_false_reject)
+    if config.target_review is not None:
+        conformal_rank(count, config.target_review)
+
+
+def build_bank(
+    paths: Sequence[Path],
+    names: Sequence[str],
+    backbone: Backbone,
+    config: DetectorConfig,
+    limits: BuildLimits | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BuiltBank:
+    """Build a bank from image files, recorded under ``names``. An unreadable file is refused, or named and skipped.
+
+    Raises ImageRefused, TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled.
+    """
+    check_supported(len(paths), config)
+    skipped: list[tuple[str, str]] = []
+    build = Build(backbone, backbone_ref(backbone), config, limits, progress, cancelled)
+    bank = build.run(_readable(paths, names, skip_bad, skipped), len(paths))
+    check_supported(len(bank.calibration_scores), config)
+    return BuiltBank(bank, tuple(skipped))
+
+
+def _readable(
+    paths: Sequence[Path], names: Sequence[str], skip_bad: bool, skipped: list[tuple[str, str]]
+) -> Iterator[tuple[str, Image]]:
+    for name, found in zip(names, _read_ahead(paths), strict=True):
+        if isinstance(found, ImageRefused):
+            if not skip_bad:
+                raise found
+            skipped.append((name, str(found)))
+        else:
+            yield name, found
+
+
+def _read_ahead(paths: Sequence[Path]) -> Iterator[Image | ImageRefused]:
+    """Decode in order, a few images ahead of the consumer, in one thread: the other cores belong to the backbone."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
+        pending = [pool.submit(read_image, path) for path in paths[:READ_AHEAD]]
+        for position in range(len(paths)):
+            if position + READ_AHEAD < len(paths):
+                pending.append(pool.submit(read_image, paths[position + READ_AHEAD]))
+            yield pending.pop(0).result()

@@ -1,0 +1,73 @@
+"""``nominal build``: a folder of good images -> a bank file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.builds import build_bank, check_supported
+from app.cli import app
+from app.cli import options as o
+from app.cli.console import build_progress, notice, print_json, stdout
+from app.cli.show import facts, promises
+from app.datasets import list_images, relative_names
+from core.bank import save_bank
+from core.build import BuildLimits
+from models.backbone import load_backbone
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="Folder of good images.")],
+    out: Annotated[Path, typer.Option("--out", help="Bank file to write.")],
+    backbone: o.BackboneName = "auto",
+    weights: o.Weights = None,
+    offline: o.Offline = False,
+    runtime: o.Runtime = "auto",
+    precision: o.Precision = "float32",
+    size: o.Size = o.SIZE,
+    fit: o.FitOption = o.FIT,
+    crop: o.Crop = None,
+    coreset_ratio: o.Ratio = o.RATIO,
+    max_bank_vectors: o.MaxVectors = o.MAX_VECTORS,
+    seed: o.Seed = o.SEED,
+    target_false_reject: o.Target = o.TARGET,
+    target_review: o.Review = None,
+    reweight: o.Reweight = False,
+    memory_mb: o.MemoryMb = o.MEMORY_MB,
+    skip_bad: o.SkipBad = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
+    json_output: o.Json = False,
+) -> None:
+    """Learn a bank from a folder of good images, with its threshold."""
+    config = o.detector_config(
+        size=size,
+        fit=fit,
+        crop=crop,
+        ratio=coreset_ratio,
+        max_vectors=max_bank_vectors,
+        seed=seed,
+        target=target_false_reject,
+        review=target_review,
+        reweight=reweight,
+    )
+    paths = list_images(folder, recursive)
+    check_supported(len(paths), config)
+    extractor = load_backbone(backbone, weights, not offline, runtime, precision=precision)
+    if extractor.notice:
+        notice(extractor.notice)
+    limits = BuildLimits(memory_mb << 20)
+    with build_progress() as progress:
+        names = relative_names(paths, folder)
+        built = build_bank(paths, names, extractor, config, limits, skip_bad, progress)
+    save_bank(built.bank, out)
+    for name, reason in built.skipped:
+        notice(f"Skipped {name}: {reason}")
+    if json_output:
+        skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]
+        print_json({"bank": str(out), **facts(built.bank), "skipped": skipped})
+    else:
+        stdout.print(f"Wrote {out}", highlight=False, soft_wrap=True)
+        stdout.print(promises(built.bank), highlight=False)

@@ -1,0 +1,67 @@
+"""What the command line shows: progress bars and notices on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.build import Progress as BuildProgress
+
+stderr = Console(stderr=True)
+stdout = Console()
+
+STAGES = {
+    "features": "Reading features",
+    "coreset": "Choosing the coreset",
+    "index": "Building the index",
+    "calibration": "Calibrating, leaving each image out",
+}
+
+
+def notice(text: str) -> None:
+    """A sentence the user must see, on standard error."""
+    stderr.print(text, style="yellow", highlight=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """The one JSON object of a command run with --json."""
+    json.dump(value, sys.stdout, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def build_progress() -> Iterator[BuildProgress]:
+    """Progress bars of a build's stages, shown while the block runs."""
+    with _bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def counting(label: str, total: int) -> Iterator[Any]:
+    """One bar; call what is yielded once for each thing done."""
+    with _bars() as bars:
+        task = bars.add_task(label, total=total)
+        yield lambda: bars.advance(task)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<36}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+    )

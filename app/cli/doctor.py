@@ -1,0 +1,74 @@
+"""``nominal doctor``: what this machine offers, for a person and for a support request."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+import torch
+
+from app import __version__
+from app.cli import app
+from app.cli import options as o
+from app.cli.console import print_json, stdout
+from models.weights import list_weights
+
+PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "openvino", "fastapi")
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+@app.command()
+def doctor(json_output: o.Json = False) -> None:
+    """Show versions, runtimes, weights at hand, threads and memory."""
+    found = examine()
+    if json_output:
+        print_json(found)
+        return
+    for section, values in found.items():
+        stdout.print(f"[bold]{section}[/]")
+        for name, value in values.items():
+            stdout.print(f"  {name:<22} {value}", highlight=False, markup=False)
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """The findings, section by section; never tries the network."""
+    memory = psutil.virtual_memory()
+    return {
+        "versions": {"nominal": __version__, "python": platform.python_version()} | _packages(),
+        "processor": {
+            "machine": platform.machine(),
+            "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+            "torch_threads": torch.get_num_threads(),
+            "features": " ".join(flag for flag in CPU_FLAGS if flag in _cpu_flags()) or "none known",
+        },
+        "memory_mb": {"total": memory.total >> 20, "available": memory.available >> 20},
+        "runtimes": {
+            "torch": "float32, bfloat16",
+            "torch-cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device",
+            "openvino": _installed("openvino") or "not installed",
+        },
+        "weights": {w.name: f"{w.status}: {w.detail or w.source}" for w in list_weights()},
+    }
+
+
+def _packages() -> dict[str, str]:
+    return {name: _installed(name) or "not installed" for name in PACKAGES}
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_flags() -> set[str]:
+    """The processor's feature names where the system tells them (Linux), else none."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            line = next((row for row in file if row.startswith("flags")), "")
+    except OSError:
+        return set()
+    return set(line.split())

@@ -1,0 +1,148 @@
+"""``nominal eval``: a dataset in MVTec form -> metrics, with the bank built on the spot or given."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.builds import build_bank
+from app.cli import app
+from app.cli import options as o
+from app.cli.console import build_progress, counting, notice, print_json, stdout
+from app.datasets import MvtecDataset
+from app.engine import Engine
+from app.evaluate import TARGET_RATES, Evaluation, evaluate
+from core.bank import Bank, load_bank
+from core.build import BuildLimits
+from core.calibration import supported_rate
+from core.config import DetectorConfig
+from models.backbone import Backbone, load_backbone
+
+
+@app.command("eval")
+def eval_(
+    dataset_dir: Annotated[Path, typer.Argument(help="Folder with train/good, test/good, test/<defect>.")],
+    bank_file: Annotated[
+        Path | None, typer.Option("--bank", help="Evaluate this bank instead of building one.")
+    ] = None,
+    backbone: o.BackboneName = "auto",
+    weights: o.Weights = None,
+    offline: o.Offline = False,
+    runtime: o.Runtime = "auto",
+    precision: o.Precision = "float32",
+    size: o.Size = o.SIZE,
+    fit: o.FitOption = o.FIT,
+    crop: o.Crop = None,
+    coreset_ratio: o.Ratio = o.RATIO,
+    max_bank_vectors: o.MaxVectors = o.MAX_VECTORS,
+    seed: o.Seed = o.SEED,
+    target_false_reject: o.Target = o.TARGET,
+    target_review: o.Review = None,
+    reweight: o.Reweight = False,
+    memory_mb: o.MemoryMb = o.MEMORY_MB,
+    json_output: o.Json = False,
+) -> None:
+    """Build a bank from train/good, inspect test/, and print the metrics."""
+    config = o.detector_config(
+        size=size,
+        fit=fit,
+        crop=crop,
+        ratio=coreset_ratio,
+        max_vectors=max_bank_vectors,
+        seed=seed,
+        target=target_false_reject,
+        review=target_review,
+        reweight=reweight,
+    )
+    dataset = MvtecDataset(dataset_dir)
+    given = load_bank(bank_file) if bank_file else None
+    extractor = load_backbone(
+        given.backbone.name if given else backbone, weights, not offline, runtime, precision=precision
+    )
+    if extractor.notice:
+        notice(extractor.notice)
+    seconds = None
+    if given is None:
+        started = time.perf_counter()
+        given = _built(dataset, extractor, config, BuildLimits(memory_mb << 20))
+        seconds = time.perf_counter() - started
+    rates = tuple(sorted({*TARGET_RATES, target_false_reject}))
+    tests = dataset.test_images()
+    with counting("Inspecting", len(tests)) as done:
+        found = evaluate(Engine(extractor, given), dataset, rates, done)
+    report = found.to_json() | _cost(given, seconds)
+    if json_output:
+        print_json(report)
+    else:
+        stdout.print(_table(report, found))
+
+
+def _built(dataset: MvtecDataset, extractor: Backbone, config: DetectorConfig, limits: BuildLimits) -> Bank:
+    paths = dataset.train_images()
+    names = [path.name for path in paths]
+    with build_progress() as progress:
+        return build_bank(
+            paths, names, extractor, _supported(config, len(paths)), limits, progress=progress
+        ).bank
+
+
+def _supported(config: DetectorConfig, count: int) -> DetectorConfig:
+    """The config at a rate this set supports, said aloud; the metrics at unsupported rates stay null."""
+    best = math.ceil(1e4 * supported_rate(count)) / 1e4  # in whole hundredths of a per cent
+    if config.target_false_reject >= best:
+        return config
+    notice(
+        f"{count} nominal images support a false-reject rate of {best:.2%} at best; "
+        f"{config.target_false_reject:.2%} was asked. Decisions use {best:.2%}; metrics at lower rates are null."
+    )
+    review = None if config.target_review is None else max(best, config.target_review)
+    return replace(config, target_false_reject=best, target_review=review)
+
+
+def _cost(bank: Bank, build_seconds: float | None) -> dict[str, Any]:
+    return {
+        "build_seconds": build_seconds,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "bank_vectors": len(bank.vectors),
+        "backbone": bank.backbone.name,
+        "size": bank.config.input.size,
+        "seed": bank.config.seed,
+        "nominal_images": len(bank.calibration_scores),
+    }
+
+
+def _table(report: dict[str, Any], found: Evaluation) -> Table:
+    table = Table("metric", "value", box=None)
+    for key in ("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro"):
+        value = report[key]
+        table.add_row(key.replace("_", " "), "no masks" if value is None else f"{value:.4f}")
+    for at in found.at_rates:
+        label = f"at a target of {at.target:.2%}"
+        if at.false_reject is None or at.detection is None:
+            table.add_row(label, "not supported by so few nominal images")
+            continue
+        table.add_row(
+            label,
+            f"threshold {at.threshold:.3f}: {at.false_reject.value:.1%} of {at.false_reject.n} good rejected "
+            f"(95 % interval {at.false_reject.low:.1%} to {at.false_reject.high:.1%}), "
+            f"{at.detection.value:.1%} of {at.detection.n} defective detected",
+        )
+    for key in (
+        "ms_per_image",
+        "build_seconds",
+        "peak_memory_mb",
+        "bank_vectors",
+        "backbone",
+        "size",
+        "seed",
+    ):
+        value = report[key]
+        table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
+    return table

@@ -1,0 +1,77 @@
+"""``nominal show``: what a bank holds, what its threshold promises, and whether it still scores as recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli import app
+from app.cli import options as o
+from app.cli.console import print_json, stdout
+from core.bank import Bank, load_bank
+from core.calibration import promise, supported_rate
+from core.detector import check_conformance, thresholds_of
+from models.backbone import load_backbone
+
+BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
+
+
+@app.command()
+def show(
+    bank_file: BankFile,
+    check: Annotated[
+        bool, typer.Option("--check", help="Score the conformance images with this machine.")
+    ] = False,
+    weights: o.Weights = None,
+    runtime: o.Runtime = "auto",
+    precision: o.Precision = "float32",
+    json_output: o.Json = False,
+) -> None:
+    """Show a bank; loading it proves its integrity, --check its conformance."""
+    bank = load_bank(bank_file)
+    shown = facts(bank)
+    if check:
+        extractor = load_backbone(bank.backbone.name, weights, runtime=runtime, precision=precision)
+        shown["conformance_difference"] = check_conformance(bank, extractor)
+    if json_output:
+        print_json({"bank": str(bank_file), **shown})
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in shown.items():
+        table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+    stdout.print(table, highlight=False)
+    stdout.print(promises(bank), highlight=False)
+
+
+def facts(bank: Bank) -> dict[str, Any]:
+    """What ``show --json`` prints of a bank."""
+    thresholds = thresholds_of(bank)
+    return {
+        "backbone": bank.backbone.name,
+        "weights_digest": bank.backbone.digest,
+        "runtime": bank.backbone.runtime,
+        "precision": bank.backbone.precision,
+        "size": bank.config.input.size,
+        "fit": bank.config.input.fit,
+        "crop": bank.config.input.crop,
+        "seed": bank.config.seed,
+        "coreset_ratio": bank.config.coreset_ratio,
+        "bank_vectors": len(bank.vectors),
+        "dimension": bank.vectors.shape[1],
+        "nominal_images": len(bank.calibration_scores),
+        "covering_radius": bank.coreset.covering_radius,
+        "index": bank.config.index.kind,
+        "index_recall": bank.index.recall,
+        "target_false_reject": bank.config.target_false_reject,
+        "threshold_review": thresholds.review,
+        "threshold_reject": thresholds.reject,
+        "supported_false_reject": supported_rate(len(bank.calibration_scores)),
+    }
+
+
+def promises(bank: Bank) -> str:
+    """What the bank's threshold promises, as a sentence."""
+    return promise(len(bank.calibration_scores), bank.config.target_false_reject).text

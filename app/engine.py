@@ -1,0 +1,142 @@
+"""Backbone + bank -> inspections: where features meet the detector. Knows no HTTP and no files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from core.bank import Bank
+from core.calibration import Decision, Thresholds, decide
+from core.detector import Detection, check_backbone, detect, map_threshold_of, thresholds_of
+from core.heatmap import heatmap, patch_place, peak
+from core.preprocess import Frame, Image, frame, to_tensor
+from core.regions import Region, regions
+from models.backbone import Backbone
+
+REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
+
+
+@dataclass(frozen=True)
+class NearestPatch:
+    """What the worst place was compared with: the nearest nominal patch, and still this unlike it.
+
+    image: name of the nominal image; row, column: the patch's cell in that image's grid; distance: Euclidean.
+    at_x, at_y: the worst place in the inspected image, original pixels.
+    """
+
+    image: str
+    row: int
+    column: int
+    distance: float
+    at_x: int
+    at_y: int
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds an image of each stage; images of one batch share its features and search equally."""
+
+    preprocess: float
+    features: float
+    search: float
+    map: float
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
+
+    heatmap: (height, width) of the original image, in score units. map_threshold: what its regions exceed.
+    """
+
+    score: float
+    thresholds: Thresholds
+    decision: Decision
+    regions: tuple[Region, ...]
+    nearest: NearestPatch
+    heatmap: Float32[np.ndarray, "height width"]
+    map_threshold: float
+    timings: Timings
+
+
+class Engine:
+    """A bank with its backbone, ready to inspect. Safe to call from one thread at a time."""
+
+    def __init__(self, backbone: Backbone, bank: Bank) -> None:
+        """Raises BankMismatch for another backbone, TooFewNominalImages for a rate the bank does not support."""
+        check_backbone(bank, backbone.digest)
+        self.backbone = backbone
+        self.bank = bank
+        self.thresholds = thresholds_of(bank)
+        self.map_threshold = map_threshold_of(bank)
+
+    def inspect(self, images: Sequence[Image], thresholds: Thresholds | None = None) -> list[Inspection]:
+        """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
+
+        thresholds: in place of the bank's own, for this call alone.
+        """
+        config, spec = self.bank.config.input, self.backbone.spec
+        answers: dict[int, Inspection] = {}
+        started = time.perf_counter()
+        inputs = [to_tensor(image, config, spec.mean, spec.std) for image in images]
+        preprocess = time.perf_counter() - started
+        for members in _same_shape(inputs):
+            found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
+            for place, i in enumerate(members):
+                geometry = frame(config, *images[i].shape[:2])
+                answers[i] = self._answer(
+                    found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
+                )
+        return [answers[i] for i in range(len(images))]
+
+    def _answer(
+        self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
+    ) -> Inspection:
+        started = time.perf_counter()
+        grid = found.distances[place].reshape(found.grid)
+        heat = heatmap(grid, geometry, self.bank.config.sigma)
+        score = float(found.scores[place])
+        decision = decide(score, thresholds)
+        level = (
+            self.map_threshold
+            if decision == "accept"
+            else min(self.map_threshold, REGION_FLOOR * peak(heat).value)
+        )
+        areas = tuple(regions(heat, level))
+        members = len(found.scores)
+        timings = Timings(
+            preprocess=preprocess * 1e3,
+            features=found.feature_seconds * 1e3 / members,
+            search=found.search_seconds * 1e3 / members,
+            map=(time.perf_counter() - started) * 1e3,
+        )
+        nearest = self._nearest(found, place, geometry)
+        return Inspection(score, thresholds, decision, areas, nearest, heat, level, timings)
+
+    def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
+        worst = int(found.distances[place].argmax())
+        kept = int(found.ids[place, worst])
+        origin = self.bank.provenance
+        y, x = patch_place(*divmod(worst, found.grid[1]), found.grid, geometry)
+        return NearestPatch(
+            image=origin.images[int(origin.image[kept])],
+            row=int(origin.row[kept]),
+            column=int(origin.column[kept]),
+            distance=float(found.distances[place, worst]),
+            at_x=x,
+            at_y=y,
+        )
+
+
+def _same_shape(inputs: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Positions of the inputs, grouped by shape in order of first appearance."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for i, x in enumerate(inputs):
+        groups.setdefault(tuple(x.shape), []).append(i)
+    yield from groups.values()
