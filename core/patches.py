@@ -49,8 +49,8 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
     """Average each layer's neighbourhoods, bring all to the first layer's grid, concatenate the channels.
 
     maps: one (b, c, h, w) float32 tensor a layer, finest first. Returns vectors (b, p, d), d = sum of c.
-    The window average counts only cells inside the map, so that a border patch is no darker than its
-    neighbours (the paper leaves the border open). Raises ShapeError for no maps or maps of unequal b.
+    A window counts the cells beyond the border as zeros (the paper leaves the border open): averaging only what
+    lies inside lowered AUROC on every set tried, see docs/decisions.md. Raises ShapeError for no maps or maps of unequal b.
     """
     if not maps or any(m.ndim != 4 or m.shape[0] != maps[0].shape[0] for m in maps):
         raise ShapeError(
@@ -69,7 +69,7 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
 def _neighbourhood_mean(maps: Float32[Tensor, "b c h w"], size: int) -> Float32[Tensor, "b c h w"]:
     if size == 1:
         return maps
-    return F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
+    return F.avg_pool2d(maps, size, stride=1, padding=size // 2)
 
 
 def _align(maps: Float32[Tensor, "b c h w"], fine: tuple[int, int], stride: int) -> Tensor:
