@@ -46,7 +46,7 @@ def canonical(value: Any) -> str:
 def encode(container: Container) -> Iterator[bytes | memoryview]:
     """The file's bytes, in pieces: length, JSON, then each array."""
     arrays = _ordered(container.arrays)
-    yield _head(container.header, arrays)
+    yield _head(container.header, arrays, _digest(container.header, arrays))
     for array in arrays.values():
         yield array.reshape(-1).view(np.uint8).data
 
@@ -64,12 +64,17 @@ def decode(data: bytes) -> Container:
         _corrupt(f"a bank must name its format {FORMAT}", "a file that does not")
     _check_version(metadata.get("version"))
     header = metadata.get("header")
-    if not isinstance(header, str) or set(metadata) != {"format", "version", "header", "sha256"}:
-        _corrupt("a bank's metadata must be format, version, header and sha256", ", ".join(sorted(metadata)))
-    arrays = _views(table, data, body)
-    if _digest(header, arrays) != metadata["sha256"]:
+    if set(metadata) != {"format", "version", "header", "sha256"}:
+        _corrupt(
+            "a bank's metadata must be format, version, header and sha256", ascii(sorted(metadata))[:120]
+        )
+    if not isinstance(header, str) or not header.isascii():
+        _corrupt("a bank's header must be ASCII text", f"{type(header).__name__}")
+    arrays = _ordered(_views(table, data, body))
+    digest = _digest(header, arrays)
+    if digest != metadata["sha256"]:
         _corrupt("a bank's content must have the sha256 it records", "content with another")
-    if _head(header, _ordered(arrays)) != data[:body]:
+    if _head(header, arrays, digest) != data[:body]:
         _corrupt("a bank must be encoded in the one way its format allows", "another encoding")
     return Container(header, arrays)
 
@@ -90,13 +95,13 @@ def _ordered(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: arrays[name] for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))}
 
 
-def _head(header: str, arrays: Arrays) -> bytes:
+def _head(header: str, arrays: Arrays, digest: str) -> bytes:
     table: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
             "version": str(VERSION),
             "header": header,
-            "sha256": _digest(header, arrays),
+            "sha256": digest,
         }
     }
     end = 0
@@ -108,11 +113,10 @@ def _head(header: str, arrays: Arrays) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _digest(header: str, arrays: Mapping[str, np.ndarray]) -> str:
-    ordered = _ordered(arrays)
-    table = [[name, _CODES[array.dtype], list(array.shape)] for name, array in ordered.items()]
+def _digest(header: str, arrays: Arrays) -> str:
+    table = [[name, _CODES[array.dtype], list(array.shape)] for name, array in arrays.items()]
     digest = hashlib.sha256(f"{FORMAT} {VERSION}\n{header}\n{canonical(table)}\n".encode())
-    for array in ordered.values():
+    for array in arrays.values():
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 

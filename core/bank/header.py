@@ -36,7 +36,7 @@ def read_header(text: str) -> Header:
 
 
 def _read(hint: Any, value: Any, place: str) -> Any:
-    if hint is DetectorConfig:
+    if hint is DetectorConfig and isinstance(value, dict):
         return DetectorConfig.from_json(value)
     if is_dataclass(hint):
         return _object(hint, value, place)

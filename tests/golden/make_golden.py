@@ -1,6 +1,6 @@
-"""Writes the golden banks and what they must answer. Run by hand, and only when the format version changes:
+"""Writes the golden banks and their expected answers, by hand and only when the format version changes.
 
-    PYTHONPATH=tests python tests/golden/make_golden.py
+Run ``PYTHONPATH=tests python tests/golden/make_golden.py``.
 """
 
 from __future__ import annotations
