@@ -1,0 +1,153 @@
+"""Logs as JSON lines with a request id, from the standard library's ``logging``; the access log among them.
+
+No header, query string or body is ever logged. What reads like a key, token or password in a message is masked all
+the same, because messages of other libraries pass through here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-ID"
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+KEPT = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+SECRET_NAMES = re.compile(r"(?i)authorization|cookie|password|secret|token|api_?key")
+SECRETS = (
+    (re.compile(r"(nominal_[0-9a-f]{12}_)[A-Za-z0-9_-]+"), r"\1***"),  # API keys; the id may be seen
+    (re.compile(r"(?i)(bearer\s+)[^\s\"',]+"), r"\1***"),
+    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),  # a URL's password
+)
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+access = logging.getLogger("app.access")
+
+
+def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | None = None) -> None:
+    """Sends every logger's records of ``level`` and above to ``stream`` (stderr), one line each.
+
+    Start uvicorn with ``log_config=None, access_log=False``: its own records then come here, and requests are logged
+    by ``RequestLog``.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("httpx", "httpcore", "httpx2", "httpcore2", "botocore", "aiobotocore", "s3fs", "multipart", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC, RFC 3339), level, logger, message, request_id, extras, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(fields(record), default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """The same for people: ``time level logger: message key=value``; control characters escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = fields(record)
+        head = f"{said.pop('time')} {said.pop('level'):7} {said.pop('logger')}: {_printable(said.pop('message'))}"
+        trace = said.pop("exception", None)
+        line = " ".join([head, *(f"{name}={_printable(str(value))}" for name, value in said.items())])
+        return f"{line}\n{trace}" if trace else line
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record says, secrets masked."""
+    said: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": mask(record.getMessage()),
+    }
+    if (current := request_id.get()) is not None:
+        said["request_id"] = current
+    for name, value in vars(record).items():
+        if name not in KEPT:
+            said[name] = "***" if SECRET_NAMES.search(name) else _plain(value)
+    if record.exc_info and record.exc_info[0] is not None:
+        said["exception"] = mask(logging.Formatter().formatException(record.exc_info))
+    return said
+
+
+def mask(text: str) -> str:
+    """``text`` without API keys, bearer tokens and passwords in URLs."""
+    for pattern, mark in SECRETS:
+        text = pattern.sub(mark, text)
+    return text
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int | float | bool | None) else mask(str(value))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class RequestLog:
+    """Pure ASGI: gives every request an id, echoes it, and logs one line when the answer is complete.
+
+    ``X-Request-ID`` is taken from the client when it is at most 64 letters, digits, dots, dashes and underscores; else
+    made. It stands in ``scope["state"]["request_id"]`` and in every record logged meanwhile.
+    """
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        name = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = name
+        answer: dict[str, Any] = {"status": None, "bytes": 0}
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = name
+                answer["status"] = message["status"]
+            elif message["type"] == "http.response.body":
+                answer["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        token, started = request_id.set(name), self._clock()
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            _log(scope, answer, self._clock() - started)
+            request_id.reset(token)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(HEADER, "")
+    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _log(scope: Scope, answer: Mapping[str, Any], seconds: float) -> None:
+    level = logging.ERROR if (answer["status"] or 500) >= 500 else logging.INFO
+    extra = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": answer["status"],
+        "bytes": answer["bytes"],
+        "milliseconds": round(seconds * 1e3, 2),
+        "client": scope["client"][0] if scope.get("client") else None,
+    }
+    if (problem := scope["state"].get("problem")) is not None:
+        extra["problem"] = problem
+    access.log(
+        level, "%s %s %s", scope["method"], scope["path"], answer["status"] or "no answer", extra=extra
+    )
