@@ -1,0 +1,80 @@
+"""The solar cells of elpv-dataset, cut and written in MVTec form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.datasets import MvtecDataset, read_image
+from app.errors import FolderError
+from bench.datasets import Choice, elpv_split, main, write_elpv
+
+FEW = Choice(train_share=0.02)
+
+
+@pytest.mark.parametrize(("cell_type", "counts"), [("mono", (353, 235, 313)), ("poly", (552, 368, 402))])
+def test_sixty_per_cent_of_the_nominal_cells_train(cell_type, counts):
+    split = elpv_split(Choice(cell_type))
+    assert (len(split.train), len(split.test_good), len(split.defective)) == counts
+
+
+def test_no_cell_is_in_two_parts():
+    split = elpv_split()
+    cells = [*split.train, *split.test_good, *split.defective]
+    assert len(set(cells)) == len(cells)
+    assert all(cell.is_file() for cell in cells)
+
+
+def test_the_seed_alone_decides_the_split():
+    assert elpv_split() == elpv_split()
+    assert elpv_split().train != elpv_split(Choice(seed=1)).train
+    assert elpv_split().defective == elpv_split(Choice(seed=1)).defective
+
+
+def test_what_is_written_is_in_mvtec_form(tmp_path):
+    dataset = MvtecDataset(write_elpv(tmp_path / "elpv"))
+    tests = dataset.test_images()
+    assert [p.name for p in dataset.train_images()] == [p.name for p in elpv_split().train]
+    assert (sum(not t.defective for t in tests), sum(t.defective for t in tests)) == (235, 313)
+    assert {t.label for t in tests} == {"good", "defective"}
+    image = read_image(tests[0].path)
+    assert isinstance(image, np.ndarray)
+    assert image.shape == (300, 300, 3)
+    assert "NonCommercial" in (tmp_path / "elpv" / "LICENCE.txt").read_text()
+
+
+def test_writing_again_does_nothing(tmp_path):
+    out = write_elpv(tmp_path / "elpv")
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    assert write_elpv(out) == out
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
+
+
+def test_a_folder_with_another_split_or_other_files_is_left_alone(tmp_path):
+    out = write_elpv(tmp_path / "elpv", FEW)
+    with pytest.raises(FolderError, match='"seed": 7'):
+        write_elpv(out, Choice(seed=7))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(FolderError, match="other files"):
+        write_elpv(tmp_path / "mine")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_an_interrupted_run_leaves_nothing_that_looks_whole(tmp_path):
+    partial = tmp_path / "elpv.partial" / "train" / "good"
+    partial.mkdir(parents=True)
+    (partial / "stale.png").write_bytes(b"")
+    out = write_elpv(tmp_path / "elpv", FEW)
+    assert not (out / "train" / "good" / "stale.png").exists()
+    assert not partial.exists()
+
+
+def test_the_command_names_what_it_wrote_and_refuses_in_one_line(tmp_path, capsys):
+    out = str(tmp_path / "elpv")
+    main(["elpv", out, "--cell-type", "mono", "--train-share", "0.6", "--seed", "0"])
+    assert f"{out}/train/good: 353 images" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["elpv", out, "--seed", "1"])
+    assert ended.value.code == 2
+    assert "Name another folder" in capsys.readouterr().err
