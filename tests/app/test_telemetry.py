@@ -21,7 +21,7 @@ class Collector(BaseHTTPRequestHandler):
 
     received: list[tuple[str, bytes]]
 
-    def do_POST(self) -> None:  # noqa: N802  # the name http.server calls
+    def do_POST(self) -> None:  # the name http.server calls
         body = self.rfile.read(int(self.headers["Content-Length"]))
         body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
         self.received.append((self.path, body))
