@@ -1,0 +1,197 @@
+"""Every setting of the service as one table: name, default, help (pydantic-settings, prefix ``NOMINAL_``).
+
+Values come from the environment alone. A name that no setting has is refused, so that a misspelt one
+cannot stay without effect. Durations say their unit in their name; 0 days means "for ever".
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import AppError
+
+PREFIX = "NOMINAL_"
+TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
+
+Bytes = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+class SettingsError(AppError):
+    """A setting has a value outside its range, contradicts another, or has a name that no setting has."""
+
+
+def default_data_dir() -> Path:
+    """``$XDG_DATA_HOME/nominal``, else ``~/.local/share/nominal``."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "nominal"
+
+
+class Settings(BaseSettings):
+    """All settings; frozen. Made by ``load_settings``, which names every fault as ``SettingsError``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # Where state lies
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of the database, blobs and spool."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host/name or sqlite:////path; SQLite in data_dir when unset.",
+    )
+    database_pool: Count = Field(16, description="Database connections kept open at most.")
+    database_wait_seconds: Seconds = Field(
+        10, description="Wait for a locked database before answering busy."
+    )
+    blob_url: str | None = Field(
+        None, description="s3://bucket/prefix or a folder; data_dir/blobs when unset."
+    )
+    blob_endpoint: str | None = Field(None, description="URL of an S3-compatible server; AWS when unset.")
+    blob_region: str | None = Field(None, description="S3 region; the environment's when unset.")
+    blob_key: str | None = Field(None, description="S3 access key; the environment's when unset.")
+    blob_secret: SecretStr | None = Field(None, description="S3 secret key; the environment's when unset.")
+    blob_grace_seconds: Seconds = Field(
+        3600, description="Age from which a blob nothing refers to is deleted."
+    )
+    disk_reserve_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Free disk space below which uploads are refused, so the database can still write.",
+    )
+
+    # Where it listens, and who may call
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only with keys.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    keys_file: Path | None = Field(
+        None, description="File of API keys to admit at start: one 'role name key' a line."
+    )
+    cors_origins: list[str] = Field(
+        [], description="Origins browsers may call from, as a JSON list; none by default."
+    )
+
+    # What a request may hold
+    max_image_bytes: Bytes = Field(64 * MIB, description="Bytes of one image file.")
+    max_pixels: Count = Field(100_000_000, description="Pixels of one image, before it is decoded.")
+    max_body_bytes: Bytes = Field(4 * GIB, description="Bytes of one request body.")
+    max_archive_files: Count = Field(20_000, description="Files in one zip or tar.")
+    max_archive_ratio: Count = Field(100, description="Unpacked bytes per packed byte of a zip or tar.")
+    max_archive_bytes: Bytes = Field(16 * GIB, description="Unpacked bytes of one zip or tar.")
+
+    # Inspection
+    backbone: str = Field(
+        "auto", description="Backbone's name; auto takes resnet50 where its weights are at hand."
+    )
+    weights: Path | None = Field(
+        None, description="Weights file; the cache or the embedded backbone when unset."
+    )
+    allow_fetch: bool = Field(
+        True, description="Whether missing weights may be fetched from their publisher."
+    )
+    runtime: str = Field("auto", description="Runtime of the backbone; auto takes the fastest at hand.")
+    threads: Count | None = Field(None, description="Compute threads; one a core when unset.")
+    bank_memory_bytes: Bytes = Field(
+        2 * GIB, description="Memory for loaded banks; the least recently used leaves."
+    )
+    queue_size: Count = Field(256, description="Inspections waiting at most; past it 503 with Retry-After.")
+    batch_size: Count = Field(16, description="Images of one bank joined into a batch at most.")
+    batch_window_ms: float = Field(
+        3, ge=0, le=1000, description="Milliseconds an inspection waits for others to join."
+    )
+    request_timeout_seconds: Seconds = Field(30, description="An inspection not answered by then is refused.")
+    drain_seconds: Seconds = Field(20, description="Time to answer what is in flight after SIGTERM.")
+    image_keep: Literal["all", "rejected", "none"] = Field(
+        "rejected", description="Inspected images kept: all; rejected (and to review); or none."
+    )
+
+    # Build jobs
+    lease_seconds: Seconds = Field(30, description="Silence after which a worker's job is taken from it.")
+    heartbeat_seconds: Seconds = Field(
+        0.5, description="Pause between a worker's heartbeats; bounds cancelling too."
+    )
+    job_attempts: Count = Field(3, description="Times a job is started before a lost worker fails it.")
+    build_memory_bytes: Bytes = Field(
+        2 * GIB, description="Memory for one build; features spill to disk past it."
+    )
+    idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
+
+    # Retention of inspections and their images
+    retain_accept_days: Days = Field(30, description="Days accepted inspections stay; 0 for ever.")
+    retain_review_days: Days = Field(365, description="Days inspections decided 'review' stay; 0 for ever.")
+    retain_reject_days: Days = Field(365, description="Days rejected inspections stay; 0 for ever.")
+    retain_reviewed_days: Days = Field(0, description="Days inspections a person reviewed stay; 0 for ever.")
+    retention_interval_seconds: Seconds = Field(
+        3600, description="Pause between sweeps of retention and blobs."
+    )
+
+    # What it tells
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_json: bool = Field(True, description="Logs as JSON lines; plain text when false.")
+    otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError("lease_seconds must be at least three times heartbeat_seconds")
+        if self.max_image_bytes > self.max_body_bytes:
+            raise ValueError("max_body_bytes must be at least max_image_bytes")
+        return self
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Settings from the process's environment and ``overrides`` (by field name), which win.
+
+    ``environment`` is only searched for unknown names. Raises ``SettingsError``; never repeats a received
+    value, which may be a password.
+    """
+    _refuse_unknown(os.environ if environment is None else environment)
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        faults = [
+            (".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False)
+        ]
+        raise SettingsError(
+            requirement="every setting must lie in its documented range",
+            received="; ".join(f"{PREFIX}{name.upper()}: {said}" if name else said for name, said in faults),
+            remedy="Correct these environment variables; docs/operations.md lists each with its default.",
+        ) from None
+
+
+def table() -> list[tuple[str, str, str]]:
+    """(environment variable, default, help) of every setting, in order."""
+    fields = Settings.model_fields.items()
+    return [(PREFIX + name.upper(), _default(field), field.description or "") for name, field in fields]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "~/.local/share/nominal"  # data_dir alone has a factory
+    return "unset" if field.default is None else str(field.default)
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name.upper() for name in environment if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in given - known if not name.startswith(TEST_PREFIX))
+    if not unknown:
+        return
+    near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.85)
+    raise SettingsError(
+        requirement=f"every environment variable that starts with {PREFIX} must name a setting",
+        received=", ".join(unknown),
+        remedy=f"Perhaps {near[0]} is meant." if near else "docs/operations.md lists every setting.",
+    )

@@ -1,0 +1,1 @@
+"""The durable store: rows in SQLite or PostgreSQL, bytes in a folder or S3. No HTTP, no engine."""

@@ -1,0 +1,157 @@
+"""Banks: created, changed under their revision (If-Match), deleted; the pointer to the active version."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, Unpack
+
+from sqlalchemy import exists, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.store.audit import record
+from app.store.clock import Clock
+from app.store.columns import JsonObject
+from app.store.database import Database
+from app.store.errors import AlreadyExists, BuildAlreadyRunning, NotFound, StaleRevision
+from app.store.ids import check_slug, new_id, shown
+from app.store.page import Page, page_of
+from app.store.schema import ACTIVE_STATES, Bank, Job, ThresholdChange
+
+THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
+
+
+class BankOptions(TypedDict, total=False):
+    """What a bank may have from the start."""
+
+    pinned: bool
+    review_threshold: float | None
+    reject_threshold: float | None
+    target_false_reject: float | None
+    target_review: float | None
+
+
+class BankChange(BankOptions, total=False):
+    """What may change of a bank; what is left out stays."""
+
+    title: str
+    config: JsonObject
+
+
+class Banks:
+    """Every method is one transaction, durable once it returns."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def create(
+        self, id: str, *, title: str, config: JsonObject, actor: str, **options: Unpack[BankOptions]
+    ) -> Bank:
+        """Raises ``IllegalId`` or ``AlreadyExists``."""
+        now = self._clock.now()
+        bank = Bank(id=check_slug(id), title=title, config=config, created_at=now, updated_at=now)
+        for name, value in options.items():
+            setattr(bank, name, value)
+        try:
+            with self._database.write() as session:
+                session.add(bank)
+                session.flush()
+                record(session, self._clock, actor, "bank.create", f"bank:{id}")
+                self._note_thresholds(session, bank, actor, set(options))
+        except IntegrityError:
+            raise AlreadyExists(
+                requirement="a bank's id must be free",
+                received=id,
+                remedy="Choose another, or use that bank.",
+            ) from None
+        return bank
+
+    def get(self, id: str) -> Bank:
+        """Raises ``NotFound``."""
+        with self._database.read() as session:
+            return found(session.get(Bank, id), id)
+
+    def page(self, *, after: str | None = None, limit: int = 100) -> Page[Bank]:
+        """Banks by id; ``after`` is the cursor of the page before."""
+        query = select(Bank).order_by(Bank.id)
+        if after is not None:
+            query = query.where(Bank.id > after)
+        return page_of(self._database, query, limit, lambda bank: bank.id)
+
+    def update(
+        self, id: str, *, actor: str, if_match: int | None = None, **change: Unpack[BankChange]
+    ) -> Bank:
+        """Raises ``NotFound``, or ``StaleRevision`` unless the bank still has revision ``if_match``."""
+        with self._database.write() as session:
+            bank = locked(session, id, if_match)
+            before = {name: getattr(bank, name) for name in change}
+            for name, value in change.items():
+                setattr(bank, name, value)
+            revise(bank, self._clock)
+            record(
+                session, self._clock, actor, "bank.update", f"bank:{id}", before=before, after=dict(change)
+            )
+            self._note_thresholds(session, bank, actor, set(change))
+        return bank
+
+    def delete(self, id: str, *, actor: str, if_match: int | None = None) -> None:
+        """With its images, versions and jobs; inspections stay. Raises ``BuildAlreadyRunning``."""
+        with self._database.write() as session:
+            bank = locked(session, id, if_match)
+            if session.scalar(select(exists().where(Job.bank == id, Job.state.in_(ACTIVE_STATES)))):
+                raise build_running(id, "Cancel it first.")
+            session.delete(bank)
+            record(session, self._clock, actor, "bank.delete", f"bank:{id}", title=bank.title)
+
+    def threshold_changes(self, id: str, *, limit: int = 100) -> list[ThresholdChange]:
+        """What the bank's thresholds became, newest first."""
+        query = select(ThresholdChange).where(ThresholdChange.bank == id).order_by(ThresholdChange.id.desc())
+        with self._database.read() as session:
+            found(session.get(Bank, id), id)
+            return [*session.scalars(query.limit(limit))]
+
+    def _note_thresholds(self, session: Session, bank: Bank, actor: str, changed: set[str]) -> None:
+        if changed & set(THRESHOLDS):
+            values: dict[str, Any] = {name: getattr(bank, name) for name in THRESHOLDS}
+            now = self._clock.now()
+            session.add(ThresholdChange(id=new_id(), bank=bank.id, actor=actor, created_at=now, **values))
+
+
+def found(bank: Bank | None, id: str) -> Bank:
+    """``bank``, unless there is none."""
+    if bank is not None:
+        return bank
+    raise NotFound(
+        requirement="the bank must exist", received=shown(id), remedy="List the banks, or create it."
+    )
+
+
+def locked(session: Session, id: str, if_match: int | None = None) -> Bank:
+    """The bank, held against other writers until the transaction ends, at revision ``if_match`` if given."""
+    bank = found(session.get(Bank, id, with_for_update=True), id)
+    if if_match is None or bank.revision == if_match:
+        return bank
+    raise StaleRevision(
+        requirement=f"the bank must still have revision {if_match}",
+        received=f"revision {bank.revision}",
+        remedy="Read the bank again, and repeat the change if it still applies.",
+    )
+
+
+def held(session: Session, id: str) -> None:
+    """Raises ``NotFound``; else the bank cannot be deleted until the transaction ends."""
+    query = select(Bank).where(Bank.id == id).with_for_update(read=True, key_share=True)
+    found(session.scalar(query), id)
+
+
+def revise(bank: Bank, clock: Clock) -> None:
+    """Mark the bank changed, so that its ETag does."""
+    bank.revision += 1
+    bank.updated_at = clock.now()
+
+
+def build_running(id: str, remedy: str) -> BuildAlreadyRunning:
+    return BuildAlreadyRunning(
+        requirement="a bank may have one job queued or running",
+        received=f"one for the bank {id}",
+        remedy=remedy,
+    )

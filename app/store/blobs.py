@@ -1,0 +1,152 @@
+"""Content-addressed bytes, a row for each: staged, pinned in the database, published, referred to.
+
+Why in that order. A blob nothing refers to is garbage (``collect``), and the same bytes may be uploaded
+at the very moment they are collected. Both sides meet at the blob's row: ``keep`` writes or touches it
+before it publishes the file, ``collect`` holds it locked while it deletes file and row, and only if it is
+older than the grace. So an upload either comes first, and its fresh row is left alone, or second, and
+publishes the file anew. Should the clock jump over the grace between keeping and referring, the foreign
+key refuses the reference: an error, never a lost file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from sqlalchemy import ColumnElement, Select, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.store.clock import Clock
+from app.store.database import Database
+from app.store.errors import BlobCorrupt
+from app.store.files import BlobFiles, LocalFiles
+from app.store.schema import Blob, Image, Inspection, JobImage, Version
+from app.store.staging import Staged, Staging
+
+CHUNK = 1 << 20
+REFERENCES = (Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one sweep deleted."""
+
+    blobs: int
+    bytes: int
+
+
+class Blobs:
+    """Puts, gives and collects blobs."""
+
+    def __init__(self, database: Database, files: BlobFiles, staging: Staging, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self.files, self.staging = files, staging
+
+    def put(self, source: IO[bytes] | Iterable[bytes], *, limit: int, media_type: str) -> Staged:
+        """Store a stream of at most ``limit`` bytes, durably; what came has ``sha256`` and ``bytes``."""
+        with self.staging.begin(limit) as staged:
+            for chunk in chunks(source):
+                staged.write(chunk)
+            self.keep([staged.finish()], media_type)
+            return staged
+
+    def keep(self, staged: Sequence[Staged], media_type: str) -> None:
+        """Make finished uploads permanent, with one transaction for all of them."""
+        now = self._clock.now()
+        unique = sorted({each.sha256: each for each in staged}.values(), key=lambda each: each.sha256)
+        rows = [
+            {"sha256": each.sha256, "bytes": each.bytes, "media_type": media_type, "touched_at": now}
+            for each in unique
+        ]
+        upsert = self._database.insert(Blob).on_conflict_do_update(
+            index_elements=["sha256"], set_={"touched_at": now}
+        )
+        with self._database.write() as session:
+            session.execute(upsert, rows)
+        for each in unique:
+            self.files.publish(each)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes as a stream, unverified. Raises ``BlobMissing``."""
+        return self.files.open(sha256)
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes whole. Raises ``BlobMissing`` or ``BlobCorrupt``."""
+        with self.open(sha256) as file:
+            data = file.read()
+        _verify(sha256, hashlib.sha256(data).hexdigest())
+        return data
+
+    @contextmanager
+    def as_file(self, sha256: str) -> Iterator[Path]:
+        """A path to the verified bytes, to read while the block lasts; a copy where they lie remotely."""
+        if isinstance(self.files, LocalFiles):
+            with self.open(sha256) as file:
+                _verify(sha256, _digest(file))
+            yield self.files.path(sha256)
+            return
+        with tempfile.NamedTemporaryFile(dir=self.staging.directory) as copy, self.open(sha256) as file:
+            digest = hashlib.sha256()
+            for chunk in chunks(file):
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.flush()
+            _verify(sha256, digest.hexdigest())
+            yield Path(copy.name)
+
+    def collect(self, grace_seconds: float) -> Collected:
+        """Delete every blob that nothing refers to and nobody sent for ``grace_seconds``."""
+        before = self._clock.now() - timedelta(seconds=grace_seconds)
+        unused = select(Blob.sha256).where(Blob.touched_at < before, ~referred())
+        with self._database.read() as session:
+            names = session.scalars(unused).all()
+        sizes = [size for name in names if (size := self._collect_one(name, unused)) is not None]
+        return Collected(len(sizes), sum(sizes))
+
+    def _collect_one(self, sha256: str, unused: Select[str]) -> int | None:
+        """Delete one blob if, now that its row is locked, it still is garbage; its size in bytes."""
+        with self._database.write() as session:
+            blob = session.get(Blob, sha256, with_for_update=True)
+            if blob is None or session.scalar(unused.where(Blob.sha256 == sha256)) is None:
+                return None
+            self.files.delete(sha256)
+            session.delete(blob)
+            return blob.bytes
+
+
+def touch(session: Session, clock: Clock, *sha256: str) -> None:
+    """Start the grace of blobs anew when a reference is dropped: a running backup may want them."""
+    session.execute(update(Blob).where(Blob.sha256.in_(sha256)).values(touched_at=clock.now()))
+
+
+def referred() -> ColumnElement[bool]:
+    """Whether anything refers to a row of blobs, as SQL."""
+    return or_(*(exists().where(column == Blob.sha256) for column in REFERENCES))
+
+
+def chunks(source: IO[bytes] | Iterable[bytes]) -> Iterator[bytes]:
+    """A stream's bytes, a mebibyte at a time; other iterables as they are."""
+    read = getattr(source, "read", None)
+    return iter(source) if read is None else iter(lambda: read(CHUNK), b"")
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks(file):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _verify(sha256: str, found: str) -> None:
+    if found != sha256:
+        raise BlobCorrupt(
+            requirement=f"the blob {sha256} must hold the bytes its name is the digest of",
+            received=f"bytes of digest {found}",
+            remedy="Check the disk; restore the blob from a backup.",
+        )

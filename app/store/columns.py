@@ -1,0 +1,124 @@
+"""Column types that hold the same value on SQLite and PostgreSQL, or refuse it on both."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Float, String, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.store.errors import IllegalValue
+from app.store.ids import shown
+
+JsonObject = dict[str, Any]
+MAX_JSON_DEPTH = 32
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC in and out, microseconds kept; SQLite stores it without its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise IllegalValue(
+                requirement="a time must say its zone",
+                received=value.isoformat(),
+                remedy="Append an offset, for example Z for UTC.",
+            )
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text of at most ``length`` characters without NUL or lone surrogates; compared by code point."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return String(self.length, collation="C" if dialect.name == "postgresql" else None)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else check_text(value, self.length)
+
+
+class Finite(TypeDecorator[float]):
+    """A float64 that is neither NaN nor infinite."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        check_json(value)
+        return value
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON value; None is SQL's NULL. Refuses NaN, infinities, NUL, lone surrogates."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return JSONB(none_as_null=True) if dialect.name == "postgresql" else JSON(none_as_null=True)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        check_json(value)
+        return value
+
+
+def check_text(text: str, length: int | None = None) -> str:
+    """``text`` if both databases can give it back, else ``IllegalValue``."""
+    if length is not None and len(text) > length:
+        raise IllegalValue(
+            requirement=f"this text may have at most {length:,} characters",
+            received=f"{len(text):,} that begin {shown(text)}",
+            remedy="Shorten it.",
+        )
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise IllegalValue(
+            requirement="text must hold no NUL and no lone surrogates",
+            received=shown(text),
+            remedy="Remove them.",
+        )
+    return text
+
+
+def check_json(value: Any, depth: int = 0) -> None:
+    """Raises ``IllegalValue`` for what JSON or PostgreSQL cannot hold."""
+    if depth > MAX_JSON_DEPTH or (isinstance(value, float) and not math.isfinite(value)):
+        raise IllegalValue(
+            requirement=f"numbers must be finite and JSON at most {MAX_JSON_DEPTH} levels deep",
+            received=str(value) if isinstance(value, float) else "deeper JSON",
+            remedy="Send a finite number, or flatter JSON.",
+        )
+    if isinstance(value, str):
+        check_text(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_text(key)
+            check_json(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            check_json(item, depth + 1)
+
+
+def one_of(column: str, literal: Any) -> CheckConstraint:
+    """A CHECK that ``column`` holds one of a ``Literal``'s words (or NULL, where it may)."""
+    words = ", ".join(f"'{word}'" for word in get_args(literal))
+    return CheckConstraint(f"{column} IN ({words})", name=column)

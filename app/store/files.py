@@ -1,0 +1,148 @@
+"""Where the bytes of blobs lie: files named by their sha256, in a folder or, through fsspec, in a bucket.
+
+``publish`` makes a staged file visible whole or not at all, and durably: rename and fsync of the folder
+locally, one PUT whose size is checked remotely. Publishing what is there already is harmless, so it needs
+no look first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import fsspec
+
+from app.store.errors import BlobMissing, BlobsUnavailable, StoreError
+from app.store.ids import SHA256
+from app.store.staging import Staged, local_faults
+
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
+
+
+class BlobFiles(Protocol):
+    """Bytes by sha256. Every method raises ``BlobMissing``, ``StorageFull`` or ``BlobsUnavailable``."""
+
+    def publish(self, staged: Staged) -> None:
+        """Make finished bytes readable under their sha256."""
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes, to read and to close."""
+
+    def delete(self, sha256: str) -> None:
+        """Forget the bytes; harmless where there are none."""
+
+
+class LocalFiles:
+    """Blobs as files in a folder, in 256 subfolders by the digest's first byte."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with local_faults(root):
+            for byte in range(256):  # all at once, so that publishing need not make one durable
+                (root / f"{byte:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_directory(root)
+
+    def path(self, sha256: str) -> Path:
+        return self.root / checked(sha256)[:2] / sha256
+
+    def publish(self, staged: Staged) -> None:
+        target = self.path(staged.sha256)
+        with local_faults(target):
+            os.replace(staged.path, target)
+            sync_directory(target.parent)
+
+    def open(self, sha256: str) -> BinaryIO:
+        try:
+            return self.path(sha256).open("rb")
+        except FileNotFoundError:
+            raise missing(sha256) from None
+        except OSError as error:
+            raise unavailable(str(self.root), error) from error
+
+    def delete(self, sha256: str) -> None:
+        with local_faults(self.path(sha256)):
+            self.path(sha256).unlink(missing_ok=True)
+
+
+class RemoteFiles:
+    """Blobs as objects under a prefix of any fsspec file system; ``options`` go to that file system."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.url = url
+        with self._faults():
+            self._system, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+
+    def publish(self, staged: Staged) -> None:
+        with self._faults():
+            self._system.put_file(str(staged.path), self._key(staged.sha256))
+            size = self._system.info(self._key(staged.sha256))["size"]
+        if size != staged.bytes:
+            raise unavailable(self.url, OSError(f"{size} of {staged.bytes} bytes arrived"))
+
+    def open(self, sha256: str) -> BinaryIO:
+        with self._faults(sha256):
+            return cast("BinaryIO", self._system.open(self._key(sha256), "rb"))
+
+    def delete(self, sha256: str) -> None:
+        with self._faults():
+            if self._system.exists(self._key(sha256)):
+                self._system.rm_file(self._key(sha256))
+
+    def _key(self, sha256: str) -> str:
+        return f"{self._root}/{checked(sha256)[:2]}/{sha256}"
+
+    @contextmanager
+    def _faults(self, sha256: str = "") -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except FileNotFoundError as error:
+            raise (missing(sha256) if sha256 else unavailable(self.url, error)) from error
+        except Exception as error:  # each file system of fsspec raises its client's own
+            raise unavailable(self.url, error) from error
+
+
+def open_files(url: str | None, default: Path, **options: Any) -> BlobFiles:
+    """The blobs at ``url``: a folder's path, or a URL of any scheme fsspec knows; ``default`` when None."""
+    if url is None or not SCHEME.match(url):
+        return LocalFiles(Path(url) if url else default)
+    if url.startswith("file://"):
+        return LocalFiles(Path(url.removeprefix("file://")))
+    return RemoteFiles(url.rstrip("/"), **options)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in ``directory`` survive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def checked(sha256: str) -> str:
+    """``sha256`` if it is one: nothing else ever becomes part of a path."""
+    if SHA256.fullmatch(sha256):
+        return sha256
+    raise missing(sha256)
+
+
+def missing(sha256: str) -> BlobMissing:
+    return BlobMissing(
+        requirement="the bytes of every blob must be in the blob store",
+        received=f"none for {sha256[:64]!a}",
+        remedy="Restore a backup, or send the file again.",
+    )
+
+
+def unavailable(where: str, error: Exception) -> BlobsUnavailable:
+    return BlobsUnavailable(
+        requirement=f"the blob store {where} must be reachable and writable",
+        received=f"{type(error).__name__}: {error}"[:300],
+        remedy="Check the server, the bucket and its credentials (NOMINAL_BLOB_*).",
+    )

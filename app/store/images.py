@@ -1,0 +1,147 @@
+"""The nominal set of a bank: images by sha256, so that sending one again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.store.audit import record
+from app.store.banks import found, held
+from app.store.blobs import touch
+from app.store.clock import Clock
+from app.store.database import Database
+from app.store.errors import ImageNotKept, NotAFalseAlarm, NotFound
+from app.store.ids import shown
+from app.store.inspections import inspection_found
+from app.store.page import Page, page_of
+from app.store.schema import Bank, Blob, Image, Inspection, Source
+
+Added = Literal["accepted", "duplicate"]
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """A decoded image whose bytes are a blob already; ``name`` is shown and never opened. Sizes in pixels."""
+
+    sha256: str
+    name: str
+    bytes: int
+    width: int
+    height: int
+
+
+class Images:
+    """Every method is one transaction, durable once it returns."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def add(self, bank: str, images: Sequence[NewImage], *, actor: str) -> list[Added]:
+        """Accepted or duplicate, in the order given. Raises ``NotFound`` for the bank."""
+        with self._database.write() as session:
+            return self._add(session, bank, images, actor, "upload", None)
+
+    def add_false_alarm(self, inspection_id: str, *, actor: str) -> Added:
+        """The image of a false alarm joins its bank. Raises ``NotAFalseAlarm`` or ``ImageNotKept``."""
+        with self._database.write() as session:
+            inspection = inspection_found(session.get(Inspection, inspection_id), inspection_id)
+            blob = session.get(Blob, usable_image(inspection))
+            assert blob is not None  # by its foreign key
+            name = inspection.name or inspection.serial or inspection.id
+            image = NewImage(blob.sha256, name, blob.bytes, inspection.width, inspection.height)
+            return self._add(session, inspection.bank, [image], actor, "false_alarm", inspection_id)[0]
+
+    def get(self, bank: str, sha256: str) -> Image:
+        """Raises ``NotFound``."""
+        with self._database.read() as session:
+            return image_found(session.get(Image, (bank, sha256)), sha256)
+
+    def page(self, bank: str, *, after: str | None = None, limit: int = 100) -> Page[Image]:
+        """Images by name, then sha256; ``after`` is the cursor of the page before."""
+        query = select(Image).where(Image.bank == bank).order_by(Image.name, Image.sha256)
+        with self._database.read() as session:
+            found(session.get(Bank, bank), bank)
+            last = session.get(Image, (bank, after)) if after else None
+        if last is not None:
+            query = query.where(tuple_(Image.name, Image.sha256) > (last.name, last.sha256))
+        return page_of(self._database, query, limit, lambda image: image.sha256)
+
+    def totals(self, bank: str) -> tuple[int, int]:
+        """How many images, and how many bytes they have."""
+        query = select(func.count(), func.coalesce(func.sum(Image.bytes), 0)).where(Image.bank == bank)
+        with self._database.read() as session:
+            count, size = session.execute(query).one()
+            return int(count), int(size)
+
+    def remove(self, bank: str, sha256: str, *, actor: str) -> None:
+        """Take one image out of the set. Builds asked for before keep it. Raises ``NotFound``."""
+        with self._database.write() as session:
+            image = image_found(session.get(Image, (bank, sha256), with_for_update=True), sha256)
+            session.delete(image)
+            touch(session, self._clock, sha256)
+            record(
+                session, self._clock, actor, "image.delete", f"bank:{bank}", sha256=sha256, name=image.name
+            )
+
+    def _add(
+        self,
+        session: Session,
+        bank: str,
+        images: Sequence[NewImage],
+        actor: str,
+        source: Source,
+        inspection_id: str | None,
+    ) -> list[Added]:
+        held(session, bank)
+        common = {
+            "bank": bank,
+            "source": source,
+            "inspection_id": inspection_id,
+            "added_at": self._clock.now(),
+        }
+        insert = self._database.insert(Image).on_conflict_do_nothing().returning(Image.__table__.c.sha256)
+        rows = [asdict(image) | common for image in sorted(images, key=lambda image: image.sha256)]
+        fresh = set(session.scalars(insert, rows)) if rows else set()
+        record(session, self._clock, actor, f"image.{source}", f"bank:{bank}", accepted=len(fresh))
+        return _verdicts(images, fresh)
+
+
+def usable_image(inspection: Inspection) -> str:
+    """The sha256 of an inspection's image, if it may join the nominal set."""
+    if inspection.verdict != "false_alarm":
+        raise NotAFalseAlarm(
+            requirement="only an inspection reviewed as a false alarm may join the nominal set",
+            received=f"the verdict {inspection.verdict or 'none'}",
+            remedy="Review it as a false alarm first, if it is one.",
+        )
+    if inspection.image_sha256 is None:
+        raise ImageNotKept(
+            requirement="the inspection's image must have been kept",
+            received=f"no image for {inspection.id}",
+            remedy="Upload the image to the bank, or keep images (NOMINAL_IMAGE_KEEP).",
+        )
+    return inspection.image_sha256
+
+
+def image_found(image: Image | None, sha256: str) -> Image:
+    """``image``, unless there is none."""
+    if image is not None:
+        return image
+    raise NotFound(
+        requirement="the image must be in the bank's nominal set",
+        received=shown(sha256),
+        remedy="List the bank's images.",
+    )
+
+
+def _verdicts(images: Sequence[NewImage], fresh: set[str]) -> list[Added]:
+    """The first of each fresh sha256 was accepted, any repeat within the call a duplicate."""
+    answers: list[Added] = []
+    for image in images:
+        answers.append("accepted" if image.sha256 in fresh else "duplicate")
+        fresh.discard(image.sha256)
+    return answers

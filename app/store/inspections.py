@@ -1,0 +1,102 @@
+"""The ledger of inspections: appended in batches, read newest first, changed by review alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+
+from app.store.database import Database
+from app.store.errors import NotFound
+from app.store.ids import shown
+from app.store.page import MAX_LIMIT, Page, newest_first
+from app.store.schema import Decision, Inspection, Verdict
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which inspections; None leaves a field open. ``since`` is included, ``until`` is not."""
+
+    bank: str | None = None
+    decision: Decision | None = None
+    serial: str | None = None
+    station: str | None = None
+    verdict: Verdict | None = None
+    reviewed: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter as SQL."""
+        exact = ("bank", "decision", "serial", "station", "verdict")
+        found = [
+            getattr(Inspection, name) == value for name in exact if (value := getattr(self, name)) is not None
+        ]
+        if self.reviewed is not None:
+            found.append(Inspection.verdict.is_not(None) if self.reviewed else Inspection.verdict.is_(None))
+        if self.since is not None:
+            found.append(Inspection.created_at >= self.since)
+        if self.until is not None:
+            found.append(Inspection.created_at < self.until)
+        return found
+
+
+EVERY = Filter()
+
+
+class Inspections:
+    """Every method is one transaction, durable once it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, inspections: Sequence[Inspection]) -> None:
+        """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
+        with self._database.write() as session:
+            session.add_all(inspections)
+
+    def get(self, id: str) -> Inspection:
+        """Raises ``NotFound``."""
+        with self._database.read() as session:
+            return inspection_found(session.get(Inspection, id), id)
+
+    def page(
+        self,
+        which: Filter = EVERY,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> Page[Inspection]:
+        """Inspections, newest first; ``before`` is the cursor of the page before."""
+        query = select(Inspection).where(*which.conditions())
+        return newest_first(self._database, query, Inspection.id, before, limit)
+
+    def export(self, which: Filter) -> Iterator[Inspection]:
+        """All of them, newest first; holds no transaction while its reader is slow."""
+        cursor: str | None = None
+        while True:
+            page = self.page(which, before=cursor, limit=MAX_LIMIT)
+            yield from page.items
+            if (cursor := page.next) is None:
+                return
+
+    def counts(self, which: Filter) -> dict[str, int]:
+        """How many of each decision."""
+        query = (
+            select(Inspection.decision, func.count()).where(*which.conditions()).group_by(Inspection.decision)
+        )
+        with self._database.read() as session:
+            return dict(session.execute(query).all())
+
+
+def inspection_found(inspection: Inspection | None, id: str) -> Inspection:
+    """``inspection``, unless there is none."""
+    if inspection is not None:
+        return inspection
+    raise NotFound(
+        requirement="the inspection must be in the ledger",
+        received=shown(id),
+        remedy="List the inspections; retention may have deleted it.",
+    )

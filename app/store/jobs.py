@@ -1,0 +1,160 @@
+"""Jobs as their callers see them: asked for once (Idempotency-Key), watched, cancelled.
+
+What a worker does with a job is in app/store/leases.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, insert, literal, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.store.audit import record
+from app.store.banks import build_running, held
+from app.store.clock import Clock
+from app.store.columns import JsonObject
+from app.store.database import Database
+from app.store.errors import IdempotencyConflict, JobFinished, NotFound
+from app.store.ids import new_id, shown
+from app.store.page import Page, newest_first
+from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobState
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """An Idempotency-Key in its scope (whose key, which route), and the digest of its request."""
+
+    scope: str
+    name: str
+    request_sha256: str
+
+
+class Jobs:
+    """Every method is one transaction, durable once it returns."""
+
+    def __init__(self, database: Database, clock: Clock, idempotency_hours: int = 24) -> None:
+        self._database, self._clock = database, clock
+        self._remember = timedelta(hours=idempotency_hours)
+
+    def create(
+        self,
+        bank: str,
+        *,
+        kind: str = "build",
+        request: JsonObject,
+        actor: str,
+        idempotency: Idempotency | None = None,
+    ) -> Job:
+        """A queued job over the nominal set as it is now, or the one that this Idempotency-Key made before.
+
+        Raises ``NotFound``, ``BuildAlreadyRunning`` or ``IdempotencyConflict``.
+        """
+        now = self._clock.now()
+        job = Job(id=new_id(), bank=bank, kind=kind, request=request, actor=actor, created_at=now)
+        try:
+            with self._database.write() as session:
+                held(session, bank)
+                known = self._known(session, idempotency, job.id) if idempotency else None
+                if known is not None:
+                    return known
+                session.add(job)
+                session.flush()
+                _keep_images(session, job)
+                record(session, self._clock, actor, f"job.{kind}", f"bank:{bank}", job=job.id)
+        except IntegrityError:
+            raise build_running(bank, "Wait for it, or cancel it.") from None
+        return job
+
+    def get(self, id: str) -> Job:
+        """Raises ``NotFound``."""
+        with self._database.read() as session:
+            return job_found(session.get(Job, id), id)
+
+    def page(
+        self,
+        *,
+        bank: str | None = None,
+        state: JobState | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> Page[Job]:
+        """Jobs, newest first; ``before`` is the cursor of the page before."""
+        query = select(Job)
+        if bank is not None:
+            query = query.where(Job.bank == bank)
+        if state is not None:
+            query = query.where(Job.state == state)
+        return newest_first(self._database, query, Job.id, before, limit)
+
+    def images(self, id: str) -> list[tuple[str, str]]:
+        """(sha256, name) of the nominal set the job was asked for, by sha256: alike at every attempt."""
+        query = select(JobImage.sha256, JobImage.name).where(JobImage.job_id == id)
+        with self._database.read() as session:
+            return [(sha256, name) for sha256, name in session.execute(query.order_by(JobImage.sha256))]
+
+    def cancel(self, id: str, *, actor: str) -> Job:
+        """At once if queued; a running job's worker is told at its next heartbeat. Raises ``JobFinished``."""
+        with self._database.write() as session:
+            job = job_found(session.get(Job, id, with_for_update=True), id)
+            if job.state not in ACTIVE_STATES:
+                raise JobFinished(
+                    requirement="only a queued or running job can be cancelled",
+                    received=f"a job that {job.state}",
+                    remedy="Nothing is left to cancel.",
+                )
+            job.cancel_requested = True
+            if job.state == "queued":
+                finish(session, job, "cancelled", self._clock)
+            record(session, self._clock, actor, "job.cancel", f"bank:{job.bank}", job=id)
+        return job
+
+    def forget_keys(self) -> int:
+        """Delete Idempotency-Keys past their time; how many."""
+        with self._database.write() as session:
+            expired = delete(IdempotencyKey).where(IdempotencyKey.expires_at < self._clock.now())
+            return len(session.scalars(expired.returning(IdempotencyKey.name)).all())
+
+    def _known(self, session: Session, key: Idempotency, job_id: str) -> Job | None:
+        """The job of a key seen before; else the key is now ``job_id``'s.
+
+        Inserting comes before looking: a second request with the same key waits here for the first.
+        """
+        expires = self._clock.now() + self._remember
+        row = vars(key) | {"job_id": job_id, "expires_at": expires}
+        session.execute(self._database.insert(IdempotencyKey).on_conflict_do_nothing(), row)
+        kept = session.get_one(IdempotencyKey, (key.scope, key.name))
+        if kept.job_id == job_id:
+            return None
+        job = session.get(Job, kept.job_id)
+        if job is None or kept.expires_at < self._clock.now():
+            kept.request_sha256, kept.job_id, kept.expires_at = key.request_sha256, job_id, expires
+            return None
+        if kept.request_sha256 != key.request_sha256:
+            raise IdempotencyConflict(
+                requirement="an Idempotency-Key stands for one request",
+                received="another request with the same key",
+                remedy="Send a new key with a new request.",
+            )
+        return job
+
+
+def finish(session: Session, job: Job, state: JobState, clock: Clock) -> None:
+    """End a job that this transaction has locked, fence its worker off, and let its images go."""
+    job.state, job.finished_at, job.seconds_left, job.owner = state, clock.now(), None, None
+    job.token += 1
+    session.execute(delete(JobImage).where(JobImage.job_id == job.id))
+
+
+def job_found(job: Job | None, id: str) -> Job:
+    """``job``, unless there is none."""
+    if job is not None:
+        return job
+    raise NotFound(requirement="the job must exist", received=shown(id), remedy="List the jobs.")
+
+
+def _keep_images(session: Session, job: Job) -> None:
+    images = select(literal(job.id), Image.sha256, Image.name).where(Image.bank == job.bank)
+    session.execute(insert(JobImage).from_select(["job_id", "sha256", "name"], images))

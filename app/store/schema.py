@@ -1,0 +1,254 @@
+"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, blobs.
+
+Rows leave the store detached: they are values, and changing one changes nothing. Times are UTC. Every
+``actor`` is an API key's id, or ``cli`` or ``local``. app/store/migrations must produce exactly this
+metadata (a test compares them).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from app.store.columns import Document, Finite, JsonObject, Utc, Words, one_of
+from app.store.ids import new_id
+
+Decision = Literal["accept", "review", "reject"]
+Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+VersionState = Literal["ok", "quarantined"]
+Source = Literal["upload", "false_alarm"]
+Role = Literal["read", "inspect", "admin"]
+
+ID, SLUG, SHA, NAME = Words(36), Words(63), Words(64), Words(255)
+ACTIVE_STATES: tuple[JobState, ...] = ("queued", "running")
+ACTIVE = "state IN ('queued', 'running')"
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """Root of the tables; names every constraint so that later migrations can refer to it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Blob(Base):
+    """Bytes known by their sha256. ``touched_at`` is when they were last uploaded."""
+
+    __tablename__ = "blobs"
+    sha256: Mapped[str] = mapped_column(SHA, primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(Words(100))
+    touched_at: Mapped[datetime] = mapped_column(Utc, index=True)
+
+
+class Bank(Base):
+    """One product view. ``revision`` rises with every change; thresholds override the version's."""
+
+    __tablename__ = "banks"
+    id: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    title: Mapped[str] = mapped_column(Words(200))
+    config: Mapped[JsonObject] = mapped_column(Document)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    updated_at: Mapped[datetime] = mapped_column(Utc)
+    target_false_reject: Mapped[float | None] = mapped_column(Finite, default=None)
+    target_review: Mapped[float | None] = mapped_column(Finite, default=None)
+    review_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
+    reject_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
+    pinned: Mapped[bool] = mapped_column(default=False)
+    active_version: Mapped[int | None] = mapped_column(default=None)
+    last_version: Mapped[int] = mapped_column(default=0)
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class ThresholdChange(Base):
+    """What a bank's thresholds and target rates became, when, and by whom."""
+
+    __tablename__ = "threshold_changes"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"), index=True)
+    review_threshold: Mapped[float | None] = mapped_column(Finite)
+    reject_threshold: Mapped[float | None] = mapped_column(Finite)
+    target_false_reject: Mapped[float | None] = mapped_column(Finite)
+    target_review: Mapped[float | None] = mapped_column(Finite)
+    actor: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class Image(Base):
+    """An image of a bank's nominal set."""
+
+    __tablename__ = "images"
+    __table_args__ = (one_of("source", Source), Index(None, "bank", "name", "sha256"))
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
+    name: Mapped[str] = mapped_column(NAME)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    source: Mapped[Source] = mapped_column(Words(16))
+    added_at: Mapped[datetime] = mapped_column(Utc)
+    inspection_id: Mapped[str | None] = mapped_column(ID, default=None)
+
+
+class Version(Base):
+    """One immutable build of a bank: its file, and why it is quarantined if it is."""
+
+    __tablename__ = "versions"
+    __table_args__ = (one_of("state", VersionState),)
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    summary: Mapped[JsonObject] = mapped_column(Document)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    job_id: Mapped[str | None] = mapped_column(ID, default=None)
+    state: Mapped[VersionState] = mapped_column(Words(16), default="ok")
+    reason: Mapped[str | None] = mapped_column(Words(4000), default=None)
+
+
+class Job(Base):
+    """A build. ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        one_of("state", JobState),
+        Index(
+            "uq_jobs_active_bank",
+            "bank",
+            unique=True,
+            postgresql_where=text(ACTIVE),
+            sqlite_where=text(ACTIVE),
+        ),
+        Index(None, "state", "id"),
+        Index(None, "bank", "id"),
+    )
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Words(32))
+    request: Mapped[JsonObject] = mapped_column(Document)
+    actor: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    state: Mapped[JobState] = mapped_column(Words(16), default="queued")
+    stage: Mapped[str | None] = mapped_column(Words(64), default=None)
+    done: Mapped[int] = mapped_column(BigInteger, default=0)
+    total: Mapped[int] = mapped_column(BigInteger, default=0)
+    seconds_left: Mapped[float | None] = mapped_column(Finite, default=None)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    attempts: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None] = mapped_column(NAME, default=None)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    beats: Mapped[int] = mapped_column(BigInteger, default=0)
+    heartbeat_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    started_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    version: Mapped[int | None] = mapped_column(default=None)
+
+
+class JobImage(Base):
+    """The nominal set as it was when the job was asked for; held until the job ends."""
+
+    __tablename__ = "job_images"
+    job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
+    name: Mapped[str] = mapped_column(NAME)
+
+
+class IdempotencyKey(Base):
+    """The job an Idempotency-Key stands for, within a scope (the API key and route)."""
+
+    __tablename__ = "idempotency_keys"
+    scope: Mapped[str] = mapped_column(NAME, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(SHA)
+    job_id: Mapped[str] = mapped_column(ID)
+    expires_at: Mapped[datetime] = mapped_column(Utc, index=True)
+
+
+class Inspection(Base):
+    """One scored image with its decision. Outlives its bank; ``verdict`` is the latest review's."""
+
+    __tablename__ = "inspections"
+    __table_args__ = (
+        one_of("decision", Decision),
+        one_of("verdict", Verdict),
+        Index(None, "bank", "id"),
+        Index(None, "bank", "decision", "id"),
+        Index(None, "serial", "id"),
+        Index(None, "decision", "created_at"),
+    )
+    bank: Mapped[str] = mapped_column(SLUG)
+    version: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    score: Mapped[float] = mapped_column(Finite)
+    review_threshold: Mapped[float] = mapped_column(Finite)
+    reject_threshold: Mapped[float] = mapped_column(Finite)
+    decision: Mapped[Decision] = mapped_column(Words(16))
+    regions: Mapped[list[Any]] = mapped_column(Document)
+    timings: Mapped[JsonObject] = mapped_column(Document)
+    digests: Mapped[JsonObject] = mapped_column(Document)
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=new_id)
+    serial: Mapped[str | None] = mapped_column(Words(128), default=None)
+    station: Mapped[str | None] = mapped_column(Words(128), default=None)
+    name: Mapped[str | None] = mapped_column(NAME, default=None)
+    image_sha256: Mapped[str | None] = mapped_column(
+        SHA, ForeignKey("blobs.sha256"), index=True, default=None
+    )
+    nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    actor: Mapped[str | None] = mapped_column(NAME, default=None)
+    verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
+    created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=lambda: datetime.now(UTC))
+
+
+class Review(Base):
+    """What a person found of an inspection; a later revision corrects an earlier one, which stays."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (one_of("verdict", Verdict),)
+    inspection_id: Mapped[str] = mapped_column(
+        ID, ForeignKey("inspections.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    verdict: Mapped[Verdict] = mapped_column(Words(16))
+    note: Mapped[str] = mapped_column(Words(4000))
+    actor: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class ApiKey(Base):
+    """A key's public half and the sha256 of its secret half."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (one_of("role", Role),)
+    id: Mapped[str] = mapped_column(Words(16), primary_key=True)
+    name: Mapped[str] = mapped_column(Words(100))
+    role: Mapped[Role] = mapped_column(Words(16))
+    secret_sha256: Mapped[str] = mapped_column(SHA)
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    expires_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+
+
+class AuditEntry(Base):
+    """Who changed what, when."""
+
+    __tablename__ = "audit"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    actor: Mapped[str] = mapped_column(NAME)
+    action: Mapped[str] = mapped_column(Words(64))
+    target: Mapped[str] = mapped_column(NAME, index=True)
+    detail: Mapped[JsonObject] = mapped_column(Document)
+    created_at: Mapped[datetime] = mapped_column(Utc)

@@ -1,0 +1,120 @@
+"""The store whole: opened from the settings, migrated, its nouns as attributes, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.settings import Settings
+from app.store import migrate
+from app.store.audit import Audit
+from app.store.backup import Manifest, write_backup
+from app.store.banks import Banks
+from app.store.blobs import Blobs, Collected
+from app.store.clock import Clock
+from app.store.database import Database, parse_url
+from app.store.files import BlobFiles, LocalFiles, open_files
+from app.store.images import Images
+from app.store.inspections import Inspections
+from app.store.jobs import Jobs
+from app.store.keys import Keys
+from app.store.leases import Leases, LeaseWatch
+from app.store.restore import read_backup
+from app.store.retention import Retention, Rules
+from app.store.reviews import Reviews
+from app.store.staging import Staging, local_faults
+from app.store.versions import Versions
+
+
+class Store:
+    """Every noun of the store over one database and one place for blobs. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Opens and migrates; raises ``NewerDatabase``, ``DatabaseUnavailable``, ``BlobsUnavailable``."""
+        clock = clock or Clock()
+        self._settings, self.clock = settings, clock
+        with local_faults(settings.data_dir):
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = open_database(settings)
+        migrate.upgrade(self.database)
+        files = open_blob_files(settings)
+        staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
+        self.blobs = Blobs(self.database, files, staging, clock)
+        self.banks = Banks(self.database, clock)
+        self.images = Images(self.database, clock)
+        self.versions = Versions(self.database, clock)
+        self.jobs = Jobs(self.database, clock, settings.idempotency_hours)
+        self.leases = Leases(self.database, clock, settings.job_attempts)
+        self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
+        self.inspections = Inspections(self.database)
+        self.reviews = Reviews(self.database, clock)
+        self.retention = Retention(self.database, clock, retention_rules(settings))
+        self.keys = Keys(self.database, clock)
+        self.audit = Audit(self.database)
+
+    def collect(self) -> Collected:
+        """Delete the blobs nothing refers to, and what crashed uploads left."""
+        self.blobs.staging.sweep(self._settings.blob_grace_seconds)
+        return self.blobs.collect(self._settings.blob_grace_seconds)
+
+    def backup(self, path: Path) -> Manifest:
+        """Write everything to one file while the store is in use (app/store/backup.py)."""
+        return write_backup(self.database, self.blobs, self.clock, path)
+
+    def restore(self, path: Path) -> Manifest:
+        """Fill this store, which must be empty, from a backup (app/store/restore.py)."""
+        return read_backup(self.database, self.blobs, path)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.database.close()
+
+
+@contextmanager
+def open_store(settings: Settings, clock: Clock | None = None) -> Iterator[Store]:
+    """A store, closed when the block ends."""
+    store = Store(settings, clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, not migrated."""
+    given = settings.database_url
+    url = given.get_secret_value() if given else f"sqlite:///{(settings.data_dir / 'nominal.db').absolute()}"
+    return Database(parse_url(url), pool=settings.database_pool, wait_seconds=settings.database_wait_seconds)
+
+
+def open_blob_files(settings: Settings) -> BlobFiles:
+    """The place of blobs of the settings."""
+    secret = settings.blob_secret
+    if not (settings.blob_url or "").startswith("s3://"):
+        return open_files(settings.blob_url, settings.data_dir / "blobs")
+    options: dict[str, Any] = {
+        "endpoint_url": settings.blob_endpoint,
+        "key": settings.blob_key,
+        "secret": secret.get_secret_value() if secret else None,
+        "client_kwargs": {"region_name": settings.blob_region} if settings.blob_region else None,
+        "config_kwargs": {
+            "connect_timeout": 5,
+            "read_timeout": 60,
+            "retries": {"mode": "standard", "total_max_attempts": 3},
+        },
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return open_files(settings.blob_url, settings.data_dir / "blobs", **given)
+
+
+def retention_rules(settings: Settings) -> Rules:
+    """Days each decision stays."""
+    days = settings.retain_accept_days, settings.retain_review_days, settings.retain_reject_days
+    return Rules(dict(zip(("accept", "review", "reject"), days, strict=True)), settings.retain_reviewed_days)
+
+
+def _staging_directory(settings: Settings, files: BlobFiles) -> Path:
+    """Beside the blobs, so that publishing is a rename; on this machine where they are remote."""
+    return (files.root if isinstance(files, LocalFiles) else settings.data_dir) / "partial"

@@ -1,0 +1,133 @@
+"""Versions: immutable builds of a bank. Activating one swaps a pointer, rolling back swaps it again."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.store.audit import record
+from app.store.banks import found, locked, revise
+from app.store.blobs import touch
+from app.store.clock import Clock
+from app.store.columns import JsonObject
+from app.store.database import Database
+from app.store.errors import NotFound, VersionInUse, VersionUnusable
+from app.store.schema import Bank, Version
+
+
+class Versions:
+    """Every method is one transaction, durable once it returns."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def add(self, bank: str, *, sha256: str, size: int, summary: JsonObject, actor: str) -> Version:
+        """An imported bank file, whose bytes are a blob already, becomes the bank's next version."""
+        with self._database.write() as session:
+            version = append(session, self._clock, locked(session, bank), sha256, size, summary)
+            record(session, self._clock, actor, "version.import", f"bank:{bank}", number=version.number)
+        return version
+
+    def get(self, bank: str, number: int) -> Version:
+        """Raises ``NotFound``."""
+        with self._database.read() as session:
+            return version_found(session.get(Version, (bank, number)), bank, number)
+
+    def all(self, bank: str) -> list[Version]:
+        """All versions of a bank, newest first."""
+        query = select(Version).where(Version.bank == bank).order_by(Version.number.desc())
+        with self._database.read() as session:
+            found(session.get(Bank, bank), bank)
+            return [*session.scalars(query)]
+
+    def activate(self, bank: str, number: int, *, actor: str, if_match: int | None = None) -> Bank:
+        """Point the bank at a version. Raises ``NotFound``, ``VersionUnusable`` or ``StaleRevision``."""
+        with self._database.write() as session:
+            row = locked(session, bank, if_match)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            refuse_quarantined(version)
+            before, row.active_version = row.active_version, number
+            revise(row, self._clock)
+            record(
+                session, self._clock, actor, "version.activate", f"bank:{bank}", before=before, after=number
+            )
+        return row
+
+    def quarantine(self, bank: str, number: int, *, reason: str, actor: str) -> Version:
+        """Mark a version as not to be served; the pointer stays, so that the bank shows the reason."""
+        with self._database.write() as session:
+            row = locked(session, bank)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            version.state, version.reason = "quarantined", reason[:4000]
+            revise(row, self._clock)
+            record(session, self._clock, actor, "version.quarantine", f"bank:{bank}", number=number)
+        return version
+
+    def release(self, bank: str, number: int, *, actor: str) -> Version:
+        """Take a version out of quarantine, once its cause is gone."""
+        with self._database.write() as session:
+            row = locked(session, bank)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            version.state, version.reason = "ok", None
+            revise(row, self._clock)
+            record(session, self._clock, actor, "version.release", f"bank:{bank}", number=number)
+        return version
+
+    def remove(self, bank: str, number: int, *, actor: str) -> None:
+        """Delete a version that is not active; its number is not given again."""
+        with self._database.write() as session:
+            row = locked(session, bank)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            if row.active_version == number:
+                raise VersionInUse(
+                    requirement="the active version cannot be deleted",
+                    received=f"version {number} of {bank}",
+                    remedy="Activate another version first.",
+                )
+            session.delete(version)
+            touch(session, self._clock, version.sha256)
+            record(session, self._clock, actor, "version.delete", f"bank:{bank}", number=number)
+
+
+def append(
+    session: Session,
+    clock: Clock,
+    bank: Bank,
+    sha256: str,
+    size: int,
+    summary: JsonObject,
+    job_id: str | None = None,
+) -> Version:
+    """Add the next version to a bank that this transaction has locked."""
+    bank.last_version += 1
+    version = Version(
+        bank=bank.id,
+        number=bank.last_version,
+        sha256=sha256,
+        bytes=size,
+        summary=summary,
+        job_id=job_id,
+        created_at=clock.now(),
+    )
+    session.add(version)
+    return version
+
+
+def refuse_quarantined(version: Version) -> None:
+    if version.state == "quarantined":
+        raise VersionUnusable(
+            requirement="only a sound version can be activated",
+            received=f"version {version.number}, quarantined: {version.reason}",
+            remedy="Activate another version, or build again.",
+        )
+
+
+def version_found(version: Version | None, bank: str, number: int) -> Version:
+    """``version``, unless there is none."""
+    if version is not None:
+        return version
+    raise NotFound(
+        requirement=f"the bank {bank} must have this version",
+        received=f"version {number}",
+        remedy="List the bank's versions, or build it.",
+    )

@@ -1,0 +1,122 @@
+"""Migrations: they make exactly the tables, once, and leave newer databases alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, inspect
+
+from app.settings import Settings
+from app.store import migrate
+from app.store.errors import DatabaseUnavailable, DatabaseUnsupported, NewerDatabase
+from app.store.schema import Base
+from app.store.store import Store, open_database
+
+
+def test_migrations_make_exactly_the_tables_of_the_schema(store: Store) -> None:
+    with store.database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": migrate.VERSION_TABLE, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_make_the_checks_and_cascades_that_alembic_does_not_compare(store: Store) -> None:
+    found = inspect(store.database.engine)
+    for table in Base.metadata.sorted_tables:
+        checks = {str(each.name) for each in table.constraints if isinstance(each, CheckConstraint)}
+        assert {each["name"] for each in found.get_check_constraints(table.name)} == checks
+        cascades = {fk.constraint.name: fk.ondelete for fk in table.foreign_keys if fk.constraint}
+        keys = found.get_foreign_keys(table.name)
+        assert {each["name"]: each["options"].get("ondelete") for each in keys} == cascades
+
+
+def test_one_active_build_a_bank_is_kept_by_an_index_over_active_jobs_only(store: Store) -> None:
+    indexes = {index["name"]: index for index in inspect(store.database.engine).get_indexes("jobs")}
+    options = indexes["uq_jobs_active_bank"]["dialect_options"]
+    condition = str(options.get("sqlite_where", options.get("postgresql_where")))
+    assert indexes["uq_jobs_active_bank"]["unique"]
+    assert "queued" in condition
+    assert "failed" not in condition
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    migrate.upgrade(store.database)
+    with store.database.read() as session:
+        assert migrate.current(session.connection()) == migrate.head()
+
+
+def open_and_close(settings: Settings) -> None:
+    Store(settings).close()
+
+
+def test_processes_that_start_together_migrate_once(settings: Settings) -> None:
+    context = multiprocessing.get_context("spawn")
+    children = [context.Process(target=open_and_close, args=(settings,)) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0, 0]
+
+
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(settings: Settings) -> None:
+    Store(settings).close()
+    database = open_database(settings)
+    with database.write() as session:
+        session.connection().exec_driver_sql(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(NewerDatabase, match="revision 9999"):
+        Store(settings)
+    with database.read() as session:
+        assert migrate.current(session.connection()) == "9999"
+    database.close()
+
+
+def test_a_migration_that_fails_leaves_no_table_behind(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    database = open_database(settings)
+
+    def migrate_and_fail() -> None:
+        with database.migration() as connection:
+            Base.metadata.create_all(connection)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        migrate_and_fail()
+    assert inspect(database.engine).get_table_names() == []
+    database.close()
+
+
+def test_references_are_enforced_again_after_a_migration(store: Store) -> None:
+    if not store.database.is_sqlite:
+        pytest.skip("PostgreSQL always enforces them")
+    with store.database.read() as session:
+        assert session.connection().exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "nominal.db").write_bytes(b"not a database, and longer than a header of one" * 100)
+    with pytest.raises(DatabaseUnavailable, match="SQLITE_NOTADB"):
+        Store(Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:hunter2@host/db", "sqlite://", "sqlite:///:memory:", "sqlite:///x?mode=ro", "hunter2"]
+)
+def test_a_database_nominal_does_not_know_is_refused_without_repeating_its_url(
+    tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(DatabaseUnsupported) as caught:
+        Store(Settings(data_dir=tmp_path, database_url=url))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_unavailable_without_the_password(tmp_path: Path) -> None:
+    url = "postgresql://u:hunter2@127.0.0.1:1/db"
+    with pytest.raises(DatabaseUnavailable, match="Check that the server runs") as caught:
+        Store(Settings(data_dir=tmp_path, database_url=url, database_wait_seconds=2))
+    assert "hunter2" not in str(caught.value)

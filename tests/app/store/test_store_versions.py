@@ -1,0 +1,84 @@
+"""Versions: numbered once, activated by a pointer, quarantined with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.store.errors import NotFound, ReferenceGone, StaleRevision, VersionInUse, VersionUnusable
+from app.store.store import Store
+
+
+@pytest.fixture
+def add_version(store: Store, bank: str, put: Callable[[bytes], str]) -> Callable[[bytes], int]:
+    def add(data: bytes) -> int:
+        made = store.versions.add(bank, sha256=put(data), size=len(data), summary={"vectors": 1}, actor="cli")
+        return made.number
+
+    return add
+
+
+AddVersion = Callable[[bytes], int]
+
+
+def test_versions_count_up_and_a_number_is_never_given_twice(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    assert [add_version(b"1"), add_version(b"2")] == [1, 2]
+    store.versions.remove(bank, 2, actor="cli")
+    assert add_version(b"3") == 3
+    assert [each.number for each in store.versions.all(bank)] == [3, 1]
+    assert store.versions.get(bank, 3).summary == {"vectors": 1}
+
+
+def test_activating_swaps_the_pointer_and_rolling_back_swaps_it_again(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    for number, revision in ((1, 2), (2, 3), (1, 4)):
+        assert store.versions.activate(bank, number, actor="cli").active_version == number
+        assert store.banks.get(bank).revision == revision
+
+
+def test_activating_under_a_stale_revision_changes_nothing(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    store.versions.activate(bank, 1, actor="cli", if_match=1)
+    with pytest.raises(StaleRevision):
+        store.versions.activate(bank, 2, actor="cli", if_match=1)
+    assert store.banks.get(bank).active_version == 1
+
+
+def test_a_quarantined_version_says_why_and_cannot_be_activated(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    number = add_version(b"1")
+    store.versions.activate(bank, number, actor="cli")
+    store.versions.quarantine(bank, number, reason="digest does not hold", actor="server")
+    assert store.versions.get(bank, number).reason == "digest does not hold"
+    assert store.banks.get(bank).active_version == number
+    with pytest.raises(VersionUnusable, match="digest does not hold"):
+        store.versions.activate(bank, number, actor="cli")
+    store.versions.release(bank, number, actor="cli")
+    assert store.versions.activate(bank, number, actor="cli").active_version == number
+
+
+def test_the_active_version_cannot_be_removed(store: Store, bank: str, add_version: AddVersion) -> None:
+    store.versions.activate(bank, add_version(b"1"), actor="cli")
+    with pytest.raises(VersionInUse):
+        store.versions.remove(bank, 1, actor="cli")
+
+
+@pytest.mark.parametrize("number", [0, -1, 9])
+def test_an_unknown_version_is_not_found(store: Store, bank: str, number: int) -> None:
+    for ask in (store.versions.get, lambda b, n: store.versions.activate(b, n, actor="cli")):
+        with pytest.raises(NotFound, match=f"received version {number}"):
+            ask(bank, number)
+
+
+def test_a_version_of_a_file_that_was_never_put_is_refused(store: Store, bank: str) -> None:
+    with pytest.raises(ReferenceGone):
+        store.versions.add(bank, sha256="0" * 64, size=1, summary={}, actor="cli")
+    assert store.versions.all(bank) == []

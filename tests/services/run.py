@@ -1,0 +1,28 @@
+"""Run pytest with PostgreSQL and S3 beside it: ``python tests/services/run.py [pytest's arguments]``.
+
+Both listen on loopback, start empty and are stopped at the end. Tests find them by NOMINAL_TEST_DATABASE_URL,
+NOMINAL_TEST_BLOB_URL and NOMINAL_TEST_BLOB_ENDPOINT, and skip without.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from postgres import postgres
+from s3 import s3
+
+
+def main(arguments: list[str]) -> int:
+    """pytest's exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services are stopped then too
+    with postgres() as database, s3() as bucket:
+        environment = os.environ | bucket | {"NOMINAL_TEST_DATABASE_URL": database}
+        command = [sys.executable, "-m", "pytest", *(arguments or ["tests/app/store"])]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
