@@ -43,7 +43,16 @@ def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | Non
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    quiet = ("httpx", "httpcore", "httpx2", "httpcore2", "botocore", "aiobotocore", "s3fs", "python_multipart")
+    quiet = (
+        "httpx",
+        "httpcore",
+        "httpx2",
+        "httpcore2",
+        "botocore",
+        "aiobotocore",
+        "s3fs",
+        "python_multipart",
+    )
     for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -366,7 +366,10 @@ def test_overlapping_members_are_bounded_by_the_ratio_of_the_whole(read: Reader)
     data = overlapping(40, 1 << 20)
     assert len(data) < 6000
     limits = [ArchiveLimits(file_bytes=2 << 20, ratio=ratio) for ratio in (10_000, 1100, 100)]
-    assert set(read.reasons(data, limits[0]).values()) == {None, "nested_archive"}  # unpacked: it quotes headers
+    assert set(read.reasons(data, limits[0]).values()) == {
+        None,
+        "nested_archive",
+    }  # unpacked: it quotes headers
     with pytest.raises(ArchiveBomb):
         read(data, limits[1])
     assert "ratio" in read.reasons(data, limits[2]).values()
