@@ -7,11 +7,15 @@ class AppError(Exception):
     """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
 
     def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
-        first, last = requirement[:1].upper() + requirement[1:], remedy[:1].upper() + remedy[1:].rstrip(".")
-        super().__init__(f"{first}; received {received}. {last}.")
+        super().__init__(f"{_sentence(requirement)}; received {received}. {_sentence(remedy).rstrip('.')}.")
         self.requirement = requirement
         self.received = received
         self.remedy = remedy
+
+
+def _sentence(text: str) -> str:
+    """Capitalised, unless it begins with a setting's name such as ``coreset_ratio``."""
+    return text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
 
 
 class ImageRefused(AppError):
