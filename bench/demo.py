@@ -72,6 +72,7 @@ def main() -> None:
     with build_progress() as progress:
         bank = build_bank(train, [path.name for path in train], backbone, config, progress=progress).bank
     seconds = time.perf_counter() - started
+    arguments.out.mkdir(parents=True, exist_ok=True)
     save_bank(bank, arguments.out / "solar-cells.bank")
 
     engine = Engine(backbone, bank)

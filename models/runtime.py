@@ -46,9 +46,12 @@ RUNTIMES: dict[str, RuntimeKind] = {
 def open_runtime(module: nn.Module, runtime: str, precision: str, threads: int | None) -> Runtime:
     """Hand a folded module in eval mode to the runtime of that name. Raises RuntimeUnavailable.
 
-    ``auto`` is torch on the CPU: present wherever Nominal is.
+    ``auto`` is OpenVINO where it is installed and has the precision, else torch on the CPU: in float32 both gave
+    the same features, OpenVINO in less time.
     """
-    kind = RUNTIMES.get("torch" if runtime == "auto" else runtime)
+    if runtime == "auto":
+        runtime = "openvino" if OpenVinoRuntime.missing(precision) is None else "torch"
+    kind = RUNTIMES.get(runtime)
     if kind is None or precision not in PRECISIONS or (threads is not None and threads < 1):
         raise RuntimeUnavailable(
             requirement=f"A runtime is one of {', '.join(RUNTIMES)}, {'|'.join(PRECISIONS)}, threads above 0",

@@ -65,7 +65,7 @@ def test_threads_that_call_at_once_get_their_own_answers(name: str, precision: s
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_one_thread_and_one_image_take_the_same_convolutions_as_many() -> None:
-    backbone, threads = load_backbone(EMBEDDED), torch.get_num_threads()
+    backbone, threads = load_backbone(EMBEDDED, runtime="torch"), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
