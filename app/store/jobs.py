@@ -142,9 +142,8 @@ class Jobs:
 
 
 def finish(session: Session, job: Job, state: JobState, clock: Clock) -> None:
-    """End a job that this transaction has locked, fence its worker off, and let its images go."""
+    """End a job that this transaction has locked, and let its images go."""
     job.state, job.finished_at, job.seconds_left, job.owner = state, clock.now(), None, None
-    job.token += 1
     session.execute(delete(JobImage).where(JobImage.job_id == job.id))
 
 

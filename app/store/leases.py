@@ -2,7 +2,7 @@
 
 Why no wall clock decides. A lease with an expiry time fails both ways when a clock jumps: forward, and a
 live worker loses its job; backward, and a dead worker keeps it for hours. So a job holds no expiry. It
-holds ``token``, which rises whenever the job changes hands, and ``beats``, which rises with every
+holds ``token``, which rises whenever a worker takes the job, and ``beats``, which rises with every
 heartbeat. A ``LeaseWatch`` remembers when, by its own monotonic clock, it first saw each (token, beats);
 a pair that stays the same for a lease's length belongs to a worker that is dead, or may as well be. It
 then takes the job by comparing and swapping that very pair, so a heartbeat that comes in between wins,
@@ -158,7 +158,6 @@ class Leases:
             finish(session, job, "failed", self._clock)
         else:
             job.state, job.owner, job.stage, job.seconds_left = "queued", None, None, None
-            job.token += 1
 
 
 class LeaseWatch:

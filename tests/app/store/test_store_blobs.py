@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,7 +205,21 @@ def test_only_blobs_that_nothing_refers_to_are_collected(
         store.blobs.read(loose)
 
 
-def test_a_blob_younger_than_the_grace_is_left_alone(store: Store, put: Put, time) -> None:  # type: ignore[no-untyped-def]
+def test_a_reference_made_while_garbage_is_collected_keeps_the_blob(
+    store: Store, bank: str, put: Put, add_image: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, collect_one = put(b"late"), store.blobs._collect_one
+
+    def late(*arguments: Any) -> int | None:
+        add_image(bank, b"late")
+        return collect_one(*arguments)
+
+    monkeypatch.setattr(store.blobs, "_collect_one", late)
+    assert store.blobs.collect(-1).blobs == 0
+    assert store.blobs.read(name) == b"late"
+
+
+def test_a_blob_younger_than_the_grace_is_left_alone(store: Store, put: Put, time: Any) -> None:
     name = put(b"on its way")
     time.pass_time(50)
     assert store.blobs.collect(60).blobs == 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from app.settings import Settings
 from app.store.errors import (
     AlreadyExists,
     BlobsUnavailable,
@@ -21,7 +22,7 @@ from app.store.inspections import EVERY
 from app.store.jobs import Idempotency
 from app.store.leases import Lease
 from app.store.schema import Inspection
-from app.store.store import Store
+from app.store.store import Store, open_store
 
 THREADS = 8
 
@@ -65,6 +66,15 @@ def test_one_of_many_changes_under_one_revision_wins(store: Store, bank: str) ->
 def test_no_change_is_lost_without_a_revision(store: Store, bank: str) -> None:
     at_once(lambda i: store.banks.update(bank, actor="cli", title=str(i)))
     assert store.banks.get(bank).revision == 1 + THREADS
+
+
+def test_two_servers_on_one_database_lose_no_change_and_refuse_none(
+    store: Store, bank: str, settings: Settings
+) -> None:
+    with open_store(settings) as other:
+        answers = at_once(lambda i: [(store, other)[i % 2].banks.update(bank, actor="cli") for _ in range(5)])
+    assert split(answers)[1] == set()
+    assert store.banks.get(bank).revision == 1 + THREADS * 5
 
 
 def test_one_of_many_builds_is_queued(store: Store, bank: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_refused_build_does_not_use_up_its_idempotency_key(store: Store, bank:
     assert store.jobs.create(bank, request={}, actor="k1", idempotency=KEY).state == "queued"
 
 
-def test_an_idempotency_key_is_forgotten_after_its_hours(store: Store, bank: str, time) -> None:  # type: ignore[no-untyped-def]
+def test_an_idempotency_key_is_forgotten_after_its_hours(store: Store, bank: str, time: Any) -> None:
     made = store.jobs.create(bank, request={}, actor="k1", idempotency=KEY)
     store.jobs.cancel(made.id, actor="k1")
     time.pass_time(25 * 3600)
