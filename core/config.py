@@ -12,6 +12,7 @@ from core.index import IndexConfig
 from core.patches import PatchConfig
 from core.preprocess import InputConfig
 
+LARGEST = 1e300  # of a number in JSON: an integer may be larger than any float
 _PARTS = {"input": InputConfig, "patch": PatchConfig, "index": IndexConfig}
 
 
@@ -74,13 +75,13 @@ class DetectorConfig:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> DetectorConfig:
+    def from_json(cls, value: Any) -> DetectorConfig:
         """Read a config strictly: an unknown key, a missing key or a wrong type raises ConfigError."""
         config: DetectorConfig = _read(cls, value)
         return config
 
 
-def _read(cls: type[Any], value: Mapping[str, Any]) -> Any:
+def _read(cls: type[Any], value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise ConfigError(
             requirement=f"{cls.__name__} must be an object",
@@ -119,10 +120,10 @@ def _fits(declared: str, value: Any) -> bool:
     if kind == "int":
         return isinstance(value, int)
     if kind == "float":
-        return isinstance(value, (int, float)) and math.isfinite(value)
+        return isinstance(value, (int, float)) and abs(value) < LARGEST  # False for NaN
     return isinstance(value, str)  # Literal types: the class's own check names the choices
 
 
 def _require(holds: bool, requirement: str, received: object, choice: str) -> None:
     if not holds:
-        raise ConfigError(requirement=requirement, received=str(received), remedy=f"choose {choice}")
+        raise ConfigError(requirement=requirement, received=str(received)[:80], remedy=f"choose {choice}")

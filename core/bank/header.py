@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from core.bank.bank import BackboneRef, Bank, CoresetRecord
 from core.bank.container import canonical, strict_json
-from core.config import DetectorConfig
+from core.config import LARGEST, DetectorConfig
 from core.errors import BankHostile
 
 
@@ -42,7 +41,7 @@ def _read(hint: Any, value: Any, place: str) -> Any:
         return _object(hint, value, place)
     if get_origin(hint) is tuple and isinstance(value, list):
         return _items(get_args(hint), value, place)
-    if hint is float and type(value) in (int, float) and math.isfinite(value):
+    if hint is float and type(value) in (int, float) and abs(value) < LARGEST:  # False for NaN
         return float(value)
     if hint in (str, int, bool) and type(value) is hint:
         return value
