@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check format bench-accuracy bench-coreset clean
+.PHONY: setup demo test test-services check format bench-accuracy bench-coreset clean
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -17,6 +17,9 @@ demo: setup  ## the main job on real solar cells; writes build/demo/report.html
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -q
+
+test-services: setup  ## the store's tests on PostgreSQL and S3 too, both started on loopback
+	$(BIN)/python tests/services/run.py tests/app/store -q
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
