@@ -1,0 +1,200 @@
+"""A growing set of centres and, exactly, how near they come: products propose, direct differences decide.
+
+For a point x known to lie at squared distance u from some centre, a centre c gains
+(u - |x - c|^2) / 2 = x.c - |c|^2 / 2 - (|x|^2 - u) / 2: one matrix product for all pairs. The product may be
+of low precision: it is made an upper bound of the gain, and every centre whose bound reaches the best gain of
+its point is measured again as sum (x - c)^2. The precision moves the time, never a result.
+Letters: n points, k dimensions, p centres of one product.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+from torch import Tensor
+
+_ROWS, _COLUMNS = 1024, 4096  # centres and points of one product: passes stay in cache, calls stay few
+_PATIENCE = 16  # pairs measured again for each point, above which a finer product is cheaper
+_BATCH = 2**14  # pairs measured again at a time
+
+
+class _Precision(NamedTuple):
+    """A type to multiply in. error: of a product, relative to |x|^2 + |c|^2. rounding: of its output.
+
+    bits: integers of the same size; floats that are not negative are in the order of their bits.
+    """
+
+    type: torch.dtype
+    bits: torch.dtype
+    error: float
+    rounding: float
+
+
+_FINE = _Precision(torch.float32, torch.int32, 2.0**-15, 2.0**-20)
+_COARSE = _Precision(torch.bfloat16, torch.int16, 2.0**-7 + 2.0**-11, 2.0**-7)
+
+
+class Centres:
+    """Centres in the order they were appended. origin (k,): about where points lie; any value is correct."""
+
+    def __init__(self, origin: Float32[np.ndarray, " k"], capacity: int) -> None:
+        k = len(origin)
+        self.count = 0
+        self._origin = origin
+        self._points = np.empty((capacity, k), np.float32)
+        self._precision = _quickest()
+        self._factors = torch.empty(capacity, k + 4, dtype=self._precision.type)
+        self._product = torch.empty(_ROWS * _COLUMNS, dtype=self._precision.type)
+        self._largest = 0.0  # squared norm, from the origin
+
+    def append(self, centres: Float32[np.ndarray, "p k"]) -> None:
+        """Add centres; there must be room for them."""
+        first, self.count = self.count, self.count + len(centres)
+        self._points[first : self.count] = centres
+        self._prepare(first)
+
+    def approach(
+        self,
+        points: Float32[np.ndarray, "n k"],
+        squared: Float32[np.ndarray, " n"],
+        seen: Int[np.ndarray, " n"],
+        between: Callable[[], None] = lambda: None,
+    ) -> Float32[np.ndarray, " n"]:
+        """For each point the smaller of ``squared`` and its squared distance to any centre from ``seen`` on.
+
+        seen: how many centres, the first ones, ``squared`` accounts for; ascending. ``between`` is called every
+        few milliseconds; what it raises ends the work.
+        """
+        near = squared.copy()
+        for a in range(0, len(points), _COLUMNS):
+            part = slice(a, a + _COLUMNS)
+            self._approach(points[part], near[part], seen[part], between)
+        return near
+
+    def _approach(
+        self, points: np.ndarray, near: np.ndarray, seen: np.ndarray, between: Callable[[], None]
+    ) -> None:
+        """Lower ``near`` in place."""
+        start, measured = near.copy(), 0
+        factors, slack = self._point_factors(points, start)
+        for b in range(int(seen[0]), self.count, _ROWS):
+            rows = slice(b, min(b + _ROWS, self.count))
+            n = int(np.searchsorted(seen, rows.stop))  # points from here on have seen all of these
+            bits = self._gains(rows, factors[:n])
+            i, j = _contenders(bits, self._precision, slack[:n], (start[:n] - near[:n]) / 2)
+            self._measure(rows, points, near, i, j, between)
+            measured += len(i)
+        if measured > _PATIENCE * max(len(points), _COLUMNS):
+            self._refine()
+
+    def _gains(self, rows: slice, factors: Tensor) -> np.ndarray:
+        """Upper bounds of the gains of centres (p, n), as bits of this precision."""
+        p, n = rows.stop - rows.start, len(factors)
+        product = self._product[: p * n].view(p, n)
+        torch.mm(self._factors[rows], factors.T, out=product)
+        return product.view(self._precision.bits).numpy()
+
+    def _measure(
+        self,
+        rows: slice,
+        points: np.ndarray,
+        near: np.ndarray,
+        i: np.ndarray,
+        j: np.ndarray,
+        between: Callable[[], None],
+    ) -> None:
+        """Lower ``near`` in place to the squared distances of the pairs (i-th centre of rows, j-th point)."""
+        centres = self._points[rows]
+        for a in range(0, max(1, len(i)), _BATCH):
+            some = slice(a, a + _BATCH)
+            difference = centres.take(i[some], axis=0)
+            difference -= points.take(j[some], axis=0)
+            np.minimum.at(near, j[some], squares(difference))
+            between()
+
+    def _point_factors(self, points: np.ndarray, squared: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """The points' side (n, k + 4) of the product, and how far its bounds may exceed the gains (n,)."""
+        shift = points - self._origin
+        norm = squares(shift)
+        error = _error(self._precision)
+        factors = _factors(shift, self._precision.type)
+        _put_halves(factors[:, -4:-2], (squared - (1 - error) * norm) / 2)
+        factors[:, -2:] = 1
+        reach = np.minimum(2.1 * (norm + squared), self._largest)  # |c|^2 of a centre that gains is no larger
+        return factors, error * (norm + reach)
+
+    def _prepare(self, first: int) -> None:
+        """The centres' side of the product, from the ``first`` on."""
+        shift = self._points[first : self.count] - self._origin
+        norm = squares(shift)
+        factors = _factors(shift, self._precision.type)
+        factors[:, -4:-2] = 1
+        _put_halves(factors[:, -2:], norm * (-(1 - _error(self._precision)) / 2))
+        self._factors[first : self.count] = factors
+        self._largest = max(self._largest, float(norm.max()))
+
+    def _refine(self) -> None:
+        """Multiply in float32 from here on: distances have become small against the product's error."""
+        if self._precision is not _FINE:
+            self._precision = _FINE
+            self._factors, self._product = self._factors.float(), self._product.float()
+            self._prepare(0)
+
+
+def squares(difference: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, " n"]:
+    """Squared Euclidean norms."""
+    found: np.ndarray = np.einsum("nk,nk->n", difference, difference)
+    return found
+
+
+def _contenders(
+    bits: np.ndarray, kind: _Precision, slack: np.ndarray, gained: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (centre, point) whose bound reaches the point's best gain so far and its best one here."""
+    best = torch.from_numpy(bits.max(axis=0)).view(kind.type).float().numpy()  # wrong where none is positive
+    least = np.maximum(best * (1 - kind.rounding) - slack, gained).clip(1e-37) * (1 - kind.rounding)
+    lowest = torch.from_numpy(least.astype(np.float32)).to(kind.type).view(kind.bits).numpy()
+    return np.divmod(np.flatnonzero(bits >= lowest), bits.shape[1])
+
+
+def _factors(shift: np.ndarray, kind: torch.dtype) -> Tensor:
+    factors = torch.empty(len(shift), shift.shape[1] + 4, dtype=kind)
+    factors[:, :-4] = torch.from_numpy(shift)
+    return factors
+
+
+def _put_halves(into: Tensor, values: np.ndarray) -> None:
+    """Write (n,) values as sums of two of lower precision into the columns of (n, 2)."""
+    exact = torch.from_numpy(values.astype(np.float32))
+    into[:, 0] = exact
+    into[:, 1] = exact - into[:, 0].float()
+
+
+def _error(kind: _Precision) -> float:
+    """Where float32 products are allowed to be sloppy, they are as good as bfloat16."""
+    return kind.error if torch.get_float32_matmul_precision() == "highest" else _COARSE.error
+
+
+@functools.cache
+def _quickest() -> _Precision:
+    """The precision that multiplies faster on this processor."""
+    return min((_FINE, _COARSE), key=_product_seconds)
+
+
+def _product_seconds(kind: _Precision) -> float:
+    left = torch.ones(256, 132, dtype=kind.type)
+    right = torch.ones(132, 1024, dtype=kind.type)
+
+    def once() -> float:
+        started = time.perf_counter()
+        torch.mm(left, right)
+        return time.perf_counter() - started
+
+    once()
+    return min(once() for _ in range(3))
