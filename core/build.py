@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
+from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance, check_image_name
 from core.config import DetectorConfig
 from core.coreset import Coreset, random_projection
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
+from core.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.heatmap import heatmap, peak
 from core.index import Index
 from core.merge_reduce import StreamedCoreset
@@ -29,13 +30,16 @@ from core.preprocess import Frame, Image, frame, to_tensor
 from core.store import PatchStore
 
 BATCH = 8  # images a forward pass; part of what makes a build reproducible
-CORESET_SHARE = 2 / 3  # of the memory: projected vectors; the rest holds whole vectors before they spill
 CONFORMANCE_IMAGES = 3
 CONFORMANCE_SIDE = 384  # pixels; longer images are kept reduced to this
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
+HELD = 512  # patches, at most, that the recall of an approximate index is measured on
 
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; the stages are features, coreset, index and calibration, in this order."""
+
+Say = Callable[[str], None]
+"""Takes one sentence that a person should read."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class BuildLimits:
 
 
 class Build:
-    """One build: what it works with, how it reports, how it stops. ``run`` may be called once."""
+    """One build: what it works with, how it reports, how it stops. ``run`` may be called once.
+
+    say: told, before the first image is read, what memory and disk the build takes.
+    """
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class Build:
         limits: BuildLimits | None = None,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
+        say: Say | None = None,
     ) -> None:
         self._extract = extract
         self._backbone = backbone
@@ -64,6 +72,7 @@ class Build:
         self._limits = limits or BuildLimits()
         self._progress = progress or (lambda stage, done, total: None)
         self._cancelled = cancelled or (lambda: False)
+        self._say = say or (lambda sentence: None)
         self._names: list[str] = []
         self._frames: list[Frame] = []
         self._samples: list[Image] = []
@@ -71,45 +80,54 @@ class Build:
     def run(self, images: Iterable[tuple[str, Image]], expected: int) -> Bank:
         """Build a bank from named nominal images, about ``expected`` of them.
 
-        The same images in the same order, config and seed give the same bank. Raises TooFewImages for fewer
-        than two, MemoryBudgetError before any work that cannot fit, Cancelled.
+        The same images in the same order, config and seed give the same bank. Memory is shared out for images
+        that have as many patches as the first; of larger ones no more are kept. Raises TooFewImages for fewer
+        than two, ShapeError for a name no bank may carry, MemoryBudgetError before any work that cannot fit,
+        Cancelled.
         """
-        batches = self._batches(images, expected)
-        first = next(batches, None)
+        arriving = iter(images)
+        first = next(arriving, None)
         if first is None:
             raise _too_few(0)
-        d, p = first.vectors.shape[2], first.vectors.shape[1]
-        with PatchStore(
-            d, int(self._limits.memory_bytes * (1 - CORESET_SHARE)), self._limits.directory
-        ) as store:
-            coreset = self._read(
-                itertools.chain([first], batches), store, self._picks(p * expected), expected
-            )
+        plan = self._plan(first[1], expected)
+        batches = self._batches(itertools.chain([first], arriving), expected)
+        with PatchStore(sum(self._backbone.channels), plan.store_bytes, self._limits.directory) as store:
+            coreset = self._read(batches, store, plan)
             if len(self._names) < 2:
                 raise _too_few(len(self._names))
             return self._assemble(store, coreset)
 
-    def _read(self, batches: Iterator[Patches], store: PatchStore, most: int, expected: int) -> Coreset:
+    def _plan(self, image: Image, expected: int) -> BuildEstimate:
+        """How the memory is shared out if all images are like this one; said, or refused."""
+        config = self._config
+        _, p, d = self._features([self._input(image)]).vectors.shape
+        sizes = (max(1, expected), p, d, _searched(d, config.projection))
+        limits = (self._limits.memory_bytes, self._limits.directory)
+        plan = estimate_build(*sizes, config.coreset_ratio, config.max_bank_vectors, *limits)
+        self._say(f"{plan}.")
+        return plan
+
+    def _read(self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate) -> Coreset:
         """Stream the features into the store, their projections into the coreset, then pick."""
         generator = torch.Generator().manual_seed(self._config.seed)
-        projection = _projection(store.dimension, self._config.projection, generator)
-        width = store.dimension if projection is None else projection.shape[1]
-        budget = int(self._limits.memory_bytes * CORESET_SHARE)
-        stream = StreamedCoreset(most, width, budget, generator, self._cancelled)
+        width = _searched(store.dimension, self._config.projection)
+        projection = random_projection(store.dimension, width, generator)
+        budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
+        stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled)
         for vectors, grid in batches:
             for image in vectors:  # (p, d)
                 store.append(image, store.images, grid)
                 stream.add(image if projection is None else image @ projection)
-            self._progress("features", store.images, max(expected, store.images))
-        return stream.finish(
-            self._picks(store.count), lambda done, total: self._progress("coreset", done, total)
-        )
+            self._progress("features", store.images, max(plan.images, store.images))
+        kept = kept_vectors(store.count, self._config.coreset_ratio, self._config.max_bank_vectors)
+        return stream.finish(kept, lambda done, total: self._progress("coreset", done, total))
 
     def _assemble(self, store: PatchStore, coreset: Coreset) -> Bank:
         self._progress("index", 0, 1)
-        index = Index.build(store.rows(coreset.indices), self._config.index, self._config.seed)
+        kept = coreset.indices
+        index = Index.build(store.rows(kept), self._config.index, self._config.seed, self._held(store, kept))
         self._progress("index", 1, 1)
-        image, row, column = (part.astype(np.int32) for part in store.locate(coreset.indices))
+        image, row, column = (part.astype(np.int32) for part in store.locate(kept))
         scores, peaks = self._calibrate(store, index, image)
         bank = Bank(
             config=self._config,
@@ -125,6 +143,13 @@ class Build:
         expected = conformance_scores(self._samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(self._samples), expected, CONFORMANCE_TOLERANCE))
 
+    def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
+        """Some patches outside the bank, to measure an approximate index on."""
+        if self._config.index.kind == "flat":
+            return None
+        rng = np.random.default_rng(self._config.seed)
+        return store.rows(np.setdiff1d(rng.choice(store.count, min(HELD, store.count), replace=False), kept))
+
     def _calibrate(
         self, store: PatchStore, index: Index, image: np.ndarray
     ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
@@ -133,6 +158,8 @@ class Build:
         for i, geometry in enumerate(self._frames):
             self._check_cancelled("calibration")
             own = np.flatnonzero(image == i)
+            if len(own) == index.size:
+                own = _unshared(index, store.image_vectors((i + 1) % store.images))
             scores[i], distances = leave_one_out(store.image_vectors(i), own, index, self._config)
             heat = heatmap(distances.reshape(store.grid(i)), _as_input(geometry), self._config.sigma)
             peaks[i] = peak(heat).value
@@ -144,11 +171,12 @@ class Build:
         sampled = {round(i * (expected - 1) / (CONFORMANCE_IMAGES - 1)) for i in range(CONFORMANCE_IMAGES)}
         waiting: list[Tensor] = []
         for name, image in images:
+            check_image_name(name)
             if len(self._names) in sampled:
                 self._samples.append(_reduced(image))
             self._names.append(name)
             self._frames.append(frame(self._config.input, *image.shape[:2]))
-            x = to_tensor(image, self._config.input, self._backbone.mean, self._backbone.std)
+            x = self._input(image)
             if waiting and (len(waiting) == BATCH or waiting[0].shape != x.shape):
                 yield self._features(waiting)
                 waiting = []
@@ -156,13 +184,12 @@ class Build:
         if waiting:
             yield self._features(waiting)
 
+    def _input(self, image: Image) -> Float32[Tensor, "3 h w"]:
+        return to_tensor(image, self._config.input, self._backbone.mean, self._backbone.std)
+
     def _features(self, inputs: list[Tensor]) -> Patches:
         self._check_cancelled("features")
         return patch_features(self._extract(torch.stack(inputs)), self._config.patch)
-
-    def _picks(self, patches: int) -> int:
-        """How many of so many patches the config keeps."""
-        return max(1, min(self._config.max_bank_vectors, round(self._config.coreset_ratio * patches)))
 
     def _check_cancelled(self, stage: str) -> None:
         if self._cancelled():
@@ -173,9 +200,15 @@ class Build:
             )
 
 
-def _projection(d: int, k: int, generator: torch.Generator) -> Float32[Tensor, "d k"] | None:
-    """A random projection where it at least halves the dimension; else its noise costs more than it saves."""
-    return random_projection(d, k, generator) if d >= 2 * k else None
+def _searched(d: int, k: int) -> int:
+    """Dimensions the coreset is searched in: k where that at least halves d; else its noise costs too much."""
+    return k if d >= 2 * k else d
+
+
+def _unshared(index: Index, other: Float32[np.ndarray, "p d"]) -> Int64[np.ndarray, " e"]:
+    """Bank rows that ``other`` lacks: where copies of one image gave all rows, its twin would give them too."""
+    distances, _ = Index.build(other).search(index.vectors)
+    return np.flatnonzero(distances[:, 0] > 0)
 
 
 def _reduced(image: Image) -> Image:

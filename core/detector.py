@@ -22,6 +22,11 @@ from core.patches import patch_features
 from core.preprocess import to_tensor
 from core.scoring import image_scores, reweighted_scores
 
+LEAST_LEVEL = (
+    1e-6  # of a map's threshold: nominal images all alike have maps of 0, on which no scale can rest
+)
+NEAR_ZERO = 0.01  # of the vectors' length: recorded scores below it are held to the tolerance of it, not of themselves
+
 Extractor = Callable[[Tensor], Sequence[Tensor]]
 """A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
 
@@ -105,9 +110,9 @@ def thresholds_of(bank: Bank) -> Thresholds:
 
 
 def map_threshold_of(bank: Bank) -> float:
-    """The level that regions of a map exceed: the same rank as the review threshold's, over nominal map peaks."""
+    """The level, above 0, that regions of a map exceed: the review threshold's rank, over nominal map peaks."""
     rate = bank.config.target_review or bank.config.target_false_reject
-    return conformal_threshold(bank.calibration_peaks, rate)
+    return max(LEAST_LEVEL, conformal_threshold(bank.calibration_peaks, rate))
 
 
 def check_backbone(bank: Bank, digest: str) -> None:
@@ -128,7 +133,10 @@ def check_conformance(bank: Bank, extract: Extractor) -> float:
     """
     expected = bank.conformance.scores
     found = conformance_scores(bank.conformance.images, extract, bank)
-    off = float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), 1e-6)))
+    length = float(np.linalg.norm(bank.vectors, axis=1).mean())
+    off = float(
+        np.max(np.abs(found - expected) / np.maximum(expected, max(NEAR_ZERO * length, 1e-6)), initial=0)
+    )
     if not off <= bank.conformance.tolerance:
         raise BankMismatch(
             requirement=f"conformance images must score as recorded within {bank.conformance.tolerance:.2%}",

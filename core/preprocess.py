@@ -20,8 +20,8 @@ FITS = ("stretch", "short_side", "letterbox")
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 
-Image = UInt8[np.ndarray, "height width 3"]
-"""A decoded image, RGB."""
+Image = UInt8[np.ndarray, "_ _ 3"]
+"""A decoded image, RGB: (height, width, 3)."""
 
 
 @dataclass(frozen=True)
