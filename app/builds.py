@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,14 +11,14 @@ from pathlib import Path
 from app.datasets import read_image
 from app.errors import ImageRefused
 from core.bank import BackboneRef, Bank
-from core.build import Build, BuildLimits, Progress
+from core.build import Build, BuildLimits, Progress, Say
 from core.calibration import conformal_rank
 from core.config import DetectorConfig
-from core.errors import TooFewImages
+from core.errors import BankError, TooFewImages
 from core.preprocess import Image
 from models.backbone import Backbone
 
-READ_AHEAD = 16  # images decoded ahead: two batches
+READ_AHEAD = 8  # images decoded ahead: one batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,22 @@ def check_supported(count: int, config: DetectorConfig) -> None:
         conformal_rank(count, config.target_review)
 
 
+def check_target(path: Path) -> None:
+    """Refuse before any work a place where the bank cannot be written after it. Raises BankError."""
+    received = "a folder or device" if path.exists() and not path.is_file() else None
+    if received is None:
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):
+                return
+        except OSError as error:
+            received = error.strerror or str(error)
+    raise BankError(
+        requirement="a bank must be written to a file in a folder that exists and may be written",
+        received=f"{received} for {str(path)!a}",
+        remedy="choose another place",
+    )
+
+
 def build_bank(
     paths: Sequence[Path],
     names: Sequence[str],
@@ -65,36 +82,46 @@ def build_bank(
     skip_bad: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    say: Say | None = None,
 ) -> BuiltBank:
     """Build a bank from image files, recorded under ``names``. An unreadable file is refused, or named and skipped.
 
-    Raises ImageRefused, TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled.
+    say: told of each skipped file, and of what the build takes. Raises ImageRefused,
+    TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled.
     """
     check_supported(len(paths), config)
     skipped: list[tuple[str, str]] = []
-    build = Build(backbone, backbone_ref(backbone), config, limits, progress, cancelled)
-    bank = build.run(_readable(paths, names, skip_bad, skipped), len(paths))
-    check_supported(len(bank.calibration_scores), config)
+
+    def skip(name: str, reason: ImageRefused) -> None:
+        if not skip_bad:
+            raise reason
+        skipped.append((name, str(reason)))
+        (say or (lambda sentence: None))(f"Skipped {name}: {reason}")
+        check_supported(len(paths) - len(skipped), config)
+
+    build = Build(backbone, backbone_ref(backbone), config, limits, progress, cancelled, say)
+    bank = build.run(_readable(paths, names, skip), len(paths))
     return BuiltBank(bank, tuple(skipped))
 
 
 def _readable(
-    paths: Sequence[Path], names: Sequence[str], skip_bad: bool, skipped: list[tuple[str, str]]
+    paths: Sequence[Path], names: Sequence[str], skip: Callable[[str, ImageRefused], None]
 ) -> Iterator[tuple[str, Image]]:
     for name, found in zip(names, _read_ahead(paths), strict=True):
         if isinstance(found, ImageRefused):
-            if not skip_bad:
-                raise found
-            skipped.append((name, str(found)))
+            skip(name, found)
         else:
             yield name, found
 
 
 def _read_ahead(paths: Sequence[Path]) -> Iterator[Image | ImageRefused]:
     """Decode in order, a few images ahead of the consumer, in one thread: the other cores belong to the backbone."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
+    try:
         pending = [pool.submit(read_image, path) for path in paths[:READ_AHEAD]]
         for position in range(len(paths)):
             if position + READ_AHEAD < len(paths):
                 pending.append(pool.submit(read_image, paths[position + READ_AHEAD]))
             yield pending.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)

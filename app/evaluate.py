@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from app.datasets import MvtecDataset, TestImage, read_mask
+from app.datasets import GOOD, MvtecDataset, TestImage, read_image, read_mask
 from app.engine import Engine
-from app.images import decode_image
+from app.errors import FolderError, ImageRefused
 from core.calibration import conformal_threshold, images_needed
 from core.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.pixel_evaluation import PixelEvaluation, PixelMetrics
@@ -60,22 +60,37 @@ class Evaluation:
         }
 
 
+def evaluation_images(dataset: MvtecDataset) -> list[TestImage]:
+    """The test images, both classes among them: what metrics need, found missing before any work."""
+    tests = dataset.test_images()
+    good = sum(not test.defective for test in tests)
+    if not 0 < good < len(tests):
+        raise FolderError(
+            requirement=f"a dataset to evaluate needs images in test/{GOOD} and in test/<defect>",
+            received=f"{good} good and {len(tests) - good} defective",
+            remedy="add images of the missing class",
+        )
+    return tests
+
+
 def evaluate(
     engine: Engine,
-    dataset: MvtecDataset,
+    tests: Sequence[TestImage],
     rates: Iterable[float] = TARGET_RATES,
     done: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Inspect every test image one at a time, as a line does, and compare with the truth.
 
-    ``done`` is called after each image. Raises ImageRefused, EvaluationError where a class is missing.
+    The milliseconds are those from the file to the answer. ``done`` is called after each image. Raises
+    ImageRefused, FolderError for a mask that does not fit, EvaluationError where a class is missing.
     """
     scores, milliseconds, pixels = [], [], PixelEvaluation()
-    tests = dataset.test_images()
     for test in tests:
-        data = test.path.read_bytes()
         started = time.perf_counter()
-        answer = engine.inspect([decode_image(data)])[0]
+        image = read_image(test.path)
+        if isinstance(image, ImageRefused):
+            raise image
+        answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         scores.append(answer.score)
         _add_pixels(pixels, test, answer.heatmap)

@@ -23,14 +23,14 @@ def parts(n: int, shape: tuple[int, int] = (64, 64), seed: int = 0) -> list[np.n
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]
     base = 120 + 60 * np.sin(x / 5) * np.cos(y / 9)
-    images = base[None, :, :, None] + rng.normal(0, 8, (n, *shape, 3)) + rng.normal(0, 5, (n, 1, 1, 3))
+    images = base[None, :, :, None] + rng.normal(0, 4, (n, *shape, 3)) + rng.normal(0, 1, (n, 1, 1, 3))
     return list(images.clip(0, 255).astype(np.uint8))
 
 
 def scratched(image: np.ndarray, y: int, x: int, side: int = 10) -> np.ndarray:
-    """The image with a bright square whose middle is (y, x)."""
+    """The image with a black square whose middle is (y, x)."""
     found = image.copy()
-    found[max(0, y - side // 2) : y + side // 2, max(0, x - side // 2) : x + side // 2] = (255, 40, 255)
+    found[max(0, y - side // 2) : y + side // 2, max(0, x - side // 2) : x + side // 2] = 0
     return found
 
 

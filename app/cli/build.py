@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from app.builds import build_bank, check_supported
+from app.builds import build_bank, check_supported, check_target
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import build_progress, notice, print_json, stdout
+from app.cli.console import build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.datasets import list_images, relative_names
 from core.bank import save_bank
@@ -36,6 +36,9 @@ def build(
     target_false_reject: o.Target = o.TARGET,
     target_review: o.Review = None,
     reweight: o.Reweight = False,
+    patch_size: o.PatchSize = o.PATCH_SIZE,
+    stride: o.Stride = o.STRIDE,
+    index: o.IndexKind = o.INDEX,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     skip_bad: o.SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
@@ -52,22 +55,24 @@ def build(
         target=target_false_reject,
         review=target_review,
         reweight=reweight,
+        patch_size=patch_size,
+        stride=stride,
+        index=index,
     )
     paths = list_images(folder, recursive)
     check_supported(len(paths), config)
+    check_target(out)
     extractor = load_backbone(backbone, weights, not offline, runtime, precision=precision)
     if extractor.notice:
         notice(extractor.notice)
     limits = BuildLimits(memory_mb << 20)
     with build_progress() as progress:
         names = relative_names(paths, folder)
-        built = build_bank(paths, names, extractor, config, limits, skip_bad, progress)
+        built = build_bank(paths, names, extractor, config, limits, skip_bad, progress, say=notice)
     save_bank(built.bank, out)
-    for name, reason in built.skipped:
-        notice(f"Skipped {name}: {reason}")
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]
         print_json({"bank": str(out), **facts(built.bank), "skipped": skipped})
     else:
-        stdout.print(f"Wrote {out}", highlight=False, soft_wrap=True)
-        stdout.print(promises(built.bank), highlight=False)
+        say(f"Wrote {out}")
+        say(promises(built.bank))

@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from core.build import Progress as BuildProgress
+if TYPE_CHECKING:  # torch takes seconds to import; a refusal of the command line need not wait for it
+    from core.build import Progress as BuildProgress
 
 stderr = Console(stderr=True)
 stdout = Console()
@@ -24,9 +26,19 @@ STAGES = {
 }
 
 
+def plain(text: object) -> Text:
+    """Text as it is: its brackets are no markup, its control characters no commands to the terminal."""
+    return Text("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text)))
+
+
+def say(text: object) -> None:
+    """One line of a result, on standard output."""
+    stdout.print(plain(text), highlight=False, soft_wrap=True)
+
+
 def notice(text: str) -> None:
     """A sentence the user must see, on standard error."""
-    stderr.print(text, style="yellow", highlight=False)
+    stderr.print(plain(text), style="yellow", highlight=False, soft_wrap=True)
 
 
 def print_json(value: dict[str, Any]) -> None:

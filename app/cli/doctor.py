@@ -12,7 +12,7 @@ import torch
 from app import __version__
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import print_json, stdout
+from app.cli.console import print_json, say, stdout
 from models.weights import list_weights
 
 PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "openvino", "fastapi")
@@ -29,7 +29,7 @@ def doctor(json_output: o.Json = False) -> None:
     for section, values in found.items():
         stdout.print(f"[bold]{section}[/]")
         for name, value in values.items():
-            stdout.print(f"  {name:<22} {value}", highlight=False, markup=False)
+            say(f"  {name:<22} {value}")
 
 
 def examine() -> dict[str, dict[str, Any]]:

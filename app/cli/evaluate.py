@@ -18,7 +18,7 @@ from app.cli import options as o
 from app.cli.console import build_progress, counting, notice, print_json, stdout
 from app.datasets import MvtecDataset
 from app.engine import Engine
-from app.evaluate import TARGET_RATES, Evaluation, evaluate
+from app.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.calibration import supported_rate
@@ -46,6 +46,9 @@ def eval_(
     target_false_reject: o.Target = o.TARGET,
     target_review: o.Review = None,
     reweight: o.Reweight = False,
+    patch_size: o.PatchSize = o.PATCH_SIZE,
+    stride: o.Stride = o.STRIDE,
+    index: o.IndexKind = o.INDEX,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     json_output: o.Json = False,
 ) -> None:
@@ -60,8 +63,12 @@ def eval_(
         target=target_false_reject,
         review=target_review,
         reweight=reweight,
+        patch_size=patch_size,
+        stride=stride,
+        index=index,
     )
     dataset = MvtecDataset(dataset_dir)
+    tests = evaluation_images(dataset)
     given = load_bank(bank_file) if bank_file else None
     extractor = load_backbone(
         given.backbone.name if given else backbone, weights, not offline, runtime, precision=precision
@@ -74,9 +81,8 @@ def eval_(
         given = _built(dataset, extractor, config, BuildLimits(memory_mb << 20))
         seconds = time.perf_counter() - started
     rates = tuple(sorted({*TARGET_RATES, target_false_reject}))
-    tests = dataset.test_images()
     with counting("Inspecting", len(tests)) as done:
-        found = evaluate(Engine(extractor, given), dataset, rates, done)
+        found = evaluate(Engine(extractor, given), tests, rates, done)
     report = found.to_json() | _cost(given, seconds)
     if json_output:
         print_json(report)
@@ -89,7 +95,7 @@ def _built(dataset: MvtecDataset, extractor: Backbone, config: DetectorConfig, l
     names = [path.name for path in paths]
     with build_progress() as progress:
         return build_bank(
-            paths, names, extractor, _supported(config, len(paths)), limits, progress=progress
+            paths, names, extractor, _supported(config, len(paths)), limits, progress=progress, say=notice
         ).bank
 
 

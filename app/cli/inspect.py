@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import notice, print_json, stdout
+from app.cli.console import notice, plain, print_json, stdout
 from app.cli.show import BankFile
 from app.datasets import read_image
 from app.engine import Engine, Inspection
@@ -21,6 +23,7 @@ from app.files import write_atomically
 from app.images import encode_png
 from app.overlay import overlay
 from core.bank import load_bank
+from core.errors import CoreError
 from core.preprocess import Image
 from models.backbone import load_backbone
 
@@ -42,11 +45,14 @@ def inspect(
     json_output: o.Json = False,
 ) -> None:
     """Inspect images against a bank. One unreadable image is named and the rest inspected; the exit status is 1."""
+    if heatmaps is not None:
+        heatmaps.mkdir(parents=True, exist_ok=True)
     bank = load_bank(bank_file)
     engine = Engine(
         load_backbone(bank.backbone.name, weights, not offline, runtime, precision=precision), bank
     )
-    answers = [_inspected(engine, path, heatmaps) for path in images]
+    places = [heatmaps and heatmaps / name for name in map_names(images)]
+    answers = [_inspected(engine, path, place) for path, place in zip(images, places, strict=True)]
     if json_output:
         print_json({"bank": str(bank_file), "inspections": answers})
     else:
@@ -72,38 +78,57 @@ def inspection_json(found: Inspection) -> dict[str, Any]:
     }
 
 
-def _inspected(engine: Engine, path: Path, heatmaps: Path | None) -> dict[str, Any]:
+def map_names(images: Sequence[Path]) -> list[str]:
+    """How the files of each image's maps begin, no two alike: its stem, numbered where an earlier one has it."""
+    names: dict[str, str] = {}
+    for path in images:
+        name, number = path.stem, 1
+        while name.casefold() in names:  # some file systems do not tell A from a
+            number += 1
+            name = f"{path.stem}-{number}"
+        names[name.casefold()] = name
+    return list(names.values())
+
+
+def _inspected(engine: Engine, path: Path, place: Path | None) -> dict[str, Any]:
     image = read_image(path)
     if isinstance(image, ImageRefused):
         return {"image": str(path), "error": str(image)}
-    found = engine.inspect([image])[0]
-    if heatmaps is not None:
-        _save_maps(heatmaps, path, image, found)
-    return {"image": str(path), **inspection_json(found)}
+    try:
+        found = engine.inspect([image])[0]
+    except CoreError as error:  # of this image alone: too long for its fit, say
+        return {"image": str(path), "error": str(error)}
+    files = {} if place is None else _save_maps(place, image, found, engine.map_threshold)
+    return {"image": str(path), **inspection_json(found), **files}
 
 
-def _save_maps(folder: Path, path: Path, image: Image, found: Inspection) -> None:
-    picture = overlay(image, found.heatmap, found.map_threshold, found.regions)
-    write_atomically(folder / f"{path.stem}_overlay.png", encode_png(picture))
-    target = folder / f"{path.stem}_map.npy"
-    with target.open("wb") as file:
-        np.save(file, found.heatmap, allow_pickle=False)
+def _save_maps(place: Path, image: Image, found: Inspection, level: float) -> dict[str, str]:
+    """Write the overlay and the raw map; the names of their files. level: what the overlay's colours rest on."""
+    raw = io.BytesIO()
+    np.save(raw, found.heatmap, allow_pickle=False)
+    files = {
+        "overlay": place.with_name(f"{place.name}_overlay.png"),
+        "map": place.with_name(f"{place.name}_map.npy"),
+    }
+    write_atomically(files["overlay"], encode_png(overlay(image, found.heatmap, level, found.regions)))
+    write_atomically(files["map"], raw.getvalue())
+    return {kind: str(file) for kind, file in files.items()}
 
 
 def _table(answers: list[dict[str, Any]]) -> Table:
     table = Table("image", "score", "threshold", "decision", "regions", "nearest nominal patch", box=None)
     for a in answers:
         if "error" in a:
-            table.add_row(Path(a["image"]).name, "-", "-", "[red]unreadable[/]", "-", "-")
+            table.add_row(plain(Path(a["image"]).name), "-", "-", "[red]refused[/]", "-", "-")
             continue
         colour = {"accept": "green", "review": "yellow", "reject": "red"}[a["decision"]]
         near = a["nearest"]
         table.add_row(
-            Path(a["image"]).name,
+            plain(Path(a["image"]).name),
             f"{a['score']:.3f}",
             f"{a['threshold_reject']:.3f}",
             f"[{colour}]{a['decision']}[/]",
             str(len(a["regions"])),
-            f"{near['image']} ({near['row']}, {near['column']})",
+            plain(f"{near['image']} ({near['row']}, {near['column']})"),
         )
     return table

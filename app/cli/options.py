@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from core.config import DetectorConfig
+from core.index import IndexConfig
+from core.patches import PatchConfig
 from core.preprocess import InputConfig
 
 _defaults = DetectorConfig()
@@ -41,6 +43,15 @@ Review = Annotated[
     ),
 ]
 Reweight = Annotated[bool, typer.Option("--reweight", help="Score by Eq. 7 of the paper instead of Eq. 6.")]
+PatchSize = Annotated[
+    int, typer.Option("--patch-size", help="Odd side of the averaged window, in cells of a layer's map.")
+]
+Stride = Annotated[
+    int, typer.Option("--stride", help="Every how many cells of the finest map a patch is taken.")
+]
+IndexKind = Annotated[
+    str, typer.Option("--index", help="flat, which is exact, or for large banks hnsw or ivfpq.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")
 ]
@@ -51,6 +62,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cann
 
 SIZE, FIT, RATIO = _defaults.input.size, _defaults.input.fit, _defaults.coreset_ratio
 MAX_VECTORS, SEED, TARGET = _defaults.max_bank_vectors, _defaults.seed, _defaults.target_false_reject
+PATCH_SIZE, STRIDE, INDEX = _defaults.patch.size, _defaults.patch.stride, _defaults.index.kind
 MEMORY_MB = 1536
 
 
@@ -65,10 +77,15 @@ def detector_config(
     target: float,
     review: float | None,
     reweight: bool,
+    patch_size: int,
+    stride: int,
+    index: str,
 ) -> DetectorConfig:
     """The config these options name. Raises ConfigError for a value outside its range."""
     return DetectorConfig(
         input=InputConfig(size=size, fit=fit, crop=crop),
+        patch=PatchConfig(patch_size, stride),
+        index=IndexConfig(index),
         coreset_ratio=ratio,
         max_bank_vectors=max_vectors,
         seed=seed,

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import print_json, stdout
+from app.cli.console import plain, print_json, say, stdout
 from core.bank import Bank, load_bank
 from core.calibration import promise, supported_rate
-from core.detector import check_conformance, thresholds_of
+from core.detector import check_backbone, check_conformance, thresholds_of
 from models.backbone import load_backbone
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
@@ -26,6 +26,7 @@ def show(
         bool, typer.Option("--check", help="Score the conformance images with this machine.")
     ] = False,
     weights: o.Weights = None,
+    offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "float32",
     json_output: o.Json = False,
@@ -34,16 +35,17 @@ def show(
     bank = load_bank(bank_file)
     shown = facts(bank)
     if check:
-        extractor = load_backbone(bank.backbone.name, weights, runtime=runtime, precision=precision)
+        extractor = load_backbone(bank.backbone.name, weights, not offline, runtime, precision=precision)
+        check_backbone(bank, extractor.digest)
         shown["conformance_difference"] = check_conformance(bank, extractor)
     if json_output:
         print_json({"bank": str(bank_file), **shown})
         return
     table = Table(show_header=False, box=None)
     for key, value in shown.items():
-        table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+        table.add_row(key.replace("_", " "), plain(f"{value:.6g}" if isinstance(value, float) else value))
     stdout.print(table, highlight=False)
-    stdout.print(promises(bank), highlight=False)
+    say(promises(bank))
 
 
 def facts(bank: Bank) -> dict[str, Any]:

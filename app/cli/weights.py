@@ -12,7 +12,7 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import print_json, stderr, stdout
+from app.cli.console import plain, print_json, say, stderr, stdout
 from models import weights as store
 
 commands = typer.Typer(no_args_is_help=True, help="List, fetch, import and export backbone weights.")
@@ -33,7 +33,7 @@ def list_(json_output: o.Json = False) -> None:
     for w in found:
         size = f"{w.size / 1e6:.0f} MB" if w.size else "-"
         digest = w.digest[:16] if w.digest else "-"
-        table.add_row(w.name, w.source or w.status, size, digest, w.licence, w.detail)
+        table.add_row(w.name, w.source or w.status, size, digest, w.licence, plain(w.detail))
     stdout.print(table, highlight=False)
 
 
@@ -44,7 +44,7 @@ def fetch(name: Name) -> None:
     with Progress(*columns, console=stderr) as bars:
         task = bars.add_task(f"Fetching {name}", total=None)
         found = store.fetch(name, lambda done, total: bars.update(task, completed=done, total=total))
-    stdout.print(f"{name}: {found.path}", highlight=False, soft_wrap=True)
+    say(f"{name}: {found.path}")
 
 
 @commands.command("import")
@@ -58,11 +58,11 @@ def import_(
 ) -> None:
     """Verify a weights file and keep what the layers need of it in the cache; for machines without a network."""
     found = store.import_file(name, file, accept_digest)
-    stdout.print(f"{name}: {found.path} ({found.weights.digest})", highlight=False, soft_wrap=True)
+    say(f"{name}: {found.path} ({found.weights.digest})")
 
 
 @commands.command()
 def export(name: Name, out: Annotated[Path, typer.Argument(help="File to write, .safetensors.")]) -> None:
     """Write the weights that the layers need as one safetensors file, to carry to another machine."""
     found = store.export(name, out)
-    stdout.print(f"{name}: {found.path} ({found.weights.digest})", highlight=False, soft_wrap=True)
+    say(f"{name}: {found.path} ({found.weights.digest})")

@@ -173,7 +173,6 @@ def test_patches_past_the_memory_are_merged_and_reduced_within_the_recorded_boun
     covering = oracle.apart(points, bank.vectors).min(axis=1).max()
     assert bank.coreset.covering_radius <= covering * (1 + 1e-4)
     assert covering <= bank.coreset.radius_bound * (1 + 1e-4)
-    assert bank.coreset.radius_bound < 4 * build(images, config, backbone).coreset.covering_radius
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers_before_the_images_are_read(backbone, tmp_path):
