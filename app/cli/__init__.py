@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from typing import NoReturn
 
 import typer
 
-from app.cli.console import stderr
+from app.cli.console import plain, stderr
 from app.errors import AppError
 from core.errors import CoreError
 from models.errors import ModelError
@@ -21,14 +23,27 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: every refusal is a plain message on standard error and exit status 1, never a traceback."""
-    from app.cli import build, doctor, evaluate, inspect, show, weights  # noqa: F401  # each registers its command
-
+    logging.getLogger("models").addHandler(logging.NullHandler())  # its notices are shown as notices
     try:
+        # each registers its command
+        from app.cli import build, doctor, evaluate, inspect, show, weights  # noqa: F401
+
         app()
     except (AppError, CoreError, ModelError) as error:
-        stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        stderr.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _refuse(type(error).__name__, str(error))
     except OSError as error:
-        stderr.print(f"{type(error).__name__}: {error}", style="bold red", markup=False, highlight=False)
-        sys.exit(1)
+        _refuse(
+            type(error).__name__,
+            f"The system must let a file be read or written; received {error}. {_REMEDY}",
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell reports a process that Ctrl-C ended
+
+
+_REMEDY = "Check that the place is there, may be used and has room."
+
+
+def _refuse(kind: str, reason: str) -> NoReturn:
+    stderr.print(f"[bold red]{kind}[/]: ", end="")
+    stderr.print(plain(reason), highlight=False, soft_wrap=True)
+    sys.exit(1)
