@@ -1,0 +1,169 @@
+"""One build in a thread of its own: from a job's images to a blob with the bank, watched and stopped from outside."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.backbones import Backbones
+from app.builds import backbone_ref, check_supported
+from app.errors import AppError
+from app.images import ImageLimits, decode_image
+from app.service.summary import summary_of
+from app.settings import Settings
+from app.store.leases import Progress
+from app.store.schema import Job
+from app.store.store import Store
+from core.bank import bank_bytes
+from core.build import Build, BuildLimits
+from core.config import DetectorConfig
+from core.errors import Cancelled, CoreError
+from core.preprocess import Image
+from models.errors import ModelError
+
+NICENESS = 15
+READ_AHEAD = 8  # images decoded before they are asked for
+BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
+
+Reason = Literal["cancelled", "lost", "stopping"]
+log = logging.getLogger("app.worker")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished bank, whose bytes are a blob already."""
+
+    sha256: str
+    bytes: int
+    summary: dict[str, Any]
+
+
+class BuildTask:
+    """``done`` is called from the thread when it ended; then either ``result``, ``error`` or ``stopped_for`` is set."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        backbones: Callable[[], Backbones],
+        job: Job,
+        done: Callable[[], None],
+    ) -> None:
+        self._settings, self._store, self._backbones, self._job, self._done = (
+            settings,
+            store,
+            backbones,
+            job,
+            done,
+        )
+        self._pace = Pace()
+        self._thread = threading.Thread(target=self._run, name="build", daemon=True)
+        self.ended = threading.Event()
+        self.stopped_for: Reason | None = None
+        self.result: Built | None = None
+        self.error: Exception | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, reason: Reason) -> None:
+        """Have it end within moments; the first reason counts."""
+        self.stopped_for = self.stopped_for or reason
+
+    def progress(self) -> Progress:
+        """How far it is now."""
+        return self._pace.progress()
+
+    def _run(self) -> None:
+        give_way()
+        try:
+            self.result = self._build()
+            self.stopped_for = None
+        except Cancelled:
+            pass
+        except Exception as error:
+            self.error, self.stopped_for = error, None if self.stopped_for != "lost" else "lost"
+            expected = isinstance(error, AppError | CoreError | ModelError)
+            log.error("build failed: %s", error, exc_info=None if expected else error)
+        finally:
+            self.ended.set()
+            self._done()
+
+    def _build(self) -> Built:
+        started = time.monotonic()
+        config = DetectorConfig.from_json(self._job.request["config"])
+        images = self._store.jobs.images(self._job.id)
+        check_supported(len(images), config)
+        backbone = self._backbones().default
+        directory = self._settings.data_dir / "spool"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        limits = BuildLimits(self._settings.build_memory_bytes, directory)
+        build = Build(
+            backbone,
+            backbone_ref(backbone),
+            config,
+            limits,
+            self._pace.advance,
+            lambda: self.stopped_for is not None,
+        )
+        bank = build.run(self._read(images), len(images))
+        self._pace.advance("saving", 0, 1)
+        data = bank_bytes(bank)
+        staged = self._store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
+        return Built(
+            staged.sha256, staged.bytes, summary_of(bank) | {"build_seconds": time.monotonic() - started}
+        )
+
+    def _read(self, images: list[tuple[str, str]]) -> Iterator[tuple[str, Image]]:
+        """Decoded images under the names a bank keeps, a few decoded ahead in one thread."""
+        limits = ImageLimits(self._settings.max_image_bytes, self._settings.max_pixels)
+
+        def decoded(sha256: str) -> Image:
+            return decode_image(self._store.blobs.read(sha256), limits)
+
+        with ThreadPoolExecutor(1, "decode", initializer=give_way) as pool:
+            ahead: deque[tuple[str, Future[Image]]] = deque()
+            for sha256, name in images:
+                ahead.append((f"{sha256}/{name}", pool.submit(decoded, sha256)))
+                if len(ahead) > READ_AHEAD:
+                    yield _result(*ahead.popleft())
+            while ahead:
+                yield _result(*ahead.popleft())
+
+
+class Pace:
+    """Progress as the builder reports it, and the seconds its stage still takes at the speed so far."""
+
+    def __init__(self) -> None:
+        self._now = Progress("starting")
+        self._since = time.monotonic()
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """Called by the builder."""
+        if stage != self._now.stage:
+            self._since = time.monotonic()
+        elapsed = time.monotonic() - self._since
+        left = elapsed / done * (total - done) if done else None
+        self._now = Progress(stage, done, total, left)
+
+    def progress(self) -> Progress:
+        """The latest report."""
+        return self._now
+
+
+def give_way() -> None:
+    """Lower the priority of the calling thread, and of those it starts: torch's among them."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _result(name: str, image: Future[Image]) -> tuple[str, Image]:
+    return name, image.result()

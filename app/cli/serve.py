@@ -1,0 +1,117 @@
+"""``nominal serve``: the service on one address, one process, with its build worker beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from app import logs
+from app.auth import is_loopback
+from app.backbones import open_backbone
+from app.cli import app
+from app.cli.console import notice
+from app.main import create_app
+from app.service.errors import StartRefused
+from app.service.service import Service
+from app.settings import Settings, load_settings
+from app.store.store import open_store
+
+KEEP_ALIVE_SECONDS = 75
+SEEN_SECONDS = 1.0  # that a draining server still answers 503 at /readyz, so that balancers see it
+CUT_SECONDS = 2  # after which connections that still talk are cut, once draining is over
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Address; NOMINAL_HOST when left out.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port; NOMINAL_PORT when left out.")] = None,
+    worker: Annotated[bool, typer.Option(help="Whether builds run beside this server.")] = True,
+) -> None:
+    """Serve over HTTP. Settings come from NOMINAL_* variables (docs/operations.md)."""
+    given: dict[str, Any] = {
+        name: value for name, value in (("host", host), ("port", port)) if value is not None
+    }
+    settings = load_settings(None, **given)
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    preflight(settings)
+    backbone = open_backbone(settings)
+    if backbone.notice:
+        notice(backbone.notice)
+    listening = listen(settings)
+    with listening:
+        Server(config_of(settings, create_app(settings, backbone, worker))).run([listening])
+
+
+def preflight(settings: Settings) -> None:
+    """Open the store once, so that what is wrong with it is said plainly.
+
+    Raises ``StartRefused`` where others than this machine could call without a key, StoreError.
+    """
+    with open_store(settings) as store:
+        if settings.keys_file is not None:
+            store.keys.admit_file(settings.keys_file, actor="keys_file")
+        if not is_loopback(settings.host) and not store.keys.any_valid():
+            raise StartRefused(
+                requirement="an address that others reach needs at least one valid API key",
+                received=f"{settings.host} and no key",
+                remedy="Run 'nominal keys create', set NOMINAL_KEYS_FILE, or listen on 127.0.0.1.",
+            )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket. Raises ``StartRefused`` with the system's reason."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise StartRefused(
+            requirement="the address and port must be free, and this machine's",
+            received=f"{settings.host} port {settings.port}: {error.strerror or error}",
+            remedy="Stop what listens there, or choose another with --host and --port; port 0 takes a free one.",
+        ) from None
+    host, port = bound.getsockname()[:2]
+    notice(f"Listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+    return bound
+
+
+def config_of(settings: Settings, application: FastAPI) -> uvicorn.Config:
+    """One process; uvloop and httptools where they are installed."""
+    return uvicorn.Config(
+        application,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=CUT_SECONDS,
+    )
+
+
+class Server(uvicorn.Server):
+    """Drains before it closes its socket: from the first signal on it is unready and begins nothing new."""
+
+    _draining: asyncio.Future[tuple[None, bool]] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, the second leaves at once."""
+        service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]  # a FastAPI
+        if service is None or service.draining:
+            self.should_exit = self.force_exit = True
+            return
+        service.begin_drain()
+        service.loop.call_soon_threadsafe(self._begin_drain, service)
+
+    def _begin_drain(self, service: Service) -> None:
+        seen = asyncio.sleep(SEEN_SECONDS)
+        answered = service.in_flight.wait_until_none(service.seconds_to_drain() / 2)
+        draining = self._draining = asyncio.gather(seen, answered)
+        draining.add_done_callback(lambda done: setattr(self, "should_exit", True))

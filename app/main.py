@@ -1,0 +1,104 @@
+"""The application: ``create_app(settings)``. Importing this creates nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Scope
+
+from app import __version__, problems
+from app.bodies import BoundBodies
+from app.lifespan import MEMORY_IN_FLIGHT, open_service
+from app.logs import RequestLog
+from app.metrics import MeasureRequests, Metrics
+from app.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
+from app.openapi import DESCRIPTION, document, operation_id
+from app.routes import banks, health, images, inspect, inspections, jobs, keys, versions
+from app.settings import Settings, load_settings
+from app.telemetry import telemetry
+from models.backbone import Backbone
+
+JSON_BYTES = 1 << 20  # of a body that is no file
+ROUTERS = (health, banks, images, jobs, versions, inspect, inspections, keys)
+
+
+def create_app(
+    settings: Settings | None = None, backbone: Backbone | None = None, worker: bool = True
+) -> FastAPI:
+    """The service as an ASGI application; its lifespan opens and drains it.
+
+    ``backbone`` takes the place of the settings' own. Without ``worker`` builds wait for one started elsewhere.
+    """
+    settings = settings or load_settings()
+    metrics, in_flight, traces = Metrics(), InFlight(), telemetry(settings.otel_endpoint)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_service(settings, metrics, in_flight, backbone, worker) as service:
+            app.state.service = service
+            yield
+        await asyncio.to_thread(traces.close)
+
+    app = FastAPI(
+        title="Nominal",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        middleware=_middleware(settings, metrics, in_flight),
+        generate_unique_id_function=operation_id,
+        redoc_url=None,
+        telemetry=traces.config,
+    )
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    problems.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    return app
+
+
+def _middleware(settings: Settings, metrics: Metrics, in_flight: InFlight) -> list[Middleware]:
+    """From the outside in."""
+    cors = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "X-API-Key",
+                "Content-Type",
+                "If-Match",
+                "Idempotency-Key",
+                "Prefer",
+            ],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        )
+    ]
+    return [
+        Middleware(RequestLog),
+        Middleware(MeasureRequests, metrics=metrics),
+        Middleware(SecurityHeaders),
+        *(cors if settings.cors_origins else []),
+        Middleware(CountInFlight, in_flight=in_flight),
+        Middleware(CatchErrors),
+        Middleware(BoundBodies, limit_of=lambda scope: body_limit(settings, scope)),
+    ]
+
+
+def body_limit(settings: Settings, scope: Scope) -> int:
+    """Bytes that a request's body may have, by what is asked for."""
+    path, form = scope["path"], 1 << 20  # a form's own bytes
+    if scope["method"] != "POST":
+        return JSON_BYTES
+    if path.endswith("/inspect"):
+        return settings.max_image_bytes + form
+    if path.endswith("/inspect/batch"):
+        return min(settings.max_body_bytes, MEMORY_IN_FLIGHT)
+    if path.endswith("/images"):
+        return settings.max_body_bytes
+    return settings.bank_memory_bytes if path.endswith("/import") else JSON_BYTES

@@ -1,0 +1,62 @@
+"""A heatmap as a file: raw (NPY, score units), coloured (PNG), or over its image (PNG)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from app.images import encode_png
+from app.overlay import COLOURS, overlay
+from core.regions import Region
+
+Kind = Literal["png", "overlay", "raw"]
+PNG, NPY = "image/png", "application/x-npy"
+SMALLEST = 1e-12  # a scale must have a length
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file in memory."""
+
+    kind: Kind
+    media_type: str
+    data: bytes
+
+
+def draw(
+    kind: Kind,
+    image: UInt8[np.ndarray, "h w 3"],
+    heat: Float32[np.ndarray, "h w"],
+    threshold: float,
+    regions: Sequence[Region],
+) -> Picture:
+    """The map in the form asked for. Colours mean the same score in every picture: the middle is ``threshold``."""
+    scale = max(threshold, SMALLEST)
+    if kind == "raw":
+        return Picture(kind, NPY, raw_bytes(heat))
+    if kind == "overlay":
+        return Picture(kind, PNG, encode_png(overlay(image, heat, scale, regions)))
+    return Picture(kind, PNG, _coloured(heat, scale))
+
+
+def raw_bytes(heat: Float32[np.ndarray, "h w"]) -> bytes:
+    """The map as a NumPy file, float32, no pickle."""
+    file = io.BytesIO()
+    np.save(file, heat, allow_pickle=False)
+    return file.getvalue()
+
+
+def _coloured(heat: Float32[np.ndarray, "h w"], threshold: float) -> bytes:
+    """A palette PNG: index 0 is score 0, 127.5 the threshold, 255 twice that and above."""
+    levels = np.clip(heat * np.float32(127.5 / threshold), 0, 255).round().astype(np.uint8)
+    picture = Image.fromarray(levels)
+    picture.putpalette(COLOURS.tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -1,0 +1,208 @@
+"""Banks in memory: loaded, proven, kept within a budget by least recent use, quarantined where they fail.
+
+A version is served only after its bytes have their digest, its content has its own, its backbone is at hand and its
+conformance images score as recorded. One that fails is marked in the store with the reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+from app.backbones import Backbones
+from app.engine import Engine
+from app.store.errors import BlobCorrupt, BlobMissing
+from app.store.schema import Version
+from app.store.store import Store
+from app.store.versions import refuse_quarantined
+from core.bank import Bank, load_bank
+from core.calibration import Thresholds
+from core.detector import check_conformance
+from core.errors import CoreError
+from models.errors import ModelError
+
+V = TypeVar("V")
+Key = tuple[str, int]
+"""A bank's id and a version's number."""
+
+UNFIT = (CoreError, ModelError, BlobCorrupt, BlobMissing)
+"""What is wrong with a version, not with the moment: such a version is quarantined."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A version ready to inspect. difference: of its conformance scores, relative; seconds: its loading took."""
+
+    key: Key
+    sha256: str
+    engine: Engine
+    bytes: int
+    difference: float
+    seconds: float
+    checked_at: float = field(default_factory=time.time)
+    judged: tuple[int, Thresholds] | None = None
+    """The bank's revision, and the thresholds it has at that."""
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """What decides a score besides the image: backbone, weights, bank file, configuration, arithmetic."""
+        config = json.dumps(self.engine.bank.config.to_json(), sort_keys=True)
+        backbone = self.engine.backbone
+        return {
+            "backbone": backbone.spec.name,
+            "weights": backbone.digest,
+            "bank": self.sha256,
+            "config": hashlib.sha256(config.encode()).hexdigest(),
+            "runtime": backbone.runtime,
+            "precision": backbone.precision,
+        }
+
+
+class Registry:
+    """Lives on the event loop. ``exclusively`` runs a function where inspections are computed, between two batches."""
+
+    def __init__(
+        self,
+        store: Store,
+        backbones: Backbones,
+        budget_bytes: int,
+        exclusively: Callable[[Callable[[], float]], Awaitable[float]],
+    ) -> None:
+        self._store, self._backbones, self.budget_bytes = store, backbones, budget_bytes
+        self._exclusively = exclusively
+        self._ready: OrderedDict[Key, Loaded] = OrderedDict()
+        self._loading: dict[Key, asyncio.Task[Loaded]] = {}
+        self._pinned: set[str] = set()
+        self._loader = ThreadPoolExecutor(1, "loader")
+
+    async def get(self, bank: str, number: int, *, pinned: bool = False) -> Loaded:
+        """A version ready to inspect; loads it at first, once for all who wait.
+
+        Raises ``VersionUnusable`` for one in quarantine or one that goes there now, ``NotFound``.
+        """
+        (self._pinned.add if pinned else self._pinned.discard)(bank)
+        key = bank, number
+        if (loaded := self._ready.get(key)) is not None:
+            self._ready.move_to_end(key)
+            return loaded
+        if (task := self._loading.get(key)) is None:
+            task = self._loading[key] = asyncio.create_task(self._load(key))
+            task.add_done_callback(lambda done: self._forget_task(key, done))
+        return await asyncio.shield(task)
+
+    def peek(self, key: Key) -> Loaded | None:
+        """The version if it is in memory; its turn to leave stays."""
+        return self._ready.get(key)
+
+    def loading(self, key: Key) -> bool:
+        """Whether somebody waits for it now."""
+        return key in self._loading
+
+    def loaded(self) -> list[Loaded]:
+        """Everything in memory, least recently used first."""
+        return [*self._ready.values()]
+
+    def bytes(self) -> int:
+        """Memory of what is loaded."""
+        return sum(loaded.bytes for loaded in self._ready.values())
+
+    async def retry(self, bank: str, number: int) -> Loaded:
+        """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
+        return self._ready.get((bank, number)) or await self._load((bank, number), release=True)
+
+    async def check(self, loaded: Loaded) -> float:
+        """Score the conformance images again; the largest relative difference. Quarantines what differs."""
+        try:
+            loaded.difference = await self._conformance(loaded.engine)
+            loaded.checked_at = time.time()
+        except UNFIT as error:
+            refuse_quarantined(await self._quarantine(loaded.key, error))
+            raise
+        return loaded.difference
+
+    async def prove(self, bank: Bank) -> float:
+        """Whether a bank from elsewhere could serve here; its conformance difference. Raises CoreError, ModelError."""
+        return await self._conformance(await self._in_loader(lambda: self._engine(bank)))
+
+    def drop(self, bank: str, number: int | None = None) -> None:
+        """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
+        for key in [key for key in self._ready if key[0] == bank and number in (None, key[1])]:
+            del self._ready[key]
+
+    def close(self) -> None:
+        """Begin no more loading."""
+        self._loader.shutdown(wait=False, cancel_futures=True)
+
+    # Loading
+
+    async def _load(self, key: Key, release: bool = False) -> Loaded:
+        started = time.monotonic()
+        version = await self._in_loader(lambda: self._store.versions.get(*key))
+        if not release:
+            refuse_quarantined(version)
+        try:
+            engine = await self._in_loader(lambda: self._engine(self._read(version)))
+            difference = await self._conformance(engine)
+        except UNFIT as error:
+            refuse_quarantined(await self._quarantine(key, error))
+            raise
+        if version.state == "quarantined":
+            await self._in_loader(lambda: self._store.versions.release(*key, actor="server"))
+        seconds = time.monotonic() - started
+        loaded = Loaded(key, version.sha256, engine, memory_of(engine.bank), difference, seconds)
+        self._ready[key] = loaded
+        self._make_room(key)
+        log.info("bank loaded", extra={"bank": key[0], "version": key[1], "seconds": round(seconds, 3)})
+        return loaded
+
+    def _read(self, version: Version) -> Bank:
+        with self._store.blobs.as_file(version.sha256) as path:
+            return load_bank(path)
+
+    def _engine(self, bank: Bank) -> Engine:
+        return Engine(self._backbones.of(bank.backbone), bank)
+
+    async def _conformance(self, engine: Engine) -> float:
+        return await self._exclusively(lambda: check_conformance(engine.bank, engine.backbone))
+
+    async def _quarantine(self, key: Key, error: Exception) -> Version:
+        self.drop(*key)
+        log.error("bank quarantined", extra={"bank": key[0], "version": key[1], "reason": str(error)})
+        return await self._in_loader(
+            lambda: self._store.versions.quarantine(*key, reason=str(error), actor="server")
+        )
+
+    def _make_room(self, newest: Key) -> None:
+        """Let the least recently used go until the budget holds; the pinned and the newest stay."""
+        for key in [*self._ready]:
+            if self.bytes() <= self.budget_bytes:
+                return
+            if key != newest and key[0] not in self._pinned:
+                log.info("bank unloaded", extra={"bank": key[0], "version": key[1]})
+                del self._ready[key]
+
+    def _forget_task(self, key: Key, task: asyncio.Task[Loaded]) -> None:
+        del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody waiting is no fault
+
+    async def _in_loader(self, function: Callable[[], V]) -> V:
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
+
+def memory_of(bank: Bank) -> int:
+    """Bytes a loaded bank holds, about: its arrays and the index's own copy of the vectors."""
+    images = sum(image.nbytes for image in bank.conformance.images)
+    arrays = sum(array.nbytes for array in bank.index.arrays().values())
+    return 2 * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)

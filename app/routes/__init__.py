@@ -1,0 +1,1 @@
+"""HTTP: parse, call app.service, answer by app.schemas. One noun a file."""

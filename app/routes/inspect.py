@@ -1,0 +1,192 @@
+"""Inspection: /v1/banks/{bank}/inspect, one image or a batch. The hot path."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+
+from app.auth import Inspector
+from app.errors import (
+    AppError,
+    DeadlineExceeded,
+    ImageCorrupt,
+    ImageFormatUnsupported,
+    ImageTooLarge,
+    QueueFull,
+)
+from app.middleware import unless_disconnected
+from app.pictures import NPY, PNG
+from app.problems import problem_of
+from app.routes import prefer as preference
+from app.routes.answers import as_json, as_picture, picture_asked
+from app.routes.common import BankPath, Running, refuses
+from app.routes.image_body import Held, read_form, read_one
+from app.routes.images import FILE
+from app.schemas import inspections as schema
+from app.schemas.common import Request as Body
+from app.schemas.common import Score
+from app.service import inspections
+from app.service.errors import (
+    BankWithoutVersion,
+    FieldInvalid,
+    MediaTypeUnsupported,
+    MultipartInvalid,
+    NotAcceptable,
+    TooManyFiles,
+    WarmingUp,
+)
+from app.service.inspect import Asked, inspect
+from app.service.service import Service
+from app.store.errors import IllegalValue, NotFound, VersionUnusable
+from core.errors import ConfigError, CoreError, TooFewNominalImages
+
+router = APIRouter(prefix="/v1/banks/{bank}/inspect", tags=["inspection"])
+
+MOST_FILES = 256  # of one batch
+Prefer = Annotated[
+    str | None, Header(max_length=200, description="`respond-within=150ms` or `wait=2` (seconds).")
+]
+Accept = Annotated[
+    str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
+]
+LONGEST_TEXT = 128
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+REFUSED = (
+    NotFound, BankWithoutVersion, VersionUnusable, WarmingUp, QueueFull, DeadlineExceeded, ImageTooLarge,
+    ImageFormatUnsupported, ImageCorrupt, MediaTypeUnsupported, MultipartInvalid, TooManyFiles, ConfigError,
+    TooFewNominalImages, IllegalValue,
+)  # fmt: skip
+
+
+class Traits(Body):
+    """What is asked of an inspection; thresholds override the bank's for this image."""
+
+    serial: Text | None = Field(None, description="Serial number of the part.")
+    station: Text | None = Field(None, description="Where it was photographed.")
+    review_threshold: Score | None = None
+    reject_threshold: Score | None = None
+
+
+class Wanted(Traits):
+    """The same, with the map."""
+
+    heatmap: Literal["none", "png", "overlay", "raw"] = Field(
+        "none", description="The map inline: coloured PNG, over the image, or raw float32 (NPY)."
+    )
+
+
+def _body(*types: str) -> dict[str, Any]:
+    form = {
+        "type": "object",
+        "properties": {"image": FILE, "serial": {"type": "string"}, "station": {"type": "string"}},
+    }
+    content = {
+        "multipart/form-data": {"schema": form},
+        **{media_type: {"schema": FILE} for media_type in types},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post(
+    "",
+    openapi_extra=_body(
+        "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+    ),
+    response_model=schema.Inspection,
+    responses={
+        200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
+        **refuses(NotAcceptable, *REFUSED),
+    },
+)
+async def inspect_image(
+    request: Request,
+    service: Running,
+    actor: Inspector,
+    bank: BankPath,
+    wanted: Annotated[Wanted, Query()],
+    prefer: Prefer = None,
+    accept: Accept = None,
+) -> Response:
+    """Inspect one image: score, decision, regions. In the ledger before it is answered.
+
+    With `heatmap` the map comes inline as base64; with `Accept: image/png` or `application/x-npy` too, the answer is
+    the picture itself and the decision stands in its headers.
+    """
+    asked = _asked(service, actor.id, wanted, prefer)
+    kind, bare = picture_asked(wanted.heatmap, accept)
+    with service.gate.enter() as share:
+        name, data, fields = await read_one(request, share, service.image_limits)
+        asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
+        answer = await unless_disconnected(request, inspect(service, bank, data, asked))
+    return as_picture(answer, prefer) if bare else as_json(answer, prefer)
+
+
+@router.post("/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
+async def inspect_batch(
+    request: Request,
+    service: Running,
+    actor: Inspector,
+    bank: BankPath,
+    wanted: Annotated[Traits, Query()],
+    prefer: Prefer = None,
+) -> Response:
+    """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
+    asked = _asked(service, actor.id, wanted, prefer)
+    with service.gate.enter() as share:
+        sent = await read_form(request, share, service.image_limits, MOST_FILES)
+        asked = _said_in_form(asked, sent.fields)
+        items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
+    return Response(
+        orjson.dumps({"items": items}), media_type="application/json", headers=preference.applied(prefer)
+    )
+
+
+async def _each(
+    service: Service, bank: str, images: list[tuple[str | None, Held]], asked: Asked
+) -> list[dict[str, Any]]:
+    """A batch's worth at a time: a long form must not fill the queue alone."""
+    await service.in_background(lambda: service.store.banks.get(bank))
+    turns = asyncio.Semaphore(service.settings.batch_size)
+
+    async def one(name: str | None, held: Held) -> dict[str, Any]:
+        async with turns:
+            try:
+                if held.error is not None:
+                    raise held.error
+                answer = await inspect(service, bank, bytes(held.data), replace(asked, name=name))
+            except (AppError, CoreError) as error:
+                return {"name": name, "inspection": None, "problem": problem_of(error).document()}
+            return {"name": name, "inspection": inspections.answer(answer.row), "problem": None}
+
+    return await asyncio.gather(*(one(name, held) for name, held in images))
+
+
+def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
+    service.refuse_unready()
+    return Asked(
+        deadline=preference.deadline(prefer, service.settings.request_timeout_seconds),
+        actor=actor,
+        serial=wanted.serial,
+        station=wanted.station,
+        review_threshold=wanted.review_threshold,
+        reject_threshold=wanted.reject_threshold,
+    )
+
+
+def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
+    """Serial and station of a form, over those of the query."""
+    for name in ("serial", "station"):
+        if len(value := fields.get(name, "")) > LONGEST_TEXT:
+            raise FieldInvalid(
+                requirement=f"{name} may have {LONGEST_TEXT} characters",
+                received=str(len(value)),
+                remedy="Shorten it.",
+            )
+    return replace(
+        asked, serial=fields.get("serial", asked.serial), station=fields.get("station", asked.station)
+    )

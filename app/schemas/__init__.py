@@ -1,0 +1,1 @@
+"""What requests hold and answers say, as pydantic models: the OpenAPI document is made of these."""

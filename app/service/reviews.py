@@ -1,0 +1,24 @@
+"""Reviews: what people found of inspections; and the false alarms that a bank learns from."""
+
+from __future__ import annotations
+
+from app.service.service import Service
+from app.store.images import Added
+from app.store.schema import Review, Verdict
+
+
+def add(
+    service: Service, inspection: str, verdict: Verdict, note: str, if_match: int | None, actor: str
+) -> Review:
+    """The inspection's next review. Raises NotFound, StaleRevision where somebody reviewed it since."""
+    return service.store.reviews.add(inspection, verdict, actor=actor, note=note, if_match=if_match)
+
+
+def all(service: Service, inspection: str) -> list[Review]:
+    """Oldest first. Raises NotFound."""
+    return service.store.reviews.all(inspection)
+
+
+def teach(service: Service, inspection: str, actor: str) -> Added:
+    """A false alarm's image joins the nominal set of its bank. Raises NotFound, NotAFalseAlarm, ImageNotKept."""
+    return service.store.images.add_false_alarm(inspection, actor=actor)
