@@ -121,7 +121,8 @@ def _bank(container: Container) -> Bank:
 
 
 def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:
-    images = tuple(_take(arrays, f"conformance.{i}", *_IMAGE) for i in range(len(scores)))
+    # copies: torch warns of arrays that cannot be written to
+    images = tuple(_take(arrays, f"conformance.{i}", *_IMAGE).copy() for i in range(len(scores)))
     if any(image.shape[2] != 3 for image in images):
         raise _hostile("a conformance image must have three channels", f"{[image.shape for image in images]}")
     return Conformance(images, scores, header.tolerance)
