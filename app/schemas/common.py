@@ -22,9 +22,9 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """An answer, read from a row or a mapping."""
+    """An answer, read from a row or a mapping; never changed."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
 class Page(Answer, Generic[T]):

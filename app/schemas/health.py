@@ -40,7 +40,7 @@ class Health(Answer):
     memory: JsonObject
     disk: JsonObject
     database: JsonObject
-    worker: JsonObject | None
+    worker: JsonObject | None = None
     banks: dict[BankState, int] = Field(description="How many banks are in each state.")
     bank_states: dict[str, JsonObject] | None = None
 
