@@ -1,13 +1,13 @@
-"""Exact nearest vectors: FAISS's fast products propose, direct differences decide.
+"""Exact nearest vectors: a coarse product leaves few contenders, direct differences decide among them.
 
-q^2 + m^2 - 2qm cancels near zero, and differently for another batch size. So every vector whose fast distance
-lies within the rounding bound of the k-th is measured again as sum (q - m)^2: identical vectors are exactly 0
-apart, and a query's answer does not depend on its batch.
-Letters: n queries, m bank vectors, d dimensions, k neighbours, c candidates.
+Contenders are measured as sum (q - m)^2 in float32: identical vectors are exactly 0 apart, and a query's answer
+depends neither on its batch nor on how the contenders were found.
+Letters: n queries, m bank vectors, d dimensions, k neighbours, c contenders.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import faiss
@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from core.errors import ShapeError
+from core.index.coarse import Coarse, measure
 
 LARGEST_NORM = 1e18  # beyond it a squared distance leaves float32
-_SPARE = 8  # candidates asked for beyond k; enough for all but exact ties (measured on ResNet50 patches)
 _BLOCK = 2**22  # floats of one scratch array, 16 MiB
 
 Squared = Float32[np.ndarray, "n k"]
@@ -42,17 +42,15 @@ class ExactSearch:
             excluded = np.zeros(len(self.vectors), bool)
         n, m = len(queries), len(self.vectors)
         squared, ids = np.empty((n, k), np.float32), np.empty((n, k), np.int64)
-        if n == 0:
-            return squared, ids
         slack = self._slack(queries)
-        fast, found = faiss.knn(queries, self.vectors, min(m, k + _SPARE))  # (n, c), ascending
-        beyond = fast[:, -1] if fast.shape[1] < m else np.full(n, np.inf, np.float32)
-        fast[excluded[found]] = np.inf
-        reach = _kth(fast, k) + 2 * slack
-        proven = beyond > reach  # nothing that was not proposed can be nearer; False where too few were left
-        rows, slots = np.nonzero((fast <= reach[:, None]) & proven[:, None])
-        squared[proven], ids[proven] = self._settle(queries, rows, found[rows, slots], k)
-        for block in _blocks(np.flatnonzero(~proven), m):
+        crowded = np.zeros(n, bool)
+        for a in range(0, n, self._coarse.block):
+            rows = slice(a, a + self._coarse.block)
+            found = self._coarse.contenders(queries[rows], k, excluded)
+            crowded[rows] = found.crowded
+            settled = a + np.flatnonzero(~found.crowded)
+            squared[settled], ids[settled] = self._settle(queries[rows], found.rows, found.ids, k)
+        for block in _blocks(np.flatnonzero(crowded), m):
             squared[block], ids[block] = self._full(queries[block], k, excluded, slack[block])
         return squared, ids
 
@@ -64,6 +62,10 @@ class ExactSearch:
         rows = np.repeat(np.arange(n), c)
         return self._settle(queries, rows, ids.ravel(), k)
 
+    @functools.cached_property
+    def _coarse(self) -> Coarse:
+        return Coarse(self.vectors)
+
     def _full(
         self,
         queries: Float32[np.ndarray, "n d"],
@@ -71,6 +73,7 @@ class ExactSearch:
         excluded: Bool[np.ndarray, " m"],
         slack: Float32[np.ndarray, " n"],
     ) -> tuple[Squared, Ids]:
+        """Contenders by float32 products: for queries that many vectors are about equally near to."""
         fast = faiss.pairwise_distances(queries, self.vectors)  # (n, m)
         fast[:, excluded] = np.inf
         rows, ids = np.nonzero(fast <= (_kth(fast, k) + 2 * slack)[:, None])
@@ -84,12 +87,14 @@ class ExactSearch:
         k: int,
     ) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
         """Measure the pairs (row, id) and keep each row's k nearest; rows ascend, each at least k times."""
-        squared = np.empty(len(rows), np.float32)
-        for pairs in _blocks(np.arange(len(rows)), queries.shape[1]):
-            difference = queries[rows[pairs]] - self.vectors[ids[pairs]]  # (c, d)
-            squared[pairs] = np.square(difference, out=difference).sum(axis=1)
-        order = np.lexsort((ids, squared, rows))
+        squared = measure(queries, rows, self.vectors, ids)
         first = np.flatnonzero(np.diff(rows, prepend=-1))  # where each row's pairs begin
+        if k == 1:  # no sorting
+            least = np.minimum.reduceat(squared, first) if len(first) else squared
+            ties = np.flatnonzero(squared == np.repeat(least, np.diff(first, append=len(rows))))
+            best = ties[np.diff(rows[ties], prepend=-1) > 0]
+            return least[:, None], ids[best][:, None]
+        order = np.lexsort((ids, squared, rows))
         kept = order[first[:, None] + np.arange(k)]
         return squared[kept], ids[kept]
 
