@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-services check format bench-accuracy bench-coreset clean
+.PHONY: setup demo serve test test-services check format bench-accuracy bench-coreset wheelhouse clean
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -14,6 +16,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup  ## the main job on real solar cells; writes build/demo/report.html
 	$(BIN)/python -m bench.demo
+
+serve: setup  ## the service on http://127.0.0.1:8000, its state in build/data
+	NOMINAL_DATA_DIR=$${NOMINAL_DATA_DIR:-build/data} $(BIN)/nominal serve
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -q
@@ -36,6 +41,14 @@ bench-accuracy: setup  ## the accuracy table of README.md
 
 bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 	$(BIN)/python -m bench.coreset
+
+wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
+	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
+	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry]'
+	cp constraints.txt build/wheelhouse
+
+bench-search: setup  ## exact search against FAISS flat
+	$(BIN)/python -m bench.search
 
 clean:  ## everything that is not source
 	rm -rf .venv build *.egg-info
