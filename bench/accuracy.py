@@ -91,8 +91,6 @@ HEAD = (
     "AUPRO",
     "good rejected at 1 % / 5 %",
     "defects found at 1 % / 5 %",
-    "build s",
-    "ms / image",
     "peak MB",
 )
 
@@ -108,8 +106,6 @@ def _row(run: Run, found: dict[str, Any]) -> list[str]:
             " / ".join(_percent(found[kind][rate]["rate"]) for rate in ("0.01", "0.05"))
             for kind in ("false_reject", "detection")
         ),
-        f"{found['build_seconds']:.0f}",
-        f"{found['ms_per_image']:.1f}",
         f"{found['peak_memory_mb']:.0f}",
     ]
 
