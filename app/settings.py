@@ -20,6 +20,7 @@ from app.errors import AppError
 
 PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
+ELSEWHERE = {"NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"}  # of the weights' cache and of the client
 
 Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -186,7 +187,7 @@ def _default(field: FieldInfo) -> str:
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     given = {name.upper() for name in environment if name.upper().startswith(PREFIX)}
-    unknown = sorted(name for name in given - known if not name.startswith(TEST_PREFIX))
+    unknown = sorted(name for name in given - known - ELSEWHERE if not name.startswith(TEST_PREFIX))
     if not unknown:
         return
     near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.85)

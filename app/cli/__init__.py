@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from app.cli.console import plain, stderr
+from app.client.errors import ClientError
 from app.errors import AppError
 from core.errors import CoreError
 from models.errors import ModelError
@@ -26,10 +27,21 @@ def main() -> None:
     logging.getLogger("models").addHandler(logging.NullHandler())  # its notices are shown as notices
     try:
         # each registers its command
-        from app.cli import build, doctor, evaluate, inspect, show, weights  # noqa: F401
+        from app.cli import (  # noqa: F401
+            build,
+            doctor,
+            evaluate,
+            inspect,
+            keys,
+            remote,
+            serve,
+            show,
+            store,
+            weights,
+        )
 
         app()
-    except (AppError, CoreError, ModelError) as error:
+    except (AppError, ClientError, CoreError, ModelError) as error:
         _refuse(type(error).__name__, str(error))
     except OSError as error:
         _refuse(

@@ -91,3 +91,8 @@ def test_no_secret_shows_in_text_or_errors(monkeypatch: pytest.MonkeyPatch) -> N
 def test_settings_cannot_change_after_the_start() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"])
+def test_variables_of_the_weights_cache_and_of_the_client_are_no_unknown_settings(name: str) -> None:
+    assert load_settings({name: "something"}).port == 8000

@@ -1,0 +1,80 @@
+"""``nominal keys`` and ``nominal store``: the store of the settings, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from app.store.errors import KeyRefused
+from app.store.store import open_store
+
+pytest_plugins = ("command_line",)
+
+Run = Callable[..., Any]  # of command_line.Ended
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A store of its own."""
+    monkeypatch.setenv("NOMINAL_DATA_DIR", str(tmp_path / "data"))
+    return Settings(data_dir=tmp_path / "data")
+
+
+def test_a_key_is_made_listed_replaced_and_revoked(nominal: Run, data: Settings) -> None:
+    made = nominal("keys", "create", "line 3", "--role", "inspect", "--days", 30)
+    text = made.out.strip()
+    assert "It is not shown again." in made.err
+    with open_store(data) as store:
+        row = store.keys.verify(text)
+    assert (row.name, row.role, row.created_by) == ("line 3", "inspect", "cli")
+
+    newer = nominal("keys", "rotate", row.id, "--overlap-seconds", 0).out.strip()
+    with open_store(data) as store:
+        id = store.keys.verify(newer).id
+        with pytest.raises(KeyRefused):
+            store.keys.verify(text)
+    assert nominal("keys", "revoke", id).out == f"Revoked {id} (line 3)\n"
+    with open_store(data) as store, pytest.raises(KeyRefused):
+        store.keys.verify(newer)
+
+    listed = nominal("keys", "list", "--json")
+    assert [key["id"] for key in listed.json["keys"]] == [row.id, id]
+    assert text not in listed.out
+    assert "line 3" in nominal("keys", "list").out
+
+
+def test_an_unknown_key_is_a_plain_message(nominal: Run, data: Settings) -> None:
+    ended = nominal("keys", "revoke", "0123456789ab")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("NotFound: The API key must exist")
+
+
+def test_the_store_moves_by_one_file(
+    nominal: Run,
+    data: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_store(data) as store:
+        store.banks.create("caps", title="Caps", config={}, actor="cli")
+    saved = nominal("store", "backup", tmp_path / "all.tar")
+    assert saved.status == 0
+    assert "1 banks" in saved.out
+    full = nominal("store", "restore", tmp_path / "all.tar")
+    assert full.status == 1
+    assert full.err.startswith("StoreNotEmpty: ")
+    monkeypatch.setenv("NOMINAL_DATA_DIR", str(tmp_path / "other"))
+    assert nominal("store", "restore", tmp_path / "all.tar").status == 0
+    with open_store(Settings(data_dir=tmp_path / "other")) as store:
+        assert store.banks.get("caps").title == "Caps"
+
+
+def test_a_backup_that_is_none_is_a_plain_message(nominal: Run, data: Settings, tmp_path: Path) -> None:
+    (tmp_path / "all.tar").write_bytes(b"no tar")
+    ended = nominal("store", "restore", tmp_path / "all.tar")
+    assert ended.status == 1
+    assert ended.err.startswith("BackupCorrupt: ")

@@ -1,0 +1,157 @@
+"""``nominal remote`` against the real service, as a person types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_server import SMALL, live_server, picture, write_pictures
+
+from app.client import NominalClient
+
+pytest_plugins = ("command_line",)
+
+Run = Callable[..., Any]  # of command_line.Ended
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NominalClient]:
+    """A server with the bank ``caps``, built."""
+    folder = tmp_path_factory.mktemp("service")
+    with live_server(folder / "data") as live, NominalClient(live.url) as client:
+        client.wait_until_ready()
+        client.create_bank("caps", "Bottle caps", config=SMALL)
+        client.upload_images("caps", write_pictures(folder / "good", 12))
+        client.build("caps", seconds=60)
+        yield client
+
+
+@pytest.fixture
+def remote(nominal: Run, server: NominalClient, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """``remote("health")`` runs ``nominal remote health`` on the server."""
+    monkeypatch.setenv("NOMINAL_URL", str(server._http.base_url))
+    return lambda *words: nominal("remote", *words)
+
+
+def test_a_bank_is_made_taught_built_and_deleted(remote: Run, tmp_path: Path) -> None:
+    config = json.dumps({name: value for name, value in SMALL.items() if name != "input"})
+    made = remote(
+        "banks", "create", "nuts", "--title", "Nuts", "--size", 64, "--config", config, "--json"
+    ).json
+    assert (made["id"], made["title"], made["config"]["input"]["size"]) == ("nuts", "Nuts", 64)
+    assert made["config"]["target_false_reject"] == SMALL["target_false_reject"]
+
+    sent = remote("upload", "nuts", write_pictures(tmp_path, 11))
+    assert (sent.status, sent.out) == (0, "11 accepted, 0 known before, 0 rejected; 11 in the bank\n")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    again = remote("upload", "nuts", tmp_path)
+    assert (again.status, again.out) == (1, "0 accepted, 11 known before, 1 rejected; 11 in the bank\n")
+    assert "bad.png: " in again.err
+
+    built = remote("build", "nuts")
+    assert built.status == 0
+    assert built.out.startswith("Version 1 of nuts is active\n")
+    assert "nuts" in remote("banks", "list").out
+    assert remote("banks", "show", "nuts", "--json").json["active_version"] == 1
+    assert remote("banks", "delete", "nuts", "--yes").out == "Deleted nuts\n"
+    assert "nuts" not in remote("banks", "list").out
+
+
+def test_images_are_inspected_and_drawn(remote: Run, tmp_path: Path) -> None:
+    parts = [tmp_path / "a" / "part.png", tmp_path / "b" / "part.png"]
+    for part, flaw in zip(parts, (False, True), strict=True):
+        part.parent.mkdir()
+        part.write_bytes(picture(5, flaw=flaw))
+    shown = remote("inspect", "caps", *parts, "--overlays", tmp_path / "out", "--serial", "S-1")
+    assert shown.status == 0
+    assert "accept" in shown.out
+    assert "reject" in shown.out
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == ["part-2_overlay.png", "part_overlay.png"]
+    good, flawed = remote("inspect", "caps", *parts, "--json").json["inspections"]
+    assert (good["decision"], flawed["decision"]) == ("accept", "reject")
+    assert good["image"] == str(parts[0])
+
+
+def test_a_bad_image_is_named_and_the_others_inspected(remote: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(picture(5))
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    files = [tmp_path / name for name in ("bad.png", "none.png", "good.png")]
+    ended = remote("inspect", "caps", *files)
+    assert ended.status == 1
+    assert "accept" in ended.out
+    assert "bad.png: " in ended.err
+    assert "none.png: No such file" in ended.err
+
+
+def test_a_fault_of_no_image_ends_the_command(remote: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(picture(5))
+    ended = remote("inspect", "none", tmp_path / "good.png")
+    assert ended.status == 1
+    assert ended.out == ""
+    assert ended.err.startswith("ProblemError: The bank must exist; received 'none'.")
+
+
+def test_the_ledger_is_listed_exported_and_reviewed(remote: Run, tmp_path: Path) -> None:
+    (tmp_path / "flawed.png").write_bytes(picture(77, flaw=True))
+    found = remote("inspect", "caps", tmp_path / "flawed.png", "--serial", "R-1", "--json").json
+    id = found["inspections"][0]["id"]
+    asked = ("--bank", "caps", "--serial", "R-1", "--decision", "reject", "--since", "2020-01-01")
+    assert [i["id"] for i in remote("inspections", "list", *asked, "--json").json["inspections"]] == [id]
+    assert "R-1" in remote("inspections", "list", *asked).out
+    assert remote("inspections", "list", "--until", "2020-01-01", "--json").json == {"inspections": []}
+    csv = remote("inspections", "export", *asked).out.splitlines()
+    assert len(csv) == 2
+    remote("inspections", "export", "jsonl", "--out", tmp_path / "all.jsonl", *asked)
+    assert json.loads((tmp_path / "all.jsonl").read_text())["id"] == id
+    said = remote("review", id, "false_alarm", "--note", "a reflection", "--teach")
+    assert said.out.startswith(f"Review 1 of {id}: false_alarm\nIts image is in the nominal set (accepted)")
+
+
+def test_versions_are_listed_carried_and_rolled_back(remote: Run, tmp_path: Path) -> None:
+    file = tmp_path / "caps.bank"
+    assert remote("versions", "download", "caps", 1, "--out", file).status == 0
+    imported = remote("versions", "import", "caps", file, "--activate")
+    assert imported.out.endswith("of caps is active\n")
+    assert remote("versions", "roll-back", "caps").status == 0
+    assert remote("versions", "activate", "caps", 1).out == "Version 1 of caps is active\n"
+    listed = remote("versions", "list", "caps", "--json").json["versions"]
+    assert [version["number"] for version in listed if version["active"]] == [1]
+    assert "yes" in remote("versions", "list", "caps").out
+
+
+def test_health_is_shown_and_its_status_says_whether_all_is_well(remote: Run) -> None:
+    assert remote("health", "caps", "--check", "--json").json["state"] == "ready"
+    assert remote("health").out.split()[:2] == ["status", "ok"]
+    remote("banks", "create", "blank")
+    assert remote("health", "blank").status == 1
+
+
+def test_a_server_that_is_not_there_is_a_plain_message(nominal: Run) -> None:
+    ended = nominal("remote", "--url", "http://127.0.0.1:9", "cancel", "j1")
+    assert ended.status == 1
+    assert ended.err.startswith("ConnectionFailed: A server at http://127.0.0.1:9 must answer")
+
+
+def test_a_key_is_taken_from_the_variable(
+    nominal: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with live_server(tmp_path) as live, NominalClient(live.url) as client:
+        client.wait_until_ready()
+        key = client.create_key("cli", "admin").key
+        refused = nominal("remote", "--url", live.url, "banks", "list")
+        assert refused.status == 1
+        assert "valid API key" in refused.err
+        monkeypatch.setenv("NOMINAL_API_KEY", key)
+        assert nominal("remote", "--url", live.url, "banks", "list", "--json").json == {"banks": []}
+
+
+def test_config_must_be_a_json_object(remote: Run) -> None:
+    ended = remote("banks", "create", "odd", "--config", "[1]")
+    assert ended.status == 1
+    assert ended.err.startswith("BadArgument: --config must be a JSON object; received [1].")
