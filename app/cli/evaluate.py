@@ -30,7 +30,8 @@ from models.backbone import Backbone, load_backbone
 def eval_(
     dataset_dir: Annotated[Path, typer.Argument(help="Folder with train/good, test/good, test/<defect>.")],
     bank_file: Annotated[
-        Path | None, typer.Option("--bank", help="Evaluate this bank instead of building one.")
+        Path | None,
+        typer.Option("--bank", help="Evaluate this bank, with its own settings, instead of building one."),
     ] = None,
     backbone: o.BackboneName = "auto",
     weights: o.Weights = None,
@@ -68,7 +69,7 @@ def eval_(
         index=index,
     )
     dataset = MvtecDataset(dataset_dir)
-    tests = evaluation_images(dataset)
+    tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
     given = load_bank(bank_file) if bank_file else None
     extractor = load_backbone(
         given.backbone.name if given else backbone, weights, not offline, runtime, precision=precision
@@ -78,7 +79,7 @@ def eval_(
     seconds = None
     if given is None:
         started = time.perf_counter()
-        given = _built(dataset, extractor, config, BuildLimits(memory_mb << 20))
+        given = _built(train, extractor, config, BuildLimits(memory_mb << 20))
         seconds = time.perf_counter() - started
     rates = tuple(sorted({*TARGET_RATES, target_false_reject}))
     with counting("Inspecting", len(tests)) as done:
@@ -90,8 +91,7 @@ def eval_(
         stdout.print(_table(report, found))
 
 
-def _built(dataset: MvtecDataset, extractor: Backbone, config: DetectorConfig, limits: BuildLimits) -> Bank:
-    paths = dataset.train_images()
+def _built(paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits) -> Bank:
     names = [path.name for path in paths]
     with build_progress() as progress:
         return build_bank(
