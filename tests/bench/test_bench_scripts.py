@@ -1,0 +1,91 @@
+"""The bench scripts run once at toy size; the demo's page is whole; README's tables are replaced in place."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.engine import Engine
+from bench import accuracy, coreset, demo, tables
+from core.bank import load_bank
+from models.backbone import load_backbone
+
+
+def run(main, monkeypatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", [main.__module__, *map(str, words)])
+    main()
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_the_demo_inspects_real_cells_and_writes_a_page_that_needs_nothing_else(
+    tmp_path, monkeypatch, capsys
+):
+    run(demo.main, monkeypatch, "--toy", "--out", tmp_path / "demo")
+    printed = capsys.readouterr().out
+    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["report.html", "solar-cells.bank"]
+    bank = load_bank(tmp_path / "demo" / "solar-cells.bank")
+    assert len(bank.calibration_scores) == 30
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r"https?:", page)
+    assert page.count('<article class="card">') == 8
+    assert page.count("data:image/png;base64,") == 16
+    threshold = Engine(load_backbone("efficientnet-lite2"), bank).thresholds.reject
+    assert page.count(f"against {threshold:.3f}") == 8
+    assert f"threshold {threshold:.3f}" in page
+    assert page.count("<i class=") == 2, "one legend for each of the two histograms"
+    for word in ("image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: "):
+        assert word in printed
+    assert printed.count("nominal  ") + printed.count("defective  ") >= 8
+
+
+def test_the_accuracy_bench_prints_a_row_and_leaves_readme_alone(monkeypatch, capsys):
+    before = tables.README.read_bytes()
+    run(accuracy.main, monkeypatch, "--toy")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy, 6")]
+    assert len(rows) == 1
+    assert rows[0].count("|") == len(accuracy.HEAD) + 1
+    assert tables.README.read_bytes() == before
+
+
+def test_the_accuracy_bench_plans_both_scores_for_every_set_at_hand(tmp_path):
+    runs = list(accuracy.planned(tmp_path))
+    assert {(r.reweight, r.ratio) for r in runs if r.dataset == tmp_path} == {(False, 0.01), (True, 0.01)}
+    assert "--reweight" in runs[1].command()
+    assert all("--offline" in r.command() for r in runs)
+
+
+def test_the_coreset_bench_finds_the_same_picks(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(coreset.main, monkeypatch, "--toy")
+    assert ended.value.code == 0
+    assert "| clustered |" in capsys.readouterr().out
+
+
+def test_a_table_replaces_what_its_markers_hold_and_nothing_else(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("above\n<!-- speed:start -->\nold\n<!-- speed:end -->\nbelow\n")
+    for _ in range(2):
+        tables.replace_section("speed", tables.table(["a", "b"], [["1", r"\1"]]), page)
+    assert page.read_text() == (
+        "above\n<!-- speed:start -->\n| a | b |\n| --- | --- |\n| 1 | \\1 |\n<!-- speed:end -->\nbelow\n"
+    )
+    with pytest.raises(SystemExit, match="must hold the markers"):
+        tables.replace_section("size", "x", page)
+
+
+def test_the_machine_is_named_in_one_line():
+    assert re.fullmatch(r".+, \d+ cores, \d+ GB, .+", tables.machine())
+
+
+@pytest.mark.parametrize("name", ["accuracy"])
+def test_readme_has_the_markers_its_benches_write_between(name):
+    text = Path(tables.README).read_text()
+    assert text.index(f"<!-- {name}:start -->") < text.index(f"<!-- {name}:end -->")
