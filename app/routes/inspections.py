@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.auth import Admin, Inspector, Reader
 from app.pictures import NPY, PNG, Picture
@@ -31,10 +32,21 @@ from app.store.inspections import Filter
 
 router = APIRouter(prefix="/v1/inspections", tags=["inspections"])
 InspectionPath = Annotated[str, Path(description="An inspection's id.")]
+NUMBER = re.compile(r"[-+]?[0-9.]+(?:e[-+]?[0-9]+)?", re.I)
 PICTURE = {
     200: {"content": {PNG: {"schema": FILE}}},
     **refuses(NotFound, PictureUnavailable, VersionUnusable),
 }
+
+
+def _no_number(value: object) -> object:
+    """A bare number is a year to people and seconds since 1970 to pydantic."""
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        raise ValueError("must be a date and time, such as 2026-11-30T08:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number)]
 
 
 class Which(Body):
@@ -46,8 +58,8 @@ class Which(Body):
     station: str | None = Field(None, max_length=128)
     verdict: schema.Verdict | None = Field(None, description="The latest review's.")
     reviewed: bool | None = None
-    since: datetime | None = Field(None, description="From then on; with its zone.")
-    until: datetime | None = Field(None, description="Before then; with its zone.")
+    since: Moment | None = Field(None, description="From then on; with its zone.")
+    until: Moment | None = Field(None, description="Before then; with its zone.")
 
     def filter(self) -> Filter:
         """For the store."""

@@ -23,6 +23,15 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=255, description="The same key within a day means the same job."),
 ]
+EVENT = {
+    "type": "object",
+    "description": "Each event of the stream; its data is a Job as JSON.",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 
 @router.post(
@@ -72,7 +81,7 @@ def get_job(service: Running, actor: Reader, job: JobPath) -> schema.Job:
 @router.get(
     "/v1/jobs/{job}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **refuses(NotFound)},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **refuses(NotFound)},
 )
 async def stream_job_events(service: Running, actor: Reader, job: JobPath) -> StreamingResponse:
     """A job as server-sent events: `progress` whenever it moves, `end` once it has ended, then the stream closes."""
