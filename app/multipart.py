@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.errors import AppError
 from app.service.errors import MultipartInvalid, TooManyFiles
 
 MOST_FIELDS = 32
@@ -49,6 +50,7 @@ class MultipartReader(Generic[S]):
         self._open_file, self._most_files = open_file, most_files
         self._files = self._fields = 0
         self._whole = False
+        self._error: AppError | None = None
         self._complete: list[Part[S]] = []
         self._headers: dict[bytes, bytes] = {}
         self._name = self._text = b""
@@ -59,18 +61,32 @@ class MultipartReader(Generic[S]):
             raise invalid(str(error)) from None
 
     def feed(self, chunk: bytes) -> list[Part[S]]:
-        """The parts that are complete with this chunk. Raises ``MultipartInvalid`` and what a sink raises."""
+        """The parts that are complete with this chunk.
+
+        Raises ``MultipartInvalid``, ``TooManyFiles`` and what a sink raises; where parts were complete before that,
+        they are given first, and the next call raises.
+        """
+        self._raise()
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise invalid(str(error)) from None
+            self._error = invalid(str(error))
+        except AppError as error:
+            self._error = error
         complete, self._complete = self._complete, []
+        if not complete:
+            self._raise()
         return complete
 
     def close(self) -> None:
-        """Raises ``MultipartInvalid`` unless the body came to its end."""
+        """Raises ``MultipartInvalid`` unless the body came to its end, and what ``feed`` still owed."""
+        self._raise()
         if not self._whole:
             raise invalid("one that ends before its last boundary")
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _callbacks(self) -> dict[str, Callable[..., Any]]:
         return {

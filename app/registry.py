@@ -20,7 +20,8 @@ from typing import TypeVar
 
 from app.backbones import Backbones
 from app.engine import Engine
-from app.store.errors import BlobCorrupt, BlobMissing
+from app.service.errors import VersionUnproven
+from app.store.errors import BlobCorrupt, BlobMissing, VersionUnusable
 from app.store.schema import Version
 from app.store.store import Store
 from app.store.versions import refuse_quarantined
@@ -34,7 +35,7 @@ V = TypeVar("V")
 Key = tuple[str, int]
 """A bank's id and a version's number."""
 
-UNFIT = (CoreError, ModelError, BlobCorrupt, BlobMissing)
+UNFIT = (CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven)
 """What is wrong with a version, not with the moment: such a version is quarantined."""
 
 log = logging.getLogger(__name__)
@@ -86,12 +87,14 @@ class Registry:
         self._pinned: set[str] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
 
-    async def get(self, bank: str, number: int, *, pinned: bool = False) -> Loaded:
+    async def get(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
         """A version ready to inspect; loads it at first, once for all who wait.
 
-        Raises ``VersionUnusable`` for one in quarantine or one that goes there now, ``NotFound``.
+        ``pinned`` says whether the bank's versions stay in memory from now on. Raises ``VersionUnusable`` for one in
+        quarantine or one that goes there now, ``NotFound``.
         """
-        (self._pinned.add if pinned else self._pinned.discard)(bank)
+        if pinned is not None:
+            (self._pinned.add if pinned else self._pinned.discard)(bank)
         key = bank, number
         if (loaded := self._ready.get(key)) is not None:
             self._ready.move_to_end(key)
@@ -117,9 +120,12 @@ class Registry:
         """Memory of what is loaded."""
         return sum(loaded.bytes for loaded in self._ready.values())
 
-    async def retry(self, bank: str, number: int) -> Loaded:
+    async def retry(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
         """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
-        return self._ready.get((bank, number)) or await self._load((bank, number), release=True)
+        try:
+            return await self.get(bank, number, pinned=pinned)
+        except VersionUnusable:
+            return await self._load((bank, number), release=True)
 
     async def check(self, loaded: Loaded) -> float:
         """Score the conformance images again; the largest relative difference. Quarantines what differs."""
@@ -132,7 +138,10 @@ class Registry:
         return loaded.difference
 
     async def prove(self, bank: Bank) -> float:
-        """Whether a bank from elsewhere could serve here; its conformance difference. Raises CoreError, ModelError."""
+        """Whether a bank from elsewhere could serve here; its conformance difference.
+
+        Raises CoreError, ModelError, VersionUnproven.
+        """
         return await self._conformance(await self._in_loader(lambda: self._engine(bank)))
 
     def drop(self, bank: str, number: int | None = None) -> None:
@@ -174,6 +183,12 @@ class Registry:
         return Engine(self._backbones.of(bank.backbone), bank)
 
     async def _conformance(self, engine: Engine) -> float:
+        if not engine.bank.conformance.images:
+            raise VersionUnproven(
+                requirement="a bank must hold images by which it can prove that it scores here as where it was built",
+                received="none",
+                remedy="Build the bank again.",
+            )
         return await self._exclusively(lambda: check_conformance(engine.bank, engine.backbone))
 
     async def _quarantine(self, key: Key, error: Exception) -> Version:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,16 @@ from app.settings import Settings
 
 LOCAL = "http://127.0.0.1"
 PNG = {"Content-Type": "image/png"}
+
+
+_numbers = itertools.count(1)
+
+
+def new_bank(client: TestClient, **values: Any) -> str:
+    """The path of a fresh bank."""
+    id = f"bank-{next(_numbers)}"
+    assert client.post("/v1/banks", json={"id": id, **values}).status_code == 201
+    return f"/v1/banks/{id}"
 
 
 def settings_in(folder: Path, **values: Any) -> Settings:

@@ -152,7 +152,7 @@ def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
 
 
 def _reserve(service: Service) -> int:
-    return service.settings.disk_reserve_bytes
+    return service.store.blobs.staging.reserve
 
 
 async def _within(service: Service, look: Callable[[Service], State]) -> State:

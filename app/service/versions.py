@@ -34,7 +34,7 @@ async def activate(service: Service, bank: str, number: int, if_match: int | Non
     Raises NotFound, StaleRevision, VersionUnusable, TooFewNominalImages for rates of the bank it does not support.
     """
     row = await service.in_background(lambda: service.store.banks.get(bank))
-    loaded = await service.registry.retry(bank, number)
+    loaded = await service.registry.retry(bank, number, pinned=row.pinned)
     effective(row, loaded.engine.bank)
     return await service.in_background(
         lambda: service.store.versions.activate(bank, number, actor=actor, if_match=if_match)

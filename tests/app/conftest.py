@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from app.images import encode_png
 from app.main import create_app
 from app.settings import Settings
+from app.store.store import open_store
 from core.bank import bank_bytes
 from models.backbone import Backbone
 
@@ -51,26 +53,60 @@ def bank_file(images: list[np.ndarray], backbone: Backbone) -> bytes:
     return bank_bytes(build(images, SMALL, backbone))
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A migrated database without rows: every server would make the same."""
+    settings = settings_in(tmp_path_factory.mktemp("template"))
+    with open_store(settings):
+        pass
+    return (settings.data_dir / "nominal.db").read_bytes()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, empty_database: bytes) -> Settings:
     """Of a server with its state in a folder of its own."""
-    return settings_in(tmp_path)
+    return prepared(tmp_path, empty_database)
 
 
 @pytest.fixture
 def serve(backbone: Backbone) -> Iterator[Callable[..., TestClient]]:
     """Starts servers; each is warm when it is returned, and drained at the test's end."""
     with ExitStack() as stack:
+        yield partial(started, stack, backbone)
 
-        def started(settings: Settings, warm: bool = True, **options: Any) -> TestClient:
-            app = create_app(settings, options.pop("backbone", backbone), worker=options.pop("worker", False))
-            client = TestClient(app, LOCAL, client=("127.0.0.1", 50000), **options)
-            stack.enter_context(client)
-            if warm:
-                wait_until(lambda: client.get("/readyz").status_code == 200)
-            return client
 
-        yield started
+@pytest.fixture(scope="module")
+def shared(
+    backbone: Backbone, empty_database: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """One server for a module's tests that each make a bank of their own."""
+    with ExitStack() as stack:
+        yield started(stack, backbone, prepared(tmp_path_factory.mktemp("shared"), empty_database))
+
+
+def prepared(folder: Path, empty_database: bytes) -> Settings:
+    """Settings whose folder holds the database."""
+    settings = settings_in(folder)
+    settings.data_dir.mkdir()
+    (settings.data_dir / "nominal.db").write_bytes(empty_database)
+    return settings
+
+
+def started(
+    stack: ExitStack,
+    backbone: Backbone,
+    settings: Settings,
+    *,
+    warm: bool = True,
+    worker: bool = False,
+    **options: Any,
+) -> TestClient:
+    """A client of a new server that lives as long as the stack."""
+    client = TestClient(create_app(settings, backbone, worker), LOCAL, client=("127.0.0.1", 50000), **options)
+    stack.enter_context(client)
+    if warm:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+    return client
 
 
 @pytest.fixture
