@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo serve test test-services check format bench-accuracy bench-coreset wheelhouse clean
+.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-coreset wheelhouse clean
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -19,6 +19,9 @@ demo: setup  ## the main job on real solar cells; writes build/demo/report.html
 
 serve: setup  ## the service on http://127.0.0.1:8000, its state in build/data
 	NOMINAL_DATA_DIR=$${NOMINAL_DATA_DIR:-build/data} $(BIN)/nominal serve
+
+demo-service: setup  ## a tour of the service on the same cells, over HTTP; overlays in build/demo-service
+	$(BIN)/python -m bench.demo_service
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -q

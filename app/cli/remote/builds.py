@@ -26,7 +26,7 @@ def upload(
 ) -> None:
     """Add good images to a bank's nominal set. Sending them again is harmless; the exit status is 1 if any is bad."""
     chosen = files[0] if len(files) == 1 else files
-    with _sending() as progress:
+    with sending() as progress:
         uploaded = client_of(ctx).upload_images(bank, chosen, progress=progress)
     for file in uploaded.files:
         if file.status == "rejected":
@@ -89,7 +89,8 @@ def watch(client: NominalClient, job: Job) -> Job:
 
 
 @contextmanager
-def _sending() -> Iterator[Callable[[int, int], None]]:
+def sending() -> Iterator[Callable[[int, int], None]]:
+    """A bar of bytes sent, shown while the block runs."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr) as bars:
         task = bars.add_task("Sending", total=None)
