@@ -47,12 +47,14 @@ RUN groupadd --gid 10001 nominal \
     && install --directory --owner=10001 --group=10001 --mode=0700 /data
 
 COPY --from=build /opt/nominal /opt/nominal
-COPY --chmod=0555 docker/entrypoint.sh docker/healthcheck.py docker/create_bucket.py /opt/nominal/docker/
+COPY --chmod=0555 docker/entrypoint.sh /opt/nominal/docker/nominal
+COPY --chmod=0444 docker/healthcheck.py docker/create_bucket.py /opt/nominal/docker/
 
 # Nothing is written but below /data and /tmp, so the root file system may be read-only. Any NOMINAL_* setting can be
 # given; without API keys the server refuses this address. Plain `docker stop` kills after 10 s: drain in fewer.
-ENV PATH=/opt/nominal/bin:$PATH \
+ENV PATH=/opt/nominal/docker:/opt/nominal/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     XDG_CACHE_HOME=/opt/nominal/cache \
@@ -69,5 +71,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "-I", "/opt/nominal/docker/healthcheck.py"]
-ENTRYPOINT ["/opt/nominal/docker/entrypoint.sh"]
+ENTRYPOINT ["nominal"]
 CMD ["serve"]

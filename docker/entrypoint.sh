@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs `nominal` in a container: secrets from files, compute threads from the CPU quota, then nominal in this place.
+# `nominal` in a container: secrets from files, compute threads from the CPU quota, then the nominal beside python.
+# It is the image's entrypoint and the first `nominal` on its PATH, so that `docker exec` finds the same settings.
 set -eu
 
 # NOMINAL_X_FILE names the file that holds NOMINAL_X, so that no secret stands in the container's settings.
@@ -27,4 +28,4 @@ if [ -z "${NOMINAL_THREADS:-}" ] && [ -r "${CGROUP:=/sys/fs/cgroup}/cpu.max" ]; 
     fi
 fi
 
-exec nominal "$@"
+exec "$(dirname "$(command -v python)")/nominal" "$@"

@@ -63,6 +63,15 @@ def test_what_runs_is_in_exec_form() -> None:
     assert isinstance(json.loads(check.text.removeprefix("CMD")), list)
 
 
+def test_nominal_is_the_entrypoint_for_docker_exec_too() -> None:
+    (entrypoint,) = of("ENTRYPOINT")
+    (path,) = re.findall(r"\bPATH=(\S+)", " ".join(each.text for each in of("ENV", FINAL)))
+    wrapper = next(each for each in of("COPY", FINAL) if "entrypoint.sh" in each.text)
+    assert json.loads(entrypoint.text) == ["nominal"]
+    assert wrapper.text.split()[-1] == path.split(":")[0] + "/nominal"
+    assert wrapper.flags["chmod"] == "0555"
+
+
 def test_it_is_stopped_by_the_signal_that_drains() -> None:
     assert [each.text for each in of("STOPSIGNAL", FINAL)] == ["SIGTERM"]
 
@@ -83,7 +92,7 @@ def test_pip_keeps_no_cache_and_takes_pinned_versions() -> None:
 
 def test_the_final_image_holds_no_build_tools_of_its_own() -> None:
     copies = of("COPY", FINAL)
-    assert [each.flags.get("from") for each in copies] == ["build", None]
+    assert [each.flags.get("from") for each in copies] == ["build", None, None]
     assert not any("pip" in each.text for each in of("RUN", FINAL))
 
 

@@ -23,10 +23,10 @@ SHOW = '#!/bin/sh\nprintf "%s\\n" "$@"\nenv\n'
 def shown(tmp_path: Path) -> dict[str, str]:
     """An environment where `nominal` shows its arguments and its environment."""
     (tmp_path / "bin").mkdir()
-    fake = tmp_path / "bin/nominal"
-    fake.write_text(SHOW)
-    fake.chmod(0o755)
-    return {"PATH": f"{fake.parent}:{os.environ['PATH']}", "CGROUP": str(tmp_path)}
+    for name in ("nominal", "python"):
+        (tmp_path / "bin" / name).write_text(SHOW)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "CGROUP": str(tmp_path)}
 
 
 def entrypoint(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
