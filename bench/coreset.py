@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,6 +42,7 @@ def main() -> None:
     print(f"{machine()}; {torch.get_num_threads()} threads\n")
     rows, agree = [], True
     for name, points in _sets(options.points, options.features):
+        print(f"{name}: {options.rounds} rounds ...", file=sys.stderr)
         row, same = _compare(points, min(options.picks, len(points)), options.rounds, options.lazy_only)
         rows.append([name, *row])
         agree &= same

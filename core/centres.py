@@ -19,8 +19,10 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor
 
-_ROWS, _COLUMNS = 1024, 4096  # centres and points of one product: passes stay in cache, calls stay few
-_PATIENCE = 16  # pairs measured again for each point, above which a finer product is cheaper
+from core.parts import run_parts
+
+_ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
+_MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper
 _BATCH = 2**14  # pairs measured again at a time
 
 
@@ -50,7 +52,6 @@ class Centres:
         self._points = np.empty((capacity, k), np.float32)
         self._precision = _quickest()
         self._factors = torch.empty(capacity, k + 4, dtype=self._precision.type)
-        self._product = torch.empty(_ROWS * _COLUMNS, dtype=self._precision.type)
         self._largest = 0.0  # squared norm, from the origin
 
     def append(self, centres: Float32[np.ndarray, "p k"]) -> None:
@@ -62,61 +63,38 @@ class Centres:
     def approach(
         self,
         points: Float32[np.ndarray, "n k"],
-        squared: Float32[np.ndarray, " n"],
-        seen: Int[np.ndarray, " n"],
+        ids: Int[np.ndarray, " a"],
+        squared: Float32[np.ndarray, " a"],
+        seen: Int[np.ndarray, " a"],
         between: Callable[[], None] = lambda: None,
-    ) -> Float32[np.ndarray, " n"]:
-        """For each point the smaller of ``squared`` and its squared distance to any centre from ``seen`` on.
+    ) -> Float32[np.ndarray, " a"]:
+        """For each of the points ``ids`` the smaller of ``squared`` and its squared distance to any centre.
 
-        seen: how many centres, the first ones, ``squared`` accounts for; ascending. ``between`` is called every
-        few milliseconds; what it raises ends the work.
+        seen: how many centres, the first ones, ``squared`` accounts for; ascending. ``between`` is called
+        many times a second; what it raises ends the work.
         """
         near = squared.copy()
-        for a in range(0, len(points), _COLUMNS):
-            part = slice(a, a + _COLUMNS)
-            self._approach(points[part], near[part], seen[part], between)
+
+        def work(part: slice) -> int:
+            return self._approach(points.take(ids[part], axis=0), near[part], seen[part])
+
+        parts = [slice(a, a + _COLUMNS) for a in range(0, len(ids), _COLUMNS)]
+        if sum(run_parts(work, parts, between)) > _MEASURED * max(len(ids), _COLUMNS):
+            self._refine()
         return near
 
-    def _approach(
-        self, points: np.ndarray, near: np.ndarray, seen: np.ndarray, between: Callable[[], None]
-    ) -> None:
-        """Lower ``near`` in place."""
+    def _approach(self, points: np.ndarray, near: np.ndarray, seen: np.ndarray) -> int:
+        """Lower ``near`` in place; how many pairs were measured."""
         start, measured = near.copy(), 0
         factors, slack = self._point_factors(points, start)
         for b in range(int(seen[0]), self.count, _ROWS):
             rows = slice(b, min(b + _ROWS, self.count))
             n = int(np.searchsorted(seen, rows.stop))  # points from here on have seen all of these
-            bits = self._gains(rows, factors[:n])
-            i, j = _contenders(bits, self._precision, slack[:n], (start[:n] - near[:n]) / 2)
-            self._measure(rows, points, near, i, j, between)
+            gains = (self._factors[rows] @ factors[:n].T).view(self._precision.bits).numpy()  # (p, n)
+            i, j = _contenders(gains, self._precision, slack[:n], (start[:n] - near[:n]) / 2)
+            _measure(self._points[rows], points, near, i, j)
             measured += len(i)
-        if measured > _PATIENCE * max(len(points), _COLUMNS):
-            self._refine()
-
-    def _gains(self, rows: slice, factors: Tensor) -> np.ndarray:
-        """Upper bounds of the gains of centres (p, n), as bits of this precision."""
-        p, n = rows.stop - rows.start, len(factors)
-        product = self._product[: p * n].view(p, n)
-        torch.mm(self._factors[rows], factors.T, out=product)
-        return product.view(self._precision.bits).numpy()
-
-    def _measure(
-        self,
-        rows: slice,
-        points: np.ndarray,
-        near: np.ndarray,
-        i: np.ndarray,
-        j: np.ndarray,
-        between: Callable[[], None],
-    ) -> None:
-        """Lower ``near`` in place to the squared distances of the pairs (i-th centre of rows, j-th point)."""
-        centres = self._points[rows]
-        for a in range(0, max(1, len(i)), _BATCH):
-            some = slice(a, a + _BATCH)
-            difference = centres.take(i[some], axis=0)
-            difference -= points.take(j[some], axis=0)
-            np.minimum.at(near, j[some], squares(difference))
-            between()
+        return measured
 
     def _point_factors(self, points: np.ndarray, squared: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """The points' side (n, k + 4) of the product, and how far its bounds may exceed the gains (n,)."""
@@ -126,7 +104,7 @@ class Centres:
         factors = _factors(shift, self._precision.type)
         _put_halves(factors[:, -4:-2], (squared - (1 - error) * norm) / 2)
         factors[:, -2:] = 1
-        reach = np.minimum(2.1 * (norm + squared), self._largest)  # |c|^2 of a centre that gains is no larger
+        reach = np.minimum(2.2 * (norm + squared), self._largest)  # |c|^2 of a centre that gains is no larger
         return factors, error * (norm + reach)
 
     def _prepare(self, first: int) -> None:
@@ -143,7 +121,7 @@ class Centres:
         """Multiply in float32 from here on: distances have become small against the product's error."""
         if self._precision is not _FINE:
             self._precision = _FINE
-            self._factors, self._product = self._factors.float(), self._product.float()
+            self._factors = self._factors.float()
             self._prepare(0)
 
 
@@ -151,6 +129,15 @@ def squares(difference: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, " n"]
     """Squared Euclidean norms."""
     found: np.ndarray = np.einsum("nk,nk->n", difference, difference)
     return found
+
+
+def _measure(centres: np.ndarray, points: np.ndarray, near: np.ndarray, i: np.ndarray, j: np.ndarray) -> None:
+    """Lower ``near`` in place to the squared distances of the pairs (i-th centre, j-th point)."""
+    for a in range(0, len(i), _BATCH):
+        some = slice(a, a + _BATCH)
+        difference = centres.take(i[some], axis=0)
+        difference -= points.take(j[some], axis=0)
+        np.minimum.at(near, j[some], squares(difference))
 
 
 def _contenders(

@@ -71,7 +71,7 @@ def greedy_coreset(
     """Pick up to ``count`` points, each the farthest from those before it; the generator gives the first.
 
     Stops early, with a covering radius of 0, where there are fewer distinct points. ``cancelled`` is asked
-    every few milliseconds. Raises Cancelled, ShapeError for no points or values that are not finite,
+    many times a second. Raises Cancelled, ShapeError for no points or values that are not finite,
     ConfigError for a count below 1.
     """
     _check(points, count)
@@ -131,9 +131,8 @@ class _Search:
     def _update(self) -> None:
         """Bring the bounds of the active points up to date with all picks."""
         active = self._active[np.argsort(self._seen[self._active], kind="stable")]
-        x = self._points.take(active, axis=0)
         self._bound[active] = self._centres.approach(
-            x, self._bound[active], self._seen[active], self._check_cancelled
+            self._points, active, self._bound[active], self._seen[active], self._check_cancelled
         )
         self._seen[active] = self._centres.count
 

@@ -20,7 +20,7 @@ from core.coreset import Coreset, Progress, greedy_coreset
 from core.errors import MemoryBudgetError, ShapeError, TooFewImages
 
 _FEWEST_BLOCKS = 4  # a buffer must hold so many coresets, else a block would hardly be reduced
-_SCRATCH_BYTES = 48 << 20  # one product and its masks
+_SCRATCH_BYTES = 96 << 20  # products and their masks, of eight parts side by side
 _SCRATCH_ROWS = 1 << 15  # active points, and as many differences
 
 
