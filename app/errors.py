@@ -1,4 +1,4 @@
-"""Every error the service and command line add to those of core and models: each says requirement, received and remedy."""
+"""Every error that service and command line add to those of core and models: requirement, received, remedy."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
 
     maps: one (b, c, h, w) float32 tensor a layer, finest first. Returns vectors (b, p, d), d = sum of c.
     A window counts the cells beyond the border as zeros (the paper leaves the border open): averaging only what
-    lies inside lowered AUROC on every set tried, see docs/decisions.md. Raises ShapeError for no maps or maps of unequal b.
+    lies inside lowered AUROC on every set tried, see docs/decisions.md. Raises ShapeError for no maps or
+    maps of unequal b.
     """
     if not maps or any(m.ndim != 4 or m.shape[0] != maps[0].shape[0] for m in maps):
         raise ShapeError(
