@@ -72,7 +72,7 @@ def settings(tmp_path: Path, empty_database: bytes) -> Settings:
 def serve(backbone: Backbone) -> Iterator[Callable[..., TestClient]]:
     """Starts servers; each is warm when it is returned, and drained at the test's end."""
     with ExitStack() as stack:
-        yield partial(started, stack, backbone)
+        yield partial(started, stack, backbone=backbone)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def shared(
 ) -> Iterator[TestClient]:
     """One server for a module's tests that each make a bank of their own."""
     with ExitStack() as stack:
-        yield started(stack, backbone, prepared(tmp_path_factory.mktemp("shared"), empty_database))
+        yield started(stack, prepared(tmp_path_factory.mktemp("shared"), empty_database), backbone)
 
 
 def prepared(folder: Path, empty_database: bytes) -> Settings:
@@ -94,15 +94,16 @@ def prepared(folder: Path, empty_database: bytes) -> Settings:
 
 def started(
     stack: ExitStack,
-    backbone: Backbone,
     settings: Settings,
+    backbone: Backbone,
     *,
     warm: bool = True,
     worker: bool = False,
     **options: Any,
 ) -> TestClient:
     """A client of a new server that lives as long as the stack."""
-    client = TestClient(create_app(settings, backbone, worker), LOCAL, client=("127.0.0.1", 50000), **options)
+    app = create_app(settings, backbone, worker)
+    client = TestClient(app, LOCAL, client=("127.0.0.1", 50000), **options)
     stack.enter_context(client)
     if warm:
         wait_until(lambda: client.get("/readyz").status_code == 200)
