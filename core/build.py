@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
@@ -26,7 +25,7 @@ from core.heatmap import heatmap, peak
 from core.index import Index
 from core.merge_reduce import StreamedCoreset
 from core.patches import Patches, patch_features
-from core.preprocess import Frame, Image, frame, to_tensor
+from core.preprocess import Frame, Image, frame, reduced, to_tensor
 from core.store import PatchStore
 
 BATCH = 8  # images a forward pass; part of what makes a build reproducible
@@ -173,7 +172,7 @@ class Build:
         for name, image in images:
             check_image_name(name)
             if len(self._names) in sampled:
-                self._samples.append(_reduced(image))
+                self._samples.append(reduced(image, CONFORMANCE_SIDE))
             self._names.append(name)
             self._frames.append(frame(self._config.input, *image.shape[:2]))
             x = self._input(image)
@@ -209,17 +208,6 @@ def _unshared(index: Index, other: Float32[np.ndarray, "p d"]) -> Int64[np.ndarr
     """Bank rows that ``other`` lacks: where copies of one image gave all rows, its twin would give them too."""
     distances, _ = Index.build(other).search(index.vectors)
     return np.flatnonzero(distances[:, 0] > 0)
-
-
-def _reduced(image: Image) -> Image:
-    """The image with its long side at most CONFORMANCE_SIDE."""
-    ratio = CONFORMANCE_SIDE / max(image.shape[:2])
-    if ratio >= 1:
-        return image.copy()
-    shape = [max(1, round(side * ratio)) for side in image.shape[:2]]
-    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
-    small = F.interpolate(pixels, size=shape, mode="bilinear", antialias=True)[0]
-    return small.permute(1, 2, 0).contiguous().numpy()
 
 
 def _as_input(geometry: Frame) -> Frame:

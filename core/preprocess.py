@@ -5,6 +5,7 @@ Letters: h w height and width of an image or input, height before width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,15 @@ def to_tensor(
     shift = torch.tensor(mean, dtype=torch.float32) / torch.tensor(std, dtype=torch.float32)
     pixels = resized.to(torch.float32) * scale[:, None, None] - shift[:, None, None]
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)
+
+
+def reduced(image: Image, side: int) -> Image:
+    """A copy with the long side at most ``side`` pixels, never enlarged; its aspect never grows by rounding."""
+    ratio = side / max(image.shape[:2])
+    if ratio >= 1:
+        return image.copy()
+    height, width = (min(side, math.ceil(length * ratio)) for length in image.shape[:2])
+    return _resize(image.copy(), (height, width)).permute(1, 2, 0).contiguous().numpy()
 
 
 def _resized_shape(config: InputConfig, height: int, width: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from core.errors import ConfigError, ShapeError
-from core.preprocess import InputConfig, frame, to_tensor
+from core.preprocess import InputConfig, frame, reduced, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -109,3 +109,15 @@ def test_anything_but_rgb_is_refused(shape):
 def test_an_image_far_too_long_for_short_side_is_refused(rng):
     with pytest.raises(ShapeError, match="letterbox"):
         to_tensor(_image(rng, 20, 2000), InputConfig(size=64, fit="short_side"), MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((95, 383), (95, 383)), ((953, 3841), (96, 384)), ((800, 500), (384, 240))]
+)
+def test_a_reduced_image_keeps_its_aspect_or_a_smaller_one(shape, expected, rng):
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    small = reduced(image, 384)
+    assert small.shape == (*expected, 3)
+    assert max(expected) / min(expected) <= max(shape) / min(shape)
+    assert small.mean() == pytest.approx(image.mean(), abs=1)
+    assert not np.shares_memory(small, image)
