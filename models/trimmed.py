@@ -19,7 +19,9 @@ _METADATA = "nominal"  # one key only: safetensors writes several in no fixed or
 def write_trimmed(weights: Weights, spec: BackboneSpec, path: Path) -> None:
     """Put the needed tensors there, the digest and licence in the header. Raises WeightsNotWritten."""
     about = {"backbone": spec.name, "digest": weights.digest, "licence": spec.licence}
-    tensors = {name: tensor.contiguous() for name, tensor in weights.tensors.items()}  # some files keep other strides
+    tensors = {
+        name: tensor.contiguous() for name, tensor in weights.tensors.items()
+    }  # some files keep other strides
     data = safetensors.torch.save(tensors, {_METADATA: json.dumps(about, sort_keys=True)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
