@@ -102,7 +102,14 @@ class Server:
             self.port = self._read_to_ready()
         finally:
             watchdog.cancel()
-        threading.Thread(target=self.lines.extend, args=(child.stderr,), daemon=True).start()
+        self._rest = threading.Thread(target=self.lines.extend, args=(child.stderr,))
+        self._rest.start()
+
+    def wait(self, seconds: float) -> int:
+        """Its exit status, once all it said has been read."""
+        status = self.child.wait(seconds)
+        self._rest.join(seconds)  # its worker, which shares the pipe, leaves when it is gone
+        return status
 
     def _read_to_ready(self) -> int:
         port = None
@@ -121,10 +128,10 @@ def serving(place: Container, **settings: str) -> Iterator[Server]:
     child = subprocess.Popen(
         place.command("serve"), env=place.environment(**settings), cwd="/", text=True, stderr=subprocess.PIPE
     )
-    try:
-        yield Server(child)
-    finally:
-        child.kill()
-        child.wait()
-        if child.stderr:
-            child.stderr.close()
+    with child:
+        try:
+            server = Server(child)
+            yield server
+        finally:
+            child.kill()
+        server.wait(START_SECONDS)
