@@ -76,10 +76,16 @@ def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id
 def watch(client: NominalClient, job: Job) -> Job:
     """The job at its end, its progress shown meanwhile. Raises BuildFailed."""
     with build_progress() as show:
+        before: tuple[str, int] | None = None  # stage and its total
 
         def heard(latest: Job) -> None:
-            if latest.stage is not None and latest.total:
-                show(latest.stage, latest.done, latest.total)
+            nonlocal before
+            if latest.stage is None or not latest.total:
+                return
+            if before is not None and before[0] != latest.stage:
+                show(before[0], before[1], before[1])  # its last steps were not told
+            show(latest.stage, latest.done, latest.total)
+            before = latest.stage, latest.total
 
         try:
             return client.wait_for_job(job.id, progress=heard)
