@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -25,6 +25,8 @@ from app.settings import Settings
 from app.store.errors import StoreError
 from app.store.leases import Leases
 
+WORKER = (sys.executable, "-m", "app.worker")
+YIELDING = {"OMP_WAIT_POLICY": "PASSIVE"}  # idle compute threads leave the cores to the server
 SLOWEST_RESTART = 30.0  # seconds between the starts of a worker that keeps dying
 STEADY = 60.0  # seconds after which a worker counts as having started well
 
@@ -33,10 +35,21 @@ log = logging.getLogger("app.supervisor")
 
 
 class Supervisor:
-    """``finished`` hears of every job's end, on the supervisor's thread: {job, bank, state, version}."""
+    """``finished`` hears of every job's end, on the supervisor's thread: {job, bank, state, version}.
 
-    def __init__(self, settings: Settings, leases: Leases, finished: Finished = lambda event: None) -> None:
+    ``command`` starts a worker; ``pause`` is seconds before another is started in its place, doubled each time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        leases: Leases,
+        finished: Finished = lambda event: None,
+        command: Sequence[str] = WORKER,
+        pause: float = 0.5,
+    ) -> None:
         self._settings, self._leases, self._finished = settings, leases, finished
+        self._command, self._pause = [*command], pause
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -78,7 +91,7 @@ class Supervisor:
             self._thread.join()
 
     def _run(self) -> None:
-        pause = 0.5
+        pause = self._pause
         while not self._stopping.is_set():
             owner = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
             started = time.monotonic()
@@ -89,26 +102,24 @@ class Supervisor:
             self._release(owner, f"its worker ended with status {code}")
             if self._stopping.is_set():
                 return
-            pause = 0.5 if time.monotonic() - started > STEADY else min(SLOWEST_RESTART, 2 * pause)
             self.restarts += 1
             log.error("the worker ended with status %s; starting another in %g s", code, pause)
             self._stopping.wait(pause)
+            pause = self._pause if time.monotonic() - started > STEADY else min(SLOWEST_RESTART, 2 * pause)
 
     def _live(self, owner: str) -> int:
         """One worker from its start to its end; its exit status."""
-        environment = os.environ | {
-            "OMP_WAIT_POLICY": "PASSIVE"
-        }  # idle compute threads leave the cores to the server
-        with subprocess.Popen(
-            [sys.executable, "-m", "app.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=environment,
-        ) as process:  # fmt: skip
+        environment = {**os.environ, **YIELDING}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
             self._process = process
             assert process.stdin is not None
             assert process.stdout is not None
             with contextlib.suppress(OSError):
                 process.stdin.write(json.dumps({"settings": plain(self._settings), "owner": owner}) + "\n")
                 process.stdin.flush()
+            if self._stopping.is_set():  # since before there was anyone to tell
+                self.begin_stop()
             for line in process.stdout:
                 with contextlib.suppress(ValueError):
                     self._finished(json.loads(line))
