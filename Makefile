@@ -23,8 +23,8 @@ serve: setup  ## the service on http://127.0.0.1:8000, its state in build/data
 demo-service: setup  ## a tour of the service on the same cells, over HTTP; overlays in build/demo-service
 	$(BIN)/python -m bench.demo_service
 
-test: setup  ## the whole test suite
-	$(BIN)/python -m pytest -q
+test: setup  ## the whole test suite, a file at a time on up to four cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-services: setup  ## the store's tests on PostgreSQL and S3 too, both started on loopback
 	$(BIN)/python tests/services/run.py tests/app/store -q
