@@ -238,6 +238,16 @@ def test_a_build_that_fails_says_why_as_a_problem(
     assert learnt.get("/v1/banks/caps").json()["active_version"] is None
 
 
+def test_a_build_that_does_not_fit_its_memory_is_refused_with_the_numbers(
+    learnt: TestClient, settings: Settings, backbone: Backbone
+) -> None:
+    job = learnt.post(JOBS).json()
+    with working(settings.model_copy(update={"build_memory_bytes": 1000}), backbone):
+        failed = ended(learnt, job)
+    assert (failed["state"], failed["error"]["type"]) == ("failed", "/problems/build-too-large")
+    assert "MB" in failed["error"]["detail"]
+
+
 def test_a_defect_in_a_build_fails_it_and_the_worker_goes_on(
     learnt: TestClient, settings: Settings, backbone: Backbone
 ) -> None:
