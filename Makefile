@@ -53,8 +53,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 bench-search: setup  ## exact search against FAISS flat
 	$(BIN)/python -m bench.search
 
-bench-load: setup  ## 64 clients for a minute on one bank: throughput, latency, refusals, nothing lost
+bench-load: setup  ## 64 clients for a minute on one bank, then inspections beside a build: latency, refusals, nothing lost
 	$(BIN)/python -m bench.load
+	$(BIN)/python -m bench.load --beside-build
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

@@ -182,8 +182,8 @@ async def watch_memory(machine: Machine, load: Load, started: float) -> None:
 
 
 def growth_of(memory: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """(share by which the last third's median exceeds the first's, bytes a minute); the first fifth is warm-up."""
-    steady = np.array(memory[len(memory) // 5 :], np.float64)
+    """(share by which the last third's median exceeds the first's, bytes a minute); the first third is warm-up."""
+    steady = np.array(memory[len(memory) // 3 :], np.float64)
     third = max(1, len(steady) // 3)
     first, last = np.median(steady[:third, 1]), np.median(steady[-third:, 1])
     slope = np.polyfit(steady[:, 0], steady[:, 1], 1)[0] if len(steady) > 1 else 0.0
