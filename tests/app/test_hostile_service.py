@@ -255,6 +255,13 @@ def test_of_two_builds_at_once_one_is_refused_and_one_goes_on(learnt: TestClient
     assert learnt.get(f"/v1/jobs/{job['id']}").json()["state"] == "queued"
 
 
+def test_a_bare_number_is_no_time_of_the_ledger(client: TestClient) -> None:
+    for text in ("2026", "0.5", "-1", "1e9", "20261130"):
+        problem(client.get("/v1/inspections", params={"since": text}), 422, "invalid-request")
+        problem(client.get("/v1/inspections/export", params={"until": text}), 422, "invalid-request")
+    assert client.get("/v1/inspections", params={"since": "2026-11-30T08:00:00Z"}).status_code == 200
+
+
 # Bad luck
 
 
