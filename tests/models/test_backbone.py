@@ -114,7 +114,7 @@ def test_what_is_no_batch_is_refused(batch: Tensor) -> None:
 
 
 def test_backbone_states_what_it_is(embedded: Backbone) -> None:
-    assert (embedded.source, embedded.runtime, embedded.precision) == ("package", "torch", "float32")
+    assert (embedded.source, embedded.runtime, embedded.precision) == ("package", "openvino", "float32")
     assert embedded.digest == spec_of(EMBEDDED).digest
     assert embedded.notice is None
 
