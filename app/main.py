@@ -19,6 +19,7 @@ from app.metrics import MeasureRequests, Metrics
 from app.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
 from app.openapi import DESCRIPTION, document, operation_id
 from app.routes import banks, health, images, inspect, inspections, jobs, keys, versions
+from app.routes.docs import include_docs
 from app.settings import Settings, load_settings
 from app.telemetry import telemetry
 from models.backbone import Backbone
@@ -51,6 +52,7 @@ def create_app(
         lifespan=lifespan,
         middleware=_middleware(settings, metrics, in_flight),
         generate_unique_id_function=operation_id,
+        docs_url=None,  # FastAPI's pages load from elsewhere; app/routes/docs.py has its own
         redoc_url=None,
         telemetry=traces.config,
     )
@@ -58,6 +60,7 @@ def create_app(
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    include_docs(app)
     return app
 
 

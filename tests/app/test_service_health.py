@@ -207,3 +207,12 @@ def test_every_problem_type_is_explained_at_its_own_address(client: TestClient) 
 
 def test_the_server_says_what_runs(client: TestClient) -> None:
     assert client.get("/version").json() == {"nominal": __version__, "api": "v1"}
+
+
+def test_the_api_is_explained_without_reaching_any_other_server(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert re.findall(r"https?://[^\"']+", page) == []
+    for path in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        asset = client.get(path)
+        assert (asset.status_code, len(asset.content) > 1000) == (200, True), path
+    assert client.get("/openapi.json").json()["info"]["title"] == "Nominal"
