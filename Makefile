@@ -11,6 +11,7 @@ setup: $(STAMP)  ## everything the project needs, in .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(BIN)/python -m pip install --quiet -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
 
