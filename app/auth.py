@@ -10,13 +10,12 @@ import hashlib
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 
 from app.service.errors import ForeignOrigin, RoleTooLow
 from app.service.service import Service
@@ -28,9 +27,6 @@ BELIEVED_SECONDS = 2.0
 REMEMBERED = 1024  # keys
 LOCAL = "local"
 HOST = re.compile(r":\d*$")  # a Host header's port
-
-bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: nominal_...")
-header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="key_header")
 
 
 @dataclass(frozen=True)
@@ -125,16 +121,17 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def may(needed: Role) -> Callable[..., object]:
+def key_of(request: Request) -> str | None:
+    """The key a request comes with, in either of its two places."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
+
+
+def may(needed: Role) -> Callable[[Request], Awaitable[Actor]]:
     """The dependency of an operation that needs a role; it gives the ``Actor``."""
 
-    async def actor(
-        request: Request,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
-        key: Annotated[str | None, Security(header)] = None,
-    ) -> Actor:
-        text = credentials.credentials if credentials is not None else key
-        found = await identify(request, request.app.state.service, text)
+    async def actor(request: Request) -> Actor:
+        found = await identify(request, request.app.state.service, key_of(request))
         if not allows(found.role, needed):
             raise RoleTooLow(
                 requirement=f"this operation needs the role {needed}",

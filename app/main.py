@@ -25,7 +25,7 @@ from app.telemetry import telemetry
 from models.backbone import Backbone
 
 JSON_BYTES = 1 << 20  # of a body that is no file
-ROUTERS = (health, banks, images, jobs, versions, inspect, inspections, keys)
+ROUTERS = (inspect, health, banks, images, jobs, versions, inspections, keys)  # the busiest is matched first
 
 
 def create_app(

@@ -14,6 +14,12 @@ DESCRIPTION = """Learns what a good part looks like from good images alone; scor
 
 Errors are `application/problem+json` (RFC 9457); a problem's `type` is a path of this server that explains it.
 Scores are Euclidean feature distances: unbounded, larger is more anomalous."""
+KEYS: dict[str, Any] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key: nominal_..."},
+    "key_header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+OPEN = ("/livez", "/readyz", "/metrics", "/version", "/problems/{slug}")
+ANONYMOUS = ("/health",)  # a key may be given and need not be
 UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -35,8 +41,20 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         for name in UNUSED:
             schemas.pop(name, None)
+        made["components"]["securitySchemes"] = KEYS
+        for path, operations in made["paths"].items():
+            for operation in operations.values():
+                operation["security"] = _security(path)
         schemas["ProblemDocument"] = ProblemDocument.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _security(path: str) -> list[dict[str, list[str]]]:
+    """Which keys an operation takes; an empty entry says none is needed."""
+    needed: list[dict[str, list[str]]] = [{name: []} for name in KEYS]
+    if path in OPEN:
+        return []
+    return [*needed, {}] if path in ANONYMOUS else needed

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response, Security
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from fastapi.security import HTTPAuthorizationCredentials
 
 from app import __version__
-from app.auth import Reader, bearer, header, identify
+from app.auth import Reader, identify, key_of
 from app.errors import AppError
 from app.problem_types import page
 from app.routes.common import BankPath, Running, refuses
@@ -39,16 +38,11 @@ async def readyz(service: Running, response: Response) -> schema.Ready:
 
 
 @router.get("/health", responses=refuses(keys=False), response_model_exclude_none=True)
-async def get_health(
-    request: Request,
-    service: Running,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
-    key: Annotated[str | None, Security(header)] = None,
-) -> schema.Health:
+async def get_health(request: Request, service: Running) -> schema.Health:
     """How the whole is. Needs no key; with one it names banks and reasons."""
     named = False
     with contextlib.suppress(AppError):
-        await identify(request, service, credentials.credentials if credentials else key)
+        await identify(request, service, key_of(request))
         named = True
     return schema.Health.model_validate(await health.overall(service, named))
 

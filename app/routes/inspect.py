@@ -105,7 +105,6 @@ def _body(*types: str) -> dict[str, Any]:
 )
 async def inspect_image(
     request: Request,
-    service: Running,
     actor: Inspector,
     bank: BankPath,
     wanted: Annotated[Wanted, Query()],
@@ -117,6 +116,7 @@ async def inspect_image(
     With `heatmap` the map comes inline as base64; with `Accept: image/png` or `application/x-npy` too, the answer is
     the picture itself and the decision stands in its headers.
     """
+    service: Service = request.app.state.service
     asked = _asked(service, actor.id, wanted, prefer)
     kind, bare = picture_asked(wanted.heatmap, accept)
     with service.gate.enter() as share:
