@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli import app
 from app.cli import options as o
@@ -29,7 +29,7 @@ def list_(json_output: o.Json = False) -> None:
         rows = [asdict(w) | {"path": str(w.path) if w.path else None} for w in found]
         print_json({"backbones": rows})
         return
-    table = Table("backbone", "weights", "size", "digest", "licence", "", box=None)
+    table = Table(Column("backbone", no_wrap=True), "weights", "size", "digest", "licence", "", box=None)
     for w in found:
         size = f"{w.size / 1e6:.0f} MB" if w.size else "-"
         digest = w.digest[:16] if w.digest else "-"

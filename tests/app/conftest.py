@@ -76,7 +76,7 @@ def serve(backbone: Backbone) -> Iterator[Callable[..., TestClient]]:
 
 
 @pytest.fixture(scope="module")
-def shared(
+def running(
     backbone: Backbone, empty_database: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TestClient]:
     """One server for a module's tests that each make a bank of their own."""

@@ -58,12 +58,12 @@ def test_colours_are_not_swapped_and_grey_images_are_inspected(banked: TestClien
     assert inspect(banked, grey.getvalue())["score"] == inspect(banked, as_rgb)["score"]
 
 
-def test_uploaded_images_are_kept_as_they_came_and_never_recompressed(shared: TestClient) -> None:
+def test_uploaded_images_are_kept_as_they_came_and_never_recompressed(running: TestClient) -> None:
     sent = encode_jpeg(parts(1)[0], quality=40)
-    url = new_bank(shared) + "/images"
-    sha256 = shared.post(url, content=sent).json()["files"][0]["sha256"]
+    url = new_bank(running) + "/images"
+    sha256 = running.post(url, content=sent).json()["files"][0]["sha256"]
     assert sha256 == hashlib.sha256(sent).hexdigest()
-    assert shared.get(f"{url}/{sha256}").content == sent
+    assert running.get(f"{url}/{sha256}").content == sent
 
 
 def test_scores_and_maps_are_raw_so_a_good_part_peaks_below_the_threshold(

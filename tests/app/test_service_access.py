@@ -28,11 +28,11 @@ NEEDS: dict[Role, set[str]] = {
 
 
 @pytest.fixture(scope="module")
-def keys(shared: TestClient) -> dict[Role, dict[str, str]]:
+def keys(running: TestClient) -> dict[Role, dict[str, str]]:
     """Headers of one key a role; from its first test on this module's server needs keys."""
-    store = service_of(shared).store
+    store = service_of(running).store
     made = {role: store.keys.create(role, role, actor="test")[0] for role in ROLES}
-    service_of(shared).admission.forget()
+    service_of(running).admission.forget()
     return {role: {"Authorization": f"Bearer {text}"} for role, text in made.items()}
 
 
@@ -48,12 +48,12 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_operation_needs_a_key_of_its_role_and_no_other_answers_without(
-    shared: TestClient, keys: dict[Role, dict[str, str]]
+    running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
     seen = set()
-    for name, method, path in operations(shared):
+    for name, method, path in operations(running):
         seen.add(name)
-        bare = shared.request(method, path)
+        bare = running.request(method, path)
         if name in OPEN:
             assert bare.status_code not in (401, 403), name
             continue
@@ -61,15 +61,15 @@ def test_every_operation_needs_a_key_of_its_role_and_no_other_answers_without(
         assert bare.headers["www-authenticate"] == "Bearer"
         needed = next((role for role, names in NEEDS.items() if name in names), "read")
         for role in ROLES:
-            refused = shared.request(method, path, headers=keys[role]).status_code == 403
+            refused = running.request(method, path, headers=keys[role]).status_code == 403
             assert refused is (ROLES.index(role) < ROLES.index(needed)), (name, role)  # type: ignore[arg-type]
     assert seen >= OPEN | NEEDS["inspect"] | NEEDS["admin"]
 
 
-def test_every_route_of_the_application_is_in_the_document(shared: TestClient) -> None:
-    assert isinstance(shared.app, FastAPI)
-    names = {route.name for route in shared.app.routes if isinstance(route, APIRoute)}
-    assert names <= {name for name, _, _ in operations(shared)}
+def test_every_route_of_the_application_is_in_the_document(running: TestClient) -> None:
+    assert isinstance(running.app, FastAPI)
+    names = {route.name for route in running.app.routes if isinstance(route, APIRoute)}
+    assert names <= {name for name, _, _ in operations(running)}
 
 
 @pytest.mark.parametrize(
@@ -84,62 +84,62 @@ def test_every_route_of_the_application_is_in_the_document(shared: TestClient) -
     ],
 )
 def test_a_key_that_is_none_is_refused_without_saying_what_is_wrong(
-    shared: TestClient, keys: dict[Role, dict[str, str]], header: str
+    running: TestClient, keys: dict[Role, dict[str, str]], header: str
 ) -> None:
-    response = shared.get("/v1/banks", headers={"Authorization": header.encode("latin-1")})
+    response = running.get("/v1/banks", headers={"Authorization": header.encode("latin-1")})
     assert problem(response, 401, "unauthorized")["received"] in (
         "none",
         "none that is known, unexpired and unrevoked",
     )
 
 
-def test_a_key_may_come_in_its_own_header(shared: TestClient, keys: dict[Role, dict[str, str]]) -> None:
+def test_a_key_may_come_in_its_own_header(running: TestClient, keys: dict[Role, dict[str, str]]) -> None:
     text = keys["read"]["Authorization"].removeprefix("Bearer ")
-    assert shared.get("/v1/banks", headers={"X-API-Key": text}).status_code == 200
+    assert running.get("/v1/banks", headers={"X-API-Key": text}).status_code == 200
 
 
 def test_two_keys_are_valid_while_one_replaces_the_other_and_a_revoked_one_is_refused_at_once(
-    shared: TestClient, keys: dict[Role, dict[str, str]]
+    running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
     admin = keys["admin"]
-    first = shared.post("/v1/keys", json={"name": "line 2", "role": "read"}, headers=admin).json()
-    second = shared.post(
+    first = running.post("/v1/keys", json={"name": "line 2", "role": "read"}, headers=admin).json()
+    second = running.post(
         f"/v1/keys/{first['id']}/rotate", json={"overlap_seconds": 600}, headers=admin
     ).json()
     assert (second["name"], second["role"]) == ("line 2", "read")
 
     def works(key: dict[str, str]) -> bool:
-        return shared.get("/v1/banks", headers={"X-API-Key": key["key"]}).status_code == 200
+        return running.get("/v1/banks", headers={"X-API-Key": key["key"]}).status_code == 200
 
     assert works(first)
     assert works(second)
-    assert shared.delete(f"/v1/keys/{first['id']}", headers=admin).json()["revoked_at"] is not None
+    assert running.delete(f"/v1/keys/{first['id']}", headers=admin).json()["revoked_at"] is not None
     assert (works(first), works(second)) == (False, True)
-    listed = shared.get("/v1/keys", headers=admin).json()["items"]
+    listed = running.get("/v1/keys", headers=admin).json()["items"]
     assert {first["id"], second["id"]} <= {key["id"] for key in listed}
     assert all("key" not in key and "secret_sha256" not in key for key in listed)
 
 
 def test_the_audit_log_names_the_key_that_did_it(
-    shared: TestClient, keys: dict[Role, dict[str, str]]
+    running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
-    shared.post("/v1/banks", json={"id": "audited"}, headers=keys["admin"])
-    entries = shared.get("/v1/audit?target=bank:audited", headers=keys["admin"]).json()["items"]
+    running.post("/v1/banks", json={"id": "audited"}, headers=keys["admin"])
+    entries = running.get("/v1/audit?target=bank:audited", headers=keys["admin"]).json()["items"]
     assert [entry["action"] for entry in entries] == ["bank.create"]
     assert entries[0]["actor"] in keys["admin"]["Authorization"]
 
 
 def test_health_tells_names_to_key_holders_alone(
-    shared: TestClient, keys: dict[Role, dict[str, str]]
+    running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
-    shared.post("/v1/banks", json={"id": "confidential"}, headers=keys["admin"])
-    service_of(shared).faults["bank:confidential"] = "a reason that names confidential"
-    bare, named = shared.get("/health"), shared.get("/health", headers=keys["read"])
-    del service_of(shared).faults["bank:confidential"]
+    running.post("/v1/banks", json={"id": "confidential"}, headers=keys["admin"])
+    service_of(running).faults["bank:confidential"] = "a reason that names confidential"
+    bare, named = running.get("/health"), running.get("/health", headers=keys["read"])
+    del service_of(running).faults["bank:confidential"]
     assert "confidential" not in bare.text
     assert bare.json()["faults"] == ["bank"]
     assert "confidential" in named.json()["bank_states"]
-    assert shared.get("/health", headers={"X-API-Key": "wrong"}).json().keys() == bare.json().keys()
+    assert running.get("/health", headers={"X-API-Key": "wrong"}).json().keys() == bare.json().keys()
 
 
 # Without keys

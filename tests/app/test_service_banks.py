@@ -36,8 +36,8 @@ def blob(client: TestClient, content: bytes) -> Path:
 # Banks
 
 
-def test_a_bank_is_created_read_changed_and_deleted(shared: TestClient) -> None:
-    made = shared.post(
+def test_a_bank_is_created_read_changed_and_deleted(running: TestClient) -> None:
+    made = running.post(
         "/v1/banks", json={"id": "lids", "title": "Lids", "config": {"input": {"size": 320}, "seed": 7}}
     )
     assert (made.status_code, made.headers["location"], made.headers["etag"]) == (
@@ -50,15 +50,17 @@ def test_a_bank_is_created_read_changed_and_deleted(shared: TestClient) -> None:
         {"size": 320, "fit": "stretch", "crop": None},
         7,
     )
-    assert shared.get("/v1/banks/lids").json() == bank
-    changed = shared.patch("/v1/banks/lids", json={"title": "Lids, left", "config": {"input": {"crop": 256}}})
+    assert running.get("/v1/banks/lids").json() == bank
+    changed = running.patch(
+        "/v1/banks/lids", json={"title": "Lids, left", "config": {"input": {"crop": 256}}}
+    )
     assert changed.json()["config"]["input"] == {"size": 320, "fit": "stretch", "crop": 256}
     assert (changed.json()["title"], changed.headers["etag"]) == ("Lids, left", '"2"')
-    assert shared.delete("/v1/banks/lids").status_code == 204
-    problem(shared.get("/v1/banks/lids"), 404, "not-found")
+    assert running.delete("/v1/banks/lids").status_code == 204
+    problem(running.get("/v1/banks/lids"), 404, "not-found")
 
 
-def test_reading_never_creates(shared: TestClient) -> None:
+def test_reading_never_creates(running: TestClient) -> None:
     for path in (
         "",
         "/images",
@@ -68,18 +70,18 @@ def test_reading_never_creates(shared: TestClient) -> None:
         "/versions/1/bundle",
         "/threshold-changes",
     ):
-        problem(shared.get(f"/v1/banks/nobody{path}"), 404, "not-found")
-    assert "nobody" not in [bank["id"] for bank in shared.get("/v1/banks").json()["items"]]
+        problem(running.get(f"/v1/banks/nobody{path}"), 404, "not-found")
+    assert "nobody" not in [bank["id"] for bank in running.get("/v1/banks").json()["items"]]
 
 
-def test_a_stale_change_is_refused_and_changes_nothing(shared: TestClient) -> None:
-    url = new_bank(shared)
-    shared.patch(url, json={"title": "second"}, headers={"If-Match": '"1"'})
-    problem(shared.patch(url, json={"title": "third"}, headers={"If-Match": '"1"'}), 412, "stale-revision")
-    problem(shared.delete(url, headers={"If-Match": '"1"'}), 412, "stale-revision")
-    problem(shared.patch(url, json={"title": "third"}, headers={"If-Match": "two"}), 422, "invalid-request")
-    assert shared.get(url).json()["title"] == "second"
-    assert shared.patch(url, json={"title": "third"}, headers={"If-Match": "*"}).status_code == 200
+def test_a_stale_change_is_refused_and_changes_nothing(running: TestClient) -> None:
+    url = new_bank(running)
+    running.patch(url, json={"title": "second"}, headers={"If-Match": '"1"'})
+    problem(running.patch(url, json={"title": "third"}, headers={"If-Match": '"1"'}), 412, "stale-revision")
+    problem(running.delete(url, headers={"If-Match": '"1"'}), 412, "stale-revision")
+    problem(running.patch(url, json={"title": "third"}, headers={"If-Match": "two"}), 422, "invalid-request")
+    assert running.get(url).json()["title"] == "second"
+    assert running.patch(url, json={"title": "third"}, headers={"If-Match": "*"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -101,14 +103,14 @@ def test_a_stale_change_is_refused_and_changes_nothing(shared: TestClient) -> No
     ],
 )
 def test_a_bank_that_cannot_be_is_refused(
-    shared: TestClient, body: dict[str, Any], status: int, slug: str
+    running: TestClient, body: dict[str, Any], status: int, slug: str
 ) -> None:
-    problem(shared.post("/v1/banks", json=body), status, slug)
+    problem(running.post("/v1/banks", json=body), status, slug)
 
 
-def test_an_id_is_taken_once(shared: TestClient) -> None:
-    id = new_bank(shared).rsplit("/", 1)[-1]
-    problem(shared.post("/v1/banks", json={"id": id}), 409, "already-exists")
+def test_an_id_is_taken_once(running: TestClient) -> None:
+    id = new_bank(running).rsplit("/", 1)[-1]
+    problem(running.post("/v1/banks", json={"id": id}), 409, "already-exists")
 
 
 def test_banks_are_listed_by_id_in_pages(client: TestClient) -> None:

@@ -25,9 +25,9 @@ from app.store.staging import Staging
 
 
 @pytest.fixture
-def url(shared: TestClient) -> str:
+def url(running: TestClient) -> str:
     """Where images of an empty bank go."""
-    return new_bank(shared) + "/images"
+    return new_bank(running) + "/images"
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +63,26 @@ def leftovers(client: TestClient) -> list[str]:
 
 
 def test_many_files_of_one_form_are_answered_for_one_by_one(
-    shared: TestClient, url: str, pngs: list[bytes]
+    running: TestClient, url: str, pngs: list[bytes]
 ) -> None:
     files = [*((f"{i}.png", data) for i, data in enumerate(pngs)), ("again.png", pngs[0]), ("x.png", b"text")]
-    said = shared.post(url, files=form_of(files)).json()
+    said = running.post(url, files=form_of(files)).json()
     assert (said["accepted"], said["duplicate"], said["rejected"], said["nominal_images"]) == (5, 1, 1, 5)
     assert [file["status"] for file in said["files"]] == ["accepted"] * 5 + ["duplicate", "rejected"]
     first = said["files"][0]
     assert first["sha256"] == hashlib.sha256(pngs[0]).hexdigest()
     assert (first["width"], first["height"], first["bytes"]) == (64, 64, len(pngs[0]))
     assert said["files"][-1]["problem"]["type"] == "/problems/image-format"
-    assert leftovers(shared) == []
+    assert leftovers(running) == []
 
 
-def test_sending_everything_again_changes_nothing(shared: TestClient, url: str, pngs: list[bytes]) -> None:
+def test_sending_everything_again_changes_nothing(running: TestClient, url: str, pngs: list[bytes]) -> None:
     files = form_of([(f"{i}.png", data) for i, data in enumerate(pngs)])
-    shared.post(url, files=files)
-    before = shared.get(url).json()
-    again = shared.post(url, files=files).json()
+    running.post(url, files=files)
+    before = running.get(url).json()
+    again = running.post(url, files=files).json()
     assert (again["accepted"], again["duplicate"]) == (0, 5)
-    assert shared.get(url).json() == before
+    assert running.get(url).json() == before
 
 
 @pytest.mark.parametrize(
@@ -90,25 +90,27 @@ def test_sending_everything_again_changes_nothing(shared: TestClient, url: str, 
 )
 @pytest.mark.parametrize("raw", [True, False], ids=["raw", "form"])
 def test_an_archive_is_unpacked_in_either_form(
-    shared: TestClient, url: str, pngs: list[bytes], packed: Callable[[dict[str, bytes]], bytes], raw: bool
+    running: TestClient, url: str, pngs: list[bytes], packed: Callable[[dict[str, bytes]], bytes], raw: bool
 ) -> None:
     archive = packed({f"good/{i}.png": data for i, data in enumerate(pngs)})
     if raw:
-        response = shared.post(
+        response = running.post(
             url + "?name=set", content=archive, headers={"Content-Type": "application/zip"}
         )
     else:
-        response = shared.post(url, files=form_of([("set", archive)]))
+        response = running.post(url, files=form_of([("set", archive)]))
     said = response.json()
     assert said["accepted"] == 5, said
     assert {file["archive"] for file in said["files"]} == {"set"}
-    assert [image["name"] for image in shared.get(url).json()["items"]] == [f"good/{i}.png" for i in range(5)]
+    assert [image["name"] for image in running.get(url).json()["items"]] == [
+        f"good/{i}.png" for i in range(5)
+    ]
 
 
 def test_a_body_that_is_one_image_is_taken_under_the_name_asked_for(
-    shared: TestClient, url: str, pngs: list[bytes]
+    running: TestClient, url: str, pngs: list[bytes]
 ) -> None:
-    said = shared.post(
+    said = running.post(
         url + "?name=C:\\photos\\7.png", content=pngs[0], headers={"Content-Type": "image/png"}
     ).json()
     assert [file["name"] for file in said["files"]] == ["C/photos/7.png"]
@@ -133,44 +135,44 @@ def test_a_name_becomes_one_that_may_be_shown_and_names_no_path(raw: str | None,
 
 
 def test_hostile_members_of_an_archive_are_refused_and_the_others_kept(
-    shared: TestClient, url: str, pngs: list[bytes]
+    running: TestClient, url: str, pngs: list[bytes]
 ) -> None:
     archive = zip_of({"../escape.png": pngs[0], "inner.zip": zip_of({"a.png": pngs[1]}), "ok.png": pngs[2]})
-    said = shared.post(url, files=form_of([("set.zip", archive)])).json()
+    said = running.post(url, files=form_of([("set.zip", archive)])).json()
     reasons = {file["name"]: (file.get("problem") or {}).get("reason") for file in said["files"]}
     assert reasons == {"escape.png": "path", "inner.zip": "nested_archive", "ok.png": None}
     assert said["accepted"] == 1
 
 
 def test_of_an_archive_that_is_a_bomb_what_came_before_is_kept(
-    shared: TestClient, url: str, pngs: list[bytes]
+    running: TestClient, url: str, pngs: list[bytes]
 ) -> None:
     bomb = {"ok.png": pngs[0], "bomb.bmp": b"BM" + bytes(40 << 20)}
-    said = shared.post(url, files=form_of([("set.tgz", tar_of(bomb))])).json()
+    said = running.post(url, files=form_of([("set.tgz", tar_of(bomb))])).json()
     assert [file["status"] for file in said["files"]] == ["accepted", "rejected"]
     assert said["files"][1]["problem"]["type"] == "/problems/archive-bomb"
-    zipped = shared.post(url, files=form_of([("set.zip", zip_of(bomb))])).json()["files"]
+    zipped = running.post(url, files=form_of([("set.zip", zip_of(bomb))])).json()["files"]
     assert [file["status"] for file in zipped] == ["duplicate", "rejected"]
     assert zipped[1]["problem"]["reason"] == "ratio"
-    alone = shared.post(url, content=tar_of({"bomb.bmp": b"BM" + bytes(40 << 20)}))
+    alone = running.post(url, content=tar_of({"bomb.bmp": b"BM" + bytes(40 << 20)}))
     assert problem(alone, 413, "archive-bomb")["files"][0]["status"] == "rejected"
-    assert leftovers(shared) == []
+    assert leftovers(running) == []
 
 
 def test_where_nothing_is_kept_the_answer_is_the_one_reason_or_all_of_them(
-    shared: TestClient, url: str
+    running: TestClient, url: str
 ) -> None:
-    problem(shared.post(url, content=b""), 422, "image-empty")
-    problem(shared.post(url, files=form_of([("a.png", b"text")])), 415, "image-format")
-    two = problem(shared.post(url, files=form_of([("a.png", b"t"), ("b.png", b"")])), 422, "upload-refused")
+    problem(running.post(url, content=b""), 422, "image-empty")
+    problem(running.post(url, files=form_of([("a.png", b"text")])), 415, "image-format")
+    two = problem(running.post(url, files=form_of([("a.png", b"t"), ("b.png", b"")])), 422, "upload-refused")
     assert [file["problem"]["type"] for file in two["files"]] == [
         "/problems/image-format",
         "/problems/image-empty",
     ]
     problem(
-        shared.post(url, data={"field": "alone"}, files={}), 415, "image-format"
+        running.post(url, data={"field": "alone"}, files={}), 415, "image-format"
     )  # a form that is not multipart
-    assert leftovers(shared) == []
+    assert leftovers(running) == []
 
 
 def test_more_files_than_may_be_are_refused_and_those_before_are_kept(
@@ -224,33 +226,33 @@ def test_a_body_over_the_limit_is_refused_with_and_without_its_length(
     ids=["no boundary named", "endless boundary", "no name", "cut off", "no boundary sent"],
 )  # fmt: skip
 def test_a_body_that_is_no_form_is_refused(
-    shared: TestClient, url: str, content_type: str, body: bytes
+    running: TestClient, url: str, content_type: str, body: bytes
 ) -> None:
-    problem(shared.post(url, content=body, headers={"Content-Type": content_type}), 400, "bad-multipart")
-    assert leftovers(shared) == []
+    problem(running.post(url, content=body, headers={"Content-Type": content_type}), 400, "bad-multipart")
+    assert leftovers(running) == []
 
 
-def test_an_unknown_bank_is_refused(shared: TestClient, pngs: list[bytes]) -> None:
-    problem(shared.post("/v1/banks/other/images", content=pngs[0]), 404, "not-found")
-    problem(shared.post("/v1/banks/%00/images", content=pngs[0]), 422, "illegal-value")
+def test_an_unknown_bank_is_refused(running: TestClient, pngs: list[bytes]) -> None:
+    problem(running.post("/v1/banks/other/images", content=pngs[0]), 404, "not-found")
+    problem(running.post("/v1/banks/%00/images", content=pngs[0]), 422, "illegal-value")
 
 
 def test_a_disk_that_fills_during_an_upload_refuses_it_and_the_next_try_succeeds(
-    shared: TestClient, url: str, pngs: list[bytes], monkeypatch: pytest.MonkeyPatch
+    running: TestClient, url: str, pngs: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = {"now": True}
 
     def free_bytes(staging: Staging) -> int:
         return 0 if full["now"] else 1 << 40
 
-    service = service_of(shared)
+    service = service_of(running)
     service.store.blobs.staging.reserve = 1
     monkeypatch.setattr(Staging, "free_bytes", free_bytes)
-    problem(shared.post(url, files=form_of([("a.png", pngs[0])])), 507, "storage-full")
-    assert shared.get(url.removesuffix("/images")).json()["nominal_images"] == 0
-    assert "disk" in shared.get("/health").json()["faults"]
+    problem(running.post(url, files=form_of([("a.png", pngs[0])])), 507, "storage-full")
+    assert running.get(url.removesuffix("/images")).json()["nominal_images"] == 0
+    assert "disk" in running.get("/health").json()["faults"]
     full["now"] = False
-    assert shared.post(url, files=form_of([("a.png", pngs[0])])).json()["accepted"] == 1
+    assert running.post(url, files=form_of([("a.png", pngs[0])])).json()["accepted"] == 1
 
 
 def test_a_large_archive_stops_when_the_reserve_is_reached(
@@ -267,20 +269,20 @@ def test_a_large_archive_stops_when_the_reserve_is_reached(
 
 
 def test_images_are_listed_in_pages_shown_small_and_taken_out(
-    shared: TestClient, url: str, pngs: list[bytes]
+    running: TestClient, url: str, pngs: list[bytes]
 ) -> None:
     large = encode_jpeg(np.full((300, 600, 3), 90, np.uint8))
-    shared.post(
+    running.post(
         url, files=form_of([("a.jpg", large), *((f"{i}.png", data) for i, data in enumerate(pngs[:3]))])
     )
-    page = shared.get(url + "?limit=3").json()
-    rest = shared.get(f"{url}?limit=3&after={page['next']}").json()
+    page = running.get(url + "?limit=3").json()
+    rest = running.get(f"{url}?limit=3&after={page['next']}").json()
     names = [image["name"] for image in page["items"] + rest["items"]]
     assert (names, rest["next"]) == (["0.png", "1.png", "2.png", "a.jpg"], None)
     link = f"{url}/{hashlib.sha256(large).hexdigest()}"
-    assert shared.get(link).content == large
-    assert Image.open(io.BytesIO(shared.get(f"{link}/thumbnail?side=64").content)).size == (64, 32)
-    assert shared.delete(link).status_code == 204
-    problem(shared.get(link), 404, "not-found")
-    problem(shared.delete(link), 404, "not-found")
-    problem(shared.get(f"{url}/../../../etc/passwd"), 404, "no-such-path")
+    assert running.get(link).content == large
+    assert Image.open(io.BytesIO(running.get(f"{link}/thumbnail?side=64").content)).size == (64, 32)
+    assert running.delete(link).status_code == 204
+    problem(running.get(link), 404, "not-found")
+    problem(running.delete(link), 404, "not-found")
+    problem(running.get(f"{url}/../../../etc/passwd"), 404, "no-such-path")
