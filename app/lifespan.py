@@ -36,6 +36,7 @@ from app.service.upkeep import (
 from app.settings import Settings
 from app.store.store import Store
 from app.supervisor import Supervisor
+from app.threads import quiet_blas
 from models.backbone import Backbone
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ async def open_service(
     ``backbone`` takes the place of the settings'. Without ``worker`` builds wait for a worker started elsewhere.
     Raises AppError and ModelError for what cannot be opened.
     """
+    quiet_blas()
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(Store, settings)
         stack.callback(store.close)

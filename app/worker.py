@@ -28,6 +28,7 @@ from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, Store
 from app.store.leases import Lease
 from app.store.schema import Job
 from app.store.store import Store, open_store
+from app.threads import quiet_blas
 
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
 TRIES = 30  # seconds that a result waits for a busy database
@@ -154,6 +155,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     settings = Settings(**order["settings"])
     logs.configure(settings.log_level, as_json=settings.log_json)
+    quiet_blas()
     with open_store(settings) as store:
         worker = Worker(settings, store, order["owner"], lambda: Backbones(settings), _tell)
         signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
