@@ -180,7 +180,11 @@ class Registry:
             return load_bank(path)
 
     def _engine(self, bank: Bank) -> Engine:
-        return Engine(self._backbones.of(bank.backbone), bank)
+        """On the loader thread, with one inspection: what a new input size compiles and allocates stalls nobody."""
+        engine = Engine(self._backbones.of(bank.backbone), bank)
+        if bank.conformance.images:
+            engine.inspect(bank.conformance.images[:1])
+        return engine
 
     async def _conformance(self, engine: Engine) -> float:
         if not engine.bank.conformance.images:

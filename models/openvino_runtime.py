@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -32,13 +31,28 @@ class OpenVinoRuntime:
         }
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = lru_cache(_SIZES_KEPT)(self._compile)
+        self._networks: dict[tuple[int, int], Any] = {}
+        self._compiling = threading.Lock()  # apart from the other, so that known sizes go on meanwhile
         self._lock = threading.Lock()  # a compiled network answers one request at a time
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
+        network = self._network(batch.shape[2], batch.shape[3])
         with self._lock:
-            maps = self._compiled(*batch.shape[2:])([batch.contiguous().numpy()])
+            maps = network([batch.contiguous().numpy()])
             return [torch.from_numpy(m.copy()) for m in maps.values()]
+
+    def _network(self, height: int, width: int) -> Any:
+        """The network for a size, compiled once; the oldest makes way for one too many."""
+        size = height, width
+        if (known := self._networks.get(size)) is not None:
+            return known
+        with self._compiling:
+            if size not in self._networks:
+                self._networks[size] = self._compile(height, width)
+            network = self._networks[size]
+            if len(self._networks) > _SIZES_KEPT:
+                del self._networks[next(iter(self._networks))]
+            return network
 
     def _compile(self, height: int, width: int) -> Any:
         example = torch.zeros(1, 3, height, width)
