@@ -34,6 +34,9 @@ READ_AHEAD = 8  # images decoded before they are asked for
 BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
 
 Reason = Literal["cancelled", "lost", "stopping"]
+Warm = Callable[[Job, str, Callable[[], bool]], None]
+"""(job, sha256 of its bank, whether to stop waiting): returns once the bank is warm, or not to be waited for."""
+
 log = logging.getLogger("app.worker")
 
 
@@ -47,7 +50,10 @@ class Built:
 
 
 class BuildTask:
-    """``done`` is called from the thread when it ended; then either ``result``, ``error`` or ``stopped_for`` is set."""
+    """``done`` is called from the thread when it ended; then either ``result``, ``error`` or ``stopped_for`` is set.
+
+    ``warm`` has a bank that is to be activated loaded by the server first.
+    """
 
     def __init__(
         self,
@@ -56,14 +62,10 @@ class BuildTask:
         backbones: Callable[[], Backbones],
         job: Job,
         done: Callable[[], None],
+        warm: Warm,
     ) -> None:
-        self._settings, self._store, self._backbones, self._job, self._done = (
-            settings,
-            store,
-            backbones,
-            job,
-            done,
-        )
+        self._settings, self._store, self._backbones, self._job = settings, store, backbones, job
+        self._done, self._warm = done, warm
         self._pace = Pace()
         self._thread = threading.Thread(target=self._run, name="build", daemon=True)
         self.ended = threading.Event()
@@ -118,9 +120,23 @@ class BuildTask:
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
         staged = self._store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
-        return Built(
+        built = Built(
             staged.sha256, staged.bytes, summary_of(bank) | {"build_seconds": time.monotonic() - started}
         )
+        if self._job.request.get("activate", True):
+            self._have_warm(built)
+        return built
+
+    def _have_warm(self, built: Built) -> None:
+        """Raises Cancelled; a worker that must leave keeps what it has built."""
+        self._pace.advance("warming", 0, 1)
+        self._warm(self._job, built.sha256, lambda: self.stopped_for is not None)
+        if self.stopped_for == "cancelled":
+            raise Cancelled(
+                requirement="a build must not be cancelled before its version is activated",
+                received="the request to cancel it",
+                remedy="Start it again.",
+            )
 
     def _read(self, images: list[tuple[str, str]]) -> Iterator[tuple[str, Image]]:
         """Decoded images under the names a bank keeps, a few decoded ahead in one thread."""

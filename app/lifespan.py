@@ -26,6 +26,7 @@ from app.service.ledger import Ledger
 from app.service.service import Service
 from app.service.upkeep import (
     WATCHES_A_LEASE,
+    bank_built,
     build_ended,
     every,
     retry_quarantined,
@@ -146,11 +147,14 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
 
 
 def _hear(service: Service, event: dict[str, Any]) -> None:
-    """On the supervisor's thread: a job has ended. What becomes of this failing is in the log of the loading."""
+    """On the supervisor's thread: what the worker says. What becomes of this failing is in the log of the loading."""
 
     async def heard() -> None:
         with contextlib.suppress(AppError):
-            await build_ended(service, str(event.get("job")))
+            if event.get("state") == "built":
+                await bank_built(service, str(event.get("sha256")))
+            else:
+                await build_ended(service, str(event.get("job")))
 
     if not service.draining:
         asyncio.run_coroutine_threadsafe(heard(), service.loop)

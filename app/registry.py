@@ -70,6 +70,15 @@ class Loaded:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bank loaded and proven before it has a version's number."""
+
+    sha256: str
+    engine: Engine
+    difference: float
+
+
 class Registry:
     """Lives on the event loop. ``exclusively`` runs a function where inspections are computed, between two batches."""
 
@@ -84,6 +93,7 @@ class Registry:
         self._exclusively = exclusively
         self._ready: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[Loaded]] = {}
+        self._prepared: Prepared | None = None
         self._pinned: set[str] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
 
@@ -118,7 +128,8 @@ class Registry:
 
     def bytes(self) -> int:
         """Memory of what is loaded."""
-        return sum(loaded.bytes for loaded in self._ready.values())
+        prepared = memory_of(self._prepared.engine.bank) if self._prepared else 0
+        return prepared + sum(loaded.bytes for loaded in self._ready.values())
 
     async def retry(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
         """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
@@ -144,6 +155,18 @@ class Registry:
         """
         return await self._conformance(await self._in_loader(lambda: self._engine(bank)))
 
+    async def prepare(self, sha256: str) -> None:
+        """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
+
+        Keeps the latest alone. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
+        """
+        self._prepared = await self._proven(sha256)
+        log.info("bank prepared", extra={"sha256": sha256})
+
+    def forget_prepared(self) -> None:
+        """Nothing is about to be activated any more."""
+        self._prepared = None
+
     def drop(self, bank: str, number: int | None = None) -> None:
         """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
         for key in [key for key in self._ready if key[0] == bank and number in (None, key[1])]:
@@ -157,26 +180,37 @@ class Registry:
 
     async def _load(self, key: Key, release: bool = False) -> Loaded:
         started = time.monotonic()
-        version = await self._in_loader(lambda: self._store.versions.get(*key))
+        version = await asyncio.to_thread(self._store.versions.get, *key)  # the loader may be busy for long
         if not release:
             refuse_quarantined(version)
         try:
-            engine = await self._in_loader(lambda: self._engine(self._read(version)))
-            difference = await self._conformance(engine)
+            proven = self._take_prepared(version.sha256) or await self._proven(version.sha256)
         except UNFIT as error:
             refuse_quarantined(await self._quarantine(key, error))
             raise
         if version.state == "quarantined":
             await self._in_loader(lambda: self._store.versions.release(*key, actor="server"))
         seconds = time.monotonic() - started
-        loaded = Loaded(key, version.sha256, engine, memory_of(engine.bank), difference, seconds)
+        engine = proven.engine
+        loaded = Loaded(key, proven.sha256, engine, memory_of(engine.bank), proven.difference, seconds)
         self._ready[key] = loaded
         self._make_room(key)
         log.info("bank loaded", extra={"bank": key[0], "version": key[1], "seconds": round(seconds, 3)})
         return loaded
 
-    def _read(self, version: Version) -> Bank:
-        with self._store.blobs.as_file(version.sha256) as path:
+    def _take_prepared(self, sha256: str) -> Prepared | None:
+        prepared = self._prepared
+        if prepared is None or prepared.sha256 != sha256:
+            return None
+        self._prepared = None
+        return prepared
+
+    async def _proven(self, sha256: str) -> Prepared:
+        engine = await self._in_loader(lambda: self._engine(self._read(sha256)))
+        return Prepared(sha256, engine, await self._conformance(engine))
+
+    def _read(self, sha256: str) -> Bank:
+        with self._store.blobs.as_file(sha256) as path:
             return load_bank(path)
 
     def _engine(self, bank: Bank) -> Engine:

@@ -30,12 +30,12 @@ YIELDING = {"OMP_WAIT_POLICY": "PASSIVE"}  # idle compute threads leave the core
 SLOWEST_RESTART = 30.0  # seconds between the starts of a worker that keeps dying
 STEADY = 60.0  # seconds after which a worker counts as having started well
 
-Finished = Callable[[dict[str, Any]], None]
+Hear = Callable[[dict[str, Any]], None]
 log = logging.getLogger("app.supervisor")
 
 
 class Supervisor:
-    """``finished`` hears of every job's end, on the supervisor's thread: {job, bank, state, version}.
+    """``hear`` gets what the worker says (app/worker_line.py), on the supervisor's thread.
 
     ``command`` starts a worker; ``pause`` is seconds before another is started in its place, doubled each time.
     """
@@ -44,11 +44,11 @@ class Supervisor:
         self,
         settings: Settings,
         leases: Leases,
-        finished: Finished = lambda event: None,
+        hear: Hear = lambda event: None,
         command: Sequence[str] = WORKER,
         pause: float = 0.5,
     ) -> None:
-        self._settings, self._leases, self._finished = settings, leases, finished
+        self._settings, self._leases, self._hear = settings, leases, hear
         self._command, self._pause = [*command], pause
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
@@ -66,10 +66,14 @@ class Supervisor:
 
     def wake(self) -> None:
         """Have the worker look for work, or for its cancellation, now."""
+        self.tell("")
+
+    def tell(self, word: str) -> None:
+        """Say one line to the worker, if there is one."""
         process = self._process
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError, ValueError):  # it is gone or going
-                process.stdin.write("\n")
+                process.stdin.write(word + "\n")
                 process.stdin.flush()
 
     def begin_stop(self) -> None:
@@ -122,7 +126,7 @@ class Supervisor:
                 self.begin_stop()
             for line in process.stdout:
                 with contextlib.suppress(ValueError):
-                    self._finished(json.loads(line))
+                    self._hear(json.loads(line))
             return process.wait()
 
     def _release(self, owner: str, reason: str) -> None:

@@ -3,13 +3,13 @@
 Two threads. The main one claims, sends heartbeats and commits, at normal priority, so that it never holds the
 database while it is starved. The builder computes, at low priority, so that inspections stay fast.
 
-The server starts it (app/supervisor.py) with one line of JSON on standard input: settings and owner. Every later
-line wakes it; the end of the input says that the server is gone, and it leaves too, its job queued again.
+The server starts it (app/supervisor.py) with one line of JSON on standard input: settings and owner. What the two say
+after that is in app/worker_line.py; the end of the input says that the server is gone, and it leaves too, its job
+queued again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import signal
@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from app import logs
 from app.backbones import Backbones
-from app.building import BuildTask
+from app.building import BuildTask, Warm
 from app.problems import problem_of
 from app.settings import Settings
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StoreError
@@ -29,6 +29,7 @@ from app.store.leases import Lease
 from app.store.schema import Job
 from app.store.store import Store, open_store
 from app.threads import quiet_blas
+from app.worker_line import ServerLine
 
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
 TRIES = 30  # seconds that a result waits for a busy database
@@ -38,7 +39,10 @@ log = logging.getLogger("app.worker")
 
 
 class Worker:
-    """Works until ``stop``. ``finished`` hears of every job's end; ``backbones`` is asked for when first needed."""
+    """Works until ``stop``. ``finished`` hears of every job's end; ``backbones`` is asked for when first needed.
+
+    ``warm`` returns once a server has a bank loaded that is about to be activated.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,12 @@ class Worker:
         owner: str,
         backbones: Callable[[], Backbones],
         finished: Callable[[Job], None] = lambda job: None,
+        warm: Warm = lambda job, sha256, unwanted: None,
     ) -> None:
         self._settings, self._store, self._owner = settings, store, owner
         self._open_backbones = backbones
         self._backbones: Backbones | None = None
-        self._finished = finished
+        self._finished, self._warm = finished, warm
         self._woken, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -73,7 +78,7 @@ class Worker:
             return False
         job, lease = claimed
         log.info("build began", extra={"job": job.id, "bank": job.bank, "attempt": job.attempts})
-        task = BuildTask(self._settings, self._store, self._backbone_pool, job, done=self._woken.set)
+        task = BuildTask(self._settings, self._store, self._backbone_pool, job, self._woken.set, self._warm)
         task.start()
         self._accompany(task, lease)
         self._conclude(task, job, lease)
@@ -156,27 +161,14 @@ def main() -> None:
     settings = Settings(**order["settings"])
     logs.configure(settings.log_level, as_json=settings.log_json)
     quiet_blas()
+    line = ServerLine(sys.stdin, sys.stdout)
     with open_store(settings) as store:
-        worker = Worker(settings, store, order["owner"], lambda: Backbones(settings), _tell)
-        signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
-        threading.Thread(target=_listen, args=(worker,), name="server", daemon=True).start()
-        worker.run()
-
-
-def _listen(worker: Worker) -> None:
-    """Hear the server: a line wakes, the end of the input stops."""
-    for _ in sys.stdin:
-        worker.wake()
-    worker.stop()
-
-
-def _tell(job: Job) -> None:
-    """Tell the server of a job's end."""
-    with contextlib.suppress(OSError):
-        print(
-            json.dumps({"job": job.id, "bank": job.bank, "state": job.state, "version": job.version}),
-            flush=True,
+        worker = Worker(
+            settings, store, order["owner"], lambda: Backbones(settings), line.tell_end, line.have_warm
         )
+        signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
+        threading.Thread(target=line.listen, args=(worker,), name="server", daemon=True).start()
+        worker.run()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Job(Answer):
     bank: str
     kind: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    stage: str | None = Field(description="features, coreset, index, calibration or saving, while running.")
+    stage: str | None = Field(description="features, coreset, index, calibration, saving or warming.")
     done: int
     total: int
     seconds_left: float | None

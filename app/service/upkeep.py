@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from app.errors import AppError
+from app.registry import UNFIT
 from app.service.service import Service
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
@@ -101,11 +102,23 @@ async def watch_leases(service: Service) -> None:
         log.warning("job taken from a silent worker", extra={"job": job.id, "state": job.state})
 
 
+async def bank_built(service: Service, sha256: str) -> None:
+    """A bank of this server's worker is about to be activated: load it while the version before it serves on."""
+    try:
+        await service.registry.prepare(sha256)
+    except UNFIT as error:  # its first loading as a version tries again, and keeps the reason with it
+        log.warning("a bank could not be prepared: %s", error)
+    finally:
+        if service.supervisor is not None:
+            service.supervisor.tell(sha256)
+
+
 async def build_ended(service: Service, id: str) -> None:
-    """A job of this server's worker has ended: count it, and have its version ready before it is asked for."""
+    """A job of this server's worker has ended: count it, and have its version ready under its number."""
     job = await service.in_background(lambda: service.store.jobs.get(id))
     if job.started_at is not None and job.finished_at is not None:
         service.metrics.build_ended(job.bank, job.state, (job.finished_at - job.started_at).total_seconds())
     bank = await service.in_background(lambda: service.store.banks.get(job.bank))
     if job.state == "succeeded" and bank.active_version == job.version and job.version is not None:
         await service.registry.get(bank.id, job.version, pinned=bank.pinned)
+    service.registry.forget_prepared()

@@ -84,6 +84,7 @@ def test_a_server_learns_inspects_survives_its_workers_death_and_leaves_on_sigte
         answer = client.post("/v1/banks/caps/inspect", content=bad, headers=PNG).json()
         assert (answer["decision"], answer["version"]) == ("reject", 1)
         wait_until(lambda: "nominal_build_seconds_count{" in client.get("/metrics").text)
+        assert log_of(tmp_path).index("bank prepared") < log_of(tmp_path).index("build ended")
 
         # A long build is killed with its worker, and taken up by the next.
         long = {"config": {"coreset_ratio": 1.0, "input": {"size": 640}}}

@@ -16,7 +16,7 @@ from service_kit import settings_in, wait_until
 
 from app.settings import Settings
 from app.store.store import Store, open_store
-from app.supervisor import Finished, Supervisor, plain
+from app.supervisor import Hear, Supervisor, plain
 
 ECHO = """
 import json, sys
@@ -37,12 +37,12 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 @pytest.fixture
-def supervise(settings: Settings, store: Store) -> Iterator[Callable[[str, Finished], Supervisor]]:
+def supervise(settings: Settings, store: Store) -> Iterator[Callable[[str, Hear], Supervisor]]:
     """Starts supervisors of a program; each has stopped at the test's end."""
     made: list[Supervisor] = []
 
-    def start(program: str, finished: Finished) -> Supervisor:
-        made.append(Supervisor(settings, store.leases, finished, [sys.executable, "-c", program], pause=0.01))
+    def start(program: str, hear: Hear) -> Supervisor:
+        made.append(Supervisor(settings, store.leases, hear, [sys.executable, "-c", program], pause=0.01))
         made[-1].start()
         return made[-1]
 
@@ -53,7 +53,7 @@ def supervise(settings: Settings, store: Store) -> Iterator[Callable[[str, Finis
 
 
 def test_the_worker_gets_its_order_is_woken_and_leaves_when_its_input_ends(
-    supervise: Callable[[str, Finished], Supervisor], settings: Settings
+    supervise: Callable[[str, Hear], Supervisor], settings: Settings
 ) -> None:
     heard: list[dict[str, Any]] = []
     supervisor = supervise(ECHO, heard.append)
@@ -68,7 +68,7 @@ def test_the_worker_gets_its_order_is_woken_and_leaves_when_its_input_ends(
 
 
 def test_a_worker_that_dies_is_replaced_and_its_job_is_queued_again_at_once(
-    supervise: Callable[[str, Finished], Supervisor], store: Store
+    supervise: Callable[[str, Hear], Supervisor], store: Store
 ) -> None:
     heard: list[dict[str, Any]] = []
     supervisor = supervise(ECHO, heard.append)
@@ -86,7 +86,7 @@ def test_a_worker_that_dies_is_replaced_and_its_job_is_queued_again_at_once(
 
 
 def test_a_worker_that_keeps_dying_is_started_again_and_again(
-    supervise: Callable[[str, Finished], Supervisor],
+    supervise: Callable[[str, Hear], Supervisor],
 ) -> None:
     supervisor = supervise(DYING, lambda event: None)
     wait_until(lambda: supervisor.restarts >= 2)
@@ -100,7 +100,7 @@ def test_a_program_that_is_not_there_stops_nothing(settings: Settings, store: St
 
 
 def test_a_worker_that_does_not_leave_in_time_is_killed(
-    supervise: Callable[[str, Finished], Supervisor],
+    supervise: Callable[[str, Hear], Supervisor],
 ) -> None:
     up = threading.Event()
     supervisor = supervise(DEAF, lambda event: up.set())
