@@ -16,6 +16,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from app.service.errors import ForeignOrigin, RoleTooLow
 from app.service.service import Service
@@ -53,11 +54,15 @@ class Admission:
     def verify(self, text: str) -> Actor:
         """Who holds this key, by the database. Raises ``KeyRefused``."""
         key = self._keys.verify(text)
-        actor = Actor(key.id, key.role)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[_digest(text)] = self._clock() + BELIEVED_SECONDS, actor
-        return actor
+        return self._remember(_digest(text), Actor(key.id, key.role))
+
+    def holder(self, id: str) -> Actor:
+        """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
+        known = self._known.get(id.encode())
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        key = self._keys.valid(id)
+        return self._remember(id.encode(), Actor(key.id, key.role))
 
     def needed(self) -> bool | None:
         """Whether any key is valid, if that was looked up a moment ago."""
@@ -76,8 +81,14 @@ class Admission:
         self._known.clear()
         self._any_valid = None
 
+    def _remember(self, name: bytes, actor: Actor) -> Actor:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[name] = self._clock() + BELIEVED_SECONDS, actor
+        return actor
 
-async def identify(request: Request, service: Service, text: str | None) -> Actor:
+
+async def identify(request: HTTPConnection, service: Service, text: str | None) -> Actor:
     """Who calls. Raises ``KeyRefused``, or ``ForeignOrigin`` where no key is configured and the call is not local."""
     admission = service.admission
     if text is not None:
@@ -92,7 +103,7 @@ async def identify(request: Request, service: Service, text: str | None) -> Acto
     return Actor(LOCAL, "admin")
 
 
-def refuse_foreign(request: Request, origins: Collection[str]) -> None:
+def refuse_foreign(request: HTTPConnection, origins: Collection[str]) -> None:
     """Raises ``ForeignOrigin`` for what a page of another site has the browser of this machine send.
 
     Without keys the address is the only guard, and a browser reaches it on behalf of every page it shows: directly
@@ -102,7 +113,8 @@ def refuse_foreign(request: Request, origins: Collection[str]) -> None:
     caller = request.client.host if request.client is not None else "127.0.0.1"  # a socket of the file system
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin")
-    here = origin in (None, f"{request.scope['scheme']}://{name}") and site in ("none", "same-origin")
+    scheme = request.scope["scheme"].replace("ws", "http")  # a page names itself, not its websocket
+    here = origin in (None, f"{scheme}://{name}") and site in ("none", "same-origin")
     local = is_loopback(caller) and is_loopback(HOST.sub("", name).strip("[]"))
     if local and (here or origin in origins):
         return

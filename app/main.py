@@ -61,6 +61,12 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     include_docs(app)
+    if settings.console:
+        from app.console.mount import (
+            mount,
+        )  # here, because NiceGUI takes a second that no other command should pay
+
+        mount(app)
     return app
 
 

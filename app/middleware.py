@@ -18,11 +18,11 @@ from app.problems import respond
 
 R = TypeVar("R")
 
-PAGES = ("/console", "/_nicegui", "/docs")
+PAGES = ("/console", "/docs")
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (  # the console compiles its templates in the browser and carries their data inline
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = {

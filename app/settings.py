@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         [], description="Origins browsers may call from, as a JSON list; none by default."
     )
 
+    console: bool = Field(True, description="Whether the web console is served at /console.")
+    console_secret: SecretStr | None = Field(
+        None, description="Signs console sessions; a file in data_dir, made once, when unset."
+    )
+
     # What a request may hold
     max_image_bytes: Bytes = Field(64 * MIB, description="Bytes of one image file.")
     max_pixels: Count = Field(100_000_000, description="Pixels of one image, before it is decoded.")

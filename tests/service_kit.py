@@ -29,9 +29,9 @@ def new_bank(client: TestClient, **values: Any) -> str:
 
 
 def settings_in(folder: Path, **values: Any) -> Settings:
-    """Settings that no environment reaches; quick heartbeats."""
+    """Settings that no environment reaches; quick heartbeats; no console, which one application a process has."""
     quick = {"heartbeat_seconds": 0.05, "lease_seconds": 1.0, "disk_reserve_bytes": 0, "drain_seconds": 5.0}
-    return Settings(data_dir=folder / "data", **{**quick, **values})
+    return Settings(data_dir=folder / "data", **{"console": False, **quick, **values})
 
 
 def service_of(client: TestClient) -> Service:

@@ -67,7 +67,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
     images, size = await service.in_background(lambda: service.store.images.totals(id))
     return {
         "bank": id,
-        "state": _state(service, bank, version),
+        "state": state_of(service, bank, version),
         "reason": (version.reason if version else None) or error,
         "version": version.number if version else None,
         "pinned": bank.pinned,
@@ -83,13 +83,14 @@ def _banks(service: Service) -> State:
     for bank in all_banks(service):
         version = service.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
         states[bank.id] = {
-            "state": _state(service, bank, version),
+            "state": state_of(service, bank, version),
             "reason": version.reason if version else None,
         }
     return {"states": states}
 
 
-def _state(service: Service, bank: Bank, version: Version | None) -> str:
+def state_of(service: Service, bank: Bank, version: Version | None) -> str:
+    """no_version, quarantined, ready, loading or not_loaded."""
     if version is None:
         return "no_version"
     if version.state == "quarantined":

@@ -90,6 +90,19 @@ class Inspections:
         with self._database.read() as session:
             return dict(session.execute(query).all())
 
+    def decisions_since(self, since: datetime) -> dict[str, dict[str, int]]:
+        """How many of each decision every bank had from then on; by the index over time, whatever the ledger holds."""
+        query = (
+            select(Inspection.bank, Inspection.decision, func.count())
+            .where(Inspection.created_at >= since)
+            .group_by(Inspection.bank, Inspection.decision)
+        )
+        found: dict[str, dict[str, int]] = {}
+        with self._database.read() as session:
+            for bank, decision, count in session.execute(query):
+                found.setdefault(bank, {})[decision] = count
+        return found
+
 
 def inspection_found(inspection: Inspection | None, id: str) -> Inspection:
     """``inspection``, unless there is none."""

@@ -77,11 +77,15 @@ class Keys:
         known = key.secret_sha256 if key else NO_DIGEST
         same = hmac.compare_digest(known, parts[1] if parts else NO_DIGEST[1:])
         if key is None or not same or not self._valid(key):
-            raise KeyRefused(
-                requirement="a request needs a valid API key",
-                received="none that is known, unexpired and unrevoked",
-                remedy="Send 'Authorization: Bearer nominal_...' with a key of 'nominal keys create'.",
-            )
+            raise _refused("Send 'Authorization: Bearer nominal_...' with a key of 'nominal keys create'.")
+        return key
+
+    def valid(self, id: str) -> ApiKey:
+        """The row of the key with this id, for one who proved to hold it. Raises ``KeyRefused``."""
+        with self._database.read() as session:
+            key = session.get(ApiKey, id)
+        if key is None or not self._valid(key):
+            raise _refused("Sign in with a valid key.")
         return key
 
     def rotate(self, id: str, *, actor: str, overlap_seconds: float) -> tuple[str, ApiKey]:
@@ -138,6 +142,14 @@ def _parts(text: str) -> tuple[str, str] | None:
     """(id, digest of the secret), or None for text that is no key."""
     match = FORM.fullmatch(text)
     return (match[1], hashlib.sha256(match[2].encode()).hexdigest()) if match else None
+
+
+def _refused(remedy: str) -> KeyRefused:
+    return KeyRefused(
+        requirement="a request needs a valid API key",
+        received="none that is known, unexpired and unrevoked",
+        remedy=remedy,
+    )
 
 
 def _illegal() -> NoReturn:

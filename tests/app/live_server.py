@@ -40,7 +40,7 @@ class Live:
 @contextmanager
 def live_server(directory: Path, **settings: Any) -> Iterator[Live]:
     """The service over ``directory``, warm or not yet, until the block ends."""
-    chosen = Settings(data_dir=directory, **settings)
+    chosen = Settings(data_dir=directory, **{"console": False, **settings})
     with application(chosen) as served, socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(served, lifespan="on", log_config=None, ws="none"))
         thread = threading.Thread(target=server.run, args=([listening],), name="server")

@@ -1,0 +1,1 @@
+"""The web console: pages for people, on the application that serves the API (docs/console.md)."""

@@ -1,0 +1,121 @@
+"""The top bar: bank switcher, health, appearance, account."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from app.auth import LOCAL
+from app.console.registry import Page, all_pages
+from app.console.text.shell import SHELL
+from app.console.view import View
+from app.service import health
+from app.service.vitals import State
+
+LOOK_SECONDS = 10.0
+THEMES = (
+    ("light", SHELL.light, "light_mode"),
+    ("dark", SHELL.dark, "dark_mode"),
+    ("system", SHELL.system, "contrast"),
+)
+
+
+def topbar(view: View) -> None:
+    """Above every page."""
+    with ui.element("header").classes("n-topbar"):
+        ui.link(SHELL.skip, "#main").classes("n-skip")
+        _switcher(view)
+        ui.element("div").classes("n-space")
+        _health(view)
+        _theme()
+        _account(view)
+
+
+def _switcher(view: View) -> None:
+    label = view.bank.title if view.bank is not None else SHELL.all_banks
+    with ui.button(label, icon="inventory_2", color=None).props(
+        f'flat no-caps dense aria-label="{SHELL.switch_bank}"'
+    ) as button:
+        button.classes("n-switcher").props('icon-right="expand_more"')
+        with ui.menu().classes("n-menu"):
+            for bank in view.banks:
+                target = _same_page(view.page).replace("{bank}", bank.id)
+                _menu_link(bank.title, view.url() + target, bank.id)
+            ui.separator()
+            _menu_link(SHELL.all_banks, f"{view.url()}/")
+
+
+def _same_page(page: Page) -> str:
+    """Where switching leads: the same page of the other bank, or a bank's first."""
+    if page.of_bank and page.order is not None:
+        return page.path
+    return next((each.path for each in all_pages() if each.of_bank), "/")
+
+
+def _menu_link(name: str, url: str, caption: str = "") -> None:
+    with ui.element("q-item").props(f'clickable href="{url}" tag="a"'), ui.element("q-item-section"):
+        ui.label(name)
+        if caption:
+            ui.label(caption).classes("n-caption")
+
+
+def _health(view: View) -> None:
+    """A pill, looked at anew while the page is open; this is also where an ended session is noticed."""
+    with ui.element("div").classes("n-pill").props('role="status"') as pill:
+        icon, word = ui.icon("circle"), ui.label("")
+
+    async def look() -> None:
+        state = await health.overall(view.service, named=False)
+        kind, symbol, text = _told(state)
+        pill.classes(replace=f"n-pill n-{kind}")
+        icon.name, word.text = symbol, text
+
+    ui.timer(LOOK_SECONDS, view.handler(look))
+
+
+def _told(state: State) -> tuple[str, str, str]:
+    """(class, icon, words) of the server's health."""
+    if state["draining"]:
+        return "review", "power_settings_new", SHELL.health_draining
+    if not state["ready"]:
+        return "review", "hourglass_top", SHELL.health_warming
+    if state["faults"]:
+        return "reject", "error", SHELL.health_degraded.format(faults=", ".join(state["faults"]))
+    return "accept", "check_circle", SHELL.health_ok
+
+
+def _theme() -> None:
+    with (
+        ui.button(icon="contrast", color=None)
+        .props(f'flat round dense aria-label="{SHELL.theme}"')
+        .classes("n-icon-button"),
+        ui.menu().classes("n-menu"),
+    ):
+        for value, name, icon in THEMES:
+            with ui.element("q-item").props("clickable v-close-popup") as item:
+                item.on("click", js_handler=f"() => nominal.setTheme('{value}')")
+                with ui.element("q-item-section").props("avatar"):
+                    ui.icon(icon)
+                with ui.element("q-item-section"):
+                    ui.label(name)
+
+
+def _account(view: View) -> None:
+    local = view.actor.id == LOCAL
+    with ui.button(icon="account_circle", color=None).props(
+        f'flat round dense aria-label="{SHELL.account}"'
+    ) as button:
+        button.classes("n-icon-button")
+        with ui.menu().classes("n-menu n-account"):
+            ui.label(SHELL.local_user if local else SHELL.signed_in.format(id=view.actor.id)).classes(
+                "n-strong"
+            )
+            ui.label(SHELL.role.format(role=view.actor.role)).classes("n-caption")
+            if local:
+                ui.label(SHELL.local_hint).classes("n-caption")
+            else:
+                _sign_out(view)
+
+
+def _sign_out(view: View) -> None:
+    with ui.element("form").props(f'method="post" action="{view.url("sign-out")}"'):
+        ui.button(SHELL.sign_out, icon="logout", color=None).props("flat no-caps dense type=submit")

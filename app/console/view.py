@@ -1,0 +1,157 @@
+"""What a page is built with: the service, who looks, the bank; and every action's way through role and errors."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from nicegui import Client, ui
+from starlette.requests import HTTPConnection
+
+from app.auth import Actor
+from app.console.entrance import ACTOR, SERVICE, visitor
+from app.console.registry import Page
+from app.console.text.shell import SHELL
+from app.errors import AppError
+from app.service.errors import ForeignOrigin, RoleTooLow
+from app.service.service import Service
+from app.store.errors import KeyRefused
+from app.store.keys import allows
+from app.store.schema import Bank, Role
+from core.errors import CoreError
+from models.errors import ModelError
+
+log = logging.getLogger(__name__)
+
+V = TypeVar("V")
+SHOWN = (AppError, CoreError, ModelError)
+"""Errors that are said to people as they are; anything else is logged and called an internal one."""
+
+
+@dataclass(eq=False)
+class View:
+    """One browser's look at one page. ``bank`` is the path's; ``banks`` are those the switcher offers."""
+
+    page: Page
+    client: Client
+    banks: list[Bank] = field(default_factory=list)
+    bank: Bank | None = None
+
+    @property
+    def connection(self) -> HTTPConnection:
+        """The request that the page was asked for with."""
+        return self.client.request
+
+    @property
+    def service(self) -> Service:
+        """The service this page's application runs."""
+        service: Service = self.connection.scope[SERVICE]
+        return service
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked for the page; an action asks anew (``handler``)."""
+        actor: Actor = self.connection.scope[ACTOR]
+        return actor
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What the path's names stand for."""
+        return {name: str(value) for name, value in self.connection.path_params.items()}
+
+    def query(self, name: str) -> str | None:
+        """A value of the address after its question mark."""
+        return self.connection.query_params.get(name)
+
+    def url(self, *parts: object) -> str:
+        """The address of a path under the console, each part escaped: ``url("banks", id, "teach")``."""
+        root: str = self.connection.scope.get("root_path", "")
+        return root + "".join("/" + quote(str(part), safe="") for part in parts)
+
+    async def run(self, function: Callable[[], V]) -> V:
+        """What a blocking function of the service returns, from a background thread."""
+        return await self.service.in_background(function)
+
+    def may(self, role: Role) -> bool:
+        """Whether who looks has the role."""
+        return allows(self.actor.role, role)
+
+    def why_not(self, role: Role) -> str | None:
+        """Why a control is disabled, as a sentence; None where it is not."""
+        return None if self.may(role) else SHELL.role_needed.format(needed=role, held=self.actor.role)
+
+    def handler(
+        self, function: Callable[..., Awaitable[Any] | Any], role: Role = "read"
+    ) -> Callable[[Any], Awaitable[None]]:
+        """``function`` as an event handler: only for those who still hold the role, every error said plainly.
+
+        It may be a coroutine, and is given the event where it takes an argument.
+        """
+        wants_event = bool(inspect.signature(function).parameters)
+
+        async def handled(event: Any = None) -> None:
+            await self.attempt(lambda: function(event) if wants_event else function(), role)
+
+        return handled
+
+    async def attempt(self, function: Callable[[], Awaitable[V] | V], role: Role = "read") -> V | None:
+        """What ``function`` gives for one who still holds the role; None once an error was said."""
+        try:
+            await self.admit(role)
+            given = function()
+            return await given if inspect.isawaitable(given) else given
+        except (KeyRefused, ForeignOrigin):
+            self.leave()
+        except SHOWN as error:
+            self.complain(str(error))
+        except Exception:
+            log.exception("a console action failed")
+            self.complain(SHELL.internal_error)
+        return None
+
+    async def admit(self, role: Role) -> Actor:
+        """Who acts now. Raises ``KeyRefused`` for a session that ended since, ``RoleTooLow``."""
+        actor = self.connection.scope[ACTOR] = await visitor(self.connection)
+        if allows(actor.role, role):
+            return actor
+        raise RoleTooLow(
+            requirement=f"this needs the role {role}",
+            received=f"a key of the role {actor.role}",
+            remedy="Sign in with a key of that role.",
+        )
+
+    def leave(self) -> None:
+        """To the sign-in page, which says why and leads back."""
+        here = self.connection.url.path.removeprefix(self.connection.scope.get("root_path", ""))
+        self.go(f"{self.url('sign-in')}?reason=ended&next={quote(here)}")
+
+    def go(self, url: str) -> None:
+        """Open an address that ``url`` gave."""
+        self.client.run_javascript(f"window.location.assign({url!r})")
+
+    def reload(self) -> None:
+        """Show the page anew from the store."""
+        self.client.run_javascript("window.location.reload()")
+
+    def say(self, message: str) -> None:
+        """A notice that something was done."""
+        self._notice(message, icon="check_circle", classes="n-notice n-good", timeout=4000)
+
+    def complain(self, message: str) -> None:
+        """A notice that something was not done, and what to do; it stays until it is closed."""
+        self._notice(
+            message,
+            icon="error",
+            classes="n-notice n-bad",
+            timeout=0,
+            close_button=SHELL.close,
+            group=message,
+        )
+
+    def _notice(self, message: str, **options: Any) -> None:
+        with self.client:
+            ui.notify(message, position="bottom-right", multi_line=len(message) > 60, **options)

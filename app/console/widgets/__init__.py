@@ -1,0 +1,1 @@
+"""What pages are put together from, so that they look and behave alike."""

@@ -1,0 +1,199 @@
+"""Who gets into the console: sessions, keys, other sites; one application after another."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable
+
+import pytest
+from service_kit import PNG, problem, service_of
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from app.console.session import COOKIE
+from app.main import create_app
+from app.middleware import API_POLICY, PAGE_POLICY
+from app.service import keys
+from app.service.errors import StartRefused
+from app.settings import Settings
+from app.store.schema import Role
+from models.backbone import Backbone
+
+HTML = {"Accept": "text/html"}
+UPGRADE = {"Upgrade": "websocket"}
+ADDRESS = re.compile(r"""(?:https?:)?//[\w.-]+""")
+
+
+def new_key(client: TestClient, role: Role = "admin") -> tuple[str, str]:
+    """(text, id) of a key; from now on a key is needed."""
+    text, key = keys.create(service_of(client), "test", role, None, "cli")
+    return text, key.id
+
+
+def sign_in(client: TestClient, text: str, wanted: str = "/") -> str:
+    """Where signing in leads to."""
+    answer = client.post("/console/sign-in", data={"key": text, "next": wanted}, follow_redirects=False)
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
+# Without keys
+
+
+def test_this_machine_needs_no_key_where_none_is_configured(console: TestClient) -> None:
+    page = console.get("/console/", headers=HTML)
+    assert page.status_code == 200
+    assert "Banks" in page.text
+
+
+def test_the_root_leads_to_the_console(console: TestClient) -> None:
+    assert console.get("/", headers=HTML).url.path == "/console/"
+
+
+def test_a_foreign_host_name_is_refused(console: TestClient) -> None:
+    problem(console.get("/console/", headers={"Host": "evil.example"}), 403, "foreign-origin")
+
+
+@pytest.mark.parametrize(
+    "path", ["/console/banks/x/images", "/console/sign-in", "/console/_nicegui_ws/socket.io/"]
+)
+def test_a_page_of_another_site_may_change_nothing(console: TestClient, path: str) -> None:
+    problem(console.post(path, headers={**UPGRADE, "Origin": "https://evil.example"}), 403, "foreign-origin")
+
+
+def test_a_socket_of_another_site_is_refused(console: TestClient) -> None:
+    path = "ws://127.0.0.1/console/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    with console.websocket_connect(path, headers={**UPGRADE, "Origin": "http://127.0.0.1"}):
+        pass
+    with (
+        pytest.raises(WebSocketDisconnect),
+        console.websocket_connect(path, headers={**UPGRADE, "Origin": "https://evil.example"}),
+    ):
+        pass
+
+
+# With keys
+
+
+def test_with_keys_a_page_leads_to_the_sign_in_page_and_back(console: TestClient) -> None:
+    text, _ = new_key(console)
+    page = console.get("/console/banks/caps/teach", headers=HTML)
+    assert page.url.path == "/console/sign-in"
+    assert 'name="next" value="/banks/caps/teach"' in page.text
+    assert sign_in(console, text, "/banks/caps/teach") == "/console/banks/caps/teach"
+    assert console.get("/console/", headers=HTML, follow_redirects=False).status_code == 200
+
+
+def test_what_is_no_page_is_refused_as_a_problem(console: TestClient) -> None:
+    new_key(console)
+    problem(console.post("/console/banks/caps/images", content=b"x", headers=PNG), 401, "unauthorized")
+    with (
+        pytest.raises(WebSocketDisconnect),
+        console.websocket_connect("ws://127.0.0.1/console/_nicegui_ws/socket.io/"),
+    ):
+        pass
+
+
+def test_the_cookie_holds_no_key_and_no_script_or_other_site_reaches_it(console: TestClient) -> None:
+    text, id = new_key(console)
+    answer = console.post("/console/sign-in", data={"key": text}, follow_redirects=False)
+    cookie = answer.headers["set-cookie"]
+    assert text.removeprefix(f"nominal_{id}_") not in cookie
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/console"))
+
+
+def test_a_wrong_key_is_told_plainly_and_opens_nothing(console: TestClient) -> None:
+    new_key(console)
+    assert "reason=refused" in sign_in(console, "nominal_000000000000_" + "x" * 43)
+    assert COOKIE not in console.cookies
+    assert "This key is not valid" in console.get("/console/sign-in?reason=refused").text
+
+
+def test_a_revoked_key_ends_its_session_at_once(console: TestClient) -> None:
+    new_key(console)
+    text, id = new_key(console, "read")
+    sign_in(console, text)
+    assert console.get("/console/", headers=HTML, follow_redirects=False).status_code == 200
+    keys.revoke(service_of(console), id, "cli")
+    assert console.get("/console/", headers=HTML).url.path == "/console/sign-in"
+
+
+def test_signing_out_ends_the_session_where_its_cookie_is_kept(console: TestClient) -> None:
+    text, _ = new_key(console)
+    sign_in(console, text)
+    kept = console.cookies[COOKIE]
+    console.post("/console/sign-out")
+    assert COOKIE not in console.cookies
+    page = console.get("/console/", headers={**HTML, "Cookie": f"{COOKIE}={kept}"})
+    assert page.url.path == "/console/sign-in"
+
+
+def test_a_cookie_that_was_tampered_with_opens_nothing(console: TestClient) -> None:
+    text, _ = new_key(console)
+    sign_in(console, text)
+    console.cookies[COOKIE] = console.cookies[COOKIE][:-2] + "xx"
+    assert console.get("/console/", headers=HTML).url.path == "/console/sign-in"
+
+
+def test_a_reader_may_not_upload(console: TestClient) -> None:
+    text, _ = new_key(console, "read")
+    sign_in(console, text)
+    problem(console.post("/console/banks/caps/images", content=b"x", headers=PNG), 403, "forbidden")
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_signing_in_never_leads_to_another_site(console: TestClient, wanted: str) -> None:
+    text, _ = new_key(console)
+    assert sign_in(console, text, wanted) == "/console/"
+
+
+def test_the_secret_is_made_once_for_its_owner_alone(
+    console: TestClient, serve: Callable[..., TestClient], settings: Settings
+) -> None:
+    path = settings.data_dir / "console.secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text, _ = new_key(console)
+    sign_in(console, text)
+    assert len(path.read_text()) >= 64
+    assert [p.name for p in settings.data_dir.glob("console.secret*")] == ["console.secret"]
+
+
+# The application
+
+
+def test_applications_of_one_process_serve_the_console_in_turn_and_never_at_once(
+    settings: Settings, backbone: Backbone
+) -> None:
+    chosen = settings.model_copy(update={"console": True})
+    for _ in range(2):
+        with TestClient(
+            create_app(chosen, backbone, worker=False), "http://127.0.0.1", client=("127.0.0.1", 1)
+        ) as one:
+            assert one.get("/console/", headers=HTML).status_code == 200
+            with pytest.raises(StartRefused), TestClient(create_app(chosen, backbone, worker=False)):
+                pass
+
+
+def test_pages_may_run_scripts_and_the_api_may_not(console: TestClient) -> None:
+    assert console.get("/console/", headers=HTML).headers["content-security-policy"] == PAGE_POLICY
+    assert console.get("/v1/banks").headers["content-security-policy"] == API_POLICY
+    assert "http:" not in PAGE_POLICY
+    assert "ws" not in PAGE_POLICY
+
+
+def test_every_address_in_a_page_is_this_server(console: TestClient) -> None:
+    for path in ("/console/", "/console/sign-in", "/console/static/console.css"):
+        text = console.get(path, headers=HTML).text
+        assert [
+            found for found in ADDRESS.findall(text) if "www.w3.org" not in found and "127.0.0.1" not in found
+        ] == []
+
+
+def test_assets_are_kept_by_browsers_and_pages_are_not(console: TestClient) -> None:
+    page = console.get("/console/", headers=HTML)
+    assert page.headers["cache-control"] == "no-store"
+    (style,) = re.findall(r'href="(/console/static/console.css[^"]*)"', page.text)
+    assert "immutable" in console.get(style).headers["cache-control"]
+    (socket,) = re.findall(r'src="(/console/_nicegui/[^"]*socket.io[^"]*)"', page.text)
+    assert "immutable" in console.get(socket).headers["cache-control"]
