@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-coreset wheelhouse clean
+.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset wheelhouse clean
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -50,6 +50,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry]'
 	cp constraints.txt build/wheelhouse
+
+bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
+	$(BIN)/python -m bench.alignment
 
 bench-search: setup  ## exact search against FAISS flat
 	$(BIN)/python -m bench.search

@@ -7,9 +7,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from core.preprocess import Image
 from models.errors import ModelError
 
 NICENESS = 15
-READ_AHEAD = 8  # images decoded before they are asked for
+READ_AHEAD = 2  # images decoded before they are asked for
 BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
 
 Reason = Literal["cancelled", "lost", "stopping"]
@@ -115,8 +115,10 @@ class BuildTask:
             limits,
             self._pace.advance,
             lambda: self.stopped_for is not None,
+            offset=backbone.spec.offset,
         )
-        bank = build.run(self._read(images), len(images))
+        with closing(self._read(images)) as arriving:
+            bank = build.run(arriving, len(images))
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
         staged = self._store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
@@ -138,14 +140,14 @@ class BuildTask:
                 remedy="Start it again.",
             )
 
-    def _read(self, images: list[tuple[str, str]]) -> Iterator[tuple[str, Image]]:
-        """Decoded images under the names a bank keeps, a few decoded ahead in one thread."""
+    def _read(self, images: list[tuple[str, str]]) -> Generator[tuple[str, Image], None, None]:
+        """Decoded images under the names a bank keeps; a few are read ahead, so that distant blobs make nobody wait."""
         limits = ImageLimits(self._settings.max_image_bytes, self._settings.max_pixels)
 
         def decoded(sha256: str) -> Image:
             return decode_image(self._store.blobs.read(sha256), limits)
 
-        with ThreadPoolExecutor(1, "decode", initializer=give_way) as pool:
+        with ThreadPoolExecutor(READ_AHEAD, "decode", initializer=give_way) as pool:
             ahead: deque[tuple[str, Future[Image]]] = deque()
             for sha256, name in images:
                 ahead.append((f"{sha256}/{name}", pool.submit(decoded, sha256)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from core.errors import BankError, TooFewImages
 from core.preprocess import Image
 from models.backbone import Backbone
 
-READ_AHEAD = 8  # images decoded ahead: one batch
+READ_AHEAD = 2  # images decoded ahead; the build keeps inputs, which are smaller, ahead of its backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +100,17 @@ def build_bank(
         (say or (lambda sentence: None))(f"Skipped {name}: {reason}")
         check_supported(len(paths) - len(skipped), config)
 
-    build = Build(backbone, backbone_ref(backbone), config, limits, progress, cancelled, say)
-    bank = build.run(_readable(paths, names, skip), len(paths))
+    build = Build(
+        backbone, backbone_ref(backbone), config, limits, progress, cancelled, say, backbone.spec.offset
+    )
+    with closing(_readable(paths, names, skip)) as images:
+        bank = build.run(images, len(paths))
     return BuiltBank(bank, tuple(skipped))
 
 
 def _readable(
     paths: Sequence[Path], names: Sequence[str], skip: Callable[[str, ImageRefused], None]
-) -> Iterator[tuple[str, Image]]:
+) -> Generator[tuple[str, Image], None, None]:
     for name, found in zip(names, _read_ahead(paths), strict=True):
         if isinstance(found, ImageRefused):
             skip(name, found)

@@ -100,7 +100,7 @@ class Engine:
     ) -> Inspection:
         started = time.perf_counter()
         grid = found.distances[place].reshape(found.grid)
-        heat = heatmap(grid, geometry, self.bank.config.sigma)
+        heat = heatmap(grid, geometry, self.bank.config.sigma, self.backbone.spec.offset)
         score = float(found.scores[place])
         decision = decide(score, thresholds)
         level = (
@@ -123,7 +123,7 @@ class Engine:
         worst = int(found.distances[place].argmax())
         kept = int(found.ids[place, worst])
         origin = self.bank.provenance
-        y, x = patch_place(*divmod(worst, found.grid[1]), found.grid, geometry)
+        y, x = patch_place(*divmod(worst, found.grid[1]), found.grid, geometry, self.backbone.spec.offset)
         return NearestPatch(
             image=origin.images[int(origin.image[kept])],
             row=int(origin.row[kept]),

@@ -6,7 +6,8 @@ Letters: n images, b images of a batch, p patches, d dimensions, m bank vectors.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,22 +16,22 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance, check_image_name
+from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import DetectorConfig
 from core.coreset import Coreset, random_projection
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
 from core.estimate import BuildEstimate, estimate_build, kept_vectors
+from core.feature_stream import FeatureStream
 from core.heatmap import heatmap, peak
 from core.index import Index
 from core.merge_reduce import StreamedCoreset
-from core.patches import Patches, patch_features
-from core.preprocess import Frame, Image, frame, reduced, to_tensor
+from core.parts import run_parts
+from core.patches import Patches
+from core.preprocess import Frame, Image
 from core.store import PatchStore
 
-BATCH = 8  # images a forward pass; part of what makes a build reproducible
-CONFORMANCE_IMAGES = 3
-CONFORMANCE_SIDE = 384  # pixels; longer images are kept reduced to this
+LEFT_OUT = 8  # images scored side by side
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
 HELD = 512  # patches, at most, that the recall of an approximate index is measured on
 
@@ -52,7 +53,8 @@ class BuildLimits:
 class Build:
     """One build: what it works with, how it reports, how it stops. ``run`` may be called once.
 
-    say: told, before the first image is read, what memory and disk the build takes.
+    say: told, before the first image is read, what memory and disk the build takes. offset: where a cell of
+    the backbone looks, in input pixels from its own middle (see ``core.heatmap``).
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Build:
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         say: Say | None = None,
+        offset: float = 0.0,
     ) -> None:
         self._extract = extract
         self._backbone = backbone
@@ -72,9 +75,7 @@ class Build:
         self._progress = progress or (lambda stage, done, total: None)
         self._cancelled = cancelled or (lambda: False)
         self._say = say or (lambda sentence: None)
-        self._names: list[str] = []
-        self._frames: list[Frame] = []
-        self._samples: list[Image] = []
+        self._offset = offset
 
     def run(self, images: Iterable[tuple[str, Image]], expected: int) -> Bank:
         """Build a bank from named nominal images, about ``expected`` of them.
@@ -88,18 +89,21 @@ class Build:
         first = next(arriving, None)
         if first is None:
             raise _too_few(0)
-        plan = self._plan(first[1], expected)
-        batches = self._batches(itertools.chain([first], arriving), expected)
+        stream = FeatureStream(
+            self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
+        )
+        plan = self._plan(stream.patches(first[1]), expected)
         with PatchStore(sum(self._backbone.channels), plan.store_bytes, self._limits.directory) as store:
-            coreset = self._read(batches, store, plan)
-            if len(self._names) < 2:
-                raise _too_few(len(self._names))
-            return self._assemble(store, coreset)
+            with closing(stream.batches(itertools.chain([first], arriving))) as batches:
+                coreset = self._read(batches, store, plan)
+            if store.images < 2:
+                raise _too_few(store.images)
+            return self._assemble(store, coreset, stream)
 
-    def _plan(self, image: Image, expected: int) -> BuildEstimate:
-        """How the memory is shared out if all images are like this one; said, or refused."""
+    def _plan(self, one: Patches, expected: int) -> BuildEstimate:
+        """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self._config
-        _, p, d = self._features([self._input(image)]).vectors.shape
+        _, p, d = one.vectors.shape
         sizes = (max(1, expected), p, d, _searched(d, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory)
         plan = estimate_build(*sizes, config.coreset_ratio, config.max_bank_vectors, *limits)
@@ -116,31 +120,32 @@ class Build:
         for vectors, grid in batches:
             for image in vectors:  # (p, d)
                 store.append(image, store.images, grid)
-                stream.add(image if projection is None else image @ projection)
+            for points in _projected(vectors, projection):
+                stream.add(points)
             self._progress("features", store.images, max(plan.images, store.images))
         kept = kept_vectors(store.count, self._config.coreset_ratio, self._config.max_bank_vectors)
         return stream.finish(kept, lambda done, total: self._progress("coreset", done, total))
 
-    def _assemble(self, store: PatchStore, coreset: Coreset) -> Bank:
+    def _assemble(self, store: PatchStore, coreset: Coreset, read: FeatureStream) -> Bank:
         self._progress("index", 0, 1)
         kept = coreset.indices
         index = Index.build(store.rows(kept), self._config.index, self._config.seed, self._held(store, kept))
         self._progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in store.locate(kept))
-        scores, peaks = self._calibrate(store, index, image)
+        scores, peaks = self._calibrate(store, index, image, read.frames)
         bank = Bank(
             config=self._config,
             backbone=self._backbone,
             index=index,
-            provenance=Provenance(tuple(self._names), image, row, column),
+            provenance=Provenance(tuple(read.names), image, row, column),
             coreset=CoresetRecord(
                 coreset.covering_radius, coreset.radius_bound, coreset.exact, coreset.points
             ),
             calibration_scores=scores,
             calibration_peaks=peaks,
         )
-        expected = conformance_scores(self._samples, self._extract, bank)
-        return replace(bank, conformance=Conformance(tuple(self._samples), expected, CONFORMANCE_TOLERANCE))
+        expected = conformance_scores(read.samples, self._extract, bank)
+        return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
 
     def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
         """Some patches outside the bank, to measure an approximate index on."""
@@ -150,45 +155,26 @@ class Build:
         return store.rows(np.setdiff1d(rng.choice(store.count, min(HELD, store.count), replace=False), kept))
 
     def _calibrate(
-        self, store: PatchStore, index: Index, image: np.ndarray
+        self, store: PatchStore, index: Index, image: np.ndarray, frames: Sequence[Frame]
     ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
         """Each nominal image's score and map peak against the bank without what that image gave to it."""
-        scores, peaks = np.empty((2, store.images), np.float32)
-        for i, geometry in enumerate(self._frames):
-            self._check_cancelled("calibration")
+
+        def left_out(i: int) -> tuple[float, float]:
             own = np.flatnonzero(image == i)
             if len(own) == index.size:
                 own = _unshared(index, store.image_vectors((i + 1) % store.images))
-            scores[i], distances = leave_one_out(store.image_vectors(i), own, index, self._config)
-            heat = heatmap(distances.reshape(store.grid(i)), _as_input(geometry), self._config.sigma)
-            peaks[i] = peak(heat).value
-            self._progress("calibration", i + 1, store.images)
+            score, distances = leave_one_out(store.image_vectors(i), own, index, self._config)
+            place = _as_input(frames[i])
+            heat = heatmap(distances.reshape(store.grid(i)), place, self._config.sigma, self._offset)
+            return score, peak(heat).value
+
+        found: list[tuple[float, float]] = []
+        while len(found) < store.images:
+            some = range(len(found), min(len(found) + LEFT_OUT, store.images))
+            found += run_parts(left_out, some, lambda: self._check_cancelled("calibration"))
+            self._progress("calibration", len(found), store.images)
+        scores, peaks = np.asarray(found, np.float32).T.copy()
         return scores, peaks
-
-    def _batches(self, images: Iterable[tuple[str, Image]], expected: int) -> Iterator[Patches]:
-        """Patch vectors of up to BATCH consecutive images whose inputs share a shape."""
-        sampled = {round(i * (expected - 1) / (CONFORMANCE_IMAGES - 1)) for i in range(CONFORMANCE_IMAGES)}
-        waiting: list[Tensor] = []
-        for name, image in images:
-            check_image_name(name)
-            if len(self._names) in sampled:
-                self._samples.append(reduced(image, CONFORMANCE_SIDE))
-            self._names.append(name)
-            self._frames.append(frame(self._config.input, *image.shape[:2]))
-            x = self._input(image)
-            if waiting and (len(waiting) == BATCH or waiting[0].shape != x.shape):
-                yield self._features(waiting)
-                waiting = []
-            waiting.append(x)
-        if waiting:
-            yield self._features(waiting)
-
-    def _input(self, image: Image) -> Float32[Tensor, "3 h w"]:
-        return to_tensor(image, self._config.input, self._backbone.mean, self._backbone.std)
-
-    def _features(self, inputs: list[Tensor]) -> Patches:
-        self._check_cancelled("features")
-        return patch_features(self._extract(torch.stack(inputs)), self._config.patch)
 
     def _check_cancelled(self, stage: str) -> None:
         if self._cancelled():
@@ -197,6 +183,13 @@ class Build:
                 received=f"a request to stop, in stage {stage}",
                 remedy="start it again when it is wanted",
             )
+
+
+def _projected(
+    vectors: Float32[Tensor, "b p d"], projection: Float32[Tensor, "d k"] | None
+) -> Iterable[Float32[Tensor, "p _"]]:
+    """Each image's points; on one thread each, so that their bits do not depend on the threads there are."""
+    return vectors if projection is None else run_parts(lambda image: image @ projection, vectors)
 
 
 def _searched(d: int, k: int) -> int:

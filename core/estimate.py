@@ -12,6 +12,9 @@ from core.errors import ConfigError, MemoryBudgetError
 from core.merge_reduce import bytes_for, fewest_points
 
 _BANK_COPIES = 3  # gathered vectors, the index's, and a copy while either is made
+_STORE_PART = (
+    4  # the most of the budget that full vectors take: a file serves them as fast, from the system's cache
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def estimate_build(
     _check_memory(bank + least, budget_bytes, vectors)
     coreset = min(wanted, budget_bytes - bank)
     full = total * dimension * 4
-    store = min(full, budget_bytes - bank - coreset)
+    store = min(full, budget_bytes - bank - coreset, budget_bytes // _STORE_PART)
     _check_disk(full - store, directory)
     return BuildEstimate(images, total, vectors, coreset, store, bank, full - store, coreset == wanted)
 

@@ -41,6 +41,12 @@ def run_parts(
             future.cancel()
 
 
+def run_alone(work: Callable[[], Result]) -> Result:
+    """``work`` on one thread, from a thread whose own operations would wake all of torch's."""
+    threads = torch.get_num_threads()
+    return work() if threads == 1 else _pool(threads).submit(work).result()
+
+
 def _then(result: Result, between: Callable[[], None]) -> Result:
     between()
     return result

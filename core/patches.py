@@ -5,6 +5,7 @@ Letters: b images, p patches, d dimensions, c channels of a layer, h w rows and 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from core.errors import ConfigError, ShapeError
+from core.parts import run_parts
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,37 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
             received=str([tuple(m.shape) for m in maps]),
             remedy="pass one batch's maps, finest layer first",
         )
-    averaged = [_neighbourhood_mean(m, config.size) for m in maps]  # Eq. 2, (b, c, h, w) each
-    fine = (maps[0].shape[2], maps[0].shape[3])
-    aligned = [_align(m, fine, config.stride) for m in averaged]
-    b, _, h, w = aligned[0].shape
-    vectors = torch.cat([m.permute(0, 2, 3, 1) for m in aligned], dim=-1)  # (b, h, w, d)
-    return Patches(vectors.reshape(b, h * w, -1).to(torch.float32), (h, w))
+    fine, first = tuple(maps[0].shape[2:]), (config.stride - 1) // 2
+    rows, columns = (len(range(first, side, config.stride)) for side in fine)
+    edges = [0, *itertools.accumulate(m.shape[1] for m in maps)]
+    vectors = torch.empty(len(maps[0]), rows, columns, edges[-1], device=maps[0].device)
+
+    def write(part: tuple[slice, int]) -> None:
+        images, layer = part
+        near = _neighbourhood_mean(maps[layer][images], config.size)  # Eq. 2
+        cells = _align(near, fine, config.stride)
+        vectors[images, :, :, edges[layer] : edges[layer + 1]] = cells.permute(0, 2, 3, 1)
+
+    run_parts(write, itertools.product(_shares(maps[0]), range(len(maps))))
+    return Patches(vectors.reshape(len(vectors), rows * columns, -1), (rows, columns))
+
+
+def _shares(maps: Float32[Tensor, "b c h w"]) -> list[slice]:
+    """Each image for itself on a CPU, whose threads share them out; a device takes all at once."""
+    if maps.device.type != "cpu":
+        return [slice(None)]
+    return [slice(i, i + 1) for i in range(len(maps))]
 
 
 def _neighbourhood_mean(maps: Float32[Tensor, "b c h w"], size: int) -> Float32[Tensor, "b c h w"]:
+    """In the order of memory that the vectors will have: a quarter of the time, and the same bits."""
+    maps = maps.contiguous(memory_format=torch.channels_last)
     if size == 1:
         return maps
     return F.avg_pool2d(maps, size, stride=1, padding=size // 2)
 
 
-def _align(maps: Float32[Tensor, "b c h w"], fine: tuple[int, int], stride: int) -> Tensor:
+def _align(maps: Float32[Tensor, "b c h w"], fine: tuple[int, ...], stride: int) -> Tensor:
     """Bilinear upsampling to the finest layer's grid; of its cells, the middle one of every stride (Eq. 3)."""
     if tuple(maps.shape[2:]) != fine:
         maps = F.interpolate(maps, size=fine, mode="bilinear", align_corners=False)

@@ -10,6 +10,7 @@ import errno
 import itertools
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class PatchStore:
 
     Memory stays within ``budget_bytes`` and what a call returns. The file lies in ``directory``, by default
     the system's temporary one, without a name where that is possible; it goes with the store or its process.
+    Several threads may read what was appended.
     """
 
     def __init__(self, dimension: int, budget_bytes: int, directory: Path | None = None) -> None:
@@ -48,6 +50,7 @@ class PatchStore:
         self._spare = budget_bytes
         self._directory = Path(directory or tempfile.gettempdir())
         self._file: Any = None  # a raw binary file
+        self._turn = threading.Lock()  # of the file's position
         self._written = 0
         self._segments: list[_Segment] = []
 
@@ -179,13 +182,14 @@ class PatchStore:
     def _read(self, offset: int, into: np.ndarray) -> None:
         """Fill a C-contiguous array from the file."""
         assert self._file is not None
-        self._file.seek(offset)
         rest = into.data.cast("B")
-        while rest:
-            done = self._file.readinto(rest)
-            if not done:
-                raise OSError(errno.EIO, "the file of spilled vectors ended early", str(self._directory))
-            rest = rest[done:]
+        with self._turn:
+            self._file.seek(offset)
+            while rest:
+                done = self._file.readinto(rest)
+                if not done:
+                    raise OSError(errno.EIO, "the file of spilled vectors ended early", str(self._directory))
+                rest = rest[done:]
 
     def _check(self, vectors: Tensor, image: int, grid: tuple[int, int]) -> None:
         p, d = vectors.shape

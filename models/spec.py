@@ -20,7 +20,8 @@ class BackboneSpec:
 
     An image enters as RGB in [0, 1], less ``mean``, divided by ``std``. ``build`` returns the module cut
     after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused``
-    are the prefixes of tensors that a full file may hold beyond those; any other refuses the file.
+    are the prefixes of tensors that a full file may hold beyond those; any other refuses the file. ``offset``
+    is how many input pixels below and right of its own middle a cell of the first layer looks (docs/decisions.md).
     """
 
     name: str
@@ -32,6 +33,7 @@ class BackboneSpec:
     licence: str
     build: Callable[[], nn.Module]
     unused: tuple[str, ...] = ()
+    offset: float = 0.0
     digest: str | None = None  # sha256 over the needed tensors, see models/checkpoint.py
     url: str | None = None
     file_sha256: str | None = None  # the leading digits of the sha256 of the published file
@@ -62,6 +64,7 @@ def _resnet(name: str, channels: tuple[int, int], file: str, digest: str | None 
         licence="BSD-3-Clause",
         build=lambda: architectures.resnet(name),
         unused=("layer4.", "fc."),
+        offset=-3.5,  # padded evenly, cell i of stride 8 has its middle on pixel 8 i, not between 8 i + 3 and 8 i + 4
         digest=digest,
         url=f"https://download.pytorch.org/models/{file}",
         file_sha256=file.removesuffix(".pth").rpartition("-")[2],

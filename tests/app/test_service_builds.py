@@ -21,6 +21,7 @@ from app.store.errors import DatabaseBusy
 from app.store.schema import Job
 from app.store.store import open_store
 from app.worker import Worker, insist
+from core.feature_stream import BATCH
 from models.backbone import Backbone
 
 SMALL = {"input": {"size": 64}, "coreset_ratio": 0.1, "target_false_reject": 0.2}
@@ -140,7 +141,7 @@ def test_a_running_build_tells_its_stage_and_how_far_it_is(
     with working(settings, replace(backbone, engine=paused)):
         wait_until(lambda: learnt.get(f"/v1/jobs/{job['id']}").json()["stage"] == "features")
         running = learnt.get(f"/v1/jobs/{job['id']}").json()
-        assert (running["state"], running["done"], running["total"]) == ("running", 8, 10)
+        assert (running["state"], running["done"], running["total"]) == ("running", BATCH, 10)
         assert running["attempts"] == 1
         problem(learnt.post(JOBS), 409, "build-running")
         problem(learnt.delete("/v1/banks/caps"), 409, "build-running")

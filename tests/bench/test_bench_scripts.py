@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.engine import Engine
-from bench import accuracy, coreset, demo, tables
+from bench import accuracy, alignment, coreset, demo, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
 
@@ -44,6 +44,14 @@ def test_the_demo_inspects_real_cells_and_writes_a_page_that_needs_nothing_else(
     for word in ("image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: "):
         assert word in printed
     assert printed.count("nominal  ") + printed.count("defective  ") >= 8
+
+
+def test_the_alignment_bench_draws_painted_squares_where_they_are(monkeypatch, capsys):
+    run(alignment.main, monkeypatch, "--toy")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| painted |")]
+    overlap = {float(row.split("|")[3]): float(row.split("|")[5]) for row in rows}
+    assert set(overlap) == {-8.0, 0.0, 8.0}
+    assert overlap[0.0] == max(overlap.values())
 
 
 def test_the_accuracy_bench_prints_a_row_and_leaves_readme_alone(monkeypatch, capsys):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
 
 import core.build
+import core.feature_stream
 from app.builds import backbone_ref
 from core.bank import bank_bytes
 from core.build import Build, BuildLimits
@@ -71,7 +74,7 @@ def test_another_seed_or_another_order_gives_another_bank(backbone):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_images_one_at_a_time_give_the_bank_of_batches(batch, backbone, monkeypatch):
     expected = bank_bytes(build(parts(10), SMALL, backbone))
-    monkeypatch.setattr(core.build, "BATCH", batch)
+    monkeypatch.setattr(core.feature_stream, "BATCH", batch)
     assert bank_bytes(build(parts(10), SMALL, backbone)) == expected
 
 
@@ -235,6 +238,36 @@ def test_a_build_stops_soon_after_it_is_asked_to(stage, backbone, tmp_path):
     order = ["features", "coreset", "index", "calibration"]
     assert set(reached) <= set(order[: order.index(stage) + 2])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_stops_while_it_waits_for_an_image(backbone):
+    late, stuck = threading.Event(), []
+
+    def images():
+        yield from ((f"{i}.png", image) for i, image in enumerate(parts(3)))
+        stuck.append(True)
+        late.wait(30)
+        yield "late.png", parts(1)[0]
+
+    def asked():
+        if stuck:
+            late.set()
+        return bool(stuck)
+
+    build = Build(backbone, backbone_ref(backbone), SMALL, cancelled=asked)
+    started = time.monotonic()
+    with pytest.raises(Cancelled, match="in stage features"):
+        build.run(images(), 4)
+    assert time.monotonic() - started < 10
+
+
+def test_a_build_leaves_no_thread_behind(backbone):
+    build(parts(4), SMALL, backbone)  # starts the threads that parts share for good
+    before = threading.active_count()
+    build(parts(9), SMALL, backbone)
+    with pytest.raises(Cancelled):
+        build(parts(9), SMALL, backbone, cancelled=lambda: True)
+    assert threading.active_count() == before
 
 
 def test_a_build_cancelled_at_once_does_nothing(backbone):

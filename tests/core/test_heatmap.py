@@ -140,3 +140,19 @@ def test_patches_of_padding_are_placed_on_the_nearest_original_pixel() -> None:
     place = frame(InputConfig(64, "letterbox"), 32, 64)
     assert patch_place(0, 0, (8, 8), place) == (0, 4)
     assert patch_place(7, 7, (8, 8), place) == (31, 60)
+
+
+def test_an_offset_moves_the_map_by_input_pixels_and_leaves_its_edges_held(rng: np.random.Generator) -> None:
+    grid, place = rng.random((8, 8), dtype=np.float32), frame(InputConfig(64), 64, 64)
+    plain = heatmap(grid, place, sigma=2.0)
+    moved = heatmap(grid, place, sigma=2.0, offset=-5.0)
+    np.testing.assert_allclose(moved[20:40, 20:40], plain[25:45, 25:45], atol=1e-5)
+    np.testing.assert_allclose(
+        heatmap(np.full((8, 8), 2, np.float32), place, offset=3.5), np.full((64, 64), 2), rtol=1e-6
+    )
+
+
+def test_the_place_of_a_patch_moves_with_the_offset() -> None:
+    place = frame(InputConfig(64), 128, 128)
+    y, x = patch_place(4, 3, (8, 8), place)
+    assert patch_place(4, 3, (8, 8), place, offset=-3.5) == (y - 7, x - 7)
