@@ -4,6 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
 .PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset wheelhouse clean
 
@@ -27,8 +28,9 @@ demo-service: setup  ## a tour of the service on the same cells, over HTTP; over
 test: setup  ## the whole test suite, a file at a time on up to four cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
-test-services: setup  ## the store's tests on PostgreSQL and S3 too, both started on loopback
-	$(BIN)/python tests/services/run.py tests/app/store -q
+test-services: setup  ## what needs PostgreSQL and S3, both started on loopback; the rest is in `test`
+	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store $(ENTRYPOINT) \
+		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
