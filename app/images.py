@@ -101,11 +101,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.
 
     The same bytes give the same array in every thread. Raises subclasses of ImageRefused and nothing else.
     """
-    limits.check_bytes(len(data))
-    header = read_header(data)
-    limits.check_size(header.width, header.height)
-    if not header.whole:
-        raise corrupt(f"a {header.format} that stops before its end")
+    header = check_header(data, limits)
     _silence_pillow()
     try:
         with _DECODERS[header.format](io.BytesIO(data)) as image:
@@ -123,6 +119,19 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.
         ) from error
     except Exception as error:  # Pillow names no common base of what its readers raise
         raise corrupt(f"a {header.format} that cannot be decoded ({error})") from error
+
+
+def check_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Header:
+    """What can be said of an image without decoding it: its format, and that its size is within the limits.
+
+    Raises subclasses of ImageRefused.
+    """
+    limits.check_bytes(len(data))
+    header = read_header(data)
+    limits.check_size(header.width, header.height)
+    if not header.whole:
+        raise corrupt(f"a {header.format} that stops before its end")
+    return header
 
 
 def read_header(data: bytes) -> Header:

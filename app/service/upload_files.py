@@ -9,7 +9,7 @@ from typing import Any
 
 from app.archives import ArchiveLimits, Refused, read_archive
 from app.errors import AppError, ArchiveRefused, ImageRefused
-from app.images import decode_image
+from app.images import check_header, decode_image
 from app.problems import problem_of
 from app.service.incoming import Incoming, image_limits
 from app.service.media import media_type_of
@@ -59,7 +59,7 @@ class Upload:
         self._incoming = None
         with ExitStack() as stack:
             stack.callback(incoming.discard)
-            staged.finish()
+            staged.seal()
             if incoming.refused is not None:
                 self._reject(shown, None, incoming.refused)
             elif incoming.is_archive:
@@ -108,7 +108,15 @@ class Upload:
             self._reject(archive, None, error)
 
     def _take_image(self, name: str, archive: str | None, data: bytes, staged: Staged | None = None) -> bool:
-        """Whether the image now waits to be kept; else it is known or refused, and has its entry."""
+        """Whether the image now waits to be kept; else it is known or refused, and has its entry.
+
+        Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
+        """
+        try:
+            check_header(data, limits := image_limits(self._settings))
+        except ImageRefused as error:
+            self._reject(name, archive, error)
+            return False
         sha256 = staged.sha256 if staged else hashlib.sha256(data).hexdigest()
         entry: Entry = {
             "name": name,
@@ -121,14 +129,15 @@ class Upload:
             self.entries.append(entry)
             return False
         try:
-            height, width = decode_image(data, image_limits(self._settings)).shape[:2]
+            height, width = decode_image(data, limits).shape[:2]
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
         image = NewImage(sha256, name, len(data), width, height)
         entry |= {"width": width, "height": height}
+        kept = staged.finish() if staged else self._stage(data)
         self.entries.append(entry)
-        self._waiting.append(_Waiting(entry, staged or self._stage(data), image, media_type_of(data)))
+        self._waiting.append(_Waiting(entry, kept, image, media_type_of(data)))
         if len(self._waiting) >= GROUP or sum(each.image.bytes for each in self._waiting) >= GROUP_BYTES:
             self.flush()
         return True

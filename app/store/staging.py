@@ -25,7 +25,10 @@ SUFFIX = ".partial"
 
 
 class Staged:
-    """A blob being received: ``write`` chunks, ``finish``; leaving the block deletes what was not kept."""
+    """A blob being received: ``write`` chunks, ``finish``; leaving the block deletes what was not kept.
+
+    ``seal`` before ``finish`` lets what came be judged first: syncing what is then refused would cost most of the time.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path, self.limit = path, limit
@@ -47,13 +50,19 @@ class Staged:
         with local_faults(self.path):
             self._file.write(chunk)
 
-    def finish(self) -> Self:
-        """All bytes are there, and on the disk; sets ``sha256``."""
+    def seal(self) -> Self:
+        """All bytes are there to be read, and no more come; sets ``sha256``. A loss of power may still take them."""
         with local_faults(self.path):
             self._file.flush()
+        self.sha256 = self._digest.hexdigest()
+        return self
+
+    def finish(self) -> Self:
+        """``seal``, and the bytes are on the disk."""
+        self.seal()
+        with local_faults(self.path):
             os.fsync(self._file.fileno())
             self._file.close()
-        self.sha256 = self._digest.hexdigest()
         return self
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -286,3 +287,18 @@ def test_images_are_listed_in_pages_shown_small_and_taken_out(
     problem(running.get(link), 404, "not-found")
     problem(running.delete(link), 404, "not-found")
     problem(running.get(f"{url}/../../../etc/passwd"), 404, "no-such-path")
+
+
+def test_files_that_are_refused_or_known_are_judged_before_anything_is_synced_to_disk(
+    running: TestClient, good: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor))[1])
+    url = new_bank(running) + "/images"
+    assert running.post(url, content=good).json()["accepted"] == 1
+    kept = len(synced)
+    assert kept > 0
+    bad = [("file", (f"{i}.png", b"no image")) for i in range(50)]
+    said = running.post(url, files=[*bad, ("file", ("again.png", good))]).json()
+    assert (said["rejected"], said["duplicate"], len(synced)) == (50, 1, kept)
