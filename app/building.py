@@ -122,9 +122,8 @@ class BuildTask:
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
         staged = self._store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
-        built = Built(
-            staged.sha256, staged.bytes, summary_of(bank) | {"build_seconds": time.monotonic() - started}
-        )
+        took = {"build_seconds": time.monotonic() - started, "stage_seconds": self._pace.stages()}
+        built = Built(staged.sha256, staged.bytes, summary_of(bank) | took)
         if self._job.request.get("activate", True):
             self._have_warm(built)
         return built
@@ -163,11 +162,12 @@ class Pace:
     def __init__(self) -> None:
         self._now = Progress("starting")
         self._since = time.monotonic()
+        self._stages: dict[str, float] = {}
 
     def advance(self, stage: str, done: int, total: int) -> None:
         """Called by the builder."""
         if stage != self._now.stage:
-            self._since = time.monotonic()
+            self._end_stage()
         elapsed = time.monotonic() - self._since
         left = elapsed / done * (total - done) if done else None
         self._now = Progress(stage, done, total, left)
@@ -175,6 +175,16 @@ class Pace:
     def progress(self) -> Progress:
         """The latest report."""
         return self._now
+
+    def stages(self) -> dict[str, float]:
+        """The seconds each stage took, the one that ends now among them."""
+        self._end_stage()
+        return {stage: round(seconds, 3) for stage, seconds in self._stages.items() if stage != "starting"}
+
+    def _end_stage(self) -> None:
+        now = time.monotonic()
+        self._stages[self._now.stage] = self._stages.get(self._now.stage, 0.0) + now - self._since
+        self._since = now
 
 
 def give_way() -> None:

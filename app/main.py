@@ -18,14 +18,26 @@ from app.logs import RequestLog
 from app.metrics import MeasureRequests, Metrics
 from app.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
 from app.openapi import DESCRIPTION, document, operation_id
-from app.routes import banks, health, images, inspect, inspections, jobs, keys, versions
+from app.routes import (
+    banks,
+    health,
+    images,
+    insight,
+    inspect,
+    inspections,
+    jobs,
+    keys,
+    reviews,
+    versions,
+)
 from app.routes.docs import include_docs
 from app.settings import Settings, load_settings
 from app.telemetry import telemetry
 from models.backbone import Backbone
 
 JSON_BYTES = 1 << 20  # of a body that is no file
-ROUTERS = (inspect, health, banks, images, jobs, versions, inspections, keys)  # the busiest is matched first
+# the busiest is matched first
+ROUTERS = (inspect, health, banks, images, jobs, versions, insight, inspections, reviews, keys)
 
 
 def create_app(

@@ -114,6 +114,14 @@ class Registry:
             task.add_done_callback(lambda done: self._forget_task(key, done))
         return await asyncio.shield(task)
 
+    async def aside(self, bank: str, number: int) -> Loaded:
+        """A version for a while: the one in memory, or one loaded for the caller alone, which makes nobody leave.
+
+        Raises as ``get`` does.
+        """
+        key = bank, number
+        return self._ready.get(key) or await self._load(key, keep=False)
+
     def peek(self, key: Key) -> Loaded | None:
         """The version if it is in memory; its turn to leave stays."""
         return self._ready.get(key)
@@ -178,13 +186,14 @@ class Registry:
 
     # Loading
 
-    async def _load(self, key: Key, release: bool = False) -> Loaded:
+    async def _load(self, key: Key, release: bool = False, keep: bool = True) -> Loaded:
         started = time.monotonic()
         version = await asyncio.to_thread(self._store.versions.get, *key)  # the loader may be busy for long
         if not release:
             refuse_quarantined(version)
         try:
-            proven = self._take_prepared(version.sha256) or await self._proven(version.sha256)
+            prepared = self._take_prepared(version.sha256) if keep else None
+            proven = prepared or await self._proven(version.sha256)
         except UNFIT as error:
             refuse_quarantined(await self._quarantine(key, error))
             raise
@@ -193,8 +202,9 @@ class Registry:
         seconds = time.monotonic() - started
         engine = proven.engine
         loaded = Loaded(key, proven.sha256, engine, memory_of(engine.bank), proven.difference, seconds)
-        self._ready[key] = loaded
-        self._make_room(key)
+        if keep:
+            self._ready[key] = loaded
+            self._make_room(key)
         log.info("bank loaded", extra={"bank": key[0], "version": key[1], "seconds": round(seconds, 3)})
         return loaded
 

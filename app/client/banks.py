@@ -19,6 +19,7 @@ class BankSettings(TypedDict, total=False):
     target_review: float | None
     review_threshold: float | None
     reject_threshold: float | None
+    note: str | None
 
 
 class BankChanges(BankSettings, total=False):

@@ -20,6 +20,7 @@ from app.client.errors import BadArgument
 from app.schemas.inspections import (
     Batch,
     Decision,
+    Finding,
     InlinePicture,
     Inspection,
     Review,
@@ -95,7 +96,7 @@ def inspect_batch(
 
 def list_inspections(**which: Unpack[Which]) -> Pages[Inspection]:
     """The ledger, newest first."""
-    return pages_of(Inspection, "/v1/inspections", "before", _said(which))
+    return pages_of(Inspection, "/v1/inspections", "before", said(which))
 
 
 def get_inspection(inspection: str) -> Call[Inspection]:
@@ -122,7 +123,7 @@ def export_inspections(
     path: Path, *, form: Literal["csv", "jsonl"] = "csv", **which: Unpack[Which]
 ) -> Call[Path]:
     """Save every inspection of a filter as a file, newest first."""
-    params = {**_said(which), "format": form}
+    params = {**said(which), "format": form}
     return Call("GET", "/v1/inspections/export", never, params, sink=lambda headers: Saved(path, headers))
 
 
@@ -130,7 +131,7 @@ def write_inspections(
     file: BinaryIO, *, form: Literal["csv", "jsonl"] = "csv", **which: Unpack[Which]
 ) -> Call[int]:
     """The same into an open file, such as standard output; the bytes written. Never sent again by itself."""
-    params = {**_said(which), "format": form}
+    params = {**said(which), "format": form}
     path = "/v1/inspections/export"
     return Call("GET", path, never, params, sink=lambda headers: Written(file), repeatable=False)
 
@@ -141,8 +142,11 @@ def list_reviews(inspection: str) -> Call[list[Review]]:
     return Call("GET", at("/v1/inspections/{}/reviews", inspection), lambda response: whole(response).items)
 
 
-def review(inspection: str, verdict: Verdict, note: str = "", *, revision: int | None = None) -> Call[Review]:
-    """Say what a person found. ``revision`` is the latest review's that they saw, 0 for none; refused if stale."""
+def review(inspection: str, verdict: Finding, note: str = "", *, revision: int | None = None) -> Call[Review]:
+    """Say what a person found, or ``withdrawn`` to take it back.
+
+    ``revision`` is the latest review's that they saw, 0 for none; refused if stale.
+    """
     path = at("/v1/inspections/{}/reviews", inspection)
     body = Json({"verdict": verdict, "note": note})
     return Call("POST", path, parsed(Review), headers=if_match(revision), body=body)
@@ -164,7 +168,8 @@ def map_array(npy: bytes) -> Float32[np.ndarray, "height width"]:
     return array
 
 
-def _said(which: Which) -> dict[str, object]:
+def said(which: Which) -> dict[str, object]:
+    """A filter as parameters."""
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in which.items() if v is not None}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from app.client import banks, builds, health, images, inspections, keys, versions
+from app.client import banks, builds, health, images, insight, inspections, keys, versions
 from app.client.call import Call, Flow, Pages, Pause
 from app.client.connection import answer, failure, options, request_of
 from app.client.errors import ClientError
@@ -172,6 +172,12 @@ class NominalClient:
     list_reviews = _call(inspections.list_reviews)
     review = _call(inspections.review)
     add_false_alarm = _call(inspections.add_false_alarm)
+
+    get_calibration = _call(insight.get_calibration)
+    explore_thresholds = _call(insight.explore_thresholds)
+    compare_versions = _call(insight.compare_versions)
+    list_review_queue = _pages(insight.list_review_queue)
+    get_agreement = _call(insight.get_agreement)
 
     get_live = _call(health.get_live)
     get_ready = _call(health.get_ready)

@@ -34,7 +34,7 @@ def create_bank(
     service: Running, actor: Admin, body: schema.BankCreate, response: Response
 ) -> schema.BankDetail:
     """Create a bank: one view of one product."""
-    bank = banks.create(service, body.id, _change(body), actor.id)
+    bank = banks.create(service, body.id, _change(body), actor.id, body.note)
     response.headers["Location"] = f"/v1/banks/{bank.id}"
     return detail(service, bank, response)
 
@@ -66,7 +66,7 @@ async def update_bank(
     if_match: IfMatch = None,
 ) -> schema.BankDetail:
     """Change a bank. New thresholds count from the next inspection, without a build."""
-    changed = await banks.update(service, bank, _change(body), revision_of(if_match), actor.id)
+    changed = await banks.update(service, bank, _change(body), revision_of(if_match), actor.id, body.note)
     return await service.in_background(lambda: detail(service, changed, response))
 
 
@@ -87,7 +87,7 @@ def list_threshold_changes(
 
 def _change(body: schema.BankChange) -> BankChange:
     """What a body says; null where null means something."""
-    said: dict[str, Any] = body.model_dump(exclude_unset=True, exclude={"id"})
+    said: dict[str, Any] = body.model_dump(exclude_unset=True, exclude={"id", "note"})
     change = {name: value for name, value in said.items() if value is not None or name not in NOT_NULL}
     return cast("BankChange", change)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.schemas.common import Answer, BankId, JsonObject, Rate, Request, Score
+from app.schemas.common import Answer, BankId, JsonObject, Note, Rate, Request, Score
 
 Title = Annotated[str, Field(max_length=200)]
 
@@ -71,6 +71,7 @@ class BankChange(Request):
         None, description="Score above which a person looks; over any rate."
     )
     reject_threshold: Score | None = Field(None, description="Score above which a part fails; over any rate.")
+    note: Note | None = Field(None, description="Why thresholds or rates change; kept in their history.")
 
 
 class BankCreate(BankChange):
@@ -109,7 +110,7 @@ class BankDetail(Bank):
 
 
 class ThresholdChange(Answer):
-    """What a bank's thresholds and rates became."""
+    """What a bank's thresholds and rates became, and why."""
 
     review_threshold: float | None
     reject_threshold: float | None
@@ -117,6 +118,7 @@ class ThresholdChange(Answer):
     target_review: float | None
     actor: str
     created_at: datetime
+    note: str | None
 
 
 class Image(Answer):

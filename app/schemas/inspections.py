@@ -10,6 +10,7 @@ from pydantic import Field
 from app.schemas.common import Answer, JsonObject, Note, Request
 
 Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
+Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 Decision = Literal["accept", "review", "reject"]
 
 
@@ -113,7 +114,7 @@ class Batch(Answer):
 class ReviewRequest(Request):
     """What a person found."""
 
-    verdict: Verdict
+    verdict: Finding = Field(description="`withdrawn` takes the verdict back; what was said before stays.")
     note: Annotated[Note, Field(description="Anything that helps the next reader.")] = ""
 
 
@@ -122,7 +123,7 @@ class Review(Answer):
 
     inspection_id: str
     revision: int
-    verdict: Verdict
+    verdict: Finding
     note: str
     actor: str
     created_at: datetime

@@ -17,12 +17,12 @@ from app.store.schema import Bank
 THRESHOLDS = tuple(field.name for field in fields(Wish))
 
 
-def create(service: Service, id: str, change: BankChange, actor: str) -> Bank:
+def create(service: Service, id: str, change: BankChange, actor: str, note: str | None = None) -> Bank:
     """Raises IllegalId, AlreadyExists, ConfigError."""
     Wish(**_thresholds(change))
     title, config = change.pop("title", "") or id, merged(default_config(), change.pop("config", {}))
     rest: Any = change
-    return service.store.banks.create(id, title=title, config=config, actor=actor, **rest)
+    return service.store.banks.create(id, title=title, config=config, actor=actor, note=note, **rest)
 
 
 def get(service: Service, id: str) -> Bank:
@@ -35,15 +35,24 @@ def page(service: Service, after: str | None, limit: int) -> Page[Bank]:
     return service.store.banks.page(after=after, limit=limit)
 
 
-async def update(service: Service, id: str, change: BankChange, if_match: int | None, actor: str) -> Bank:
-    """Raises NotFound, StaleRevision, ConfigError, TooFewNominalImages where the version does not support a rate."""
+async def update(
+    service: Service,
+    id: str,
+    change: BankChange,
+    if_match: int | None,
+    actor: str,
+    note: str | None = None,
+) -> Bank:
+    """``note`` says why thresholds change, for their history.
+
+    Raises NotFound, StaleRevision, ConfigError, TooFewNominalImages where the version does not support a rate."""
     bank = await service.in_background(lambda: service.store.banks.get(id))
     if "config" in change:
         change["config"] = merged(bank.config, change["config"])
     if change.keys() & set(THRESHOLDS):
         await _try(service, bank, change)
     return await service.in_background(
-        lambda: service.store.banks.update(id, actor=actor, if_match=if_match, **change)
+        lambda: service.store.banks.update(id, actor=actor, if_match=if_match, note=note, **change)
     )
 
 

@@ -21,6 +21,7 @@ from app.registry import Key, Loaded
 from app.service.errors import BankWithoutVersion
 from app.service.ledger import KeptImage
 from app.service.media import media_type_of
+from app.service.names import split_name
 from app.service.service import Service
 from app.service.thresholds import effective, overridden
 from app.store import schema
@@ -168,12 +169,9 @@ def _entry(
 
 
 def _nearest(found: Inspection) -> dict[str, Any]:
-    """The nearest nominal patch; a bank built here names its images ``sha256/name``."""
-    nearest = dict(vars(found.nearest))
-    sha256, _, name = nearest["image"].partition("/")
-    if name and len(sha256) == 64:
-        return nearest | {"image": name, "sha256": sha256}
-    return nearest | {"sha256": None}
+    """The nearest nominal patch, its image named apart from its digest."""
+    sha256, name = split_name(found.nearest.image)
+    return vars(found.nearest) | {"image": name, "sha256": sha256}
 
 
 async def _written(

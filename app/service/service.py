@@ -18,6 +18,7 @@ from app.images import ImageLimits
 from app.metrics import Metrics
 from app.middleware import InFlight
 from app.registry import Key, Registry
+from app.service.calibrations import Calibrations
 from app.service.errors import WarmingUp
 from app.service.gate import Gate
 from app.service.ledger import Ledger
@@ -60,6 +61,9 @@ class Service:
     started: float = field(default_factory=time.monotonic)
     faults: dict[str, str] = field(default_factory=dict)
     """What runs in the background and failed last time: name -> reason."""
+    calibrations: Calibrations = field(default_factory=Calibrations)
+    comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while versions are compared, one pair at a time."""
 
     @property
     def image_limits(self) -> ImageLimits:

@@ -9,9 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.bank import Bank
+import numpy as np
+from jaxtyping import Float32
+
 from core.calibration import Thresholds, conformal_threshold
+from core.config import DetectorConfig
 from core.errors import ConfigError
+
+
+class Calibrated(Protocol):
+    """What of a bank or of its calibration record thresholds are taken from."""
+
+    @property
+    def config(self) -> DetectorConfig: ...
+    @property
+    def calibration_scores(self) -> Float32[np.ndarray, " n"]: ...
 
 
 class Judged(Protocol):
@@ -48,7 +60,7 @@ class Wish:
             raise _disagree("target_review must be at least target_false_reject", f"{often:g} and {rare:g}")
 
 
-def effective(wish: Judged, bank: Bank) -> Thresholds:
+def effective(wish: Judged, bank: Calibrated) -> Thresholds:
     """The thresholds of a bank's row for one of its versions.
 
     Raises TooFewNominalImages where the version's images do not support a rate, ConfigError where review would lie

@@ -44,9 +44,16 @@ class Banks:
         self._database, self._clock = database, clock
 
     def create(
-        self, id: str, *, title: str, config: JsonObject, actor: str, **options: Unpack[BankOptions]
+        self,
+        id: str,
+        *,
+        title: str,
+        config: JsonObject,
+        actor: str,
+        note: str | None = None,
+        **options: Unpack[BankOptions],
     ) -> Bank:
-        """Raises ``IllegalId`` or ``AlreadyExists``."""
+        """``note`` says why its thresholds are as given. Raises ``IllegalId`` or ``AlreadyExists``."""
         now = self._clock.now()
         bank = Bank(id=check_slug(id), title=title, config=config, created_at=now, updated_at=now)
         for name, value in options.items():
@@ -56,7 +63,7 @@ class Banks:
                 session.add(bank)
                 session.flush()
                 record(session, self._clock, actor, "bank.create", f"bank:{id}")
-                self._note_thresholds(session, bank, actor, set(options))
+                self._note_thresholds(session, bank, actor, set(options), note)
         except IntegrityError:
             raise AlreadyExists(
                 requirement="a bank's id must be free",
@@ -78,9 +85,18 @@ class Banks:
         return page_of(self._database, query, limit, lambda bank: bank.id)
 
     def update(
-        self, id: str, *, actor: str, if_match: int | None = None, **change: Unpack[BankChange]
+        self,
+        id: str,
+        *,
+        actor: str,
+        if_match: int | None = None,
+        note: str | None = None,
+        **change: Unpack[BankChange],
     ) -> Bank:
-        """Raises ``NotFound``, or ``StaleRevision`` unless the bank still has revision ``if_match``."""
+        """``note`` says why thresholds change.
+
+        Raises ``NotFound``, or ``StaleRevision`` unless the bank still has revision ``if_match``.
+        """
         with self._database.write() as session:
             bank = locked(session, id, if_match)
             before = {name: getattr(bank, name) for name in change}
@@ -90,7 +106,7 @@ class Banks:
             record(
                 session, self._clock, actor, "bank.update", f"bank:{id}", before=before, after=dict(change)
             )
-            self._note_thresholds(session, bank, actor, set(change))
+            self._note_thresholds(session, bank, actor, set(change), note)
         return bank
 
     def delete(self, id: str, *, actor: str, if_match: int | None = None) -> None:
@@ -109,11 +125,15 @@ class Banks:
             found(session.get(Bank, id), id)
             return [*session.scalars(query.limit(limit))]
 
-    def _note_thresholds(self, session: Session, bank: Bank, actor: str, changed: set[str]) -> None:
+    def _note_thresholds(
+        self, session: Session, bank: Bank, actor: str, changed: set[str], note: str | None
+    ) -> None:
         if changed & set(THRESHOLDS):
             values: dict[str, Any] = {name: getattr(bank, name) for name in THRESHOLDS}
-            now = self._clock.now()
-            session.add(ThresholdChange(id=new_id(), bank=bank.id, actor=actor, created_at=now, **values))
+            change = ThresholdChange(
+                id=new_id(), bank=bank.id, actor=actor, created_at=self._clock.now(), note=note, **values
+            )
+            session.add(change)
 
 
 def found(bank: Bank | None, id: str) -> Bank:

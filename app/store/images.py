@@ -60,6 +60,12 @@ class Images:
         with self._database.read() as session:
             return image_found(session.get(Image, (bank, sha256)), sha256)
 
+    def present(self, bank: str, sha256s: Sequence[str]) -> set[str]:
+        """Which of these are in the bank's nominal set."""
+        query = select(Image.sha256).where(Image.bank == bank, Image.sha256.in_(sha256s))
+        with self._database.read() as session:
+            return set(session.scalars(query))
+
     def page(self, bank: str, *, after: str | None = None, limit: int = 100) -> Page[Image]:
         """Images by name, then sha256; ``after`` is the cursor of the page before."""
         query = select(Image).where(Image.bank == bank).order_by(Image.name, Image.sha256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -46,6 +47,15 @@ class Filter:
 EVERY = Filter()
 
 
+class Scored(NamedTuple):
+    """Of an inspection what thresholds decide on, and what was found."""
+
+    id: str
+    score: float
+    decision: Decision
+    verdict: Verdict | None
+
+
 class Inspections:
     """Every method is one transaction, durable once it returns."""
 
@@ -81,6 +91,41 @@ class Inspections:
             yield from page.items
             if (cursor := page.next) is None:
                 return
+
+    def beside(self, which: Filter, id: str, *, newer: bool) -> Inspection | None:
+        """The next inspection of a filter after ``id``, towards the newer or the older ones."""
+        further = Inspection.id > id if newer else Inspection.id < id
+        order = Inspection.id.asc() if newer else Inspection.id.desc()
+        query = select(Inspection).where(*which.conditions(), further).order_by(order).limit(1)
+        with self._database.read() as session:
+            return session.scalar(query)
+
+    def kept(self, bank: str, limit: int) -> list[Inspection]:
+        """Those of a bank whose images were kept: reviewed ones first, each group newest first."""
+        query = (
+            select(Inspection)
+            .where(Inspection.bank == bank, Inspection.image_sha256.is_not(None))
+            .order_by(Inspection.verdict.is_(None), Inspection.id.desc())
+        )
+        with self._database.read() as session:
+            return [*session.scalars(query.limit(limit))]
+
+    def scored(self, bank: str, version: int, limit: int) -> list[Scored]:
+        """What a version scored, newest first."""
+        query = (
+            select(Inspection.id, Inspection.score, Inspection.decision, Inspection.verdict)
+            .where(Inspection.bank == bank, Inspection.version == version)
+            .order_by(Inspection.id.desc())
+        )
+        with self._database.read() as session:
+            return [Scored(*row) for row in session.execute(query.limit(limit))]
+
+    def outcomes(self, which: Filter) -> dict[tuple[Decision, Verdict | None], int]:
+        """How many of each decision and verdict."""
+        kind = Inspection.decision, Inspection.verdict
+        query = select(*kind, func.count()).where(*which.conditions()).group_by(*kind)
+        with self._database.read() as session:
+            return {(decision, verdict): count for decision, verdict, count in session.execute(query)}
 
     def counts(self, which: Filter) -> dict[str, int]:
         """How many of each decision."""

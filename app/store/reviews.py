@@ -8,7 +8,7 @@ from app.store.clock import Clock
 from app.store.database import Database
 from app.store.errors import StaleRevision
 from app.store.inspections import inspection_found
-from app.store.schema import Inspection, Review, Verdict
+from app.store.schema import Finding, Inspection, Review
 
 
 class Reviews:
@@ -18,15 +18,16 @@ class Reviews:
         self._database, self._clock = database, clock
 
     def add(
-        self, inspection_id: str, verdict: Verdict, *, actor: str, note: str = "", if_match: int | None = None
+        self, inspection_id: str, verdict: Finding, *, actor: str, note: str = "", if_match: int | None = None
     ) -> Review:
-        """The inspection's next review. ``if_match`` is the latest revision seen, 0 for none.
+        """The inspection's next review; ``withdrawn`` leaves it without a verdict.
 
+        ``if_match`` is the latest revision seen, 0 for none.
         Raises ``NotFound``, or ``StaleRevision`` if somebody reviewed it since.
         """
         with self._database.write() as session:
             inspection = session.get(Inspection, inspection_id, with_for_update=True)
-            inspection_found(inspection, inspection_id).verdict = verdict
+            inspection_found(inspection, inspection_id).verdict = None if verdict == "withdrawn" else verdict
             query = select(func.max(Review.revision)).where(Review.inspection_id == inspection_id)
             latest = session.scalar(query) or 0
             _refuse_stale(latest, if_match)

@@ -18,6 +18,7 @@ from app.store.ids import new_id
 
 Decision = Literal["accept", "review", "reject"]
 Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
+Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
 Source = Literal["upload", "false_alarm"]
@@ -72,7 +73,7 @@ class Bank(Base):
 
 
 class ThresholdChange(Base):
-    """What a bank's thresholds and target rates became, when, and by whom."""
+    """What a bank's thresholds and target rates became, when, by whom and why."""
 
     __tablename__ = "threshold_changes"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -83,6 +84,7 @@ class ThresholdChange(Base):
     target_review: Mapped[float | None] = mapped_column(Finite)
     actor: Mapped[str] = mapped_column(NAME)
     created_at: Mapped[datetime] = mapped_column(Utc)
+    note: Mapped[str | None] = mapped_column(Words(4000), default=None)
 
 
 class Image(Base):
@@ -213,15 +215,15 @@ class Inspection(Base):
 
 
 class Review(Base):
-    """What a person found of an inspection; a later revision corrects an earlier one, which stays."""
+    """What a person found of an inspection; a later revision corrects or withdraws an earlier one, which stays."""
 
     __tablename__ = "reviews"
-    __table_args__ = (one_of("verdict", Verdict),)
+    __table_args__ = (one_of("verdict", Finding),)
     inspection_id: Mapped[str] = mapped_column(
         ID, ForeignKey("inspections.id", ondelete="CASCADE"), primary_key=True
     )
     revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    verdict: Mapped[Verdict] = mapped_column(Words(16))
+    verdict: Mapped[Finding] = mapped_column(Words(16))
     note: Mapped[str] = mapped_column(Words(4000))
     actor: Mapped[str] = mapped_column(NAME)
     created_at: Mapped[datetime] = mapped_column(Utc)

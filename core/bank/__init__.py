@@ -3,15 +3,19 @@
 from core.bank.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.bank.file import bank_bytes, load_bank, save_bank
 from core.bank.names import check_image_name
+from core.bank.record import CalibrationRecord, load_record, record_of
 
 __all__ = [
     "BackboneRef",
     "Bank",
+    "CalibrationRecord",
     "Conformance",
     "CoresetRecord",
     "Provenance",
     "bank_bytes",
     "check_image_name",
     "load_bank",
+    "load_record",
+    "record_of",
     "save_bank",
 ]

@@ -17,7 +17,7 @@ from core.bank.header import Header, read_header, write_header
 from core.errors import BankError, BankHostile, CoreError
 from core.index import Index
 
-_FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
+FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
     "vectors": (np.float32, 2),  # (m, d)
     "provenance.images": (np.uint8, 1),  # n names in UTF-8, each ended by a newline
     "provenance.image": (np.int32, 1),  # (m,)
@@ -65,7 +65,7 @@ def load_bank(source: Path | str | bytes) -> Bank:
     build writes, and BankError where there is no file to read. Arrays are read-only views of the bytes, and
     memory stays within a few times the size of the file.
     """
-    container = decode(source if isinstance(source, bytes) else _content(Path(source)))
+    container = decode(source if isinstance(source, bytes) else content_of(Path(source)))
     try:
         bank = _bank(container)
     except BankError:
@@ -98,7 +98,7 @@ def _bank(container: Container) -> Bank:
     header = read_header(container.header)
     arrays = dict(container.arrays)
     index = {name.removeprefix(_INDEX): arrays.pop(name) for name in list(arrays) if name.startswith(_INDEX)}
-    fixed = {name: _take(arrays, name, *form) for name, form in _FORMS.items()}
+    fixed = {name: take(arrays, name, *form) for name, form in FORMS.items()}
     conformance = _conformance(arrays, fixed["conformance.scores"], header)
     if arrays:
         raise _hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
@@ -108,7 +108,7 @@ def _bank(container: Container) -> Bank:
         backbone=header.backbone,
         index=Index.from_arrays(fixed["vectors"], header.config.index, index),
         provenance=Provenance(
-            images=_names(fixed["provenance.images"], len(scores)),
+            images=names_of(fixed["provenance.images"], len(scores)),
             image=fixed["provenance.image"],
             row=fixed["provenance.row"],
             column=fixed["provenance.column"],
@@ -122,13 +122,14 @@ def _bank(container: Container) -> Bank:
 
 def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:
     # copies: torch warns of arrays that cannot be written to
-    images = tuple(_take(arrays, f"conformance.{i}", *_IMAGE).copy() for i in range(len(scores)))
+    images = tuple(take(arrays, f"conformance.{i}", *_IMAGE).copy() for i in range(len(scores)))
     if any(image.shape[2] != 3 for image in images):
         raise _hostile("a conformance image must have three channels", f"{[image.shape for image in images]}")
     return Conformance(images, scores, header.tolerance)
 
 
-def _take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) -> np.ndarray:
+def take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) -> np.ndarray:
+    """An array out of those of a container. Raises BankHostile for another form."""
     array = arrays.pop(name, None)
     if array is None or array.dtype != dtype or array.ndim != dimensions:
         raise _hostile(
@@ -138,7 +139,8 @@ def _take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) -
     return array
 
 
-def _names(encoded: np.ndarray, count: int) -> tuple[str, ...]:
+def names_of(encoded: np.ndarray, count: int) -> tuple[str, ...]:
+    """The image names of ``provenance.images``. Raises BankHostile unless there are ``count``."""
     if np.count_nonzero(encoded == ord("\n")) != count or count == 0 or encoded[-1] != ord("\n"):
         raise _hostile(f"a bank must name the {count} images it has scores of", "another number of names")
     try:
@@ -147,7 +149,8 @@ def _names(encoded: np.ndarray, count: int) -> tuple[str, ...]:
         raise _hostile("image names must be UTF-8", f"{error.reason} at byte {error.start}") from None
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """A file's bytes. Raises BankError where there is none."""
     try:
         if path.is_file():  # no folder, and no pipe or device, which may never end
             return path.read_bytes()

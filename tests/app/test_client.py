@@ -28,6 +28,7 @@ from app.client import (
     builds,
     health,
     images,
+    insight,
     inspections,
     keys,
     map_array,
@@ -38,7 +39,7 @@ from app.client.call import Call, Pages
 from app.schemas.jobs import Job
 from app.settings import Settings
 
-NOUNS = (banks, builds, health, images, inspections, keys, versions)
+NOUNS = (banks, builds, health, images, insight, inspections, keys, versions)
 PNG = b"\x89PNG"
 
 
@@ -279,6 +280,43 @@ def test_a_false_alarm_is_reviewed_and_taught(caps: NominalClient) -> None:
     caps.delete_image("caps", sha256)
 
 
+# What versions learnt and would do
+
+
+def test_a_version_is_looked_into_and_thresholds_are_tried(caps: NominalClient, flawed: str) -> None:
+    told = caps.get_calibration("caps", 1, bins=5, hardest=2)
+    assert (told.images, sum(told.counts), len(told.hardest)) == (12, 12, 2)
+    assert all(image.sha256 and image.present for image in told.hardest)
+    assert told.stage_seconds.keys() >= {"features", "coreset", "calibration"}
+    tried = caps.explore_thresholds("caps", reject_threshold=1e9, review_threshold=1e9, limit=1)
+    assert tried.flips["reject"]["accept"] == tried.flipped >= 1
+    assert (len(tried.items), tried.expected_reject.above) == (1, 0)
+    with pytest.raises(ProblemError) as caught:
+        caps.explore_thresholds("caps", target_false_reject=0.001)
+    assert caught.value.slug == "rate-unsupported"
+
+
+def test_two_versions_are_compared_pair_by_pair(caps: NominalClient, flawed: str) -> None:
+    other = caps.build("caps", activate=False, seconds=60).version
+    assert other is not None
+    heard: list[int] = []
+    pairs = caps.compare_versions("caps", 1, other, limit=2, progress=lambda pair: heard.append(pair.done))
+    assert heard == [pair.done for pair in pairs] == list(range(1, len(pairs) + 1))
+    assert pairs[0].a is not None
+    assert pairs[0].a.decision == "reject"
+
+
+def test_what_waits_is_listed_until_it_is_reviewed_and_again_once_withdrawn(caps: NominalClient) -> None:
+    waits = caps.inspect("caps", picture(77, flaw=True), serial="Q-1").id
+    assert [each.id for each in caps.list_review_queue(serial="Q-1")] == [waits]
+    caps.review(waits, "confirmed_defect")
+    assert list(caps.list_review_queue(serial="Q-1")) == []
+    told = caps.get_agreement(serial="Q-1")
+    assert (told.confirmed, told.agreed.rate) == (1, 1.0)
+    caps.review(waits, "withdrawn")
+    assert [each.id for each in caps.list_review_queue(serial="Q-1")] == [waits]
+
+
 # Health and keys
 
 
@@ -386,6 +424,8 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "bank": "b",
         "job": "j",
         "version": 1,
+        "a": 1,
+        "b": 1,
         "sha256": "s",
         "inspection": "i",
         "key": "k",

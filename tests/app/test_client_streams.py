@@ -282,3 +282,37 @@ def test_patience_ends_when_it_was_said_to() -> None:
     late = pytest.raises(WaitedTooLong, match="stage coreset, 1 of 4")
     with answering([events(JOB), as_json(JOB)]) as (_, client), late:
         client.wait_for_job("j1", seconds=0)
+
+
+# Comparisons
+
+
+def line(done: int, total: int = 2) -> bytes:
+    """One compared inspection."""
+    inspection = {"id": f"i{done}", "version": 1, "serial": None, "name": None, "verdict": None}
+    side = {"score": 2.5, "decision": "reject"}
+    pair = {"done": done, "total": total, "inspection": inspection, "a": side, "b": side, "flipped": False}
+    return json.dumps({**pair, "problem": None}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (line(1), "broke off"),
+        (line(1) + line(2)[:-5], "broke off"),
+        (b"<html>\n", "a line that is none"),
+        (b"x" * 70_000, "without end"),
+    ],
+)
+def test_a_comparison_that_breaks_off_or_is_none_is_no_answer(body: bytes, said: str) -> None:
+    with (
+        answering([reply(200, body, "application/jsonl")]) as (_, client),
+        pytest.raises(UnexpectedAnswer, match=said),
+    ):
+        client.compare_versions("caps", 1, 2)
+
+
+def test_a_comparison_of_nothing_is_an_empty_one() -> None:
+    with answering([reply(200, b"", "application/jsonl"), reply(200, line(1) + line(2))]) as (_, client):
+        assert client.compare_versions("caps", 1, 2) == []
+        assert [pair.done for pair in client.compare_versions("caps", 1, 2)] == [1, 2]

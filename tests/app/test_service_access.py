@@ -18,7 +18,7 @@ from app.store.schema import Role
 ROLES: tuple[Role, ...] = ("read", "inspect", "admin")
 OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_problem"}
 NEEDS: dict[Role, set[str]] = {
-    "inspect": {"inspect_image", "inspect_batch", "review_inspection"},
+    "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions"},
     "admin": {
         "create_bank", "update_bank", "delete_bank", "upload_images", "delete_image", "start_build", "cancel_job",
         "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys", "create_key",

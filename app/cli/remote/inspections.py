@@ -16,7 +16,7 @@ from app.cli.console import plain, print_json, say, stdout
 from app.cli.remote.group import client_of, commands
 from app.cli.remote.inspecting import row_of
 from app.client.inspections import Which
-from app.schemas.inspections import Decision, Verdict
+from app.schemas.inspections import Decision, Finding
 
 inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger of inspections.")
 commands.add_typer(inspections, name="inspections")
@@ -88,7 +88,9 @@ def export(
 def review(
     ctx: typer.Context,
     inspection: Inspected,
-    verdict: Annotated[Verdict, typer.Argument(help="confirmed_defect, false_alarm or missed_defect.")],
+    verdict: Annotated[
+        Finding, typer.Argument(help="confirmed_defect, false_alarm, missed_defect, or withdrawn.")
+    ],
     note: Annotated[str, typer.Option("--note", help="Anything that helps the next reader.")] = "",
     teach: Annotated[
         bool,

@@ -1,4 +1,4 @@
-"""``nominal remote versions``: list, activate, roll back, download, import."""
+"""``nominal remote versions``: list, look into, compare, activate, roll back, download, import."""
 
 from __future__ import annotations
 
@@ -38,6 +38,44 @@ def list_(ctx: typer.Context, bank: Bank, json_output: o.Json = False) -> None:
             f"{v.created_at:%Y-%m-%d %H:%M}",
         )
     stdout.print(table)
+
+
+@versions.command()
+def calibration(ctx: typer.Context, bank: Bank, version: Number, json_output: o.Json = False) -> None:
+    """What a version promises, and the nominal images that look least nominal."""
+    found = client_of(ctx).get_calibration(bank, version)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    say(found.promise.text if found.promise else found.reason or f"{found.images} nominal images")
+    table = Table("score", "hardest nominal image", "in the set", box=None)
+    for image in found.hardest:
+        table.add_row(f"{image.score:.3f}", plain(image.name), "yes" if image.present else "no")
+    stdout.print(table)
+
+
+@versions.command()
+def compare(
+    ctx: typer.Context,
+    bank: Bank,
+    a: Number,
+    b: Number,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="Inspections at most.")] = 100,
+    json_output: o.Json = False,
+) -> None:
+    """Run two versions over kept images of past inspections; show what they decide differently."""
+    pairs = client_of(ctx).compare_versions(bank, a, b, limit=limit)
+    if json_output:
+        print_json({"pairs": [pair.model_dump(mode="json") for pair in pairs]})
+        return
+    table = Table("inspection", "verdict", f"version {a}", f"version {b}", box=None)
+    for pair in pairs:
+        if pair.flipped and pair.a and pair.b:
+            sides = [f"{side.score:.3f} {side.decision}" for side in (pair.a, pair.b)]
+            table.add_row(pair.inspection.id, pair.inspection.verdict or "-", *sides)
+    say(f"{table.row_count} of {len(pairs)} inspections are decided differently")
+    if table.row_count:
+        stdout.print(table)
 
 
 @versions.command()

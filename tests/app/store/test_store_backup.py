@@ -31,7 +31,7 @@ def filled(
     """At least one row in every table."""
     for data in (b"a", b"b", "ä".encode()):
         add_image(bank, data, name=data.decode())
-    store.banks.update(bank, actor="cli", reject_threshold=1 / 3)
+    store.banks.update(bank, actor="cli", reject_threshold=1 / 3, note="'glare', seit März")
     store.jobs.create(bank, request={}, actor="cli", idempotency=Idempotency("s", "k", "0" * 64))
     claimed = store.leases.claim("w1")
     assert claimed is not None
@@ -43,6 +43,7 @@ def filled(
     seen = make_inspection(image_sha256=put(b"defect"), regions=[{"x": 1}], nearest=None)
     store.inspections.add([seen, make_inspection(score=0.1 + 0.2)])
     store.reviews.add(seen.id, "missed_defect", actor="k1", note="line\nbreak")
+    store.reviews.add(seen.id, "withdrawn", actor="k1")
     store.keys.create("line 1", "admin", actor="cli")
     put(b"loose")
     return store
@@ -70,6 +71,7 @@ def test_a_restored_store_backs_up_to_the_same_rows_and_blobs(
         for sha256 in manifest["blobs"]:
             assert other.blobs.read(sha256) == filled.blobs.read(sha256)
         assert other.inspections.page().items[0].score == 0.1 + 0.2
+        assert other.banks.threshold_changes("screws")[0].note == "'glare', seit März"
         assert other.jobs.page(state="running").items[0].owner == "w1"
         other.close()
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, inspect
+from sqlalchemy import CheckConstraint, insert, inspect, update
+from sqlalchemy.exc import IntegrityError
 
 from app.settings import Settings
 from app.store import migrate
 from app.store.errors import DatabaseUnavailable, DatabaseUnsupported, NewerDatabase
-from app.store.schema import Base
-from app.store.store import Store, open_database
+from app.store.ids import new_id
+from app.store.schema import Bank, Base, Inspection, Review, ThresholdChange
+from app.store.store import Store, open_database, open_store
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(store: Store) -> None:
@@ -48,6 +52,34 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     migrate.upgrade(store.database)
     with store.database.read() as session:
         assert migrate.current(session.connection()) == migrate.head()
+
+
+def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
+    settings: Settings, make_inspection: Callable[..., Inspection]
+) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    database = open_database(settings)
+    migrate.upgrade(database, "0001")
+    seen, now = make_inspection(), datetime(2026, 1, 1, tzinfo=UTC)
+    bank = {"title": "Screws", "config": {}, "created_at": now, "updated_at": now, "pinned": False}
+    change = {"id": new_id(), "bank": "screws", "reject_threshold": 3.0, "actor": "cli", "created_at": now}
+    review = {"inspection_id": seen.id, "revision": 1, "verdict": "false_alarm", "note": "", "actor": "cli"}
+    with database.write() as session:
+        session.add(seen)
+        session.execute(insert(Bank.__table__), [bank | {"id": "screws", "last_version": 0, "revision": 1}])
+        session.execute(insert(ThresholdChange.__table__), [change])
+        session.execute(insert(Review.__table__), [review | {"created_at": now}])
+    database.close()
+    with open_store(settings) as store:
+        kept = store.banks.threshold_changes("screws")
+        assert [(each.reject_threshold, each.note) for each in kept] == [(3.0, None)]
+        assert [each.verdict for each in store.reviews.all(seen.id)] == ["false_alarm"]
+        store.banks.update("screws", actor="cli", reject_threshold=4.0, note="glare")
+        assert store.banks.threshold_changes("screws")[0].note == "glare"
+        store.reviews.add(seen.id, "withdrawn", actor="cli")
+        assert store.inspections.get(seen.id).verdict is None
+        with pytest.raises(IntegrityError), store.database.write() as session:
+            session.execute(update(Review.__table__).values(verdict="guess"))
 
 
 def open_and_close(settings: Settings) -> None:
