@@ -94,16 +94,20 @@ class View:
         wants_event = bool(inspect.signature(function).parameters)
 
         async def handled(event: Any = None) -> None:
-            await self.attempt(lambda: function(event) if wants_event else function(), role)
+            async def called() -> None:
+                given = function(event) if wants_event else function()
+                if inspect.isawaitable(given):
+                    await given
+
+            await self.attempt(called, role)
 
         return handled
 
-    async def attempt(self, function: Callable[[], Awaitable[V] | V], role: Role = "read") -> V | None:
+    async def attempt(self, function: Callable[[], Awaitable[V]], role: Role = "read") -> V | None:
         """What ``function`` gives for one who still holds the role; None once an error was said."""
         try:
             await self.admit(role)
-            given = function()
-            return await given if inspect.isawaitable(given) else given
+            return await function()
         except (KeyRefused, ForeignOrigin):
             self.leave()
         except SHOWN as error:

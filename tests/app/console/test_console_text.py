@@ -36,7 +36,9 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         shown = [*node.args[: 1 if name != "empty_state" else 3]] if name in SHOWING else []
-        if name in ("icon_button", "primary", "secondary", "danger", "confirm", "page"):
+        if name == "icon_button":
+            shown = [*node.args[2:3]]
+        if name in ("primary", "secondary", "danger", "confirm", "page"):
             shown = [*node.args[1:4]]
         if name == "empty_state":
             shown = [*node.args[1:3]]
