@@ -42,5 +42,10 @@ class Backbones:
 def open_backbone(settings: Settings) -> Backbone:
     """The backbone the settings name. Raises ModelError."""
     return load_backbone(
-        settings.backbone, settings.weights, settings.allow_fetch, settings.runtime, settings.threads
+        settings.backbone,
+        settings.weights,
+        settings.allow_fetch,
+        settings.runtime,
+        settings.threads,
+        settings.precision,
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.checkpoint import Weights
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.fold import fold_batch_norms
+from models.quantise import ranges_of
 from models.runtime import Runtime, open_runtime
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
 from models.weights import Found, find_weights
@@ -42,7 +43,7 @@ class Backbone:
 
     @property
     def precision(self) -> str:
-        """float32 or bfloat16."""
+        """float32, bfloat16 or int8."""
         return self.engine.precision
 
     def __call__(self, batch: Tensor) -> list[Float32[Tensor, "b _ _ _"]]:
@@ -91,7 +92,8 @@ def load_backbone(
     notice = notice or _unpublished(spec, found)
     if notice is not None:
         log.warning(notice)
-    engine = open_runtime(load_module(spec, found.weights), runtime, precision, threads)
+    ranges = ranges_of(spec.name, found.weights.digest)
+    engine = open_runtime(load_module(spec, found.weights), runtime, precision, threads, ranges)
     return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine)
 
 

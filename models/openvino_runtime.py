@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, where it is installed; its bfloat16 is the fast path on processors that have it."""
+"""OpenVINO on the CPU, where it is installed; its bfloat16 and int8 are the fast paths where the processor has them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+from models.processor import INTEGER_PRODUCTS, features
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not in integers
 _SIZES_KEPT = 8  # one compiled network for each input size in use
 
 
@@ -65,12 +67,14 @@ class OpenVinoRuntime:
 
     @staticmethod
     def missing(precision: str) -> str | None:
-        """The package, or the processor's bfloat16, where either is not there."""
+        """The package, or the processor's bfloat16 or integer products, where either is not there."""
         if find_spec("openvino") is None:
             return "no package openvino"
         abilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in abilities:
             return f"a processor with {', '.join(abilities)} alone"
+        if precision == "int8" and not features() & INTEGER_PRODUCTS:
+            return f"a processor without {', '.join(sorted(INTEGER_PRODUCTS))}"
         return None
 
 

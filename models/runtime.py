@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
 from models.openvino_runtime import OpenVinoRuntime
+from models.quantise import Ranges, quantise
 from models.torch_runtime import TorchCpuRuntime, TorchCudaRuntime
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 @runtime_checkable
@@ -43,8 +44,12 @@ RUNTIMES: dict[str, RuntimeKind] = {
 }
 
 
-def open_runtime(module: nn.Module, runtime: str, precision: str, threads: int | None) -> Runtime:
-    """Hand a folded module in eval mode to the runtime of that name. Raises RuntimeUnavailable.
+def open_runtime(
+    module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
+) -> Runtime:
+    """Hand a folded module in eval mode to the runtime of that name; int8 needs the module's ranges.
+
+    Raises RuntimeUnavailable.
 
     ``auto`` is OpenVINO where it is installed and has the precision, else torch on the CPU: in float32 both gave
     the same features, OpenVINO in less time.
@@ -65,4 +70,12 @@ def open_runtime(module: nn.Module, runtime: str, precision: str, threads: int |
             received=missing,
             remedy="Use the runtime torch in float32, which is always there.",
         )
+    if precision == "int8":
+        if ranges is None:
+            raise RuntimeUnavailable(
+                requirement="int8 needs ranges that were measured for the backbone and its weights",
+                received="none",
+                remedy="Use resnet50 or efficientnet-lite2 with their published weights, or another precision.",
+            )
+        module = quantise(module, ranges)
     return kind(module, precision, threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}  # int8 is simulated
 
 
 class TorchCpuRuntime:
@@ -19,7 +19,7 @@ class TorchCpuRuntime:
         self.precision = precision
         self._dtype = _DTYPES[precision]
         self._module = _place(module, torch.device("cpu"), self._dtype)
-        if self._dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        if precision == "float32" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             _always_onednn(self._module)
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
@@ -29,7 +29,7 @@ class TorchCpuRuntime:
 
     @staticmethod
     def missing(precision: str) -> str | None:
-        """None: torch runs both precisions on every processor, bfloat16 slowly where it must be emulated."""
+        """None: torch runs each precision on every processor: bfloat16 slowly where it is emulated, int8 always so."""
         return None
 
 

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from models.backbone import load_backbone, load_module
 from models.errors import RuntimeUnavailable
-from models.runtime import RUNTIMES, Runtime, open_runtime
+from models.quantise import measure_ranges
+from models.runtime import PRECISIONS, RUNTIMES, Runtime, open_runtime
 from models.spec import EMBEDDED
 
-ALL = [(name, precision) for name in RUNTIMES for precision in ("float32", "bfloat16")]
+ALL = [(name, precision) for name in RUNTIMES for precision in PRECISIONS]
 # largest difference, relative to the largest value of a map
-TOLERANCE = {"float32": 1e-5, "bfloat16": 0.1}
+TOLERANCE = {"float32": 1e-5, "bfloat16": 0.1, "int8": 0.1}
 
 
 def images(b: int = 2, h: int = 64, w: int = 64) -> Tensor:
@@ -29,7 +30,8 @@ def opened(name: str, precision: str) -> Runtime:
     missing = RUNTIMES[name].missing(precision)
     if missing is not None:
         pytest.skip(f"this machine has {missing}")
-    return open_runtime(load_module(tiny_spec(), tiny_weights()), name, precision, None)
+    module = load_module(tiny_spec(), tiny_weights())
+    return open_runtime(module, name, precision, None, measure_ranges(module, [images()]))
 
 
 @pytest.mark.parametrize(("name", "precision"), ALL)
@@ -84,7 +86,7 @@ def test_openvino_is_used_without_its_telemetry() -> None:
 
 @pytest.mark.parametrize(
     ("name", "precision", "threads"),
-    [("abacus", "float32", None), ("torch", "int3", None), ("torch", "float32", 0)],
+    [("abacus", "float32", None), ("torch", "int4", None), ("torch", "float32", 0)],
 )
 def test_what_no_runtime_offers_is_refused_by_name(name: str, precision: str, threads: int | None) -> None:
     with pytest.raises(RuntimeUnavailable, match="torch, torch-cuda, openvino"):

@@ -1,0 +1,19 @@
+"""What the processor can do, as Linux tells it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+INTEGER_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""Any of them multiplies and sums eight-bit integers without overflow; older instructions saturate."""
+
+
+@functools.cache
+def features() -> frozenset[str]:
+    """The names of its features; none where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split() for line in lines if line.startswith("flags")), []))
