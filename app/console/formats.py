@@ -11,7 +11,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def percent(share: float) -> str:
     """A share as per cent with as many digits as it needs: 0.01 -> 1 %."""
-    return f"{share * 100:.3g} %"
+    return f"{share * 100:.3g}\N{NO-BREAK SPACE}%"
 
 
 def size(count: float) -> str:
@@ -19,7 +19,7 @@ def size(count: float) -> str:
     unit = 0
     while count >= 999.5 and unit < len(UNITS) - 1:
         count, unit = count / 1000, unit + 1
-    return f"{count:.3g} {UNITS[unit]}"
+    return f"{count:.3g}\N{NO-BREAK SPACE}{UNITS[unit]}"
 
 
 def score(value: float) -> str:

@@ -42,7 +42,7 @@ def _entry(view: View, page: Page) -> None:
         return
     with ui.element("a").classes("n-rail-item").props(f'href="{_target(view, page)}"') as link:
         _icon_and_name(page)
-        if page.path == view.page.path:
+        if view.page.path == page.path or (page.of_bank and view.page.path.startswith(page.path + "/")):
             link.props('aria-current="page"')
 
 

@@ -20,8 +20,8 @@ FILES = [path for path in sorted(ROOT.rglob("*.py")) if "text" not in path.relat
 SHOWING = {
     "label", "button", "notify", "input", "number", "select", "tooltip", "link", "checkbox", "switch", "textarea",
     "markdown", "html", "tab", "menu_item", "radio", "toggle", "badge", "chip", "expansion", "upload", "item_label",
-    "primary", "secondary", "danger", "icon_button", "empty_state", "page_header", "section", "figure", "dialog",
-    "confirm", "say", "complain", "set_text", "page",
+    "primary", "secondary", "danger", "icon_button", "histogram", "empty_state", "page_header", "section", "figure",
+    "dialog", "confirm", "say", "complain", "set_text", "page",
 }  # fmt: skip
 NAMED = {"text", "label", "placeholder", "title", "hint", "message", "suffix", "prefix", "caption"}
 NO_TEXT = {"icon", "color", "on_click", "value"}
