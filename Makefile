@@ -4,15 +4,17 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(TORCH_INDEX))
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset wheelhouse clean
+.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset \
+	wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(BIN)/python -m pip install --quiet -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision)
+	$(if $(NAMED_INDEX),$(BIN)/python -m pip install --quiet -c constraints.txt --index-url $(NAMED_INDEX) torch torchvision)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
 
@@ -58,6 +60,23 @@ bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 
 bench-search: setup  ## exact search against FAISS flat
 	$(BIN)/python -m bench.search
+
+PEERS := bench/.venvs/anomalib/.installed bench/.venvs/textbook/.installed
+
+bench-peers: setup $(PEERS)  ## speed, memory and accuracy beside anomalib and a textbook pipeline; README's table
+	$(BIN)/python -m bench.peers
+
+bench/.venvs/%/.installed: bench/peers/requirements-%.txt
+	$(PYTHON) -m venv bench/.venvs/$*
+	$(if $(NAMED_INDEX),bench/.venvs/$*/bin/python -m pip install --quiet -c $< --index-url $(NAMED_INDEX) torch torchvision)
+	bench/.venvs/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-latency: setup  ## the stages of one image in process and over HTTP; a table of docs/performance.md
+	$(BIN)/python -m bench.latency
+
+bench-build: setup  ## what a build costs an image, and its growth; a table of docs/performance.md
+	$(BIN)/python -m bench.build
 
 bench-load: setup  ## 64 clients for a minute on one bank, then inspections beside a build: latency, refusals, nothing lost
 	$(BIN)/python -m bench.load

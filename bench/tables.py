@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -28,13 +29,16 @@ def replace_section(name: str, content: str, file: Path = README) -> None:
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, memory, the features that matter here."""
+    """The machine in words: processor, cores, memory, the features that matter here and those of them it lacks."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.exists() else []
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
     fields = {key.strip(): value.strip() for key, value in fields.items()}
     flags = set(fields.get("flags", "").split())
-    features = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags]
+    present = " ".join(f for f in FEATURES if f in flags) or "no vector features known"
+    absent = " ".join(f for f in FEATURES if f not in flags)
     memory = psutil.virtual_memory().total / 2**30
     name = fields.get("model name", platform.processor() or platform.machine())
-    return f"{name}, {psutil.cpu_count()} cores, {memory:.0f} GB, {' '.join(features) or 'no vector features known'}"
+    return f"{name}, {psutil.cpu_count()} cores, {memory:.0f} GB, {present}" + f" (not {absent})" * bool(
+        absent
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,8 @@ from app.engine import Engine
 from bench import accuracy, alignment, coreset, demo, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
+
+PERFORMANCE = tables.README.parent / "docs" / "performance.md"
 
 
 def run(main, monkeypatch, *words: object) -> None:
@@ -93,7 +94,10 @@ def test_the_machine_is_named_in_one_line():
     assert re.fullmatch(r".+, \d+ cores, \d+ GB, .+", tables.machine())
 
 
-@pytest.mark.parametrize("name", ["accuracy"])
-def test_readme_has_the_markers_its_benches_write_between(name):
-    text = Path(tables.README).read_text()
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [(tables.README, "accuracy"), (tables.README, "peers"), (PERFORMANCE, "latency"), (PERFORMANCE, "build")],
+)
+def test_pages_have_the_markers_that_benches_write_between(page, name):
+    text = page.read_text(encoding="utf-8")
     assert text.index(f"<!-- {name}:start -->") < text.index(f"<!-- {name}:end -->")

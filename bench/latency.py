@@ -1,0 +1,219 @@
+"""Where does the time of one image go, in process and over HTTP? Real solar cells as 256-pixel PNG files.
+
+One bank serves both: ``nominal serve``, in a process of its own on loopback, builds it and this process loads it.
+Then each answers the same images one after another, in turns, without a map and with an overlay. In process every stage
+is timed; over HTTP the stages are those that the answer states, and what they leave of the time until the client has
+the answer is the framework's: body, queue, ledger (on disk before the answer) and JSON. It keeps the table of
+docs/performance.md. ``--toy`` runs once at 64 pixels and leaves the table alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from app.engine import Engine
+from app.images import decode_image, encode_png
+from app.overlay import overlay
+from app.threads import quiet_blas
+from bench.accuracy import RESNET50, ROOT
+from bench.datasets import elpv_split
+from bench.line import Machine, built_bank
+from bench.tables import machine, replace_section, table
+from core.bank import load_bank
+from core.calibration import decide
+from core.heatmap import heatmap
+from core.patches import patch_features
+from core.preprocess import frame, to_tensor
+from core.regions import regions
+from core.scoring import image_scores
+from models.backbone import load_backbone
+
+BANK, PAGE = "cells", ROOT / "docs" / "performance.md"
+STAGES = ("decode", "resize", "features", "search", "score", "map", "encode", "framework")
+ANSWERED = {
+    "decode": "decode",
+    "preprocess": "resize",
+    "features": "features",
+    "search": "search",
+    "map": "map",
+}
+WHOLE, PICTURE = "all, no map in the answer", "all, with overlay"
+MOST_ADDED = 3.0  # ms that HTTP may add at p50
+WARM_UP = 10
+
+Times = dict[str, list[float]]
+"""Milliseconds of each image, by stage."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("--images", type=int, default=100, help="different images, of each turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--toy", action="store_true", help="a few small images once; the table stays as it is"
+    )
+    options = parser.parse_args()
+    backbones = ["efficientnet-lite2"] + ["resnet50"] * (RESNET50.exists() and not options.toy)
+    size, nominal = (64, 12) if options.toy else (256, 100)
+    if options.toy:
+        options.images, options.rounds = 4, 1
+    split = elpv_split()
+    good = [png(path, size) for path in split.train[:nominal]]
+    tested = [
+        png(path, size) for path in (split.test_good + split.defective)[:: 5 if not options.toy else 50]
+    ]
+    columns: dict[str, Times] = {}
+    for backbone in backbones:
+        columns |= measured(backbone, good, tested[: options.images], size, options.rounds)
+    text = described(columns, backbones, size, options.rounds * min(options.images, len(tested)))
+    print(text)
+    if not options.toy:
+        replace_section("latency", text, PAGE)
+
+
+def png(path: Path, size: int) -> bytes:
+    """The image as an RGB PNG of ``size`` pixels a side."""
+    return encode_png(
+        np.array(Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+    )
+
+
+def measured(
+    backbone: str, good: list[bytes], tested: list[bytes], size: int, rounds: int
+) -> dict[str, Times]:
+    """Two columns of the table: one backbone in process and over HTTP."""
+    given = {"weights": RESNET50} if backbone == "resnet50" else {}
+    config = {"target_false_reject": 0.1, "input": {"size": size, "fit": "stretch", "crop": None}}
+    inside: Times = defaultdict(list)
+    outside: Times = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory(prefix="nominal-latency-") as folder,
+        Machine(Path(folder), backbone=backbone, **given) as server,
+    ):
+        with httpx.Client(base_url=server.url, timeout=600) as client:
+            version = built_bank(client, BANK, good, config)
+            bundle = client.get(f"/v1/banks/{BANK}/versions/{version}/bundle").raise_for_status().content
+        quiet_blas()
+        engine = Engine(load_backbone(backbone, given.get("weights"), allow_fetch=False), load_bank(bundle))
+        with connection(server.url) as posted:
+            for turn in range(rounds + 1):
+                images = tested if turn else tested[:WARM_UP]
+                here, there = (inside, outside) if turn else (defaultdict(list), defaultdict(list))
+                for data in images:
+                    in_process(engine, data, here)
+                for data in images:
+                    over_http(posted, data, there)
+    return {f"{backbone}, in process": inside, f"{backbone}, over HTTP": outside}
+
+
+def in_process(engine: Engine, data: bytes, times: Times) -> None:
+    """One image through every stage, timed apart; then once as a program would have it inspected."""
+    config, spec = engine.bank.config, engine.backbone.spec
+    marks = [time.perf_counter()]
+
+    def done(stage: str) -> None:
+        marks.append(time.perf_counter())
+        times[stage].append(1e3 * (marks[-1] - marks[-2]))
+
+    image = decode_image(data)
+    done("decode")
+    batch = to_tensor(image, config.input, spec.mean, spec.std)[None]
+    done("resize")
+    vectors, grid = patch_features(engine.backbone(batch), config.patch)
+    done("features")
+    distances, _ = engine.bank.index.search(vectors[0].numpy(), 1)
+    done("search")
+    decide(float(image_scores(distances.reshape(1, -1))[0]), engine.thresholds)
+    done("score")
+    heat = heatmap(distances.reshape(grid), frame(config.input, *image.shape[:2]), config.sigma)
+    found = regions(heat, engine.map_threshold)
+    done("map")
+    encode_png(overlay(image, heat, engine.map_threshold, found))
+    done("encode")
+    picture = times["encode"][-1]
+    whole = milliseconds(lambda: engine.inspect([decode_image(data)]))
+    times[WHOLE].append(whole)
+    times[PICTURE].append(whole + picture)
+
+
+def over_http(post: Callable[[bytes, str], tuple[float, bytes]], data: bytes, times: Times) -> None:
+    """One image without a map, its stages from the answer; then with an overlay."""
+    whole, body = post(data, "none")
+    stages = {
+        ANSWERED[name]: value for name, value in json.loads(body)["timings"].items() if name in ANSWERED
+    }
+    for stage, value in stages.items():
+        times[stage].append(value)
+    times["framework"].append(whole - sum(stages.values()))
+    times[WHOLE].append(whole)
+    times[PICTURE].append(post(data, "overlay")[0])
+
+
+@contextmanager
+def connection(url: str) -> Iterator[Callable[[bytes, str], tuple[float, bytes]]]:
+    """Posts an image over one connection kept open: (milliseconds until the answer is here, the answer)."""
+    where = urlsplit(url)
+    kept = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+
+    def post(data: bytes, picture: str) -> tuple[float, bytes]:
+        started = time.perf_counter()
+        kept.request(
+            "POST", f"/v1/banks/{BANK}/inspect?heatmap={picture}", data, {"Content-Type": "image/png"}
+        )
+        answer = kept.getresponse()
+        body = answer.read()
+        seconds = time.perf_counter() - started
+        if answer.status != 200:
+            raise SystemExit(f"the server must answer 200; it said {answer.status}: {body[:300]!r}")
+        return 1e3 * seconds, body
+
+    try:
+        yield post
+    finally:
+        kept.close()
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - started)
+
+
+def described(columns: dict[str, Times], backbones: list[str], size: int, count: int) -> str:
+    """The table and what HTTP adds, as markdown."""
+    rows = [
+        [stage, *(_cell(times.get(stage)) for times in columns.values())]
+        for stage in (*STAGES, WHOLE, PICTURE)
+    ]
+    lines = [table([f"{size}-pixel PNG, ms at p50 / p95 / p99", *columns], rows), ""]
+    for name in backbones:
+        inside, outside = columns[f"{name}, in process"][WHOLE], columns[f"{name}, over HTTP"][WHOLE]
+        added = float(np.median(outside) - np.median(inside))
+        verdict = "reached" if added <= MOST_ADDED else "NOT reached"
+        lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")
+    return "\n".join(
+        [*lines, "", f"{count} images a cell. Machine: {machine()}. Command: `make bench-latency`."]
+    )
+
+
+def _cell(times: list[float] | None) -> str:
+    if not times:
+        return "-"
+    return " / ".join(f"{value:.2f}" for value in np.percentile(times, (50, 95, 99)))
+
+
+if __name__ == "__main__":
+    main()

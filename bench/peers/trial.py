@@ -1,0 +1,139 @@
+"""Contenders in turns on the same images: build, one image at a time, many at a time, every test image."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from app.datasets import MvtecDataset
+from bench.peers.contenders import Contender
+from bench.peers.process import Process
+from core.evaluation import auroc
+
+T = TypeVar("T")
+WARM_UP = 5  # images before the clock counts
+
+
+@dataclass(frozen=True)
+class Images:
+    """What every contender sees. timed: the part of the test images that latency is measured on."""
+
+    name: str
+    train: list[Path]
+    test: list[Path]
+    defective: list[bool]
+    timed: list[Path]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often and with what. rounds: turns of every timing; batch: images at a time for throughput."""
+
+    size: int
+    threads: int
+    rounds: int
+    batch: int
+
+
+@dataclass
+class Result:
+    """What one contender did; lists hold one entry a run. p50s, p95s: ms an image; rates: images a second."""
+
+    images: int
+    builds: list[dict[str, float]] = field(default_factory=list)
+    p50s: list[float] = field(default_factory=list)
+    p95s: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    auroc: float = 0.0
+
+    @property
+    def build(self) -> float:
+        return statistics.median(run["build"] for run in self.builds)
+
+    @property
+    def coreset(self) -> float:
+        return statistics.median(run["coreset"] for run in self.builds)
+
+    @property
+    def peak_mb(self) -> float:
+        """Of the first build: a later one may start from what the first left."""
+        return self.builds[0]["peak_mb"]
+
+    @property
+    def p50(self) -> float:
+        return statistics.median(self.p50s)
+
+    @property
+    def p95(self) -> float:
+        return statistics.median(self.p95s)
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+
+def read_images(dataset: Path, train: int | None, test: int | None, timed: int) -> Images:
+    """Evenly spaced parts of a dataset in MVTec form; None for all."""
+    found = MvtecDataset(dataset)
+    tests = _spread(found.test_images(), test)
+    paths = [image.path for image in tests]
+    nominal = _spread(found.train_images(), train)
+    return Images(dataset.name, nominal, paths, [image.defective for image in tests], _spread(paths, timed))
+
+
+def compare(contenders: Sequence[Contender], images: Images, effort: Effort, logs: Path) -> dict[str, Result]:
+    """Every contender's result by its name. One works at a time; the turns change after each run."""
+    results = {contender.name: Result(len(images.train)) for contender in contenders}
+    with ExitStack() as stack:
+        processes: list[tuple[Contender, Process]] = []
+        for number, contender in enumerate(contenders):
+            process = Process(contender.command(effort.size), effort.threads, logs / f"{number}.log")
+            processes.append((contender, stack.enter_context(process)))
+
+        def turns(what: str, rounds: int, work: Callable[[Process, Result], None]) -> None:
+            for turn in range(rounds):
+                for contender, process in processes:
+                    if what != "build" or turn < contender.builds:
+                        print(f"{what} {turn + 1}: {contender.name} ...", file=sys.stderr, flush=True)
+                        work(process, results[contender.name])
+
+        turns("build", max(c.builds for c in contenders), lambda p, r: _build(p, r, images))
+        turns("latency", effort.rounds, lambda p, r: _latency(p, r, images))
+        turns("throughput", effort.rounds, lambda p, r: _throughput(p, r, images, effort.batch))
+        turns("score", 1, lambda p, r: _score(p, r, images))
+    return results
+
+
+def _build(process: Process, result: Result, images: Images) -> None:
+    result.builds.append(process.ask("build", images.train))
+
+
+def _latency(process: Process, result: Result, images: Images) -> None:
+    process.ask("latency", images.timed[:WARM_UP])
+    seconds = process.ask("latency", images.timed)
+    result.p50s.append(float(1e3 * np.percentile(seconds, 50)))
+    result.p95s.append(float(1e3 * np.percentile(seconds, 95)))
+
+
+def _throughput(process: Process, result: Result, images: Images, batch: int) -> None:
+    process.ask("throughput", images.timed[:batch], batch=batch)
+    whole = images.timed[: max(1, len(images.timed) // batch) * batch]
+    result.rates.append(len(whole) / process.ask("throughput", whole, batch=batch))
+
+
+def _score(process: Process, result: Result, images: Images) -> None:
+    scores = process.ask("score", images.test)
+    result.auroc = auroc(np.asarray(scores, np.float32), np.asarray(images.defective))
+
+
+def _spread(items: list[T], count: int | None) -> list[T]:
+    if count is None or count >= len(items):
+        return items
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
