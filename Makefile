@@ -8,7 +8,7 @@ NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDE
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
 .PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset \
-	wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build chaos
+	wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -57,6 +57,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 	$(BIN)/python -m bench.alignment
+
+bench-gpu: setup  ## build, coreset, search and latency on a CUDA device against the CPU
+	$(BIN)/python -m bench.gpu
 
 bench-search: setup  ## exact search against FAISS flat
 	$(BIN)/python -m bench.search

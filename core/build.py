@@ -24,7 +24,7 @@ from core.errors import Cancelled, TooFewImages
 from core.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.feature_stream import FeatureStream
 from core.heatmap import heatmap, peak
-from core.index import Index
+from core.index import Index, as_queries
 from core.merge_reduce import StreamedCoreset
 from core.parts import run_parts
 from core.patches import Patches
@@ -92,13 +92,14 @@ class Build:
         stream = FeatureStream(
             self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
         )
-        plan = self._plan(stream.patches(first[1]), expected)
+        one = stream.patches(first[1])
+        plan = self._plan(one, expected)
         with PatchStore(sum(self._backbone.channels), plan.store_bytes, self._limits.directory) as store:
             with closing(stream.batches(itertools.chain([first], arriving))) as batches:
-                coreset = self._read(batches, store, plan)
+                coreset = self._read(batches, store, plan, one.vectors.device)
             if store.images < 2:
                 raise _too_few(store.images)
-            return self._assemble(store, coreset, stream)
+            return self._assemble(store, coreset, stream, one.vectors.device)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -110,13 +111,16 @@ class Build:
         self._say(f"{plan}.")
         return plan
 
-    def _read(self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate) -> Coreset:
+    def _read(
+        self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
+    ) -> Coreset:
         """Stream the features into the store, their projections into the coreset, then pick."""
         generator = torch.Generator().manual_seed(self._config.seed)
         width = _searched(store.dimension, self._config.projection)
         projection = random_projection(store.dimension, width, generator)
         budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
-        stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled)
+        projection = projection if projection is None else projection.to(device)
+        stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
         for vectors, grid in batches:
             for image in vectors:  # (p, d)
                 store.append(image, store.images, grid)
@@ -126,13 +130,15 @@ class Build:
         kept = kept_vectors(store.count, self._config.coreset_ratio, self._config.max_bank_vectors)
         return stream.finish(kept, lambda done, total: self._progress("coreset", done, total))
 
-    def _assemble(self, store: PatchStore, coreset: Coreset, read: FeatureStream) -> Bank:
+    def _assemble(
+        self, store: PatchStore, coreset: Coreset, read: FeatureStream, device: torch.device
+    ) -> Bank:
         self._progress("index", 0, 1)
         kept = coreset.indices
         index = Index.build(store.rows(kept), self._config.index, self._config.seed, self._held(store, kept))
         self._progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in store.locate(kept))
-        scores, peaks = self._calibrate(store, index, image, read.frames)
+        scores, peaks = self._calibrate(store, index, image, read.frames, device)
         bank = Bank(
             config=self._config,
             backbone=self._backbone,
@@ -155,7 +161,12 @@ class Build:
         return store.rows(np.setdiff1d(rng.choice(store.count, min(HELD, store.count), replace=False), kept))
 
     def _calibrate(
-        self, store: PatchStore, index: Index, image: np.ndarray, frames: Sequence[Frame]
+        self,
+        store: PatchStore,
+        index: Index,
+        image: np.ndarray,
+        frames: Sequence[Frame],
+        device: torch.device,
     ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
         """Each nominal image's score and map peak against the bank without what that image gave to it."""
 
@@ -163,7 +174,8 @@ class Build:
             own = np.flatnonzero(image == i)
             if len(own) == index.size:
                 own = _unshared(index, store.image_vectors((i + 1) % store.images))
-            score, distances = leave_one_out(store.image_vectors(i), own, index, self._config)
+            vectors = as_queries(torch.from_numpy(store.image_vectors(i)).to(device))
+            score, distances = leave_one_out(vectors, own, index, self._config)
             place = _as_input(frames[i])
             heat = heatmap(distances.reshape(store.grid(i)), place, self._config.sigma, self._offset)
             return score, peak(heat).value
@@ -189,7 +201,9 @@ def _projected(
     vectors: Float32[Tensor, "b p d"], projection: Float32[Tensor, "d k"] | None
 ) -> Iterable[Float32[Tensor, "p _"]]:
     """Each image's points; on one thread each, so that their bits do not depend on the threads there are."""
-    return vectors if projection is None else run_parts(lambda image: image @ projection, vectors)
+    if projection is None or vectors.device.type != "cpu":
+        return vectors if projection is None else vectors @ projection
+    return run_parts(lambda image: image @ projection, vectors)
 
 
 def _searched(d: int, k: int) -> int:

@@ -19,16 +19,20 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.centres import Centres, squares
+from core.device_coreset import farthest_first
 from core.errors import Cancelled, ConfigError, ShapeError
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)``"""
+
+HOST = "cpu"  # the device whose memory needs the lazy form
 
 _BLOCK = 2048  # points of the first pass at a time
 _ACTIVE = 16384  # points kept up to date at a time
 _SURVIVORS = 512  # points that picks are made among at a time
 _FARTHEST = 1e36  # squared distance; sums of a few fit in float32
 _ORIGIN = 4096  # points whose mean is the origin of products
+_LONGEST = 1e16  # coordinate on a device: squares of thousands of differences sum up to less than _FARTHEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +75,14 @@ def greedy_coreset(
     """Pick up to ``count`` points, each the farthest from those before it; the generator gives the first.
 
     Stops early, with a covering radius of 0, where there are fewer distinct points. ``cancelled`` is asked
-    many times a second. Raises Cancelled, ShapeError for no points or values that are not finite,
-    ConfigError for a count below 1.
+    many times a second. Points on another device than the CPU are searched there. Raises Cancelled, ShapeError
+    for no points or values that are not finite, ConfigError for a count below 1.
     """
     _check(points, count)
     report = progress or (lambda done, total: None)
     start = int(torch.randint(len(points), (1,), generator=generator))
+    if points.device.type != HOST:
+        return on_device(points, min(count, len(points)), start, report, cancelled or (lambda: False))
     search = _Search(points.cpu().numpy(), min(count, len(points)), start, cancelled or (lambda: False))
     farthest = search.next_farthest()
     while farthest > 0 and len(search.picks) < search.count:
@@ -87,6 +93,24 @@ def greedy_coreset(
     radius = math.sqrt(farthest)
     radii = np.sqrt(np.asarray(search.squared_radii, np.float32))
     return Coreset(np.asarray(search.picks, np.int64), radii, radius, radius, len(points))
+
+
+def on_device(
+    points: Float32[Tensor, "n k"], count: int, start: int, report: Progress, cancelled: Callable[[], bool]
+) -> Coreset:
+    """The coreset whose first pick is ``start``, by ``core.device_coreset``, on the points' device."""
+    if not bool((points.abs() < _LONGEST).all()):
+        raise _not_finite(f"less than {_LONGEST:.0e}", "some that are not")
+
+    def between(done: int) -> None:
+        report(done, count)
+        if cancelled():
+            raise _cancelled(done, count)
+
+    picks, squared, farthest = farthest_first(points, count, start, between)
+    report(count, count)
+    radius = math.sqrt(farthest)
+    return Coreset(picks.cpu().numpy(), squared.sqrt().cpu().numpy(), radius, radius, len(points))
 
 
 class _Search:
@@ -144,20 +168,12 @@ class _Search:
                 self._check_cancelled()
         far = np.count_nonzero(~(found < _FARTHEST))  # NaN too
         if far:
-            raise ShapeError(
-                requirement=f"points of a coreset must be finite and less than {_FARTHEST**0.5:.0e} apart",
-                received=f"{far} of {len(found)} that are not",
-                remedy="look for NaN or huge values in the weights and images",
-            )
+            raise _not_finite(f"less than {_FARTHEST**0.5:.0e} apart", f"{far} of {len(found)} that are not")
         return found
 
     def _check_cancelled(self) -> None:
         if self._cancelled():
-            raise Cancelled(
-                requirement="choosing the coreset must run to its end",
-                received=f"a request to stop after {len(self.picks)} of {self.count} picks",
-                remedy="start the build again when it is wanted",
-            )
+            raise _cancelled(len(self.picks), self.count)
 
 
 def _pick_within(
@@ -187,6 +203,22 @@ def _largest(values: Float32[np.ndarray, " n"], size: int) -> tuple[Int64[np.nda
         return np.arange(len(values)), np.float32(0)
     order = np.argpartition(values, split - 1)
     return order[split:], values[order[split - 1]]
+
+
+def _not_finite(bound: str, received: str) -> ShapeError:
+    return ShapeError(
+        requirement=f"points of a coreset must be finite and {bound}",
+        received=received,
+        remedy="look for NaN or huge values in the weights and images",
+    )
+
+
+def _cancelled(done: int, count: int) -> Cancelled:
+    return Cancelled(
+        requirement="choosing the coreset must run to its end",
+        received=f"a request to stop after {done} of {count} picks",
+        remedy="start the build again when it is wanted",
+    )
 
 
 def _check(points: Tensor, count: int) -> None:

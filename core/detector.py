@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from core.bank import Bank
 from core.calibration import Thresholds, conformal_threshold
 from core.config import DetectorConfig
 from core.errors import BankMismatch
-from core.index import Index
+from core.index import Index, Queries, as_queries
 from core.patches import patch_features
 from core.preprocess import to_tensor
 from core.scoring import image_scores, reweighted_scores
@@ -53,16 +54,16 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     vectors, grid = patch_features(extract(batch), bank.config.patch)
     featured = time.perf_counter()
     b, p, d = vectors.shape
-    flat = vectors.numpy().reshape(b * p, d)
+    flat = as_queries(vectors.reshape(b * p, d))
     distances, ids = (found.reshape(b, p) for found in bank.index.search(flat, 1))
     scores = image_scores(distances)
     if bank.config.reweight:
-        scores = _reweighted(scores, flat.reshape(b, p, d), distances, ids, bank.index, bank.config)
+        scores = _reweighted(scores, flat, distances, ids, bank.index, bank.config)
     return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
 
 
 def leave_one_out(
-    vectors: Float32[np.ndarray, "p d"], own: Int64[np.ndarray, " e"], index: Index, config: DetectorConfig
+    vectors: Queries, own: Int64[np.ndarray, " e"], index: Index, config: DetectorConfig
 ) -> tuple[float, Float32[np.ndarray, " p"]]:
     """Score one nominal image's patches against a bank without ``own``, the bank rows that image gave.
 
@@ -71,13 +72,13 @@ def leave_one_out(
     distances, ids = index.nearest_excluding(vectors, own)
     scores = image_scores(distances[None])
     if config.reweight:
-        scores = _reweighted(scores, vectors[None], distances[None], ids[None], index, config, own)
+        scores = _reweighted(scores, vectors, distances[None], ids[None], index, config, own)
     return float(scores[0]), distances
 
 
 def _reweighted(
     scores: Float32[np.ndarray, " b"],
-    vectors: Float32[np.ndarray, "b p d"],
+    vectors: Queries,  # (b * p, d)
     distances: Float32[np.ndarray, "b p"],
     ids: Int64[np.ndarray, "b p"],
     index: Index,
@@ -86,9 +87,13 @@ def _reweighted(
 ) -> Float32[np.ndarray, " b"]:
     rows = np.arange(len(scores))
     worst = distances.argmax(axis=1)  # (b,)
+    places = rows * distances.shape[1] + worst
+    farthest = (
+        vectors[torch.from_numpy(places)].cpu().numpy() if isinstance(vectors, Tensor) else vectors[places]
+    )
     return reweighted_scores(
         scores,
-        vectors[rows, worst],
+        farthest,
         ids[rows, worst],
         index.vectors,
         index.search,

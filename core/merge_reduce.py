@@ -42,8 +42,12 @@ class StreamedCoreset:
         budget_bytes: int,
         generator: torch.Generator,
         cancelled: Callable[[], bool] | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        """Raises MemoryBudgetError where the budget cannot hold four coresets of ``count`` points."""
+        """device: where points are kept and searched, the CPU by default.
+
+        Raises MemoryBudgetError where the budget cannot hold four coresets of ``count`` points.
+        """
         self._count = count
         self._generator = generator
         self._cancelled = cancelled
@@ -55,7 +59,9 @@ class StreamedCoreset:
                 received=f"a budget of {budget_bytes / 1e6:,.0f} MB",
                 remedy="raise the budget or lower the number of bank vectors",
             )
-        self._points = torch.empty(capacity, dimension)  # pages are taken as they are filled
+        self._points = torch.empty(
+            capacity, dimension, device=device
+        )  # a CPU's pages are taken as they are filled
         self._ids = np.empty(capacity, np.int64)
         self._kept = 0  # rows in front that are coresets of earlier blocks
         self._used = 0
@@ -109,7 +115,7 @@ class StreamedCoreset:
         coreset = self._greedy(slice(first, self._used), self._count)
         chosen = np.sort(coreset.indices) + first
         self._kept = self._used = first + len(chosen)
-        self._points[first : self._used] = self._points.index_select(0, torch.from_numpy(chosen))
+        self._points[first : self._used] = self._points[torch.from_numpy(chosen)]
         self._ids[first : self._used] = self._ids[chosen]
         return coreset.covering_radius
 

@@ -43,13 +43,14 @@ class Backbone:
 
     @property
     def precision(self) -> str:
-        """float32, bfloat16 or int8."""
+        """float32, bfloat16, int8 or, on CUDA, float16."""
         return self.engine.precision
 
     def __call__(self, batch: Tensor) -> list[Float32[Tensor, "b _ _ _"]]:
         """Maps (b, c, h / stride, w / stride) in spec order of a float32 batch (b, 3, h, w).
 
-        The batch is RGB, normalised by the spec's mean and std; the maps are float32, contiguous, on the CPU.
+        The batch is RGB, normalised by the spec's mean and std; the maps are float32, contiguous, on the device
+        that computed them.
         Raises InputRefused.
         """
         side = max(self.spec.strides)

@@ -70,6 +70,8 @@ class OpenVinoRuntime:
         """The package, or the processor's bfloat16 or integer products, where either is not there."""
         if find_spec("openvino") is None:
             return "no package openvino"
+        if precision not in _HINTS:
+            return f"an OpenVINO runtime of {' and '.join(_HINTS)} alone"
         abilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in abilities:
             return f"a processor with {', '.join(abilities)} alone"

@@ -11,12 +11,12 @@ from models.openvino_runtime import OpenVinoRuntime
 from models.quantise import Ranges, quantise
 from models.torch_runtime import TorchCpuRuntime, TorchCudaRuntime
 
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 
 @runtime_checkable
 class Runtime(Protocol):
-    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, contiguous, on CPU.
+    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, contiguous, on its device.
 
     Safe to call from several threads.
     """

@@ -17,7 +17,7 @@ from app.service.service import Service
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
 from core.config import DetectorConfig
-from core.index import Index
+from core.index import Index, as_queries
 from core.patches import patch_features
 from core.preprocess import to_tensor
 from models.backbone import Backbone
@@ -58,8 +58,8 @@ def rehearse(backbone: Backbone) -> None:
     )
     x = to_tensor(image, config.input, spec.mean, spec.std)
     vectors, _ = patch_features(backbone(torch.stack([x])), config.patch)
-    flat = vectors[0].numpy()
-    Index.build(flat[:LEARNT].copy(), config.index, config.seed).search(flat, 1)
+    learnt = vectors[0, :LEARNT].cpu().numpy().copy()
+    Index.build(learnt, config.index, config.seed).search(as_queries(vectors[0]), 1)
 
 
 def all_banks(service: Service) -> list[Bank]:

@@ -87,21 +87,27 @@ class ExactSearch:
         k: int,
     ) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
         """Measure the pairs (row, id) and keep each row's k nearest; rows ascend, each at least k times."""
-        squared = measure(queries, rows, self.vectors, ids)
-        first = np.flatnonzero(np.diff(rows, prepend=-1))  # where each row's pairs begin
-        if k == 1:  # no sorting
-            least = np.minimum.reduceat(squared, first) if len(first) else squared
-            ties = np.flatnonzero(squared == np.repeat(least, np.diff(first, append=len(rows))))
-            best = ties[np.diff(rows[ties], prepend=-1) > 0]
-            return least[:, None], ids[best][:, None]
-        order = np.lexsort((ids, squared, rows))
-        kept = order[first[:, None] + np.arange(k)]
-        return squared[kept], ids[kept]
+        return nearest_of(rows, ids, measure(queries, rows, self.vectors, ids), k)
 
     def _slack(self, queries: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " n"]:
         """Bound on the rounding of a fast squared distance (dot products of d terms), and of a direct one."""
         rounding = (queries.shape[1] + 32) * float(np.finfo(np.float32).eps) / 2
         return np.asarray(rounding * np.square(norms(queries, "queries") + self._largest), np.float32)
+
+
+def nearest_of(
+    rows: Int64[np.ndarray, " c"], ids: Int64[np.ndarray, " c"], squared: Float32[np.ndarray, " c"], k: int
+) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
+    """Each row's k nearest of its measured pairs, ties by id; rows ascend, each at least k times."""
+    first = np.flatnonzero(np.diff(rows, prepend=-1))  # where each row's pairs begin
+    if k == 1:  # no sorting
+        least = np.minimum.reduceat(squared, first) if len(first) else squared
+        ties = np.flatnonzero(squared == np.repeat(least, np.diff(first, append=len(rows))))
+        best = ties[np.diff(rows[ties], prepend=-1) > 0]
+        return least[:, None], ids[best][:, None]
+    order = np.lexsort((ids, squared, rows))
+    kept = order[first[:, None] + np.arange(k)]
+    return squared[kept], ids[kept]
 
 
 def norms(vectors: Float32[np.ndarray, "n d"], name: str) -> Float32[np.ndarray, " n"]:

@@ -9,15 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
 
 from core.errors import SearchError, ShapeError
 from core.index.approximate import Arrays, Cells, Graph
 from core.index.config import IndexConfig
+from core.index.device import DeviceSearch
 from core.index.exact import ExactSearch
 
 _PROPOSERS: dict[str, type[Graph] | type[Cells]] = {"hnsw": Graph, "ivfpq": Cells}
 _SAMPLE = 512  # queries recall is measured on
+
+Queries = Float[np.ndarray, "n d"] | Float[Tensor, "n d"]
+"""Arrays are searched on the CPU, tensors on the device they lie on."""
+
+
+def as_queries(vectors: Float[Tensor, "n d"]) -> Queries:
+    """Vectors as their search takes them: an array where they lie on the CPU, which has the quicker one for it."""
+    return vectors.numpy() if vectors.device.type == "cpu" else vectors
 
 
 class Index:
@@ -28,6 +39,7 @@ class Index:
     ) -> None:
         self._exact = exact
         self._proposer = proposer
+        self._devices: dict[torch.device, DeviceSearch] = {}
         self.config = config
         self.recall = recall  # share of queries whose nearest is the exact nearest, in [0, 1]; 1 for flat
 
@@ -90,7 +102,7 @@ class Index:
         return {**self._proposer.arrays, "recall": np.array([self.recall], np.float64)}
 
     def search(
-        self, queries: Float[np.ndarray, "n d"], k: int = 1
+        self, queries: Queries, k: int = 1
     ) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
         """The k nearest bank vectors: distances (n, k) ascending, and ids (n, k) in [0, size).
 
@@ -109,7 +121,7 @@ class Index:
         return np.sqrt(squared), ids
 
     def nearest_excluding(
-        self, queries: Float[np.ndarray, "n d"], excluded: Int64[np.ndarray, " e"]
+        self, queries: Queries, excluded: Int64[np.ndarray, " e"]
     ) -> tuple[Float32[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
         """The nearest vector not named by ``excluded``: distances (n,) and ids (n,), exact whatever the kind.
 
@@ -130,14 +142,15 @@ class Index:
                 received=f"all {self.size} excluded",
                 remedy="build the bank from more images, or keep more vectors",
             )
-        squared, ids = self._exact.nearest(queries, 1, mask)
+        squared, ids = self._search_all(queries, 1, mask)
         return np.sqrt(squared[:, 0]), ids[:, 0]
 
     def _nearest(
-        self, queries: Float32[np.ndarray, "n d"], k: int
+        self, queries: Queries, k: int
     ) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
         if self._proposer is None or len(queries) == 0:
-            return self._exact.nearest(queries, k)
+            return self._search_all(queries, k)
+        queries = queries.cpu().numpy() if isinstance(queries, Tensor) else queries
         ids = self._proposer.propose(queries, k)  # (n, c)
         lacking = (ids >= 0).sum(axis=1) < k  # an approximate index may find fewer than it was asked for
         squared, found = np.empty((len(ids), k), np.float32), np.empty((len(ids), k), np.int64)
@@ -145,13 +158,24 @@ class Index:
         squared[~lacking], found[~lacking] = self._exact.measure(queries[~lacking], ids[~lacking], k)
         return squared, found
 
-    def _queries(self, queries: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+    def _search_all(
+        self, queries: Queries, k: int, excluded: Bool[np.ndarray, " m"] | None = None
+    ) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
+        if not isinstance(queries, Tensor):
+            return self._exact.nearest(queries, k, excluded)
+        if queries.device not in self._devices:
+            self._devices[queries.device] = DeviceSearch(self.vectors, queries.device)
+        return self._devices[queries.device].nearest(queries, k, excluded)
+
+    def _queries(self, queries: Queries) -> Queries:
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise SearchError(
                 requirement=f"queries must have shape (n, {self.dimension})",
-                received=str(queries.shape),
+                received=str(tuple(queries.shape)),
                 remedy="use the backbone and the patch settings the bank was built with",
             )
+        if isinstance(queries, Tensor):
+            return queries.float()
         return np.ascontiguousarray(queries, np.float32)
 
 
@@ -169,7 +193,7 @@ def _recall(index: Index, held: Float[np.ndarray, "n d"] | None, rng: np.random.
     """Recall@1 on a sample: the share whose nearest is as near as the exact one."""
     if held is not None and len(held):
         queries = index._queries(held[rng.permutation(len(held))[:_SAMPLE]])
-        return float(np.mean(index._nearest(queries, 1)[0] <= index._exact.nearest(queries, 1)[0]))
+        return float(np.mean(index._nearest(queries, 1)[0] <= index._search_all(queries, 1)[0]))
     if index.size == 1:
         return 1.0
     own = rng.permutation(index.size)[:_SAMPLE]

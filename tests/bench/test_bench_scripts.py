@@ -6,9 +6,10 @@ import re
 import sys
 
 import pytest
+import torch
 
 from app.engine import Engine
-from bench import accuracy, alignment, coreset, demo, tables
+from bench import accuracy, alignment, coreset, demo, gpu, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
 
@@ -53,6 +54,23 @@ def test_the_alignment_bench_draws_painted_squares_where_they_are(monkeypatch, c
     overlap = {float(row.split("|")[3]): float(row.split("|")[5]) for row in rows}
     assert set(overlap) == {-8.0, 0.0, 8.0}
     assert overlap[0.0] == max(overlap.values())
+
+
+def test_the_gpu_bench_says_what_it_ran_on_and_both_sides_agree(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as done:
+        run(gpu.main, monkeypatch, "--toy")
+    printed = capsys.readouterr().out
+    assert done.value.code == 0
+    assert len([line for line in printed.splitlines() if line.startswith("| ")]) == 4
+    assert torch.cuda.is_available() or "There is no CUDA device here." in printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_gpu_bench_stops_where_there_is_no_device(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as done:
+        run(gpu.main, monkeypatch)
+    assert done.value.code == 1
+    assert "There is no CUDA device here." in capsys.readouterr().out
 
 
 def test_the_accuracy_bench_prints_a_row_and_leaves_readme_alone(monkeypatch, capsys):

@@ -42,7 +42,9 @@ def test_runtime_agrees_with_torch_at_every_size_it_is_asked(name: str, precisio
         for got, want in zip(runtime(images(b, h, w)), random_backbone()(images(b, h, w)), strict=True):
             assert got.is_contiguous()
             assert got.dtype == torch.float32
-            torch.testing.assert_close(got, want, rtol=0, atol=TOLERANCE[precision] * float(want.abs().max()))
+            torch.testing.assert_close(
+                got.cpu(), want, rtol=0, atol=TOLERANCE[precision] * float(want.abs().max())
+            )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -52,7 +54,9 @@ def test_openvino_agrees_with_torch_on_the_embedded_backbone(precision: str, tmp
     batch = images(2, 64, 96)
     fast = load_backbone(EMBEDDED, runtime="openvino", precision=precision, threads=1)
     for got, want in zip(fast(batch), load_backbone(EMBEDDED)(batch), strict=True):
-        torch.testing.assert_close(got, want, rtol=0, atol=TOLERANCE[precision] * float(want.abs().max()))
+        torch.testing.assert_close(
+            got.cpu(), want, rtol=0, atol=TOLERANCE[precision] * float(want.abs().max())
+        )
 
 
 @pytest.mark.parametrize(("name", "precision"), ALL)
