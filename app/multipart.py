@@ -9,7 +9,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.errors import AppError
 from app.service.errors import MultipartInvalid, TooManyFiles
 
 MOST_FIELDS = 32
@@ -41,17 +40,25 @@ class Part(Generic[S]):
 
 
 class MultipartReader(Generic[S]):
-    """``feed`` it the body piece by piece, then ``close`` it; ``open_file`` makes the sink of each file."""
+    """``feed`` it the body piece by piece, then ``close`` it.
 
-    def __init__(self, content_type: str, open_file: Callable[[str], S], most_files: int) -> None:
+    ``open_file`` makes the sink of each file, and ``complete`` takes each part as soon as it has ended: however many
+    files one piece holds, one sink is open.
+    """
+
+    def __init__(
+        self,
+        content_type: str,
+        open_file: Callable[[str], S],
+        complete: Callable[[Part[S]], None],
+        most_files: int,
+    ) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
             raise invalid("a Content-Type without a boundary")
-        self._open_file, self._most_files = open_file, most_files
+        self._open_file, self._complete, self._most_files = open_file, complete, most_files
         self._files = self._fields = 0
         self._whole = False
-        self._error: AppError | None = None
-        self._complete: list[Part[S]] = []
         self._headers: dict[bytes, bytes] = {}
         self._name = self._text = b""
         self._part: Part[S] | None = None
@@ -60,33 +67,17 @@ class MultipartReader(Generic[S]):
         except FormParserError as error:
             raise invalid(str(error)) from None
 
-    def feed(self, chunk: bytes) -> list[Part[S]]:
-        """The parts that are complete with this chunk.
-
-        Raises ``MultipartInvalid``, ``TooManyFiles`` and what a sink raises; where parts were complete before that,
-        they are given first, and the next call raises.
-        """
-        self._raise()
+    def feed(self, chunk: bytes) -> None:
+        """Raises ``MultipartInvalid``, ``TooManyFiles``, and what a sink or ``complete`` raises."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            self._error = invalid(str(error))
-        except AppError as error:
-            self._error = error
-        complete, self._complete = self._complete, []
-        if not complete:
-            self._raise()
-        return complete
+            raise invalid(str(error)) from None
 
     def close(self) -> None:
-        """Raises ``MultipartInvalid`` unless the body came to its end, and what ``feed`` still owed."""
-        self._raise()
+        """Raises ``MultipartInvalid`` unless the body came to its end."""
         if not self._whole:
             raise invalid("one that ends before its last boundary")
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
 
     def _callbacks(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -138,7 +129,7 @@ class MultipartReader(Generic[S]):
 
     def _end(self) -> None:
         assert self._part is not None
-        self._complete.append(self._part)
+        self._complete(self._part)
 
     def _finish(self) -> None:
         self._whole = True

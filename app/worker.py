@@ -24,7 +24,7 @@ from app.backbones import Backbones
 from app.building import BuildTask, Warm
 from app.problems import problem_of
 from app.settings import Settings
-from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StoreError
+from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StorageFull, StoreError
 from app.store.leases import Lease
 from app.store.schema import Job
 from app.store.store import Store, open_store
@@ -32,7 +32,7 @@ from app.threads import quiet_blas
 from app.worker_line import ServerLine
 
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
-TRIES = 30  # seconds that a result waits for a busy database
+TRIES = 30  # seconds that a result waits for a busy database or a full disk
 
 V = TypeVar("V")
 log = logging.getLogger("app.worker")
@@ -144,11 +144,11 @@ class Worker:
 
 
 def insist(commit: Callable[[], V]) -> V:
-    """What ``commit`` returns, tried again while the database is busy or away."""
+    """What ``commit`` returns, tried again while the database is busy, away or out of space."""
     for _ in range(TRIES):
         try:
             return commit()
-        except (DatabaseBusy, DatabaseUnavailable) as error:
+        except (DatabaseBusy, DatabaseUnavailable, StorageFull) as error:
             log.warning("a build's end could not be written yet: %s", error)
             time.sleep(1)
     return commit()

@@ -67,13 +67,15 @@ async def read_form(request: Request, share: Pass, limits: ImageLimits, most_fil
     """Every file of a form in memory. Raises MediaTypeUnsupported, MultipartInvalid, TooManyFiles, QueueFull."""
     if not is_form(request):
         raise _unsupported(request, "multipart/form-data")
-    reader: MultipartReader[Held] = MultipartReader(
-        request.headers["content-type"], lambda name: Held(share, limits), most_files
-    )
     sent = Sent([], {})
+    reader: MultipartReader[Held] = MultipartReader(
+        request.headers["content-type"],
+        lambda name: Held(share, limits),
+        lambda part: _sort(part, sent),
+        most_files,
+    )
     async for chunk in request.stream():
-        for part in reader.feed(chunk):
-            _sort(part, sent)
+        reader.feed(chunk)
     reader.close()
     return sent
 

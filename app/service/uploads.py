@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from app.errors import AppError
-from app.multipart import MultipartReader
+from app.multipart import MultipartReader, Part
 from app.service.errors import UploadRefused
+from app.service.incoming import Incoming
 from app.service.service import Service
 from app.service.upload_files import Entry, Upload
 
@@ -57,17 +58,19 @@ class _Form:
 
     def __init__(self, upload: Upload, content_type: str) -> None:
         self._upload = upload
-        self._reader = MultipartReader(content_type, upload.open, upload.most_files)
+        self._reader = MultipartReader(content_type, upload.open, self._take, upload.most_files)
 
     def write(self, data: bytes) -> None:
-        for part in self._reader.feed(data):
-            if part.sink is not None:
-                self._upload.take(part.filename, part.sink)
+        self._reader.feed(data)
 
     def end(self, data: bytes) -> None:
         self.write(data)
         self._reader.close()
         self._upload.flush()
+
+    def _take(self, part: Part[Incoming]) -> None:
+        if part.sink is not None:
+            self._upload.take(part.filename, part.sink)
 
 
 class _Single:
