@@ -5,8 +5,9 @@ inspect one image after another for 60 s. A refused client waits as long as Retr
 latency and refusals, and exits with 1 unless every answer was 200, or 429 or 503 with a Retry-After; every
 acknowledged inspection is in the ledger; and the server's memory stays flat after warm-up.
 
-``--beside-build`` compares the latency of inspections alone with that beside a running build, which may double it.
-``--toy`` is short, with a queue so small that some are refused.
+``--beside-build`` compares the latency of inspections alone with that beside each long stage of a build, features and
+coreset, which may double it. ``--toy`` is short, with a queue so small that some are refused; too short to judge memory
+and latency, which it only prints.
 """
 
 from __future__ import annotations
@@ -14,46 +15,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import numpy as np
-import psutil
 
 from bench.line import Machine, built_bank, part, upload
+from bench.load_clients import BANK, Load, drive
 
-BANK = "line"
 NOMINAL, TOY_NOMINAL = 40, 12
 CONFIG = {"target_false_reject": 0.1, "target_review": 0.1, "coreset_ratio": 0.05}
-SENT = 64  # different images
 GROWTH = 0.05  # of resident memory, from the first third after warm-up to the last
 SLOWER = 2.0  # p95 beside a build by p95 alone, at most
-BUILD = {"coreset_ratio": 0.5, "max_bank_vectors": 200_000}  # minutes of coreset, cancelled when measured
-
-
-@dataclass
-class Load:
-    """What clients saw."""
-
-    seconds: list[float] = field(default_factory=list)
-    """Latency of each inspection answered."""
-    ids: list[str] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-    """By status and problem type."""
-    wrong: list[str] = field(default_factory=list)
-    memory: list[tuple[float, int]] = field(default_factory=list)
-    """(seconds since the start, the server's resident bytes)."""
-
-    def percentile(self, q: float) -> float:
-        """Milliseconds; nan for none."""
-        return 1e3 * float(np.percentile(self.seconds, q)) if self.seconds else math.nan
+STAGES = ("features", "coreset")  # of a build, those that take long
+BUILD = {"input": {"size": 512}, "coreset_ratio": 0.5, "max_bank_vectors": 200_000}  # minutes of each stage
+BUILT, TOY_BUILT = 160, 24  # images of it; it is cancelled when measured
 
 
 def main() -> None:
@@ -73,18 +53,15 @@ def main() -> None:
     ):
         with httpx.Client(base_url=machine.url, timeout=300) as client:
             built_bank(client, BANK, nominal, CONFIG)
-        faults = (
-            beside_build(machine, clients, seconds)
-            if arguments.beside_build
-            else flood(machine, clients, seconds)
-        )
+        measure = beside_build if arguments.beside_build else flood
+        faults = measure(machine, clients, seconds, not arguments.toy)
     for fault in faults:
         print(f"BROKEN: {fault}")
     sys.exit(bool(faults))
 
 
-def flood(machine: Machine, clients: int, seconds: float) -> list[str]:
-    """All clients at once; what did not hold."""
+def flood(machine: Machine, clients: int, seconds: float, judged: bool) -> list[str]:
+    """All clients at once; what did not hold. ``judged`` says whether memory must stay flat."""
     load = asyncio.run(drive(machine, clients, seconds))
     tell(f"{clients} clients, {seconds:g} s", load, seconds)
     growth, slope = growth_of(load.memory)
@@ -95,90 +72,50 @@ def flood(machine: Machine, clients: int, seconds: float) -> list[str]:
     faults = load.wrong + [f"inspections were lost: {sorted(lost)[:5]}"] * bool(lost)
     return (
         faults
-        + [f"memory grew by {growth:.1%}"] * (growth > GROWTH)
+        + [f"memory grew by {growth:.1%}"] * (judged and growth > GROWTH)
         + ["nothing was answered"] * (not load.ids)
     )
 
 
-def beside_build(machine: Machine, clients: int, seconds: float) -> list[str]:
-    """The same clients alone and beside a build; what did not hold."""
+def beside_build(machine: Machine, clients: int, seconds: float, judged: bool) -> list[str]:
+    """The same clients alone and beside each stage of a build; what did not hold.
+
+    ``judged`` says whether every stage must last that long and leave p95 within its bound.
+    """
     alone = asyncio.run(drive(machine, clients, seconds))
     tell(f"{clients} clients alone", alone, seconds)
+    faults = alone.wrong
     with httpx.Client(base_url=machine.url, timeout=300) as client:
-        client.post("/v1/banks", json={"id": "other", "config": CONFIG | BUILD}).raise_for_status()
-        upload(client, "other", [part(10_000 + i) for i in range(4 * NOMINAL)])
-        job = client.post("/v1/banks/other/builds").raise_for_status().json()["id"]
-        while client.get(f"/v1/jobs/{job}").raise_for_status().json()["stage"] in (None, "starting"):
-            time.sleep(0.2)
-        beside = asyncio.run(drive(machine, clients, seconds))
-        after = client.get(f"/v1/jobs/{job}").raise_for_status().json()
+        job = long_build(client, BUILT if judged else TOY_BUILT)
+        for stage in STAGES:
+            wait_for_stage(client, job, stage)
+            beside = asyncio.run(drive(machine, clients, seconds))
+            after = client.get(f"/v1/jobs/{job}").raise_for_status().json()
+            progress = f"{after['stage']} {after['done']}/{after['total']}"
+            tell(f"{clients} clients beside a build's {stage}, then at {progress}", beside, seconds)
+            slower = beside.percentile(95) / alone.percentile(95)
+            print(f"p95 beside {stage}: {slower:.2f} times that alone")
+            faults += beside.wrong
+            if judged:
+                faults += [f"p95 rose by {slower:.2f} beside {stage}"] * (not slower <= SLOWER)
+                faults += [f"the stage {stage} ended too early"] * (after["stage"] != stage)
         client.post(f"/v1/jobs/{job}/cancel")
-    tell(
-        f"{clients} clients beside a build ({after['stage']} {after['done']}/{after['total']})",
-        beside,
-        seconds,
-    )
-    slower = beside.percentile(95) / alone.percentile(95)
-    print(f"p95 beside a build: {slower:.2f} times that alone")
-    faults = alone.wrong + beside.wrong + [f"p95 rose by {slower:.2f}"] * (not slower <= SLOWER)
-    return faults + [f"the build ended too early: {after['state']}"] * (after["state"] != "running")
+    return faults
 
 
-async def drive(machine: Machine, clients: int, seconds: float) -> Load:
-    """Every client sends, waits for the answer and sends again, until the time is over."""
-    load, images = Load(), [part(50_000 + i, flaw=i % 8 == 0) for i in range(SENT)]
-    started = time.monotonic()
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=machine.url, timeout=120, limits=limits) as client:
-        watching = asyncio.create_task(watch_memory(machine, load, started))
-        await asyncio.gather(
-            *(one(client, load, images, number, started + seconds) for number in range(clients))
-        )
-        watching.cancel()
-    return load
+def long_build(client: httpx.Client, images: int) -> str:
+    """The id of a build that has begun, of so many images in a bank of their own."""
+    client.post("/v1/banks", json={"id": "other", "config": CONFIG | BUILD}).raise_for_status()
+    upload(client, "other", [part(10_000 + i) for i in range(images)])
+    return str(client.post("/v1/banks/other/builds").raise_for_status().json()["id"])
 
 
-async def one(
-    client: httpx.AsyncClient, load: Load, images: Sequence[bytes], number: int, end: float
-) -> None:
-    """One client, from its first image to the end."""
-    while time.monotonic() < end:
-        number += 1
-        sent = time.monotonic()
-        try:
-            answer = await client.post(
-                f"/v1/banks/{BANK}/inspect",
-                content=images[number % SENT],
-                headers={"Content-Type": "image/png"},
-            )
-        except httpx.HTTPError as error:
-            load.wrong.append(f"no answer: {error!r}")
-            return
-        if answer.status_code == 200:
-            load.seconds.append(time.monotonic() - sent)
-            load.ids.append(answer.json()["id"])
-        else:
-            await asyncio.sleep(
-                min(refusal(answer, load), end - time.monotonic()) if time.monotonic() < end else 0
-            )
-
-
-def refusal(answer: httpx.Response, load: Load) -> float:
-    """Notes a refusal; the seconds after which to try again."""
-    said = answer.headers.get("retry-after", "")
-    if answer.status_code not in (429, 503) or not said.isdigit():
-        load.wrong.append(f"{answer.status_code} with Retry-After {said!r}: {answer.text[:300]}")
-        return 1.0
-    load.refused[f"{answer.status_code} {answer.json()['type']}"] += 1
-    return float(said)
-
-
-async def watch_memory(machine: Machine, load: Load, started: float) -> None:
-    """The server's resident memory, twice a second."""
-    process = psutil.Process(machine.process.pid)
-    while True:
-        load.memory.append((time.monotonic() - started, process.memory_info().rss))
-        await asyncio.sleep(0.5)
+def wait_for_stage(client: httpx.Client, job: str, stage: str) -> None:
+    """Returns once the build is there. Raises RuntimeError where it ended first."""
+    while (now := client.get(f"/v1/jobs/{job}").raise_for_status().json())["stage"] != stage:
+        if now["state"] not in ("queued", "running"):
+            raise RuntimeError(f"the build {now['state']} before its stage {stage}: {now['error']}")
+        time.sleep(0.2)
 
 
 def growth_of(memory: Sequence[tuple[float, int]]) -> tuple[float, float]:
