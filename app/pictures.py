@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
 
 from app.images import encode_png
 from app.overlay import COLOURS, overlay
+from app.png import png_bytes
 from core.regions import Region
 
 Kind = Literal["png", "overlay", "raw"]
@@ -55,8 +55,4 @@ def raw_bytes(heat: Float32[np.ndarray, "h w"]) -> bytes:
 def _coloured(heat: Float32[np.ndarray, "h w"], threshold: float) -> bytes:
     """A palette PNG: index 0 is score 0, 127.5 the threshold, 255 twice that and above."""
     levels = np.clip(heat * np.float32(127.5 / threshold), 0, 255).round().astype(np.uint8)
-    picture = Image.fromarray(levels)
-    picture.putpalette(COLOURS.tobytes())
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return png_bytes(levels, COLOURS)

@@ -121,3 +121,13 @@ def test_a_reduced_image_keeps_its_aspect_or_a_smaller_one(shape, expected, rng)
     assert max(expected) / min(expected) <= max(shape) / min(shape)
     assert small.mean() == pytest.approx(image.mean(), abs=1)
     assert not np.shares_memory(small, image)
+
+
+def test_looking_samples_up_gives_the_bits_of_normalising_them(rng):
+    image = _image(rng, 64, 64)
+    for mean, std in ((MEAN, STD), ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))):
+        samples = torch.from_numpy(image).permute(2, 0, 1).to(torch.float32)
+        scale = 1.0 / (255.0 * torch.tensor(std))
+        shift = torch.tensor(mean) / torch.tensor(std)
+        expected = samples * scale[:, None, None] - shift[:, None, None]
+        assert torch.equal(to_tensor(image, InputConfig(size=64), mean, std), expected)
