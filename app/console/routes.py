@@ -118,6 +118,12 @@ def inspected_image(service: Running, id: str) -> Response:
     return Response(data, media_type=media_type_of(data), headers=KEPT)
 
 
+@router.get("/media/inspections/{id}/thumbnail")
+def inspected_thumbnail(service: Running, id: str, side: Side = 256) -> Response:
+    """A small JPEG of the kept image of an inspection."""
+    return Response(inspections.small(service, id, side), media_type="image/jpeg", headers=KEPT)
+
+
 @router.get("/media/inspections/{id}/overlay")
 async def inspected_overlay(service: Running, id: str) -> Response:
     """Its picture with the map laid over."""

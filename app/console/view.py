@@ -96,7 +96,7 @@ class View:
         async def handled(event: Any = None) -> None:
             async def called() -> None:
                 given = function(event) if wants_event else function()
-                if inspect.isawaitable(given):
+                if inspect.iscoroutine(given):  # an awaited dialog opens again, and close() gives the dialog
                     await given
 
             await self.attempt(called, role)

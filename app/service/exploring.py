@@ -16,7 +16,7 @@ from app.service.errors import BankWithoutVersion
 from app.service.service import Service
 from app.service.thresholds import Wish, effective
 from app.store.inspections import Scored
-from app.store.schema import Bank, Decision, Verdict
+from app.store.schema import Bank, Decision, Inspection, Verdict
 from core.bank import CalibrationRecord
 from core.calibration import Thresholds
 from core.errors import CoreError
@@ -145,7 +145,7 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
         revision=of.bank.revision,
         version=of.version,
         thresholds=thresholds,
-        present=_present(of),
+        present=in_use(of),
         expected_review=expected_rate(nominal, thresholds.review),
         expected_reject=expected_rate(nominal, thresholds.reject),
         inspections=len(after),
@@ -178,6 +178,11 @@ def flips(of: Subject, thresholds: Thresholds, before: str | None = None, limit:
     return found
 
 
+def rows_of(service: Service, flips: list[Flip]) -> dict[str, Inspection]:
+    """The inspections of some flips by id; retention may have deleted one meanwhile."""
+    return service.store.inspections.some([flip.id for flip in flips])
+
+
 def _recorded(rows: list[Scored]) -> Recorded:
     return Recorded(
         rows,
@@ -187,7 +192,8 @@ def _recorded(rows: list[Scored]) -> Recorded:
     )
 
 
-def _present(of: Subject) -> Thresholds | None:
+def in_use(of: Subject) -> Thresholds | None:
+    """The bank's own thresholds on this version; None where it does not support them."""
     try:
         return effective(of.bank, of.record)
     except CoreError:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.images import decode_image
+from app.images import decode_image, thumbnail
 from app.pictures import Kind, Picture, draw
 from app.service.errors import PictureUnavailable
 from app.service.inspect import Work
@@ -90,6 +90,11 @@ def read_image(service: Service, row: Inspection) -> bytes:
         return service.store.blobs.read(row.image_sha256)
     except BlobMissing:
         raise _unavailable("its image is gone", "Restore a backup.") from None
+
+
+def small(service: Service, id: str, side: int) -> bytes:
+    """A JPEG of the kept image, at most ``side`` pixels each way. Raises NotFound, PictureUnavailable."""
+    return thumbnail(decode_image(read_image(service, get(service, id)), service.image_limits), side)
 
 
 async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float]:

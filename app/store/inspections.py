@@ -72,6 +72,11 @@ class Inspections:
         with self._database.read() as session:
             return inspection_found(session.get(Inspection, id), id)
 
+    def some(self, ids: Sequence[str]) -> dict[str, Inspection]:
+        """Those of these ids that there are."""
+        with self._database.read() as session:
+            return {row.id: row for row in session.scalars(select(Inspection).where(Inspection.id.in_(ids)))}
+
     def page(
         self,
         which: Filter = EVERY,
