@@ -23,6 +23,7 @@ from app import logs
 from app.backbones import Backbones
 from app.building import BuildTask, Warm
 from app.problems import problem_of
+from app.process import leave
 from app.settings import Settings
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StorageFull, StoreError
 from app.store.leases import Lease
@@ -169,6 +170,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
         threading.Thread(target=line.listen, args=(worker,), name="server", daemon=True).start()
         worker.run()
+    leave()
 
 
 if __name__ == "__main__":

@@ -1,47 +1,69 @@
-"""``nominal``: build banks, inspect images, evaluate datasets, look after weights. A thin layer over the engine."""
+"""``nominal``: build banks, inspect images, evaluate datasets, run and use the service. A thin layer over the engine.
+
+A command's module is imported when the command is named: torch takes seconds that ``nominal remote`` need not wait.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from app.cli.console import plain, stderr
-from app.client.errors import ClientError
 from app.errors import AppError
-from core.errors import CoreError
-from models.errors import ModelError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Learns what a good part looks like from good images alone; scores new images and shows where they differ.",
-)
+COMMANDS = {
+    "build": "Learn a bank from a folder of good images, with its threshold.",
+    "inspect": "Inspect images against a bank, and show where they differ.",
+    "eval": "Build a bank from train/good, inspect test/, and print the metrics.",
+    "show": "Show a bank; loading it proves its integrity, --check its conformance.",
+    "weights": "List, fetch, import and export backbone weights.",
+    "doctor": "Show versions, runtimes, weights at hand, threads and memory.",
+    "serve": "Serve over HTTP. Settings come from NOMINAL_* variables.",
+    "remote": "Use a Nominal server: banks, builds, inspections, health.",
+    "keys": "Make, list, replace and revoke API keys of this machine's store.",
+    "store": "Back up and restore everything the service keeps.",
+}
+"""What ``nominal --help`` says of each command."""
+MODULES = {"eval": "evaluate"}  # where it is not the command's own name
+
+
+class Commands(TyperGroup):
+    """Knows every command by its line of ``COMMANDS``, and imports the one that runs."""
+
+    def __init__(self, *, commands: Any = None, **options: Any) -> None:
+        known = {name: TyperCommand(name, help=line) for name, line in COMMANDS.items()}
+        super().__init__(commands=known | (commands or {}), **options)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else command(name), rest
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def nominal() -> None:
+    """Learns what a good part looks like from good images alone; scores new images and shows where they differ."""
+
+
+def command(name: str) -> Any:
+    """A command with its options, imported."""
+    import_module(f"app.cli.{MODULES.get(name, name)}")
+    return typer.main.get_group(app).commands[name]
 
 
 def main() -> None:
     """Entry point: every refusal is a plain message on standard error and exit status 1, never a traceback."""
     logging.getLogger("models").addHandler(logging.NullHandler())  # its notices are shown as notices
     try:
-        # each registers its command
-        from app.cli import (  # noqa: F401
-            build,
-            doctor,
-            evaluate,
-            inspect,
-            keys,
-            remote,
-            serve,
-            show,
-            store,
-            weights,
-        )
-
         app()
-    except (AppError, ClientError, CoreError, ModelError) as error:
+    except _refusals() as error:
         _refuse(type(error).__name__, str(error))
     except OSError as error:
         _refuse(
@@ -53,6 +75,15 @@ def main() -> None:
 
 
 _REMEDY = "Check that the place is there, may be used and has room."
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Roots of what commands refuse with; asked for, and so imported, once something was raised."""
+    from app.client.errors import ClientError
+    from core.errors import CoreError
+    from models.errors import ModelError
+
+    return AppError, ClientError, CoreError, ModelError
 
 
 def _refuse(kind: str, reason: str) -> NoReturn:

@@ -10,7 +10,7 @@ import typer
 from app.builds import build_bank, check_supported, check_target
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import build_progress, notice, print_json, say
+from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.datasets import list_images, relative_names
 from core.bank import save_bank
@@ -42,7 +42,7 @@ def build(
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     skip_bad: o.SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Learn a bank from a folder of good images, with its threshold."""
     config = o.detector_config(

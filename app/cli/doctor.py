@@ -11,8 +11,7 @@ import torch
 
 from app import __version__
 from app.cli import app
-from app.cli import options as o
-from app.cli.console import print_json, say, stdout
+from app.cli.console import Json, print_json, say, stdout
 from models.weights import list_weights
 
 PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "openvino", "fastapi")
@@ -20,7 +19,7 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 @app.command()
-def doctor(json_output: o.Json = False) -> None:
+def doctor(json_output: Json = False) -> None:
     """Show versions, runtimes, weights at hand, threads and memory."""
     found = examine()
     if json_output:

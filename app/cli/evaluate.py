@@ -15,7 +15,7 @@ from rich.table import Table
 from app.builds import build_bank
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import build_progress, counting, notice, print_json, stdout
+from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.datasets import MvtecDataset
 from app.engine import Engine
 from app.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
@@ -51,7 +51,7 @@ def eval_(
     stride: o.Stride = o.STRIDE,
     index: o.IndexKind = o.INDEX,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
     config = o.detector_config(

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import notice, plain, print_json, stdout
+from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.show import BankFile
 from app.datasets import read_image
 from app.engine import Engine, Inspection
@@ -42,7 +42,7 @@ def inspect(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "float32",
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Inspect images against a bank. One unreadable image is named and the rest inspected; the exit status is 1."""
     if heatmaps is not None:

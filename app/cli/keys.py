@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 
 from app.cli import app
-from app.cli import options as o
-from app.cli.console import notice, plain, print_json, say, stdout
+from app.cli.console import Json, notice, plain, print_json, say, stdout
 from app.schemas.keys import Key, Role
 from app.settings import load_settings
 from app.store.schema import ApiKey
@@ -38,7 +37,7 @@ def create(
 
 
 @commands.command("list")
-def list_(json_output: o.Json = False) -> None:
+def list_(json_output: Json = False) -> None:
     """Every key without its secret, oldest first."""
     with open_store(load_settings()) as store:
         found = [Key.model_validate(row) for row in store.keys.all()]

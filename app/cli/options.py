@@ -52,9 +52,6 @@ Stride = Annotated[
 IndexKind = Annotated[
     str, typer.Option("--index", help="flat, which is exact, or for large banks hnsw or ivfpq.")
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")
-]
 MemoryMb = Annotated[
     int, typer.Option("--memory-mb", min=64, help="Working memory of a build beyond the backbone.")
 ]

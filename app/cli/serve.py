@@ -17,6 +17,7 @@ from app.backbones import open_backbone
 from app.cli import app
 from app.cli.console import notice
 from app.main import create_app
+from app.process import leave
 from app.service.errors import StartRefused
 from app.service.service import Service
 from app.settings import Settings, load_settings
@@ -45,7 +46,9 @@ def serve(
         notice(backbone.notice)
     listening = listen(settings)
     with listening:
-        Server(config_of(settings, create_app(settings, backbone, worker))).run([listening])
+        server = Server(config_of(settings, create_app(settings, backbone, worker)))
+        server.run([listening])
+    leave(0 if server.started else 1)
 
 
 def preflight(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import plain, print_json, say, stdout
+from app.cli.console import Json, plain, print_json, say, stdout
 from core.bank import Bank, load_bank
 from core.calibration import promise, supported_rate
 from core.detector import check_backbone, check_conformance, thresholds_of
@@ -29,7 +29,7 @@ def show(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "float32",
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Show a bank; loading it proves its integrity, --check its conformance."""
     bank = load_bank(bank_file)

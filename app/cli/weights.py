@@ -11,8 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Column, Table
 
 from app.cli import app
-from app.cli import options as o
-from app.cli.console import plain, print_json, say, stderr, stdout
+from app.cli.console import Json, plain, print_json, say, stderr, stdout
 from models import weights as store
 
 commands = typer.Typer(no_args_is_help=True, help="List, fetch, import and export backbone weights.")
@@ -22,7 +21,7 @@ Name = Annotated[str, typer.Argument(help="Backbone, as `nominal weights list` n
 
 
 @commands.command("list")
-def list_(json_output: o.Json = False) -> None:
+def list_(json_output: Json = False) -> None:
     """Every backbone, and whether its weights are at hand; never tries the network."""
     found = store.list_weights()
     if json_output:

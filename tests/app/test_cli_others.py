@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from fakes import tiny_weights
 from parts import SMALL, build, parts
 from safetensors.torch import load_file, save_file
 
-from app.cli import app, doctor
+from app import cli
+from app.cli import doctor
 from core.bank import save_bank
 from core.calibration import promise
 from core.detector import thresholds_of
@@ -179,11 +181,32 @@ def test_the_module_runs_as_the_console_script_does():
     assert script == "app.cli:main"
 
 
+def test_every_command_is_found_by_its_name_and_help_says_of_it_what_its_own_help_says(nominal):
+    for name, line in cli.COMMANDS.items():
+        found = cli.command(name)
+        assert found.name == name
+        assert (found.help or "").split("\n")[0].startswith(line.rstrip(".").split(",")[0])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["remote", "--help"], ["keys", "list"], ["store", "--help"]])
+def test_commands_that_compute_nothing_wait_for_no_torch(words, tmp_path):
+    program = (
+        "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, 'fastapi' in sys.modules))"
+    )
+    program += f"; sys.argv = ['nominal', *{words}]; from app.cli import main; main()"
+    environment = os.environ | {"NOMINAL_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
 def test_the_commands_and_targets_that_readme_names_exist(nominal):
-    nominal("doctor", "--help")  # registers all commands
-    commands = {c.name or c.callback.__name__ for c in app.registered_commands}
-    commands |= {group.name for group in app.registered_groups}
+    printed = nominal("--help").out
+    commands = set(cli.COMMANDS)
     assert set(COMMANDS) <= commands
+    assert all(name in printed for name in commands)
     readme, makefile = ((ROOT / name).read_text() for name in ("README.md", "Makefile"))
     code = " ".join(re.findall(r"```.*?```|`[^`\n]+`", readme, re.DOTALL))
     named = set(re.findall(r"(?<![\w-])nominal ([a-z]+)", code))

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli import options as o
-from app.cli.console import plain, print_json, say, stdout
+from app.cli.console import Json, plain, print_json, say, stdout
 from app.cli.remote.group import Bank, client_of, commands
 from app.client import BadArgument
 
@@ -18,7 +17,7 @@ commands.add_typer(banks, name="banks")
 
 
 @banks.command("list")
-def list_(ctx: typer.Context, json_output: o.Json = False) -> None:
+def list_(ctx: typer.Context, json_output: Json = False) -> None:
     """Every bank with its active version."""
     found = list(client_of(ctx).list_banks())
     if json_output:
@@ -45,9 +44,12 @@ def create(
     target_false_reject: Annotated[
         float | None, typer.Option("--target-false-reject", help="Share of good parts that may be rejected.")
     ] = None,
-    target_review: o.Review = None,
+    target_review: Annotated[
+        float | None,
+        typer.Option("--target-review", help="Share that may be reviewed or rejected; no review by default."),
+    ] = None,
     pinned: Annotated[bool, typer.Option("--pinned", help="Keep its active version in memory.")] = False,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Create a bank: one view of one product."""
     settings = _object(config)
@@ -65,7 +67,7 @@ def create(
 
 
 @banks.command()
-def show(ctx: typer.Context, bank: Bank, json_output: o.Json = False) -> None:
+def show(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
     """One bank: its nominal set, version, thresholds and config."""
     found = client_of(ctx).get_bank(bank).model_dump(mode="json")
     if json_output:

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli import options as o
-from app.cli.console import build_progress, notice, print_json, say, stderr
+from app.cli.console import Json, build_progress, notice, print_json, say, stderr
 from app.cli.remote.group import Bank, client_of, commands
 from app.client import NominalClient
 from app.schemas.jobs import Job
@@ -22,7 +21,7 @@ def upload(
     ctx: typer.Context,
     bank: Bank,
     files: Annotated[list[Path], typer.Argument(help="A folder of good images, or images, zips and tars.")],
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Add good images to a bank's nominal set. Sending them again is harmless; the exit status is 1 if any is bad."""
     chosen = files[0] if len(files) == 1 else files
@@ -50,7 +49,7 @@ def build(
         bool, typer.Option(help="Whether the finished version becomes the active one.")
     ] = True,
     wait: Annotated[bool, typer.Option(help="Whether to watch it to its end.")] = True,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Build a version from a bank's nominal set and watch it."""
     client = client_of(ctx)

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli import options as o
-from app.cli.console import plain, print_json, stdout
+from app.cli.console import Json, plain, print_json, stdout
 from app.cli.remote.group import client_of, commands
 
 
@@ -19,7 +18,7 @@ def health(
     check: Annotated[
         bool, typer.Option("--check", help="Have the bank's conformance images scored now.")
     ] = False,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """How the server is, or a bank of it. The exit status is 1 unless all is well."""
     if bank is None:

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.cli import options as o
-from app.cli.console import notice, plain, print_json, stdout
+from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.remote.group import Bank, client_of, commands
 from app.client import NominalClient, ProblemError, picture_bytes
 from app.client.inspections import Asked
@@ -34,7 +33,7 @@ def inspect(
         float | None,
         typer.Option("--within", help="Seconds for each answer; refused if it cannot come by then."),
     ] = None,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Inspect images on the server. One that is refused is named and the rest inspected; the exit status is 1."""
     said: Asked = {}

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from app.cli import options as o
-from app.cli.console import plain, print_json, say, stdout
+from app.cli.console import Json, plain, print_json, say, stdout
 from app.cli.remote.group import client_of, commands
 from app.cli.remote.inspecting import row_of
 from app.client.inspections import Which
@@ -38,7 +37,7 @@ def list_(
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Lines at most.")] = 50,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """The newest inspections of a filter."""
     which = _which(bank, decision, serial, since, until)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.cli import options as o
-from app.cli.console import plain, print_json, say, stdout
+from app.cli.console import Json, plain, print_json, say, stdout
 from app.cli.remote.group import Bank, client_of, commands
 
 versions = typer.Typer(no_args_is_help=True, help="List, activate, roll back, download and import versions.")
@@ -19,7 +18,7 @@ Number = Annotated[int, typer.Argument(help="Version's number.")]
 
 
 @versions.command("list")
-def list_(ctx: typer.Context, bank: Bank, json_output: o.Json = False) -> None:
+def list_(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
     """Every version of a bank, newest first."""
     found = client_of(ctx).list_versions(bank)
     if json_output:
@@ -41,7 +40,7 @@ def list_(ctx: typer.Context, bank: Bank, json_output: o.Json = False) -> None:
 
 
 @versions.command()
-def calibration(ctx: typer.Context, bank: Bank, version: Number, json_output: o.Json = False) -> None:
+def calibration(ctx: typer.Context, bank: Bank, version: Number, json_output: Json = False) -> None:
     """What a version promises, and the nominal images that look least nominal."""
     found = client_of(ctx).get_calibration(bank, version)
     if json_output:
@@ -61,7 +60,7 @@ def compare(
     a: Number,
     b: Number,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="Inspections at most.")] = 100,
-    json_output: o.Json = False,
+    json_output: Json = False,
 ) -> None:
     """Run two versions over kept images of past inspections; show what they decide differently."""
     pairs = client_of(ctx).compare_versions(bank, a, b, limit=limit)
