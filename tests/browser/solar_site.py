@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -39,6 +40,15 @@ class Site:
     def page(self, *parts: object) -> str:
         """The address of a page of the console."""
         return "/".join([f"{self.url}/console", *map(str, parts)])
+
+    @contextmanager
+    def held_comparison(self) -> Iterator[None]:
+        """As if a comparison ran while the block lasts."""
+        asyncio.run_coroutine_threadsafe(self.service.comparing.acquire(), self.service.loop).result()
+        try:
+            yield
+        finally:
+            self.service.loop.call_soon_threadsafe(self.service.comparing.release)
 
 
 @contextmanager

@@ -210,6 +210,16 @@ def test_a_comparison_is_cancelled_and_what_was_compared_is_kept(tab: Page, sola
     assert len(solar.client.compare_versions("cells", 1, 2, limit=1)) == 1  # there is room for another
 
 
+def test_a_second_comparison_beside_a_running_one_is_told_to_wait(tab: Page, solar: Site) -> None:
+    tab.goto(solar.page("banks", "cells", "compare"))
+    with solar.held_comparison():
+        tab.get_by_role("button", name="Compare", exact=True).click()
+        expect(tab.get_by_text("One comparison may run at a time")).to_be_visible()
+    expect(tab.get_by_text("Choose two versions and compare them")).to_be_visible()
+    tab.get_by_role("button", name="Compare", exact=True).click()
+    expect(tab.get_by_text("Decided alike")).to_be_visible(timeout=90_000)
+
+
 def test_a_comparison_ends_when_its_page_is_left(tab: Page, solar: Site) -> None:
     tab.goto(solar.page("banks", "cells", "compare"))
     tab.get_by_role("button", name="Compare", exact=True).click()

@@ -59,6 +59,10 @@ class Comparing:
         for select in (self._a, self._b):
             select.on_value_change(self._checked)
         self._checked()
+        self._nothing_yet()
+
+    def _nothing_yet(self) -> None:
+        self._result.clear()
         with self._result:
             empty_state("compare_arrows", TEXT.not_yet, TEXT.not_yet_hint)
 
@@ -79,10 +83,13 @@ class Comparing:
         self._told()
         try:
             await run.follow(self._count.value)
+            self._show(run)
+        except Exception:
+            self._nothing_yet()
+            raise
         finally:
             self._switch(running=False)
             self._progress.clear()
-        self._show(run)
 
     def _stop(self) -> None:
         if self._run is not None:
