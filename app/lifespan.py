@@ -70,7 +70,9 @@ async def open_service(
         backbones = await asyncio.to_thread(Backbones, settings, backbone)
         service = await _assembled(stack, settings, store, backbones, metrics, in_flight)
         if worker:
-            service.supervisor = Supervisor(settings, store.leases, partial(_hear, service))
+            own = backbones.default  # the worker builds in what the server chose
+            chosen = settings.model_copy(update={"runtime": own.runtime, "precision": own.precision})
+            service.supervisor = Supervisor(chosen, store.leases, partial(_hear, service))
             service.supervisor.start()
         tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
         try:

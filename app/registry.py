@@ -161,14 +161,14 @@ class Registry:
 
         Raises CoreError, ModelError, VersionUnproven.
         """
-        return await self._conformance(await self._in_loader(lambda: self._engine(bank)))
+        return (await self._proven(bank))[1]
 
     async def prepare(self, sha256: str) -> None:
         """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
 
         Keeps the latest alone. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
         """
-        self._prepared = await self._proven(sha256)
+        self._prepared = await self._prepare(sha256)
         log.info("bank prepared", extra={"sha256": sha256})
 
     def forget_prepared(self) -> None:
@@ -193,7 +193,7 @@ class Registry:
             refuse_quarantined(version)
         try:
             prepared = self._take_prepared(version.sha256) if keep else None
-            proven = prepared or await self._proven(version.sha256)
+            proven = prepared or await self._prepare(version.sha256)
         except UNFIT as error:
             refuse_quarantined(await self._quarantine(key, error))
             raise
@@ -215,17 +215,32 @@ class Registry:
         self._prepared = None
         return prepared
 
-    async def _proven(self, sha256: str) -> Prepared:
-        engine = await self._in_loader(lambda: self._engine(self._read(sha256)))
-        return Prepared(sha256, engine, await self._conformance(engine))
+    async def _prepare(self, sha256: str) -> Prepared:
+        return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read(sha256))))
+
+    async def _proven(self, bank: Bank) -> tuple[Engine, float]:
+        """In the precision that is asked for, or that of the build where it scores differently in the other."""
+        *others, last = self._backbones.precisions(bank.backbone)
+        for precision in others:
+            try:
+                return await self._proven_in(bank, precision)
+            except UNFIT as error:
+                log.warning(
+                    "bank falls back to %s", last, extra={"precision": precision, "reason": str(error)}
+                )
+        return await self._proven_in(bank, last)
+
+    async def _proven_in(self, bank: Bank, precision: str) -> tuple[Engine, float]:
+        engine = await self._in_loader(lambda: self._engine(bank, precision))
+        return engine, await self._conformance(engine)
 
     def _read(self, sha256: str) -> Bank:
         with self._store.blobs.as_file(sha256) as path:
             return load_bank(path)
 
-    def _engine(self, bank: Bank) -> Engine:
+    def _engine(self, bank: Bank, precision: str) -> Engine:
         """On the loader thread, with one inspection: what a new input size compiles and allocates stalls nobody."""
-        engine = Engine(self._backbones.of(bank.backbone), bank)
+        engine = Engine(self._backbones.of(bank.backbone, precision), bank)
         if bank.conformance.images:
             engine.inspect(bank.conformance.images[:1])
         return engine

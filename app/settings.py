@@ -108,7 +108,10 @@ class Settings(BaseSettings):
         True, description="Whether missing weights may be fetched from their publisher."
     )
     runtime: str = Field("auto", description="Runtime of the backbone; auto takes the fastest at hand.")
-    precision: str = Field("float32", description="float32, bfloat16, int8 or, on CUDA, float16.")
+    precision: str = Field(
+        "auto",
+        description="auto (the fastest, for a bank its own), float32, bfloat16, int8 or, on CUDA, float16.",
+    )
     threads: Count | None = Field(None, description="Compute threads; one a core when unset.")
     bank_memory_bytes: Bytes = Field(
         2 * GIB, description="Memory for loaded banks; the least recently used leaves."

@@ -11,10 +11,11 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from models.checkpoint import Weights
+from models.choice import Candidate, choose, consider
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.fold import fold_batch_norms
 from models.quantise import ranges_of
-from models.runtime import Runtime, open_runtime
+from models.runtime import Runtime
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
 from models.weights import Found, find_weights
 
@@ -26,7 +27,7 @@ class Backbone:
     """One backbone with verified weights in a runtime.
 
     ``digest`` is the content digest of its weights, ``source`` where they came from (file, cache, package or
-    download), ``notice`` a sentence the user must see, or None.
+    download), ``notice`` a sentence the user must see, or None, ``considered`` what ``auto`` chose from.
     """
 
     spec: BackboneSpec
@@ -35,6 +36,7 @@ class Backbone:
     path: Path
     notice: str | None
     engine: Runtime = field(repr=False)
+    considered: tuple[Candidate, ...] = field(default=(), repr=False)
 
     @property
     def runtime(self) -> str:
@@ -70,32 +72,34 @@ def load_backbone(
     allow_fetch: bool = True,
     runtime: str = "auto",
     threads: int | None = None,
-    precision: str = "float32",
+    precision: str = "auto",
     accept_digest: str | None = None,
 ) -> Backbone:
     """Find, verify and load a backbone of the table, frozen and folded.
 
     ``auto`` is the reference, resnet50, where its weights are at hand, given or can be fetched, else the
-    embedded one, and then the notice says so. ``threads`` bounds the runtime's threads; None leaves them as
+    embedded one, and then the notice says so. ``auto`` for runtime or precision is what models/choice.py measures
+    to be the fastest here. ``threads`` bounds the runtime's threads; None leaves them as
     they are. ``accept_digest`` vouches for weights other than the published ones by their sha256.
     Raises UnknownBackbone, WeightsNotFound, WeightsRefused, WeightsNotWritten, RuntimeUnavailable.
     """
-    notice = None
-    spec = spec_of(REFERENCE if name == "auto" else name)
-    try:
-        found = find_weights(spec, weights, allow_fetch, accept_digest)
-    except (WeightsNotFound, WeightsNotWritten) as error:
-        if name != "auto" or weights is not None:
-            raise
-        spec = spec_of(EMBEDDED)
-        found = find_weights(spec)
-        notice = f"Using the embedded backbone {EMBEDDED} in place of {REFERENCE}: {error}"
-    notice = notice or _unpublished(spec, found)
+    spec, found, notice = _found(name, weights, allow_fetch, accept_digest)
     if notice is not None:
         log.warning(notice)
     ranges = ranges_of(spec.name, found.weights.digest)
-    engine = open_runtime(load_module(spec, found.weights), runtime, precision, threads, ranges)
-    return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine)
+    engine, considered = choose(load_module(spec, found.weights), runtime, precision, threads, ranges)
+    return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine, considered)
+
+
+def compare_runtimes(name: str = "auto", threads: int | None = None) -> tuple[str, tuple[Candidate, ...]]:
+    """Every runtime in every precision, proved and timed with a backbone at hand; also the backbone's name.
+
+    Raises as load_backbone does.
+    """
+    spec, found, _ = _found(name, None, False, None)
+    ranges = ranges_of(spec.name, found.weights.digest)
+    module = load_module(spec, found.weights)
+    return spec.name, tuple(consider(module, threads=threads, ranges=ranges))
 
 
 def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:
@@ -107,6 +111,22 @@ def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:
         if isinstance(part, nn.BatchNorm2d):
             part.num_batches_tracked = None  # no file holds it, nothing reads it
     return fold_batch_norms(module.eval()).requires_grad_(False)
+
+
+def _found(
+    name: str, weights: Path | None, allow_fetch: bool, accept_digest: str | None
+) -> tuple[BackboneSpec, Found, str | None]:
+    notice = None
+    spec = spec_of(REFERENCE if name == "auto" else name)
+    try:
+        found = find_weights(spec, weights, allow_fetch, accept_digest)
+    except (WeightsNotFound, WeightsNotWritten) as error:
+        if name != "auto" or weights is not None:
+            raise
+        spec = spec_of(EMBEDDED)
+        found = find_weights(spec)
+        notice = f"Using the embedded backbone {EMBEDDED} in place of {REFERENCE}: {error}"
+    return spec, found, notice or _unpublished(spec, found)
 
 
 def _unpublished(spec: BackboneSpec, found: Found) -> str | None:

@@ -79,6 +79,11 @@ class OpenVinoRuntime:
             return f"a processor without {', '.join(sorted(INTEGER_PRODUCTS))}"
         return None
 
+    @staticmethod
+    def simulates(precision: str) -> bool:
+        """Never: what the processor has not is missing."""
+        return False
+
 
 def _openvino() -> ModuleType:
     """The package, told that its telemetry is not installed: or the mere import reports over the network."""

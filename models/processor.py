@@ -8,6 +8,9 @@ from pathlib import Path
 INTEGER_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 """Any of them multiplies and sums eight-bit integers without overflow; older instructions saturate."""
 
+BFLOAT16_PRODUCTS = frozenset({"avx512_bf16", "amx_bf16"})
+"""Any of them multiplies bfloat16."""
+
 
 @functools.cache
 def features() -> frozenset[str]:

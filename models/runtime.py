@@ -36,6 +36,9 @@ class RuntimeKind(Protocol):
     def missing(self, precision: str) -> str | None:
         """What this machine lacks for that precision, or None."""
 
+    def simulates(self, precision: str) -> bool:
+        """Whether the processor lacks the arithmetic, so that it is computed in another, slowly."""
+
 
 RUNTIMES: dict[str, RuntimeKind] = {
     "torch": TorchCpuRuntime,
@@ -44,18 +47,19 @@ RUNTIMES: dict[str, RuntimeKind] = {
 }
 
 
+def is_native(runtime: str, precision: str) -> bool:
+    """Whether that runtime is there and this machine's arithmetic is of that precision."""
+    kind = RUNTIMES[runtime]
+    return kind.missing(precision) is None and not kind.simulates(precision)
+
+
 def open_runtime(
     module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
 ) -> Runtime:
-    """Hand a folded module in eval mode to the runtime of that name; int8 needs the module's ranges.
+    """Hand a folded module in eval mode, which may be changed, to the runtime of that name.
 
-    Raises RuntimeUnavailable.
-
-    ``auto`` is OpenVINO where it is installed and has the precision, else torch on the CPU: in float32 both gave
-    the same features, OpenVINO in less time.
+    int8 needs the module's ranges. Raises RuntimeUnavailable.
     """
-    if runtime == "auto":
-        runtime = "openvino" if OpenVinoRuntime.missing(precision) is None else "torch"
     kind = RUNTIMES.get(runtime)
     if kind is None or precision not in PRECISIONS or (threads is not None and threads < 1):
         raise RuntimeUnavailable(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.processor import BFLOAT16_PRODUCTS, features
+
 _DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -36,6 +38,11 @@ class TorchCpuRuntime:
     def missing(precision: str) -> str | None:
         """float16, slow on processors. bfloat16 is slow where it is emulated, int8 is simulated, but both run."""
         return "a processor, on which float16 is not offered" if precision == "float16" else None
+
+    @staticmethod
+    def simulates(precision: str) -> bool:
+        """int8 always, bfloat16 where the processor does not multiply it."""
+        return precision == "int8" or (precision == "bfloat16" and not features() & BFLOAT16_PRODUCTS)
 
 
 class _OneDnnConv2d(nn.Conv2d):
@@ -79,6 +86,11 @@ class TorchCudaRuntime:
     def missing(precision: str) -> str | None:
         """A CUDA device, or a torch built for one, where either is not there."""
         return None if torch.cuda.is_available() else f"torch {torch.__version__} without a CUDA device"
+
+    @staticmethod
+    def simulates(precision: str) -> bool:
+        """int8 alone."""
+        return precision == "int8"
 
 
 def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

@@ -26,7 +26,7 @@ def build(
     weights: o.Weights = None,
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
-    precision: o.Precision = "float32",
+    precision: o.Precision = "auto",
     size: o.Size = o.SIZE,
     fit: o.FitOption = o.FIT,
     crop: o.Crop = None,

@@ -12,10 +12,13 @@ import torch
 from app import __version__
 from app.cli import app
 from app.cli.console import Json, print_json, say, stdout
+from models.backbone import compare_runtimes
+from models.choice import Candidate
+from models.processor import features
 from models.weights import list_weights
 
 PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "openvino", "fastapi")
-CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 @app.command()
@@ -40,16 +43,25 @@ def examine() -> dict[str, dict[str, Any]]:
             "machine": platform.machine(),
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
             "torch_threads": torch.get_num_threads(),
-            "features": " ".join(flag for flag in CPU_FLAGS if flag in _cpu_flags()) or "none known",
+            "features": " ".join(flag for flag in CPU_FLAGS if flag in features()) or "none known",
         },
         "memory_mb": {"total": memory.total >> 20, "available": memory.available >> 20},
-        "runtimes": {
-            "torch": "float32, bfloat16",
-            "torch-cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device",
-            "openvino": _installed("openvino") or "not installed",
-        },
+        "runtimes": _runtimes(),
         "weights": {w.name: f"{w.status}: {w.detail or w.source}" for w in list_weights()},
     }
+
+
+def _runtimes() -> dict[str, str]:
+    """Every runtime in every precision, timed on one image of 256 pixels and compared with torch in float32."""
+    name, candidates = compare_runtimes()
+    return {"measured with": name} | {f"{c.runtime} {c.precision}": _verdict(c) for c in candidates}
+
+
+def _verdict(candidate: Candidate) -> str:
+    if candidate.milliseconds is None or candidate.difference is None:
+        return f"not offered: {candidate.refused}"
+    refused = f"; not offered: {candidate.refused}" if candidate.refused else ""
+    return f"{candidate.milliseconds:.1f} ms, features differ by {candidate.difference:.3%}{refused}"
 
 
 def _packages() -> dict[str, str]:
@@ -61,13 +73,3 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _cpu_flags() -> set[str]:
-    """The processor's feature names where the system tells them (Linux), else none."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            line = next((row for row in file if row.startswith("flags")), "")
-    except OSError:
-        return set()
-    return set(line.split())

@@ -6,12 +6,14 @@ import math
 import resource
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from app.backbones import proven_engine
 from app.builds import build_bank
 from app.cli import app
 from app.cli import options as o
@@ -37,7 +39,7 @@ def eval_(
     weights: o.Weights = None,
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
-    precision: o.Precision = "float32",
+    precision: o.Precision = "auto",
     size: o.Size = o.SIZE,
     fit: o.FitOption = o.FIT,
     crop: o.Crop = None,
@@ -71,20 +73,24 @@ def eval_(
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
     given = load_bank(bank_file) if bank_file else None
-    extractor = load_backbone(
-        given.backbone.name if given else backbone, weights, not offline, runtime, precision=precision
-    )
-    if extractor.notice:
-        notice(extractor.notice)
+
+    def load(name: str, precision: str) -> Backbone:
+        return load_backbone(name, weights, not offline, runtime, precision=precision)
+
     seconds = None
-    if given is None:
+    if given is not None:
+        engine = proven_engine(given, precision, partial(load, given.backbone.name))
+    else:
+        extractor = load(backbone, precision)
+        if extractor.notice:
+            notice(extractor.notice)
         started = time.perf_counter()
-        given = _built(train, extractor, config, BuildLimits(memory_mb << 20))
+        engine = Engine(extractor, _built(train, extractor, config, BuildLimits(memory_mb << 20)))
         seconds = time.perf_counter() - started
     rates = tuple(sorted({*TARGET_RATES, target_false_reject}))
     with counting("Inspecting", len(tests)) as done:
-        found = evaluate(Engine(extractor, given), tests, rates, done)
-    report = found.to_json() | _cost(given, seconds)
+        found = evaluate(engine, tests, rates, done)
+    report = found.to_json() | _cost(engine, seconds)
     if json_output:
         print_json(report)
     else:
@@ -112,12 +118,15 @@ def _supported(config: DetectorConfig, count: int) -> DetectorConfig:
     return replace(config, target_false_reject=best, target_review=review)
 
 
-def _cost(bank: Bank, build_seconds: float | None) -> dict[str, Any]:
+def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
+    bank = engine.bank
     return {
         "build_seconds": build_seconds,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "bank_vectors": len(bank.vectors),
         "backbone": bank.backbone.name,
+        "runtime": engine.backbone.runtime,
+        "precision": engine.backbone.precision,
         "size": bank.config.input.size,
         "seed": bank.config.seed,
         "nominal_images": len(bank.calibration_scores),
@@ -146,6 +155,8 @@ def _table(report: dict[str, Any], found: Evaluation) -> Table:
         "peak_memory_mb",
         "bank_vectors",
         "backbone",
+        "runtime",
+        "precision",
         "size",
         "seed",
     ):

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from app.backbones import proven_engine
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, notice, plain, print_json, stdout
@@ -41,15 +42,17 @@ def inspect(
     weights: o.Weights = None,
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
-    precision: o.Precision = "float32",
+    precision: o.Precision = "auto",
     json_output: Json = False,
 ) -> None:
     """Inspect images against a bank. One unreadable image is named and the rest inspected; the exit status is 1."""
     if heatmaps is not None:
         heatmaps.mkdir(parents=True, exist_ok=True)
     bank = load_bank(bank_file)
-    engine = Engine(
-        load_backbone(bank.backbone.name, weights, not offline, runtime, precision=precision), bank
+    engine = proven_engine(
+        bank,
+        precision,
+        lambda each: load_backbone(bank.backbone.name, weights, not offline, runtime, precision=each),
     )
     places = [heatmaps and heatmaps / name for name in map_names(images)]
     answers = [_inspected(engine, path, place) for path, place in zip(images, places, strict=True)]

@@ -22,7 +22,9 @@ Weights = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never try to fetch weights.")]
 Runtime = Annotated[str, typer.Option("--runtime", help="auto, torch, torch-cuda or openvino.")]
-Precision = Annotated[str, typer.Option("--precision", help="float32, bfloat16, int8 or, on CUDA, float16.")]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto, float32, bfloat16, int8 or, on CUDA, float16.")
+]
 Size = Annotated[int, typer.Option("--size", help="Side of the input in pixels, a multiple of 32.")]
 FitOption = Annotated[str, typer.Option("--fit", help="stretch, short_side or letterbox.")]
 Crop = Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from app.backbones import precisions_for
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
@@ -28,15 +29,17 @@ def show(
     weights: o.Weights = None,
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
-    precision: o.Precision = "float32",
+    precision: o.Precision = "auto",
     json_output: Json = False,
 ) -> None:
     """Show a bank; loading it proves its integrity, --check its conformance."""
     bank = load_bank(bank_file)
     shown = facts(bank)
     if check:
-        extractor = load_backbone(bank.backbone.name, weights, not offline, runtime, precision=precision)
+        asked = precisions_for(bank.backbone, precision)[0]
+        extractor = load_backbone(bank.backbone.name, weights, not offline, runtime, precision=asked)
         check_backbone(bank, extractor.digest)
+        shown["checked_in"] = f"{extractor.runtime}, {extractor.precision}"
         shown["conformance_difference"] = check_conformance(bank, extractor)
     if json_output:
         print_json({"bank": str(bank_file), **shown})

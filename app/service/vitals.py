@@ -34,6 +34,16 @@ def backbone(service: Service) -> State:
         "source": own.source,
         "runtime": own.runtime,
         "precision": own.precision,
+        "considered": [
+            {
+                "runtime": each.runtime,
+                "precision": each.precision,
+                "milliseconds": each.milliseconds and round(each.milliseconds, 2),
+                "difference": each.difference,
+                "refused": each.refused,
+            }
+            for each in own.considered
+        ],
     }
 
 

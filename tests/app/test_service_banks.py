@@ -280,6 +280,18 @@ def test_a_version_whose_bytes_are_damaged_is_quarantined_while_others_serve(
     assert second.get("/health").json()["status"] == "ok"
 
 
+def test_a_bank_that_cannot_be_used_in_the_asked_precision_is_used_in_its_own(
+    serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, good: bytes
+) -> None:
+    client = serve(
+        settings.model_copy(update={"precision": "int8"})
+    )  # no ranges are known of the tiny backbone
+    assert client.post("/v1/banks", json={"id": "caps"}).status_code == 201
+    assert client.post("/v1/banks/caps/import?activate=true", content=bank_file).status_code == 201
+    assert inspect(client, good)["digests"]["precision"] == "float32"
+    assert client.get("/v1/banks/caps/health").json()["state"] == "ready"
+
+
 def test_a_quarantined_version_is_tried_again_when_the_server_starts(
     serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, good: bytes
 ) -> None:

@@ -19,7 +19,7 @@ from models.spec import EMBEDDED
 
 ALL = [(name, precision) for name in RUNTIMES for precision in PRECISIONS]
 # largest difference, relative to the largest value of a map
-TOLERANCE = {"float32": 1e-5, "bfloat16": 0.1, "int8": 0.1}
+TOLERANCE = {"float32": 1e-5, "bfloat16": 0.1, "float16": 0.02, "int8": 0.1}
 
 
 def images(b: int = 2, h: int = 64, w: int = 64) -> Tensor:

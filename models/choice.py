@@ -1,0 +1,135 @@
+"""Which runtime and precision to take: what this machine has, timed here, near torch in float32."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import RuntimeUnavailable
+from models.quantise import Ranges
+from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
+
+AUTO = "auto"
+AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 is taken where it is asked for
+ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
+"""Of each precision: the largest distance of features from those of torch in float32, relative to their length."""
+PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
+LEAD = (
+    0.9  # a candidate passes those before it only with less than this share of their time: no coin is tossed
+)
+SIDE = 256  # pixels of the images that prove and time
+ROUNDS, SECONDS = 5, 0.5  # a candidate is timed until either is reached
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A runtime in a precision. milliseconds: the fastest of a few single images; difference: as ``ALLOWED`` bounds.
+
+    refused: why it cannot be taken, or None.
+    """
+
+    runtime: str
+    precision: str
+    milliseconds: float | None = None
+    difference: float | None = None
+    refused: str | None = None
+    opened: Runtime | None = field(default=None, repr=False)
+
+
+def choose(
+    module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
+) -> tuple[Runtime, tuple[Candidate, ...]]:
+    """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
+
+    Returns it, warm, with everything that was considered. Raises RuntimeUnavailable.
+    """
+    if AUTO not in (runtime, precision):
+        return open_runtime(module, runtime, precision, threads, ranges), ()
+    runtimes = PREFERRED if runtime == AUTO else (runtime,)
+    precisions = AUTO_PRECISIONS if precision == AUTO else (precision,)
+    considered = list(consider(module, runtimes, precisions, threads, ranges))
+    fit = [candidate for candidate in considered if candidate.opened is not None]
+    if not fit:  # say why, or take what is asked for in simulation
+        exact = ("torch" if runtime == AUTO else runtime, "float32" if precision == AUTO else precision)
+        return open_runtime(module, *exact, threads, ranges), tuple(considered)
+    best = fit[0]
+    for candidate in fit[1:]:
+        assert best.milliseconds is not None
+        assert candidate.milliseconds is not None
+        if candidate.milliseconds < LEAD * best.milliseconds:
+            best = candidate
+    assert best.opened is not None
+    return best.opened, tuple(considered)
+
+
+def consider(
+    module: nn.Module,
+    runtimes: tuple[str, ...] = PREFERRED,
+    precisions: tuple[str, ...] = PRECISIONS,
+    threads: int | None = None,
+    ranges: Ranges | None = None,
+) -> Iterator[Candidate]:
+    """Each of these runtimes in each precision: opened, proved and timed, or refused with the reason."""
+    exact = open_runtime(copy.deepcopy(module), "torch", "float32", threads)
+    images = proof_images()
+    expected = exact(images)
+    for precision in precisions:
+        for runtime in runtimes:
+            known = exact if (runtime, precision) == ("torch", "float32") else None
+            yield _considered(module, runtime, precision, threads, ranges, known, images, expected)
+
+
+def proof_images() -> Tensor:
+    """Two inputs (2, 3, 256, 256) with structure at every scale, about of mean 0 and deviation 1."""
+    generator = torch.Generator().manual_seed(0)
+    total = torch.zeros(2, 3, SIDE, SIDE)
+    for cells in (4, 16, 64, 256):
+        noise = torch.randn(2, 3, cells, cells, generator=generator)
+        total += nn.functional.interpolate(noise, size=(SIDE, SIDE), mode="nearest") / 2
+    return total
+
+
+def _considered(
+    module: nn.Module,
+    runtime: str,
+    precision: str,
+    threads: int | None,
+    ranges: Ranges | None,
+    known: Runtime | None,
+    images: Tensor,
+    expected: list[Tensor],
+) -> Candidate:
+    if runtime in RUNTIMES and precision in PRECISIONS and not is_native(runtime, precision):
+        reason = RUNTIMES[runtime].missing(precision) or "simulated on this processor, slowly"
+        return Candidate(runtime, precision, refused=reason)
+    try:
+        opened = known or open_runtime(copy.deepcopy(module), runtime, precision, threads, ranges)
+    except RuntimeUnavailable as error:
+        return Candidate(runtime, precision, refused=error.received)
+    difference = _difference(opened(images), expected)
+    milliseconds = _milliseconds(opened, images[:1])
+    if not difference <= ALLOWED[precision]:
+        reason = f"features differ by {difference:.2%}, allowed are {ALLOWED[precision]:.2%}"
+        return Candidate(runtime, precision, milliseconds, difference, reason)
+    return Candidate(runtime, precision, milliseconds, difference, opened=opened)
+
+
+def _difference(found: list[Tensor], expected: list[Tensor]) -> float:
+    """The largest of a layer, relative to the layer's length."""
+    return max(float((f.cpu() - e).norm() / e.norm()) for f, e in zip(found, expected, strict=True))
+
+
+def _milliseconds(opened: Runtime, image: Tensor) -> float:
+    opened(image)  # warm at this batch
+    begun = time.perf_counter()
+    times: list[float] = []
+    while len(times) < ROUNDS and time.perf_counter() - begun < SECONDS:
+        started = time.perf_counter()
+        _ = [m.cpu() for m in opened(image)]  # a device works on after the call
+        times.append(time.perf_counter() - started)
+    return min(times) * 1e3
