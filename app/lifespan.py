@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,12 +36,11 @@ from app.service.upkeep import (
 from app.settings import Settings
 from app.store.store import Store
 from app.supervisor import Supervisor
-from app.threads import quiet_blas
+from app.threads import decoders, own_cores
 from models.backbone import Backbone
 
 log = logging.getLogger(__name__)
 
-DECODERS = 2
 BACKGROUND_THREADS = 8
 UPLOAD_THREADS = 2
 MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
@@ -61,7 +59,8 @@ async def open_service(
     ``backbone`` takes the place of the settings'. Without ``worker`` builds wait for a worker started elsewhere.
     Raises AppError and ModelError for what cannot be opened.
     """
-    quiet_blas()
+    threads = own_cores(settings.threads)
+    settings = settings.model_copy(update={"threads": threads})
     async with AsyncExitStack() as stack:
         store = await asyncio.to_thread(Store, settings)
         stack.callback(store.close)
@@ -127,7 +126,7 @@ async def _assembled(
         metrics=metrics,
         in_flight=in_flight,
         supervisor=None,
-        decoders=_threads(stack, min(DECODERS, os.cpu_count() or 1), "decoder"),
+        decoders=_threads(stack, decoders(settings.threads or 1), "decoder"),
         background=_threads(stack, BACKGROUND_THREADS, "background"),
         uploads=_threads(stack, UPLOAD_THREADS, "upload"),
     )

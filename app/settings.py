@@ -112,7 +112,9 @@ class Settings(BaseSettings):
         "auto",
         description="auto (the fastest, for a bank its own), float32, bfloat16, int8 or, on CUDA, float16.",
     )
-    threads: Count | None = Field(None, description="Compute threads; one a core when unset.")
+    threads: Count | None = Field(
+        None, description="Compute threads; one a core that may be used when unset."
+    )
     bank_memory_bytes: Bytes = Field(
         2 * GIB, description="Memory for loaded banks; the least recently used leaves."
     )

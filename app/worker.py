@@ -29,7 +29,7 @@ from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, Stora
 from app.store.leases import Lease
 from app.store.schema import Job
 from app.store.store import Store, open_store
-from app.threads import quiet_blas
+from app.threads import own_cores
 from app.worker_line import ServerLine
 
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
@@ -161,7 +161,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     settings = Settings(**order["settings"])
     logs.configure(settings.log_level, as_json=settings.log_json)
-    quiet_blas()
+    settings = settings.model_copy(update={"threads": own_cores(settings.threads)})
     line = ServerLine(sys.stdin, sys.stdout)
     with open_store(settings) as store:
         worker = Worker(

@@ -13,6 +13,7 @@ from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.datasets import list_images, relative_names
+from app.threads import own_cores
 from core.bank import save_bank
 from core.build import BuildLimits
 from models.backbone import load_backbone
@@ -27,6 +28,7 @@ def build(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "auto",
+    threads: o.Threads = None,
     size: o.Size = o.SIZE,
     fit: o.FitOption = o.FIT,
     crop: o.Crop = None,
@@ -62,7 +64,7 @@ def build(
     paths = list_images(folder, recursive)
     check_supported(len(paths), config)
     check_target(out)
-    extractor = load_backbone(backbone, weights, not offline, runtime, precision=precision)
+    extractor = load_backbone(backbone, weights, not offline, runtime, own_cores(threads), precision)
     if extractor.notice:
         notice(extractor.notice)
     limits = BuildLimits(memory_mb << 20)

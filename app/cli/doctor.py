@@ -7,11 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import psutil
-import torch
 
 from app import __version__
 from app.cli import app
 from app.cli.console import Json, print_json, say, stdout
+from app.threads import available_cores, own_cores
 from models.backbone import compare_runtimes
 from models.choice import Candidate
 from models.processor import features
@@ -36,24 +36,25 @@ def doctor(json_output: Json = False) -> None:
 
 def examine() -> dict[str, dict[str, Any]]:
     """The findings, section by section; never tries the network."""
-    memory = psutil.virtual_memory()
+    memory, threads = psutil.virtual_memory(), own_cores()
     return {
         "versions": {"nominal": __version__, "python": platform.python_version()} | _packages(),
         "processor": {
             "machine": platform.machine(),
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
-            "torch_threads": torch.get_num_threads(),
+            "cores_to_use": available_cores(),
+            "threads": threads,
             "features": " ".join(flag for flag in CPU_FLAGS if flag in features()) or "none known",
         },
         "memory_mb": {"total": memory.total >> 20, "available": memory.available >> 20},
-        "runtimes": _runtimes(),
+        "runtimes": _runtimes(threads),
         "weights": {w.name: f"{w.status}: {w.detail or w.source}" for w in list_weights()},
     }
 
 
-def _runtimes() -> dict[str, str]:
+def _runtimes(threads: int) -> dict[str, str]:
     """Every runtime in every precision, timed on one image of 256 pixels and compared with torch in float32."""
-    name, candidates = compare_runtimes()
+    name, candidates = compare_runtimes(threads=threads)
     return {"measured with": name} | {f"{c.runtime} {c.precision}": _verdict(c) for c in candidates}
 
 

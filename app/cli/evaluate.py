@@ -21,6 +21,7 @@ from app.cli.console import Json, build_progress, counting, notice, print_json, 
 from app.datasets import MvtecDataset
 from app.engine import Engine
 from app.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
+from app.threads import own_cores
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.calibration import supported_rate
@@ -40,6 +41,7 @@ def eval_(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "auto",
+    threads: o.Threads = None,
     size: o.Size = o.SIZE,
     fit: o.FitOption = o.FIT,
     crop: o.Crop = None,
@@ -75,7 +77,7 @@ def eval_(
     given = load_bank(bank_file) if bank_file else None
 
     def load(name: str, precision: str) -> Backbone:
-        return load_backbone(name, weights, not offline, runtime, precision=precision)
+        return load_backbone(name, weights, not offline, runtime, own_cores(threads), precision)
 
     seconds = None
     if given is not None:

@@ -23,6 +23,7 @@ from app.errors import ImageRefused
 from app.files import write_atomically
 from app.images import encode_png
 from app.overlay import overlay
+from app.threads import own_cores
 from core.bank import load_bank
 from core.errors import CoreError
 from core.preprocess import Image
@@ -43,6 +44,7 @@ def inspect(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "auto",
+    threads: o.Threads = None,
     json_output: Json = False,
 ) -> None:
     """Inspect images against a bank. One unreadable image is named and the rest inspected; the exit status is 1."""
@@ -52,7 +54,9 @@ def inspect(
     engine = proven_engine(
         bank,
         precision,
-        lambda each: load_backbone(bank.backbone.name, weights, not offline, runtime, precision=each),
+        lambda each: load_backbone(
+            bank.backbone.name, weights, not offline, runtime, own_cores(threads), each
+        ),
     )
     places = [heatmaps and heatmaps / name for name in map_names(images)]
     answers = [_inspected(engine, path, place) for path, place in zip(images, places, strict=True)]

@@ -25,6 +25,9 @@ Runtime = Annotated[str, typer.Option("--runtime", help="auto, torch, torch-cuda
 Precision = Annotated[
     str, typer.Option("--precision", help="auto, float32, bfloat16, int8 or, on CUDA, float16.")
 ]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Compute threads; one a core that may be used.")
+]
 Size = Annotated[int, typer.Option("--size", help="Side of the input in pixels, a multiple of 32.")]
 FitOption = Annotated[str, typer.Option("--fit", help="stretch, short_side or letterbox.")]
 Crop = Annotated[

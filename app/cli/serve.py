@@ -22,6 +22,7 @@ from app.service.errors import StartRefused
 from app.service.service import Service
 from app.settings import Settings, load_settings
 from app.store.store import open_store
+from app.threads import own_cores
 
 KEEP_ALIVE_SECONDS = 75
 SEEN_SECONDS = 1.0  # that a draining server still answers 503 at /readyz, so that balancers see it
@@ -33,12 +34,17 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address; NOMINAL_HOST when left out.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port; NOMINAL_PORT when left out.")] = None,
     worker: Annotated[bool, typer.Option(help="Whether builds run beside this server.")] = True,
+    runtime: Annotated[str | None, typer.Option("--runtime", help="In place of NOMINAL_RUNTIME.")] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="In place of NOMINAL_PRECISION.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="In place of NOMINAL_THREADS.")] = None,
 ) -> None:
     """Serve over HTTP. Settings come from NOMINAL_* variables (docs/operations.md)."""
-    given: dict[str, Any] = {
-        name: value for name, value in (("host", host), ("port", port)) if value is not None
-    }
+    named = {"host": host, "port": port, "runtime": runtime, "precision": precision, "threads": threads}
+    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     settings = load_settings(None, **given)
+    settings = settings.model_copy(update={"threads": own_cores(settings.threads)})
     logs.configure(settings.log_level, as_json=settings.log_json)
     preflight(settings)
     backbone = open_backbone(settings)

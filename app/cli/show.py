@@ -12,6 +12,7 @@ from app.backbones import precisions_for
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
+from app.threads import own_cores
 from core.bank import Bank, load_bank
 from core.calibration import promise, supported_rate
 from core.detector import check_backbone, check_conformance, thresholds_of
@@ -30,6 +31,7 @@ def show(
     offline: o.Offline = False,
     runtime: o.Runtime = "auto",
     precision: o.Precision = "auto",
+    threads: o.Threads = None,
     json_output: Json = False,
 ) -> None:
     """Show a bank; loading it proves its integrity, --check its conformance."""
@@ -37,7 +39,9 @@ def show(
     shown = facts(bank)
     if check:
         asked = precisions_for(bank.backbone, precision)[0]
-        extractor = load_backbone(bank.backbone.name, weights, not offline, runtime, precision=asked)
+        extractor = load_backbone(
+            bank.backbone.name, weights, not offline, runtime, own_cores(threads), asked
+        )
         check_backbone(bank, extractor.digest)
         shown["checked_in"] = f"{extractor.runtime}, {extractor.precision}"
         shown["conformance_difference"] = check_conformance(bank, extractor)

@@ -17,6 +17,7 @@ from jaxtyping import Float32, Int64
 
 from core.errors import SearchError, ShapeError
 from core.index.config import IndexConfig
+from core.index.threads import take_threads
 
 faiss: Any = untyped_faiss  # its stubs lack HNSW's fields and the search parameters
 
@@ -62,6 +63,7 @@ class Graph:
     def propose(self, queries: Float32[np.ndarray, "n d"], k: int) -> Int64[np.ndarray, "n c"]:
         """Ids of candidates for exact measuring; -1 stands for none."""
         effort = faiss.SearchParametersHNSW(efSearch=max(self._effort, k))
+        take_threads()
         return np.asarray(self._index.search(queries, k, params=effort)[1])
 
 
@@ -123,6 +125,7 @@ class Cells:
         """Ids of candidates for exact measuring; -1 stands for none."""
         count = min(self._index.ntotal, max(k, self._rerank))
         probes = faiss.SearchParametersIVF(nprobe=min(self._probes, self._index.nlist))
+        take_threads()
         return np.asarray(self._index.search(queries, count, params=probes)[1])
 
 

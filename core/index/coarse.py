@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from core.index.sketch import Sketch, squares
+from core.index.threads import take_threads
 
 faiss: Any = untyped_faiss  # its stubs lack the distances of pairs
 
@@ -169,7 +170,7 @@ def measure(
     squared = np.empty(len(rows), np.float32)
     rows, ids = np.ascontiguousarray(rows), np.ascontiguousarray(ids)
     work = queries.shape[1] * len(rows)
-    faiss.omp_set_num_threads(torch.get_num_threads() if work >= _SHARED else 1)  # torch's setting counts
+    take_threads(None if work >= _SHARED else 1)
     pointers = [faiss.swig_ptr(array) for array in (queries, rows, vectors, ids, squared)]
     faiss.pairwise_indexed_L2sqr(queries.shape[1], len(rows), *pointers)
     return squared

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from core.errors import ShapeError
 from core.index.coarse import Coarse, measure
+from core.index.threads import take_threads
 
 LARGEST_NORM = 1e18  # beyond it a squared distance leaves float32
 _BLOCK = 2**22  # floats of one scratch array, 16 MiB
@@ -74,6 +75,7 @@ class ExactSearch:
         slack: Float32[np.ndarray, " n"],
     ) -> tuple[Squared, Ids]:
         """Contenders by float32 products: for queries that many vectors are about equally near to."""
+        take_threads()
         fast = faiss.pairwise_distances(queries, self.vectors)  # (n, m)
         fast[:, excluded] = np.inf
         rows, ids = np.nonzero(fast <= (_kth(fast, k) + 2 * slack)[:, None])

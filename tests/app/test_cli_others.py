@@ -125,7 +125,7 @@ def test_the_doctor_finds_versions_runtimes_weights_threads_and_memory(nominal):
     assert set(found) == {"versions", "processor", "memory_mb", "runtimes", "weights"}
     assert found["versions"]["torch"].startswith("2.")
     assert found["memory_mb"]["total"] >= found["memory_mb"]["available"] > 0
-    assert found["processor"]["torch_threads"] >= 1
+    assert 1 <= found["processor"]["cores_to_use"] <= found["processor"]["cores"]
     assert set(found["weights"]) == set(SPECS)
     shown = nominal("doctor").out
     assert all(section in shown for section in found)
