@@ -218,6 +218,26 @@ def test_real_patches_find_their_float64_nearest_or_one_as_near(shared: Path) ->
     np.testing.assert_allclose(distances[:, 0], chosen, rtol=1e-6)
 
 
+def test_every_patch_of_unseen_solar_cells_finds_its_float64_nearest_or_one_as_near() -> None:
+    from app.datasets import read_image
+    from bench.datasets import elpv_split
+    from core.patches import PatchConfig, patch_features
+    from core.preprocess import InputConfig, to_tensor
+    from models.backbone import load_backbone
+
+    split, backbone = elpv_split(), load_backbone("efficientnet-lite2", runtime="torch", precision="float32")
+    files = [*split.train[:6], split.test_good[0], split.defective[0]]
+    inputs = [to_tensor(read_image(f), InputConfig(), backbone.spec.mean, backbone.spec.std) for f in files]
+    patches = patch_features(backbone(torch.stack(inputs)), PatchConfig()).vectors.numpy()  # (8, 1024, 168)
+    vectors, queries = patches[:6].reshape(-1, 168)[::2].copy(), patches[6:].reshape(-1, 168)
+    distances, ids = Index.build(vectors).search(queries)
+    exact = torch.cdist(torch.from_numpy(queries).double(), torch.from_numpy(vectors).double()).numpy()
+    chosen = np.take_along_axis(exact, ids, axis=1)[:, 0]
+    assert len(queries) == 2048
+    assert (chosen <= exact.min(axis=1) * (1 + 1e-4)).all()
+    np.testing.assert_allclose(distances[:, 0], chosen, rtol=1e-4)
+
+
 def real_patches(shared: Path) -> tuple[np.ndarray, np.ndarray]:
     """ResNet50 patches of magnetic tiles: (1600, 1536) of five good ones, (256, 1536) of another."""
     from PIL import Image
