@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(TORCH_INDEX))
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services check format bench-accuracy bench-alignment bench-coreset \
+.PHONY: setup demo demo-service serve test test-services test-browser check format bench-accuracy bench-alignment bench-coreset \
 	wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
@@ -33,6 +33,9 @@ test: setup  ## the whole test suite, a file at a time on up to four cores
 test-services: setup  ## what needs PostgreSQL and S3, both started on loopback; the rest is in `test`
 	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store $(ENTRYPOINT) \
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
+
+test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

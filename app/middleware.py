@@ -32,6 +32,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+OF_PAGES = {  # without a referrer browsers would not say either which site a form was sent from
+    "Content-Security-Policy": PAGE_POLICY,
+    "Referrer-Policy": "same-origin",
+}
+
 
 class CatchErrors:
     """Answers what nobody caught as an internal error. Once the answer has begun, it is broken off instead."""
@@ -71,7 +76,7 @@ class SecurityHeaders:
             return await self._app(scope, receive, send)
         path: str = scope["path"]
         if any(path == page or path.startswith(page + "/") for page in self._pages):
-            added = {**HEADERS, "Content-Security-Policy": PAGE_POLICY}
+            added = {**HEADERS, **OF_PAGES}
         else:
             added = {**HEADERS, "Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 

@@ -36,9 +36,10 @@ def show(page: Page) -> None:
         view = View(page, ui.context.client)
         fault = await _look_up(view)
         _head(view)
+        ui.link(SHELL.skip, "#main").classes("n-skip")
         rail(view)
         topbar(view)
-        with ui.element("main").classes("n-main").props('id="main" tabindex="-1"'):
+        with ui.element("div").classes("n-main").props('id="main" tabindex="-1"'):
             if fault is None:
                 await _content(view)
             else:

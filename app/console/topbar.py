@@ -22,7 +22,6 @@ THEMES = (
 def topbar(view: View) -> None:
     """Above every page."""
     with ui.element("header").classes("n-topbar"):
-        ui.link(SHELL.skip, "#main").classes("n-skip")
         _switcher(view)
         ui.element("div").classes("n-space")
         _health(view)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from debian import install
 from processes import free_port, running
 
 
@@ -53,21 +54,11 @@ def postgres() -> Iterator[str]:
 def find_programs() -> Path:
     """The folder of ``initdb``; installs Debian's package where it is absent and this is root."""
     if not _newest() and os.geteuid() == 0:
-        _install("postgresql")
+        install("postgresql")
     found = _newest()
     if found is None:
         raise SystemExit("PostgreSQL is needed: apt-get install postgresql")
     return found
-
-
-def _install(package: str) -> None:
-    """From Debian's archive; where the lists of packages are absent or out of date, they are fetched first."""
-    apt = ["apt-get", "-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = [*apt, "install", "-y", "--no-install-recommends", package]
-    if subprocess.run(install, env=environment, check=False).returncode != 0:
-        subprocess.run([*apt, "update"], env=environment, check=True)
-        subprocess.run(install, env=environment, check=True)
 
 
 def unprivileged() -> dict[str, Any]:

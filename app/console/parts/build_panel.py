@@ -6,7 +6,6 @@ It looks at the store, so a page that comes back, and another person's, show the
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from nicegui import ui
@@ -18,6 +17,7 @@ from app.console.widgets.buttons import enable, primary, secondary
 from app.console.widgets.layout import section
 from app.service import banks, builds
 from app.service.thresholds import rates
+from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import ACTIVE_STATES, Bank, Job
 
@@ -34,7 +34,7 @@ class BuildPanel:
         with section(TEXT.build, TEXT.build_hint):
             self._support = ui.element("div").classes("n-stack-8")
             self._progress = ui.element("div")
-        ui.timer(LOOK_SECONDS, self._look)
+        self._timer = ui.timer(LOOK_SECONDS, self._look)
 
     async def refresh(self) -> None:
         """What the set supports now, and the latest build."""
@@ -87,9 +87,15 @@ class BuildPanel:
         await view.run(lambda: builds.start(view.service, self._bank, {}, True, None, view.actor.id))
         await self._look()
 
-    def _latest(self) -> Awaitable[Page[Job]]:
+    async def _latest(self) -> Page[Job]:
+        """The bank's newest job. Once the bank is gone this is said, and nothing is looked at any more."""
         view = self._view
-        return view.run(lambda: builds.page(view.service, self._bank, None, None, 1))
+        try:
+            await view.run(lambda: banks.get(view.service, self._bank))
+        except NotFound:
+            self._timer.deactivate()
+            raise
+        return await view.run(lambda: builds.page(view.service, self._bank, None, None, 1))
 
     async def _cancel(self, job: str) -> None:
         view = self._view

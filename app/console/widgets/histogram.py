@@ -71,21 +71,27 @@ class _Scale:
 
 
 def _bars(edges: Sequence[float], counts: Sequence[int], marks: Sequence[Mark], scale: _Scale) -> list[str]:
-    """One for each bin, coloured by the decision its middle would get."""
+    """One for each bin, cut where a threshold passes through it; each piece in the colour of its decision."""
     most, floor = max([*counts, 1]), HEIGHT - BOTTOM
     drawn = []
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         if not count:
             continue
         tall = max(2.0, count / most * (floor - TOP))
-        left, right = scale.x(low), scale.x(high)
-        middle = (low + high) / 2
-        kind = max((m for m in marks if middle > m.value), key=lambda m: m.value, default=None)
-        drawn.append(
-            f'<rect class="n-bar {kind.kind if kind else "accept"}" x="{left:.1f}" y="{floor - tall:.1f}"'
-            f' width="{max(1.0, right - left - 1):.1f}" height="{tall:.1f}"><title>{count}</title></rect>'
-        )
+        cuts = [low, *sorted(m.value for m in marks if low < m.value < high), high]
+        for start, end in pairwise(cuts):
+            left, right = scale.x(start), scale.x(end) - (end == high)
+            drawn.append(
+                f'<rect class="n-bar {_kind(start, marks)}" x="{left:.1f}" y="{floor - tall:.1f}"'
+                f' width="{max(1.0, right - left):.1f}" height="{tall:.1f}"><title>{count}</title></rect>'
+            )
     return drawn
+
+
+def _kind(value: float, marks: Sequence[Mark]) -> str:
+    """What scores from ``value`` on are decided."""
+    below = [mark for mark in marks if mark.value <= value]
+    return max(below, key=lambda mark: mark.value).kind if below else "accept"
 
 
 def _axis(scale: _Scale, name: str) -> list[str]:

@@ -178,6 +178,9 @@ def test_applications_of_one_process_serve_the_console_in_turn_and_never_at_once
 def test_pages_may_run_scripts_and_the_api_may_not(console: TestClient) -> None:
     assert console.get("/console/", headers=HTML).headers["content-security-policy"] == PAGE_POLICY
     assert console.get("/v1/banks").headers["content-security-policy"] == API_POLICY
+    assert (
+        console.get("/console/", headers=HTML).headers["referrer-policy"] == "same-origin"
+    )  # else Origin is null
     assert "http:" not in PAGE_POLICY
     assert "ws" not in PAGE_POLICY
 

@@ -1,0 +1,126 @@
+"""The frame: how soon, how wide, how dark; keyboard; sessions; a server that goes away and comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from browser.server import Server
+from playwright.sync_api import Page, expect
+
+from app.service.configs import default_config
+from app.settings import load_settings
+from app.store.store import open_store
+
+RING = """(() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle !== "none" || style.boxShadow.includes("4px");
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("tablet", [False, True])
+def test_every_page_is_shown_in_both_appearances_and_widths(
+    server: Server,
+    taught: str,
+    open_page: Callable[..., Page],
+    shot: Callable[[Page, str], None],
+    dark: bool,
+    tablet: bool,
+) -> None:
+    page = open_page(f"{server.url}/console/", dark=dark, tablet=tablet)
+    for name, path in {
+        "banks": "",
+        "teach": f"banks/{taught}/teach",
+        "versions": f"banks/{taught}/versions",
+        "version": f"banks/{taught}/versions/1",
+    }.items():
+        page.goto(f"{server.url}/console/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+        shot(page, f"{name}-{'dark' if dark else 'light'}-{'tablet' if tablet else 'desktop'}")
+
+
+def test_the_appearance_chosen_stays(server: Server, taught: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{server.url}/console/")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Appearance").click()
+    page.get_by_text("Dark", exact=True).click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+
+def test_everything_is_reached_by_keyboard(
+    server: Server, taught: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(f"{server.url}/console/")
+    expect(page.get_by_role("heading", name="Banks")).to_be_visible()
+    names: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):  # past the last
+            break
+        names.append(page.evaluate("document.activeElement.innerText + document.activeElement.ariaLabel"))
+        assert page.evaluate(RING), names[-1]
+    for wanted in ("Banks", "Teach", "Appearance", "Account", "Create bank", "More"):
+        assert any(wanted in name for name in names), (wanted, names)
+
+
+def test_a_bank_deleted_elsewhere_is_said_plainly(server: Server, open_page: Callable[..., Page]) -> None:
+    httpx.post(f"{server.url}/v1/banks", json={"id": "gone"}).raise_for_status()
+    page = open_page(f"{server.url}/console/banks/gone/teach")
+    expect(page.get_by_text("No image yet")).to_be_visible()
+    httpx.delete(f"{server.url}/v1/banks/gone").raise_for_status()
+    expect(page.get_by_text("The bank must exist").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("This page cannot be shown")).to_be_visible()
+    page.get_by_role("button", name="All banks").last.click()
+    expect(page.get_by_role("heading", name="Banks")).to_be_visible()
+
+
+def test_a_page_recovers_by_itself_when_the_server_comes_back(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    own = Server(tmp_path).start()
+    try:
+        page = open_page(f"{own.url}/console/")
+        expect(page.get_by_text("No bank yet")).to_be_visible()
+        own.stop()
+        expect(page.get_by_text("The connection to the server is lost.")).to_be_visible()
+        with open_store(load_settings({}, data_dir=own.folder / "data")) as store:
+            store.banks.create("caps", title="Cap", config=default_config(), actor="cli")
+        own.start()
+        expect(page.get_by_role("article")).to_contain_text("caps", timeout=120_000)
+        expect(page.get_by_text("The connection to the server is lost.")).to_be_hidden()
+    finally:
+        own.stop()
+
+
+def test_keys_sign_people_in_and_a_revoked_one_out(
+    tmp_path: Path, open_page: Callable[..., Page], shot: Callable[[Page, str], None]
+) -> None:
+    own = Server(tmp_path).start()
+    try:
+        admin, reader = own.key("admin"), own.key("read")
+        page = open_page(f"{own.url}/console/")
+        expect(page.get_by_label("API key")).to_be_visible(timeout=30_000)
+        shot(page, "sign-in")
+        page.get_by_label("API key").fill("nominal_wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("This key is not valid")).to_be_visible()
+        page.get_by_label("API key").fill(reader)
+        page.get_by_role("button", name="Sign in").click()
+        create = page.get_by_role("button", name="Create bank").first
+        expect(create).to_be_disabled()
+        create.locator("..").hover()
+        expect(page.get_by_text("This needs the role admin")).to_be_visible()
+        id = reader.split("_")[1]
+        httpx.delete(f"{own.url}/v1/keys/{id}", headers={"X-API-Key": admin}).raise_for_status()
+        expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=30_000)  # at the next look
+    finally:
+        own.stop()

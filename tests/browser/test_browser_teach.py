@@ -1,0 +1,102 @@
+"""A person creates a bank, teaches it, looks at its version, rebuilds, rolls back, deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from browser.server import Server
+from playwright.sync_api import Page, expect
+
+from bench.datasets import Split
+
+BUILT = 180_000  # milliseconds
+
+
+def test_a_bank_from_nothing_to_a_rollback(
+    server: Server,
+    cells: Split,
+    open_page: Callable[..., Page],
+    shot: Callable[[Page, str], None],
+    tmp_path: Path,
+) -> None:
+    page = open_page(f"{server.url}/console/")
+    create_bank(page, shot)
+    teach(page, cells, shot, tmp_path)
+    build(page, 1, shot)
+    page.get_by_role("button", name="See version 1").click()
+    expect(page.get_by_role("heading", name="Version 1")).to_be_visible()
+    expect(page.get_by_role("img", name="nominal scores")).to_be_visible()
+    shot(page, "version")
+    take_out_the_hardest(page)
+    page.get_by_role("link", name="Teach").click()
+    expect(page.get_by_text("44 images,")).to_be_visible()
+    build(page, 2)
+    page.get_by_role("link", name="Versions").click()
+    expect(page.get_by_role("row", name="Version 2")).to_contain_text("Active")
+    shot(page, "versions")
+    page.get_by_role("link", name="Version 1").click()
+    page.get_by_role("button", name="Roll back to this version").click()
+    expect(page.get_by_text("Active", exact=True)).to_be_visible()
+    rename_and_delete(page, server)
+
+
+def create_bank(page: Page, shot: Callable[[Page, str], None]) -> None:
+    page.get_by_role("button", name="Create bank").first.click()
+    page.get_by_label("Name").fill("Solar cell, back")
+    expect(page.get_by_label("Id", exact=True)).to_have_value("solar-cell-back")
+    page.get_by_label("Id", exact=True).fill("Not an id")
+    page.get_by_role("button", name="Create bank").last.click()
+    expect(page.get_by_text("beginning with a letter or digit")).to_be_visible()
+    page.get_by_label("Id", exact=True).fill("solar-cell-back")
+    page.get_by_label("False-reject target").fill("5")
+    expect(page.get_by_text("19 good images or more")).to_be_visible()
+    shot(page, "create-bank")
+    page.get_by_role("button", name="Create bank").last.click()
+    expect(page.get_by_role("heading", name="Teach")).to_be_visible()
+
+
+def teach(page: Page, cells: Split, shot: Callable[[Page, str], None], folder: Path) -> None:
+    note = folder / "note.txt"
+    note.write_text("no image")
+    expect(page.get_by_text("No image yet")).to_be_visible()
+    page.get_by_test_id("files").set_input_files([*cells.train[50:95], note])
+    expect(page.get_by_text("45 accepted")).to_be_visible()
+    expect(page.get_by_text("1 rejected")).to_be_visible()
+    expect(page.get_by_role("row", name="note.txt")).to_contain_text("must be PNG")
+    expect(page.get_by_text("45 images,")).to_be_visible()
+    page.get_by_test_id("files").set_input_files(cells.train[50:52])
+    expect(page.get_by_text("2 already there")).to_be_visible()
+    shot(page, "teach")
+
+
+def build(page: Page, number: int, shot: Callable[[Page, str], None] | None = None) -> None:
+    page.get_by_role("button", name=f"Build version {number}").click()
+    expect(page.get_by_role("button", name="Cancel build")).to_be_visible()
+    if shot is not None:
+        expect(page.locator(".n-stage-now")).to_be_visible(timeout=BUILT)
+        shot(page, "build")
+        page.reload()  # a page that comes back shows the build that runs
+    expect(page.get_by_text(f"Version {number} is built.")).to_be_visible(timeout=BUILT)
+
+
+def take_out_the_hardest(page: Page) -> None:
+    tiles = page.locator(".n-tile")
+    count = tiles.count()
+    tiles.first.get_by_role("button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(tiles).to_have_count(count - 1)
+
+
+def rename_and_delete(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/console/")
+    card = page.get_by_role("article").filter(has_text="solar-cell-back")
+    card.get_by_role("button", name="More").click()
+    page.get_by_text("Rename", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Cell, back side")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(card).to_contain_text("Cell, back side")
+    card.get_by_role("button", name="More").click()
+    page.get_by_text("Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(card).to_have_count(0)

@@ -1,0 +1,16 @@
+"""Debian's packages, where a test needs a program that Python's packages do not bring."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+
+def install(*packages: str) -> None:
+    """From Debian's archive; where the lists of packages are absent or out of date, they are fetched first."""
+    apt = ["apt-get", "-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = [*apt, "install", "-y", "--no-install-recommends", *packages]
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        subprocess.run([*apt, "update"], env=environment, check=True)
+        subprocess.run(command, env=environment, check=True)
