@@ -34,7 +34,7 @@ COVERED = {
     "readiness that flips while a model loads": "test_readiness_does_not_flip_while_banks_load_fail_or_are_built",
     "health behind authentication": "test_every_operation_needs_a_key_of_its_role_and_no_other_answers_without",
     "no authentication": "test_on_an_open_address_no_key_means_no_entry",
-    "full-disk surprises": "test_a_disk_that_fills_during_an_upload_refuses_it_and_the_next_try_succeeds",
+    "full-disk surprises": "test_on_a_disk_without_one_byte_every_write_is_refused_reads_go_on_and_space_heals_it",
     "zip bombs": "test_of_an_archive_that_is_a_bomb_what_came_before_is_kept",
     "a GET that creates": "test_reading_never_creates",
     "no GET for one job": "test_a_running_build_tells_its_stage_and_how_far_it_is",
