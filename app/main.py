@@ -18,6 +18,7 @@ from app.logs import RequestLog
 from app.metrics import MeasureRequests, Metrics
 from app.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
 from app.openapi import DESCRIPTION, document, operation_id
+from app.recent import NoteProblems
 from app.routes import (
     banks,
     health,
@@ -103,6 +104,7 @@ def _middleware(settings: Settings, metrics: Metrics, in_flight: InFlight) -> li
     return [
         Middleware(RequestLog),
         Middleware(MeasureRequests, metrics=metrics),
+        Middleware(NoteProblems),
         Middleware(SecurityHeaders),
         *(cors if settings.cors_origins else []),
         Middleware(CountInFlight, in_flight=in_flight),

@@ -1,4 +1,4 @@
-"""A heatmap as a file: raw (NPY, score units), coloured (PNG), or over its image (PNG)."""
+"""A heatmap as a file: raw (NPY, score units), coloured (PNG), to lay over its image (PNG), or laid over it (PNG)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from app.images import encode_png
-from app.overlay import COLOURS, overlay
+from app.overlay import ALPHAS, COLOURS, overlay
 from app.png import png_bytes
 from core.regions import Region
 
-Kind = Literal["png", "overlay", "raw"]
+Kind = Literal["png", "layer", "overlay", "raw"]
 PNG, NPY = "image/png", "application/x-npy"
 SMALLEST = 1e-12  # a scale must have a length
 
@@ -42,7 +42,7 @@ def draw(
         return Picture(kind, NPY, raw_bytes(heat))
     if kind == "overlay":
         return Picture(kind, PNG, encode_png(overlay(image, heat, scale, regions)))
-    return Picture(kind, PNG, _coloured(heat, scale))
+    return Picture(kind, PNG, _coloured(heat, scale, transparent=kind == "layer"))
 
 
 def raw_bytes(heat: Float32[np.ndarray, "h w"]) -> bytes:
@@ -52,7 +52,7 @@ def raw_bytes(heat: Float32[np.ndarray, "h w"]) -> bytes:
     return file.getvalue()
 
 
-def _coloured(heat: Float32[np.ndarray, "h w"], threshold: float) -> bytes:
-    """A palette PNG: index 0 is score 0, 127.5 the threshold, 255 twice that and above."""
+def _coloured(heat: Float32[np.ndarray, "h w"], threshold: float, *, transparent: bool) -> bytes:
+    """A palette PNG: index 0 is score 0, 127.5 the threshold, 255 twice that and above; a layer has its opacities."""
     levels = np.clip(heat * np.float32(127.5 / threshold), 0, 255).round().astype(np.uint8)
-    return png_bytes(levels, COLOURS)
+    return png_bytes(levels, COLOURS, ALPHAS if transparent else None)

@@ -19,13 +19,17 @@ _WINDOW, _MEMORY = 15, 9  # of deflate, their largest
 
 
 def png_bytes(
-    image: UInt8[np.ndarray, "h w *rgb"], palette: UInt8[np.ndarray, "256 3"] | None = None
+    image: UInt8[np.ndarray, "h w *rgb"],
+    palette: UInt8[np.ndarray, "256 3"] | None = None,
+    opacities: UInt8[np.ndarray, " 256"] | None = None,
 ) -> bytes:
-    """A PNG of grey (h, w), RGB (h, w, 3), or of indices (h, w) into a palette of 256 RGB colours."""
+    """A PNG of grey (h, w), RGB (h, w, 3), or of indices (h, w) into a palette of 256 RGB colours, with opacities."""
     kind = _RGB if image.ndim == 3 else _GREY if palette is None else _PALETTE
     height, width = image.shape[:2]
     header = struct.pack(">2I5B", width, height, 8, kind, 0, 0, 0)
     colours = b"" if palette is None else _chunk(b"PLTE", palette.tobytes())
+    if opacities is not None:
+        colours += _chunk(b"tRNS", opacities.tobytes())
     deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_RLE)
     packed = deflate.compress(_filtered(image.reshape(height, -1)).tobytes()) + deflate.flush()
     return b"".join(

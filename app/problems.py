@@ -160,7 +160,7 @@ def respond(scope: Scope, error: Exception) -> Response:
     """The answer to a request that failed with ``error``; for middleware, which has no exception handlers."""
     state = scope.setdefault("state", {})
     problem = problem_of(error, instance=quote(scope["path"]), request_id=state.get("request_id"))
-    state["problem"] = problem.type.slug
+    state["problem"], state["answered"] = problem.type.slug, problem
     if problem.type is INTERNAL:
         log.error("unexpected error", exc_info=error)
     elif problem.type.status >= 500 and "Retry-After" not in problem.headers:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth import Actor, identify
+from app.console.recent import RecentImages
 from app.console.session import Sessions
 from app.problems import respond
 from app.service.errors import ForeignOrigin
@@ -18,6 +19,7 @@ from app.store.errors import KeyRefused
 OPEN = ("/static/", "/_nicegui/", "/sign-in")  # what holds nothing of anybody's
 SAFE = ("GET", "HEAD")
 SERVICE, ACTOR, SESSIONS = "nominal.service", "nominal.actor", "nominal.sessions"
+RECENT = "nominal.recent"
 CHANGING = "no-store"
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -27,9 +29,10 @@ class Entrance:
 
     def __init__(self, app: ASGIApp, service: Service, sessions: Sessions) -> None:
         self._app, self._service, self._sessions = app, service, sessions
+        self._recent = RecentImages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[SERVICE], scope[SESSIONS] = self._service, self._sessions
+        scope[SERVICE], scope[SESSIONS], scope[RECENT] = self._service, self._sessions, self._recent
         connection = HTTPConnection(scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         try:

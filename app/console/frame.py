@@ -38,12 +38,13 @@ def show(page: Page) -> None:
         _head(view)
         ui.link(SHELL.skip, "#main").classes("n-skip")
         rail(view)
-        topbar(view)
+        watch = topbar(view)
         with ui.element("div").classes("n-main").props('id="main" tabindex="-1"'):
             if fault is None:
                 await _content(view)
             else:
                 error_state(view, fault)
+        watch()
 
 
 async def _look_up(view: View) -> Exception | None:

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from app import problems
-from app.console import pages, registry, routes
+from app.console import inspection_routes, pages, registry, routes
 from app.console.assets import STATIC, CacheAssets
 from app.console.frame import show
 from app.console.text.shell import SHELL
@@ -52,6 +52,7 @@ def application() -> ASGIApp:
     }
     pages_app.mount("/static", StaticFiles(directory=STATIC), name="console-static")
     pages_app.include_router(routes.router)
+    pages_app.include_router(inspection_routes.router)
     for error in (AppError, CoreError, ModelError):
         pages_app.add_exception_handler(error, problems.answer)
     for module in pkgutil.iter_modules(pages.__path__):

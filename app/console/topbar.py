@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nicegui import ui
 
 from app.auth import LOCAL
@@ -19,14 +21,15 @@ THEMES = (
 )
 
 
-def topbar(view: View) -> None:
-    """Above every page."""
+def topbar(view: View) -> Callable[[], None]:
+    """Above every page. Call what this gives once the page is built: a timer has NiceGUI send the page as it is."""
     with ui.element("header").classes("n-topbar"):
         _switcher(view)
         ui.element("div").classes("n-space")
-        _health(view)
+        watch = _health(view)
         _theme()
         _account(view)
+    return watch
 
 
 def _switcher(view: View) -> None:
@@ -57,7 +60,7 @@ def _menu_link(name: str, url: str, caption: str = "") -> None:
             ui.label(caption).classes("n-caption")
 
 
-def _health(view: View) -> None:
+def _health(view: View) -> Callable[[], None]:
     """A pill, looked at anew while the page is open; this is also where an ended session is noticed."""
     with ui.element("div").classes("n-pill").props('role="status"') as pill:
         icon, word = ui.icon("circle"), ui.label("")
@@ -68,7 +71,10 @@ def _health(view: View) -> None:
         pill.classes(replace=f"n-pill n-{kind}")
         icon.name, word.text = symbol, text
 
-    ui.timer(LOOK_SECONDS, view.handler(look))
+    def watch() -> None:
+        ui.timer(LOOK_SECONDS, view.handler(look))
+
+    return watch
 
 
 def _told(state: State) -> tuple[str, str, str]:

@@ -93,15 +93,18 @@ class View:
         """
         wants_event = bool(inspect.signature(function).parameters)
 
-        async def handled(event: Any = None) -> None:
-            async def called() -> None:
-                given = function(event) if wants_event else function()
-                if inspect.iscoroutine(given):  # an awaited dialog opens again, and close() gives the dialog
-                    await given
+        async def called(*event: Any) -> None:
+            given = function(*event)
+            if inspect.iscoroutine(given):  # an awaited dialog opens again, and close() gives the dialog
+                await given
 
+        async def handled(_: Any = None) -> None:
             await self.attempt(called, role)
 
-        return handled
+        async def told(event: Any) -> None:  # without a default, or NiceGUI gives no event
+            await self.attempt(lambda: called(event), role)
+
+        return told if wants_event else handled
 
     async def attempt(self, function: Callable[[], Awaitable[V]], role: Role = "read") -> V | None:
         """What ``function`` gives for one who still holds the role; None once an error was said."""
@@ -111,8 +114,10 @@ class View:
         except (KeyRefused, ForeignOrigin):
             self.leave()
         except SHOWN as error:
+            self.service.problems.note(self.connection.url.path, error)
             self.complain(str(error))
-        except Exception:
+        except Exception as error:
+            self.service.problems.note(self.connection.url.path, error)
             log.exception("a console action failed")
             self.complain(SHELL.internal_error)
         return None
@@ -158,4 +163,5 @@ class View:
 
     def _notice(self, message: str, **options: Any) -> None:
         with self.client:
+            options["textColor"] = "inherit"  # or Quasar makes it white
             ui.notify(message, position="bottom-right", multi_line=len(message) > 60, **options)

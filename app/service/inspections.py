@@ -40,6 +40,11 @@ def page(service: Service, which: Filter, before: str | None, limit: int) -> Pag
     return service.store.inspections.page(which, before=before, limit=limit)
 
 
+def newer(service: Service, which: Filter, first: str, limit: int) -> str | None:
+    """The cursor of the page before the one that begins with ``first``; None where that is the newest page."""
+    return service.store.inspections.cursor_of_newer(which, first, limit)
+
+
 def answer(row: Inspection) -> dict[str, Any]:
     """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
     path = f"/v1/inspections/{row.id}"
@@ -103,7 +108,12 @@ async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float
     Raises NotFound, PictureUnavailable, VersionUnusable, Overloaded.
     """
     row = await service.in_background(lambda: get(service, id))
-    image = await service.in_background(lambda: decode_image(read_image(service, row), service.image_limits))
+    return await drawn(service, row, await service.in_background(lambda: read_image(service, row)), kind)
+
+
+async def drawn(service: Service, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
+    """The same from the image's bytes. Raises PictureUnavailable, VersionUnusable, ImageRefused, Overloaded."""
+    image = await service.in_background(lambda: decode_image(body, service.image_limits))
     try:
         loaded = await service.registry.get(row.bank, row.version)
     except NotFound:
@@ -113,10 +123,10 @@ async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float
     work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
     deadline = time.monotonic() + service.settings.request_timeout_seconds
     found = (await service.batcher.submit(loaded.key, work, deadline=deadline)).result
-    drawn = await service.in_decoder(
+    made = await service.in_decoder(
         lambda: draw(kind, image, found.heatmap, found.map_threshold, found.regions)
     )
-    return drawn, found.map_threshold
+    return made, found.map_threshold
 
 
 def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from app.errors import Draining
 from app.images import ImageLimits
 from app.metrics import Metrics
 from app.middleware import InFlight
+from app.recent import RecentProblems
 from app.registry import Key, Registry
 from app.service.calibrations import Calibrations
 from app.service.errors import WarmingUp
@@ -57,6 +58,7 @@ class Service:
     drained_by: float = 0.0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    problems: RecentProblems = field(default_factory=RecentProblems)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     faults: dict[str, str] = field(default_factory=dict)

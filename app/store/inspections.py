@@ -88,6 +88,12 @@ class Inspections:
         query = select(Inspection).where(*which.conditions())
         return newest_first(self._database, query, Inspection.id, before, limit)
 
+    def cursor_of_newer(self, which: Filter, first: str, limit: int) -> str | None:
+        """The cursor whose page ends right before ``first``; None where fewer than a page are newer."""
+        query = select(Inspection.id).where(*which.conditions(), Inspection.id > first)
+        with self._database.read() as session:
+            return session.scalar(query.order_by(Inspection.id.asc()).offset(limit).limit(1))
+
     def export(self, which: Filter) -> Iterator[Inspection]:
         """All of them, newest first; holds no transaction while its reader is slow."""
         cursor: str | None = None
