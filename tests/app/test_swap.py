@@ -37,21 +37,21 @@ QUICK = {"input": {"size": 64}, "coreset_ratio": 0.1, "target_false_reject": 0.2
 class Loading:
     """Loadings counted, each held until it may go on."""
 
-    def __init__(self, load: Callable[[Registry, Bank], Engine]) -> None:
+    def __init__(self, load: Callable[[Registry, Bank, str], Engine]) -> None:
         self._load = load
         self.count, self.go_on = 0, threading.Event()
         self.go_on.set()
 
-    def __call__(self, registry: Registry, bank: Bank) -> Engine:
+    def __call__(self, registry: Registry, bank: Bank, precision: str) -> Engine:
         self.count += 1
         assert self.go_on.wait(30)
-        return self._load(registry, bank)
+        return self._load(registry, bank, precision)
 
 
 @pytest.fixture
 def loading(monkeypatch: pytest.MonkeyPatch) -> Loading:
     made = Loading(Registry._engine)
-    monkeypatch.setattr(Registry, "_engine", lambda registry, bank: made(registry, bank))
+    monkeypatch.setattr(Registry, "_engine", lambda *given: made(*given))
     return made
 
 
