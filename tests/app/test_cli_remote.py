@@ -157,15 +157,19 @@ def test_config_must_be_a_json_object(remote: Run) -> None:
     assert ended.err.startswith("BadArgument: --config must be a JSON object; received [1].")
 
 
-def test_a_version_is_looked_into_and_compared_with_another(remote: Run, server: NominalClient) -> None:
-    server.build("caps", activate=False, seconds=60)
-    server.inspect("caps", picture(88, flaw=True))
-    newest = server.list_versions("caps")[0].number
-    told = remote("versions", "calibration", "caps", 1)
+def test_a_version_is_looked_into_and_compared_with_another(
+    remote: Run, server: NominalClient, tmp_path: Path
+) -> None:
+    server.create_bank("lids", "Lids", config=SMALL)
+    server.upload_images("lids", write_pictures(tmp_path, 12))
+    for _ in range(2):
+        server.build("lids", seconds=60)
+    server.inspect("lids", picture(88, flaw=True))
+    told = remote("versions", "calibration", "lids", 1)
     assert told.out.startswith("12 nominal images support false-reject rates from 7.692 %")
     assert ".png" in told.out
-    assert len(remote("versions", "calibration", "caps", 1, "--json").json["hardest"]) == 12
-    compared = remote("versions", "compare", "caps", 1, newest, "--limit", 1)
+    assert len(remote("versions", "calibration", "lids", 1, "--json").json["hardest"]) == 12
+    compared = remote("versions", "compare", "lids", 1, 2, "--limit", 1)
     assert (compared.status, compared.out) == (0, "0 of 1 inspections are decided differently\n")
-    (pair,) = remote("versions", "compare", "caps", 1, newest, "--limit", 1, "--json").json["pairs"]
+    (pair,) = remote("versions", "compare", "lids", 1, 2, "--limit", 1, "--json").json["pairs"]
     assert pair["a"]["decision"] == pair["b"]["decision"] == "reject"
