@@ -20,8 +20,6 @@ OPEN = ("/static/", "/_nicegui/", "/sign-in")  # what holds nothing of anybody's
 SAFE = ("GET", "HEAD")
 SERVICE, ACTOR, SESSIONS = "nominal.service", "nominal.actor", "nominal.sessions"
 RECENT = "nominal.recent"
-CHANGING = "no-store"
-FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class Entrance:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from app import problems
 from app.console import inspection_routes, pages, registry, routes
-from app.console.assets import STATIC, CacheAssets
+from app.console.assets import STATIC
 from app.console.frame import show
 from app.console.text.shell import SHELL
 from app.errors import AppError
@@ -23,6 +23,14 @@ from models.errors import ModelError
 
 LANGUAGE: Literal["en-US"] = "en-US"
 RECONNECT_SECONDS = 15.0  # that a page's state outlives its connection
+BRAND = {  # Quasar's colours are those of console.css
+    **dict.fromkeys(("primary", "secondary", "accent", "info"), "var(--n-accent)"),
+    "positive": "var(--n-accept)",
+    "warning": "var(--n-review)",
+    "negative": "var(--n-reject)",
+    "dark": "var(--n-surface)",
+    "dark_page": "var(--n-page)",
+}
 
 
 @cache
@@ -44,6 +52,8 @@ def application() -> ASGIApp:
         show_welcome_message=False,
         markdown=False,
     )
+    pages_app.colors(**BRAND)
+    pages_app.config.quasar_config["loadingBar"]["skipHijack"] = True  # uploads show their own progress
     translations[LANGUAGE] = {
         "connection_lost": SHELL.connection_lost,
         "trying_to_reconnect": SHELL.reconnecting,
@@ -59,4 +69,4 @@ def application() -> ASGIApp:
         importlib.import_module(f"{pages.__name__}.{module.name}")
     for page in registry.all_pages():
         show(page)
-    return CacheAssets(pages_app)
+    return pages_app

@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.console import host
+from app.console.assets import CacheAssets
 from app.console.entrance import Entrance
 from app.console.session import Sessions, secret_of
 from app.service.errors import StartRefused
@@ -36,7 +37,7 @@ class Console:
     def open(self, service: Service) -> None:
         """From now on the pages work for this service. Raises StoreError where its secret cannot be kept."""
         entrance = Entrance(self._pages, service, Sessions(secret_of(service.settings)))
-        self._entrance = GZipMiddleware(entrance, minimum_size=1024, compresslevel=3)
+        self._entrance = CacheAssets(GZipMiddleware(entrance, minimum_size=1024, compresslevel=3))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._entrance is not None  # the lifespan has begun

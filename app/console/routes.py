@@ -12,7 +12,7 @@ from fastapi.templating import Jinja2Templates
 
 from app.auth import Actor
 from app.building import BANK_MEDIA_TYPE
-from app.console.assets import asset
+from app.console.assets import FONTS, asset
 from app.console.entrance import SERVICE, SESSIONS, visitor
 from app.console.session import COOKIE, Sessions, set_cookie
 from app.console.text.shell import SHELL
@@ -48,6 +48,7 @@ async def sign_in_page(request: Request, service: Running, reason: str = "", nex
     values = {
         "text": SHELL,
         "css": asset("console.css"),
+        "fonts": FONTS,
         "icon": asset("icon.svg"),
         "root": root_of(request),
         "theme": request.cookies.get("nominal_theme", "system"),

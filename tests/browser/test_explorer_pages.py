@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 from solar_site import Site, fill, site
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
     pytest.mark.skipif(importlib.util.find_spec("elpv_dataset") is None, reason="needs elpv-dataset"),
     pytest.mark.filterwarnings("default"),  # of browser and socket libraries; the suite holds ours to none
 ]
@@ -33,16 +28,10 @@ def solar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        yield started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
+def tab(chromium: Browser) -> Iterator[Page]:
     """A window of a plain screen, in which no script fails and nothing comes from elsewhere."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme="light")
+    context = chromium.new_context(viewport={"width": 1280, "height": 720}, color_scheme="light")
     page = context.new_page()
     page.set_default_timeout(15_000)
     faults: list[str] = []
@@ -234,10 +223,10 @@ def test_a_comparison_ends_when_its_page_is_left(tab: Page, solar: Site) -> None
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])
 def test_the_pages_fit_plain_screens_and_tablets_in_light_and_dark(
-    browser: Browser, solar: Site, theme: str, width: int, height: int
+    chromium: Browser, solar: Site, theme: str, width: int, height: int
 ) -> None:
     size = {"width": width, "height": height}
-    context = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
     for name in ("thresholds", "compare"):
         page.goto(solar.page("banks", "cells", name))

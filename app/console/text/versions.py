@@ -53,7 +53,7 @@ class Versions:
     reject_at: str = "Reject {value}"
     expected: str = (
         "{above} of {images} lie above the threshold. Of new good parts at most {expected} are rejected on average;"
-        " between {low} and {high} for 95 % of such sets."
+        " between {low} and {high} for 95\N{NO-BREAK SPACE}% of such sets."
     )
     hardest: str = "Hardest nominal images"
     hardest_hint: str = (

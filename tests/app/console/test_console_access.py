@@ -199,4 +199,17 @@ def test_assets_are_kept_by_browsers_and_pages_are_not(console: TestClient) -> N
     (style,) = re.findall(r'href="(/console/static/console.css[^"]*)"', page.text)
     assert "immutable" in console.get(style).headers["cache-control"]
     (socket,) = re.findall(r'src="(/console/_nicegui/[^"]*socket.io[^"]*)"', page.text)
-    assert "immutable" in console.get(socket).headers["cache-control"]
+    first, again = console.get(socket), console.get(socket)
+    assert "immutable" in first.headers["cache-control"]
+    assert (again.content, again.headers["content-encoding"]) == (
+        first.content,
+        first.headers["content-encoding"],
+    )
+    plain = console.get(socket, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == first.content
+
+
+def test_unknown_addresses_are_kept_nowhere(console: TestClient) -> None:
+    for _ in range(2):
+        assert console.get("/console/static/none.css?v=1").status_code == 404
