@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, ThresholdChange
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
+ROW = select(Bank.__table__).where(Bank.id == bindparam("id"))
 
 
 class BankOptions(TypedDict, total=False):
@@ -74,8 +75,9 @@ class Banks:
 
     def get(self, id: str) -> Bank:
         """Raises ``NotFound``."""
-        with self._database.read() as session:
-            return found(session.get(Bank, id), id)
+        with self._database.look() as connection:
+            row = connection.execute(ROW, {"id": id}).one_or_none()
+        return found(None if row is None else Bank(**row._mapping), id)
 
     def page(self, *, after: str | None = None, limit: int = 100) -> Page[Bank]:
         """Banks by id; ``after`` is the cursor of the page before."""

@@ -69,6 +69,12 @@ class Database:
             yield session
 
     @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """One read past the session, for what every inspection asks: building objects takes longer than reading."""
+        with self._named_faults(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection whose every statement sees the same moment (SQLite's WAL does so by itself)."""
         level: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
