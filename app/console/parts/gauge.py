@@ -36,7 +36,7 @@ def gauge(row: Inspection) -> ui.element:
 def _zone(name: str, start: float, stop: float) -> None:
     if stop <= start:
         return
-    with styled(block(f"n-zone n-zone-{name}"), share=f"{100 * (stop - start):.2f}%"):
+    with styled(block(f"n-band n-band-{name}"), share=f"{100 * (stop - start):.2f}%"):
         if stop - start > 0.15:
             ui.label(WORDS.decisions[name])
 

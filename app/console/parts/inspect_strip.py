@@ -116,14 +116,14 @@ class Strip:
     def _messages(self, faults: list[Item]) -> None:
         if not faults:
             return
-        with block("n-fault-list", role="alert"):
+        with block("n-refusal-list", role="alert"):
             ui.label(TEXT.faults(len(faults))).classes("n-strong")
             for item in faults:
                 self._message(item)
 
     def _message(self, item: Item) -> None:
-        with block("n-fault"):
-            with block("n-fault-head"):
+        with block("n-refusal"):
+            with block("n-refusal-head"):
                 ui.icon("error").props('aria-hidden="true"')
                 ui.label(item.name).classes("n-strong")
                 icon_button(self._view, "close", TEXT.dismiss, lambda: self._dismiss(item))

@@ -53,7 +53,7 @@ def _bar() -> None:
         with block("n-opacity", "label", title=TEXT.opacity):
             ui.icon("opacity").props('aria-hidden="true"')
             block("n-range", "input", type="range", min=0, max=100, aria_label=TEXT.opacity)
-        with block("n-toggle", "label"):
+        with block("n-check", "label"):
             block("n-boxes", "input", type="checkbox")
             ui.label(TEXT.boxes)
 
@@ -61,7 +61,7 @@ def _bar() -> None:
 def _stage(view: View, row: Inspection) -> None:
     """Everything in per cent of the image, so that it fits at any size."""
     at = view.url("media", "inspections", row.id)
-    with styled(block("n-stage"), w=row.width, h=row.height):
+    with styled(block("n-frame"), w=row.width, h=row.height):
         block("n-photo", "img", src=f"{at}/photo", alt=TEXT.photo_alt, decoding="async")
         block("n-layer", "img", src=f"{at}/layer", alt="", decoding="async")
         block("n-map", "img", src=f"{at}/map", alt=TEXT.map_alt, loading="lazy", decoding="async")
