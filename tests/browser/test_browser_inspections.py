@@ -132,6 +132,24 @@ def test_an_image_is_pasted_and_a_clipboard_without_one_is_told(
     expect(page.get_by_text("1 image inspected")).to_be_visible()
 
 
+def test_an_image_whose_answer_is_lost_is_told_tried_again_and_remembered_over_a_reload(
+    server: Server, taught: str, open_page: Open, defect: Path
+) -> None:
+    page = open_page(f"{server.url}/console/banks/{taught}/inspect")
+    page.route("**/inspect?name=*", lambda route: route.abort())
+    choose(page, defect)
+    expect(page.get_by_text("The connection was lost before the answer came")).to_be_visible()
+    page.unroute("**/inspect?name=*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("1 image inspected")).to_be_visible()
+    page.route("**/inspect?name=*", lambda route: route.abort())
+    choose(page, defect)
+    expect(page.get_by_text("The connection was lost before the answer came")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("The page was loaded again before its answer came")).to_be_visible()
+    expect(page.get_by_text("1 image inspected")).to_be_visible()
+
+
 # Review
 
 
