@@ -6,8 +6,8 @@ Letters: n images, b images of a batch, p patches, d dimensions, m bank vectors.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from core.index import Index, as_queries
 from core.merge_reduce import StreamedCoreset
 from core.parts import run_parts
 from core.patches import Patches
+from core.pca import Pca, check_kept
+from core.pca_fit import reducing
 from core.preprocess import Frame, Image
 from core.store import PatchStore
 
@@ -94,22 +96,49 @@ class Build:
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
-        with PatchStore(sum(self._backbone.channels), plan.store_bytes, self._limits.directory) as store:
-            with closing(stream.batches(itertools.chain([first], arriving))) as batches:
-                coreset = self._read(batches, store, plan, one.vectors.device)
+        dimension = self._config.pca or sum(self._backbone.channels)
+        with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
+            batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
+            with closing(batches), self._reduced(batches) as (pca, patches):
+                coreset = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
                 raise _too_few(store.images)
-            return self._assemble(store, coreset, stream, one.vectors.device)
+            return self._assemble(store, coreset, pca, stream, one.vectors.device)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self._config
         _, p, d = one.vectors.shape
-        sizes = (max(1, expected), p, d, _searched(d, config.projection))
-        limits = (self._limits.memory_bytes, self._limits.directory)
+        k, whole = d, 0
+        if config.pca is not None:
+            check_kept(config.pca, d, max(1, expected) * p)
+            k, whole = config.pca, d
+        sizes = (max(1, expected), p, k, _searched(k, config.projection))
+        limits = (self._limits.memory_bytes, self._limits.directory, whole)
         plan = estimate_build(*sizes, config.coreset_ratio, config.max_bank_vectors, *limits)
         self._say(f"{plan}.")
         return plan
+
+    def _counted(
+        self, batches: Generator[Patches, None, None], plan: BuildEstimate
+    ) -> Generator[Patches, None, None]:
+        """The batches, each told once it is taken in."""
+        done = 0
+        with closing(batches):
+            for batch in batches:
+                yield batch
+                done += len(batch.vectors)
+                self._progress("features", done, max(plan.images, done))
+
+    def _reduced(
+        self, batches: Iterator[Patches]
+    ) -> AbstractContextManager[tuple[Pca | None, Iterator[Patches]]]:
+        """The batches as they are or, by option, in the dimensions of their principal components."""
+        config, check = self._config, lambda: self._check_cancelled("features")
+        if config.pca is None:
+            return nullcontext((None, batches))
+        width = sum(self._backbone.channels)
+        return reducing(batches, config.pca, width, config.seed, self._limits.directory, check)
 
     def _read(
         self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
@@ -121,17 +150,20 @@ class Build:
         budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
         projection = projection if projection is None else projection.to(device)
         stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
-        for vectors, grid in batches:
-            for image in vectors:  # (p, d)
-                store.append(image, store.images, grid)
-            for points in _projected(vectors, projection):
+        for batch in batches:
+            store.extend(batch)
+            for points in _projected(batch.vectors, projection):
                 stream.add(points)
-            self._progress("features", store.images, max(plan.images, store.images))
         kept = kept_vectors(store.count, self._config.coreset_ratio, self._config.max_bank_vectors)
         return stream.finish(kept, lambda done, total: self._progress("coreset", done, total))
 
     def _assemble(
-        self, store: PatchStore, coreset: Coreset, read: FeatureStream, device: torch.device
+        self,
+        store: PatchStore,
+        coreset: Coreset,
+        pca: Pca | None,
+        read: FeatureStream,
+        device: torch.device,
     ) -> Bank:
         self._progress("index", 0, 1)
         kept = coreset.indices
@@ -149,6 +181,7 @@ class Build:
             ),
             calibration_scores=scores,
             calibration_peaks=peaks,
+            pca=pca,
         )
         expected = conformance_scores(read.samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))

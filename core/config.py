@@ -24,7 +24,8 @@ class DetectorConfig:
     projection: dimensions of the random projection the coreset is searched in. seed: 0 to 2**63 - 1.
     reweight: score by Eq. 7 with ``neighbours`` instead of Eq. 6. sigma: Gaussian of the heatmap, input pixels.
     target_false_reject: share of good parts that may be rejected, in (0, 1). target_review: share that may be
-    rejected or sent to review; None means no review band (both thresholds equal).
+    rejected or sent to review; None means no review band (both thresholds equal). pca: principal components that
+    patch vectors are reduced to, at most the backbone's dimensions; None, the default, keeps them whole.
     """
 
     input: InputConfig = field(default_factory=InputConfig)
@@ -39,6 +40,7 @@ class DetectorConfig:
     sigma: float = 4.0
     target_false_reject: float = 0.01
     target_review: float | None = None
+    pca: int | None = None
 
     def __post_init__(self) -> None:
         _require(0 < self.coreset_ratio <= 1, "coreset_ratio must be in (0, 1]", self.coreset_ratio, "0.01")
@@ -69,14 +71,25 @@ class DetectorConfig:
             self.target_review,
             "a larger rate, or leave it out",
         )
+        _require(
+            self.pca is None or 1 <= self.pca <= 4096,
+            "pca must be from 1 to 4096 dimensions",
+            self.pca,
+            "256",
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that ``from_json`` turns back into an equal config."""
-        return asdict(self)
+        """A JSON object that ``from_json`` turns back into an equal config; ``pca`` is left out where it is None."""
+        whole = asdict(self)
+        if self.pca is None:  # as configs were written before there was one
+            del whole["pca"]
+        return whole
 
     @classmethod
     def from_json(cls, value: Any) -> DetectorConfig:
-        """Read a config strictly: an unknown key, a missing key or a wrong type raises ConfigError."""
+        """Read a config strictly: an unknown key, a missing key (but ``pca``) or a wrong type raises ConfigError."""
+        if isinstance(value, Mapping):
+            value = {"pca": None, **value}
         config: DetectorConfig = _read(cls, value)
         return config
 

@@ -20,6 +20,7 @@ from core.config import DetectorConfig
 from core.errors import BankMismatch
 from core.index import Index, Queries, as_queries
 from core.patches import patch_features
+from core.pca import reduced
 from core.preprocess import to_tensor
 from core.scoring import image_scores, reweighted_scores
 
@@ -51,7 +52,7 @@ class Detection:
 def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) -> Detection:
     """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6 or Eq. 7."""
     started = time.perf_counter()
-    vectors, grid = patch_features(extract(batch), bank.config.patch)
+    vectors, grid = reduced(patch_features(extract(batch), bank.config.patch), bank.pca)
     featured = time.perf_counter()
     b, p, d = vectors.shape
     flat = as_queries(vectors.reshape(b * p, d))

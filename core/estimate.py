@@ -59,12 +59,14 @@ def estimate_build(
     max_vectors: int,
     budget_bytes: int,
     directory: Path | None = None,
+    whole: int = 0,
 ) -> BuildEstimate:
     """Share out a memory budget for ``images`` of ``patches`` each, or refuse.
 
     projection: dimensions the coreset is searched in, None for ``dimension`` itself. directory: where full
-    vectors spill. The bank comes first, then the projected vectors, then full vectors. Raises ConfigError for
-    sizes below 1, MemoryBudgetError, with the numbers, where memory or disk cannot hold the build.
+    vectors spill. whole: dimensions of the vectors before a PCA; all of those lie in a file. The bank comes
+    first, then the projected vectors, then full vectors. Raises ConfigError for sizes below 1,
+    MemoryBudgetError, with the numbers, where memory or disk cannot hold the build.
     """
     if min(images, patches, dimension, max_vectors) < 1 or not ratio > 0:
         raise ConfigError(
@@ -81,8 +83,9 @@ def estimate_build(
     coreset = min(wanted, budget_bytes - bank)
     full = total * dimension * 4
     store = min(full, budget_bytes - bank - coreset, budget_bytes // _STORE_PART)
-    _check_disk(full - store, directory)
-    return BuildEstimate(images, total, vectors, coreset, store, bank, full - store, coreset == wanted)
+    disk = full - store + total * whole * 4
+    _check_disk(disk, directory)
+    return BuildEstimate(images, total, vectors, coreset, store, bank, disk, coreset == wanted)
 
 
 def kept_vectors(patches: int, ratio: float, max_vectors: int) -> int:

@@ -22,6 +22,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.errors import MemoryBudgetError, ShapeError
+from core.patches import Patches
 
 _RESERVE_BYTES = 64 << 20  # disk left to others
 
@@ -71,6 +72,11 @@ class PatchStore:
             self._written += size
         self._segments.append(segment)
         self.count += len(vectors)
+
+    def extend(self, batch: Patches) -> None:
+        """Keep the vectors of each image of a batch. Raises as ``append`` does."""
+        for vectors in batch.vectors:  # (p, d)
+            self.append(vectors, self.images, batch.grid)
 
     def rows(self, ids: Int64[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
         """The vectors of these ids, in their order; the file is read forwards once."""

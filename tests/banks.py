@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import DetectorConfig
 from core.index import Index, IndexConfig
+from core.pca import Pca
 
 INDEXES = {
     "flat": IndexConfig(),
@@ -15,13 +17,16 @@ INDEXES = {
 }
 
 
-def tiny_bank(kind: str = "flat", m: int = 300, n: int = 5, seed: int = 0) -> Bank:
-    """A bank of m vectors of 3 + 5 dimensions from n images, in steps of 1/64 so that distances are exact."""
+def tiny_bank(kind: str = "flat", m: int = 300, n: int = 5, seed: int = 0, pca: int | None = None) -> Bank:
+    """A bank of m vectors of 3 + 5 dimensions from n images, in steps of 1/64 so that distances are exact.
+
+    pca: dimensions that the vectors have instead, along as many components.
+    """
     rng = np.random.default_rng(seed)
-    vectors = (rng.integers(-256, 256, (m, 8)) / 64).astype(np.float32)
+    vectors = (rng.integers(-256, 256, (m, pca or 8)) / 64).astype(np.float32)
     cells = rng.integers(0, (n, 12, 16), (m, 3)).astype(np.int32)
     return Bank(
-        config=DetectorConfig(index=INDEXES[kind], seed=seed, target_false_reject=0.2),
+        config=DetectorConfig(index=INDEXES[kind], seed=seed, target_false_reject=0.2, pca=pca),
         backbone=tiny_ref(),
         index=Index.build(vectors, INDEXES[kind], seed),
         provenance=Provenance(
@@ -38,7 +43,16 @@ def tiny_bank(kind: str = "flat", m: int = 300, n: int = 5, seed: int = 0) -> Ba
             scores=rng.uniform(1, 2, 2).astype(np.float32),
             tolerance=0.02,
         ),
+        pca=None if pca is None else tiny_pca(pca),
     )
+
+
+def tiny_pca(k: int) -> Pca:
+    """The first k of 8 perpendicular directions, whose coordinates are all alike but for the sign."""
+    signs = torch.ones(1, 1)
+    for _ in range(3):
+        signs = torch.cat([torch.cat([signs, signs], 1), torch.cat([signs, -signs], 1)])
+    return Pca(torch.arange(8) / 64, signs[:k] / 8**0.5)
 
 
 def tiny_ref() -> BackboneRef:

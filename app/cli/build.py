@@ -41,6 +41,7 @@ def build(
     patch_size: o.PatchSize = o.PATCH_SIZE,
     stride: o.Stride = o.STRIDE,
     index: o.IndexKind = o.INDEX,
+    pca: o.Pca = None,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     skip_bad: o.SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
@@ -60,6 +61,7 @@ def build(
         patch_size=patch_size,
         stride=stride,
         index=index,
+        pca=pca,
     )
     paths = list_images(folder, recursive)
     check_supported(len(paths), config)

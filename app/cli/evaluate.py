@@ -54,6 +54,7 @@ def eval_(
     patch_size: o.PatchSize = o.PATCH_SIZE,
     stride: o.Stride = o.STRIDE,
     index: o.IndexKind = o.INDEX,
+    pca: o.Pca = None,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     json_output: Json = False,
 ) -> None:
@@ -71,6 +72,7 @@ def eval_(
         patch_size=patch_size,
         stride=stride,
         index=index,
+        pca=pca,
     )
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()

@@ -57,6 +57,10 @@ Stride = Annotated[
 IndexKind = Annotated[
     str, typer.Option("--index", help="flat, which is exact, or for large banks hnsw or ivfpq.")
 ]
+Pca = Annotated[
+    int | None,
+    typer.Option("--pca", help="Reduce patch vectors to so many principal components; whole by default."),
+]
 MemoryMb = Annotated[
     int, typer.Option("--memory-mb", min=64, help="Working memory of a build beyond the backbone.")
 ]
@@ -82,6 +86,7 @@ def detector_config(
     patch_size: int,
     stride: int,
     index: str,
+    pca: int | None,
 ) -> DetectorConfig:
     """The config these options name. Raises ConfigError for a value outside its range."""
     return DetectorConfig(
@@ -94,4 +99,5 @@ def detector_config(
         target_false_reject=target,
         target_review=review,
         reweight=reweight,
+        pca=pca,
     )

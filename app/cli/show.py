@@ -70,6 +70,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "coreset_ratio": bank.config.coreset_ratio,
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
+        "pca": bank.config.pca,
         "nominal_images": len(bank.calibration_scores),
         "covering_radius": bank.coreset.covering_radius,
         "index": bank.config.index.kind,

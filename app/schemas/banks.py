@@ -55,6 +55,9 @@ class ConfigChange(Request):
     sigma: float | None = Field(None, description="Gaussian of the heatmap, input pixels.")
     target_false_reject: float | None = None
     target_review: float | None = None
+    pca: int | None = Field(
+        None, description="Principal components patch vectors are reduced to; null keeps them whole."
+    )
 
 
 class BankChange(Request):

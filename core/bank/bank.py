@@ -15,6 +15,7 @@ from core.bank.names import check_image_name, check_label
 from core.config import DetectorConfig
 from core.errors import ShapeError
 from core.index import Index
+from core.pca import Pca
 
 MOST_CONFORMANCE_IMAGES = 16
 
@@ -136,8 +137,8 @@ class Bank:
     """One immutable build. Scores and peaks are Euclidean distances, larger is more anomalous.
 
     calibration_scores (n,): each nominal image's score against the bank without its own vectors, in the order
-    of ``provenance.images``; calibration_peaks (n,): the highest value of its heatmap, likewise. Raises
-    ShapeError where the parts do not fit each other.
+    of ``provenance.images``; calibration_peaks (n,): the highest value of its heatmap, likewise. pca: what
+    patch vectors are reduced by before they are searched. Raises ShapeError where the parts do not fit each other.
     """
 
     config: DetectorConfig
@@ -148,12 +149,12 @@ class Bank:
     calibration_scores: Float32[np.ndarray, " _"]
     calibration_peaks: Float32[np.ndarray, " _"]
     conformance: Conformance = field(default_factory=Conformance)
+    pca: Pca | None = None
 
     def __post_init__(self) -> None:
-        m, d = self.vectors.shape
+        m = len(self.vectors)
         n = len(self.provenance.images)
-        channels = sum(self.backbone.channels)
-        _require(d == channels, f"vectors must have the backbone's {channels} channels", f"{d} dimensions")
+        self._check_dimensions()
         _require(
             len(self.provenance.image) == m,
             f"provenance must name the place of each of {m} vectors",
@@ -173,6 +174,21 @@ class Bank:
             values = getattr(self, name)
             _require(len(values) == n, f"{name} must have one entry for each of {n} images", f"{len(values)}")
             _check_scores(values, name)
+
+    def _check_dimensions(self) -> None:
+        d, channels, kept = self.vectors.shape[1], sum(self.backbone.channels), self.config.pca
+        if self.pca is None:
+            _require(kept is None, f"a bank of {kept} principal components must hold them", "none")
+            _require(
+                d == channels, f"vectors must have the backbone's {channels} channels", f"{d} dimensions"
+            )
+            return
+        _require(
+            tuple(self.pca.components.shape) == (kept, channels),
+            f"a PCA must have the config's {kept} components of the backbone's {channels} channels",
+            f"components {tuple(self.pca.components.shape)}",
+        )
+        _require(d == kept, f"vectors must have the PCA's {kept} dimensions", f"{d} dimensions")
 
     @property
     def vectors(self) -> Float32[np.ndarray, "m d"]:

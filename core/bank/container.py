@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile
 
 FORMAT = "nominal-bank"
-VERSION = 1
+VERSION = 2  # the newest; each bank is written in the oldest that can hold it
 LARGEST_HEADER = 1 << 16  # bytes of JSON; a bank's is a few thousand
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -32,10 +32,11 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """header: canonical JSON text; arrays: by name, of the dtypes in DTYPES."""
+    """header: canonical JSON text; arrays: by name, of the dtypes in DTYPES; version: of the format, 1 or 2."""
 
     header: str
     arrays: Mapping[str, np.ndarray]
+    version: int = 1
 
 
 def canonical(value: Any) -> str:
@@ -45,9 +46,9 @@ def canonical(value: Any) -> str:
 
 def encode(container: Container) -> Iterator[bytes | memoryview]:
     """The file's bytes, in pieces: length, JSON, then each array."""
-    arrays = _ordered(container.arrays)
-    yield _head(container.header, arrays, _digest(container.header, arrays))
-    for array in arrays.values():
+    container = replace(container, arrays=_ordered(container.arrays))
+    yield _head(container, _digest(container))
+    for array in container.arrays.values():
         yield array.reshape(-1).view(np.uint8).data
 
 
@@ -62,7 +63,7 @@ def decode(data: bytes) -> Container:
     metadata = table.pop("__metadata__", None) if isinstance(table, dict) else None
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         _corrupt(f"a bank must name its format {FORMAT}", "a file that does not")
-    _check_version(metadata.get("version"))
+    version = _version(metadata.get("version"))
     header = metadata.get("header")
     if set(metadata) != {"format", "version", "header", "sha256"}:
         _corrupt(
@@ -70,13 +71,13 @@ def decode(data: bytes) -> Container:
         )
     if not isinstance(header, str) or not header.isascii():
         _corrupt("a bank's header must be ASCII text", f"{type(header).__name__}")
-    arrays = _ordered(_views(table, data, body))
-    digest = _digest(header, arrays)
+    container = Container(header, _ordered(_views(table, data, body)), version)
+    digest = _digest(container)
     if digest != metadata["sha256"]:
         _corrupt("a bank's content must have the sha256 it records", "content with another")
-    if _head(header, arrays, digest) != data[:body]:
+    if _head(container, digest) != data[:body]:
         _corrupt("a bank must be encoded in the one way its format allows", "another encoding")
-    return Container(header, arrays)
+    return container
 
 
 def strict_json(text: bytes | str) -> Any:
@@ -95,17 +96,17 @@ def _ordered(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: arrays[name] for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))}
 
 
-def _head(header: str, arrays: Arrays, digest: str) -> bytes:
+def _head(container: Container, digest: str) -> bytes:
     table: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
-            "version": str(VERSION),
-            "header": header,
+            "version": str(container.version),
+            "header": container.header,
             "sha256": digest,
         }
     }
     end = 0
-    for name, array in arrays.items():
+    for name, array in container.arrays.items():
         start, end = end, end + array.nbytes
         table[name] = {"dtype": _CODES[array.dtype], "shape": list(array.shape), "data_offsets": [start, end]}
     text = canonical(table).encode("ascii")
@@ -113,10 +114,11 @@ def _head(header: str, arrays: Arrays, digest: str) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _digest(header: str, arrays: Arrays) -> str:
-    table = [[name, _CODES[array.dtype], list(array.shape)] for name, array in arrays.items()]
-    digest = hashlib.sha256(f"{FORMAT} {VERSION}\n{header}\n{canonical(table)}\n".encode())
-    for array in arrays.values():
+def _digest(container: Container) -> str:
+    table = [[name, _CODES[array.dtype], list(array.shape)] for name, array in container.arrays.items()]
+    text = f"{FORMAT} {container.version}\n{container.header}\n{canonical(table)}\n"
+    digest = hashlib.sha256(text.encode())
+    for array in container.arrays.values():
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
@@ -137,17 +139,18 @@ def _split(data: bytes) -> tuple[bytes, int]:
     return data[8 : 8 + length], 8 + length
 
 
-def _check_version(version: object) -> None:
+def _version(version: object) -> int:
     if not isinstance(version, str) or not version.isdecimal() or not version.isascii() or len(version) > 9:
         _corrupt("a bank must name its format version", f"{version!r}")
     if int(version) > VERSION:
         raise BankFormatTooNew(
-            requirement=f"this release reads bank format {VERSION}",
+            requirement=f"this release reads bank formats up to {VERSION}",
             received=f"format {int(version)}",
             remedy="update Nominal, or build the bank with this release",
         )
-    if version != str(VERSION):
+    if version not in map(str, range(1, VERSION + 1)):
         _corrupt(f"a bank's format version must be from 1 to {VERSION}", version)
+    return int(version)
 
 
 def _views(table: dict[str, Any], data: bytes, body: int) -> Arrays:

@@ -10,12 +10,15 @@ import secrets
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from core.bank.bank import Bank, Conformance, Provenance
 from core.bank.container import Arrays, Container, decode, encode
 from core.bank.header import Header, read_header, write_header
+from core.config import DetectorConfig
 from core.errors import BankError, BankHostile, CoreError
 from core.index import Index
+from core.pca import Pca
 
 FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
     "vectors": (np.float32, 2),  # (m, d)
@@ -28,6 +31,7 @@ FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
     "conformance.scores": (np.float32, 1),  # (c,)
 }
 _IMAGE: tuple[type[np.generic], int] = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
+_MEAN, _COMPONENTS = "pca.mean", "pca.components"  # (d,) and (k, d), float32, in a bank of PCA alone
 _INDEX = "index."  # before the names of the index's own arrays, which the index checks
 
 
@@ -91,15 +95,27 @@ def _container(bank: Bank) -> Container:
     }
     arrays |= {f"conformance.{i}": image for i, image in enumerate(bank.conformance.images)}
     arrays |= {f"{_INDEX}{name}": array for name, array in bank.index.arrays().items()}
-    return Container(write_header(bank), arrays)
+    if bank.pca is not None:
+        arrays |= {_MEAN: bank.pca.mean.numpy(), _COMPONENTS: bank.pca.components.numpy()}
+    return Container(write_header(bank), arrays, _version(bank.config))
+
+
+def _version(config: DetectorConfig) -> int:
+    """Of the format: releases that know no PCA must not read a bank that needs it."""
+    return 1 if config.pca is None else 2
 
 
 def _bank(container: Container) -> Bank:
     header = read_header(container.header)
+    if container.version != _version(header.config):
+        raise _hostile(
+            f"this bank must be of format {_version(header.config)}", f"format {container.version}"
+        )
     arrays = dict(container.arrays)
     index = {name.removeprefix(_INDEX): arrays.pop(name) for name in list(arrays) if name.startswith(_INDEX)}
     fixed = {name: take(arrays, name, *form) for name, form in FORMS.items()}
     conformance = _conformance(arrays, fixed["conformance.scores"], header)
+    pca = None if header.config.pca is None else _pca(arrays)
     if arrays:
         raise _hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
     scores = fixed["calibration.scores"]
@@ -117,7 +133,13 @@ def _bank(container: Container) -> Bank:
         calibration_scores=scores,
         calibration_peaks=fixed["calibration.peaks"],
         conformance=conformance,
+        pca=pca,
     )
+
+
+def _pca(arrays: Arrays) -> Pca:
+    mean, components = take(arrays, _MEAN, np.float32, 1), take(arrays, _COMPONENTS, np.float32, 2)
+    return Pca(torch.tensor(mean), torch.tensor(components))  # copies, as those of images
 
 
 def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:

@@ -25,7 +25,11 @@ class Header:
 def write_header(bank: Bank) -> str:
     """Canonical JSON of a bank's header, passed through the reader: 4 becomes 4.0 where a float belongs."""
     header = Header(bank.config, bank.backbone, bank.coreset, bank.conformance.tolerance)
-    return canonical(asdict(read_header(canonical(asdict(header)))))
+    return _canonical(read_header(_canonical(header)))
+
+
+def _canonical(header: Header) -> str:
+    return canonical(asdict(header) | {"config": header.config.to_json()})
 
 
 def read_header(text: str) -> Header:

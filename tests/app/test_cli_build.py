@@ -105,7 +105,7 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         40,
     ]
     options += ["--seed", 5, "--target-false-reject", 0.1, "--target-review", 0.3, "--reweight"]
-    options += ["--patch-size", 5, "--stride", 2, "--index", "hnsw"]
+    options += ["--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
     assert nominal("build", good, "--out", out, *tiny, *options).status == 0
     bank = load_bank(out)
     assert bank.config == DetectorConfig(
@@ -118,8 +118,9 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         reweight=True,
         target_false_reject=0.1,
         target_review=0.3,
+        pca=8,
     )
-    assert len(bank.vectors) == 40
+    assert bank.vectors.shape == (40, 8)
 
 
 def test_subfolders_are_read_by_option_and_name_their_images(nominal, tiny, good, out):

@@ -46,6 +46,7 @@ def test_show_says_what_a_bank_holds_and_promises(nominal, bank):
     assert (found["bank_vectors"], found["dimension"], found["nominal_images"]) == (*whole.vectors.shape, 12)
     assert found["threshold_reject"] == thresholds_of(whole).reject
     assert found["supported_false_reject"] == pytest.approx(1 / 13)
+    assert found["pca"] is None
     shown = nominal("show", bank)
     assert shown.status == 0
     assert promise(12, SMALL.target_false_reject).text in shown.out

@@ -60,6 +60,15 @@ def test_a_bank_is_created_read_changed_and_deleted(running: TestClient) -> None
     problem(running.get("/v1/banks/lids"), 404, "not-found")
 
 
+def test_principal_components_are_set_and_taken_back_like_any_other_setting(running: TestClient) -> None:
+    plain = running.post("/v1/banks", json={"id": "seals"}).json()["config"]
+    assert "pca" not in plain
+    changed = running.patch("/v1/banks/seals", json={"config": {"pca": 64}}).json()["config"]
+    assert changed == plain | {"pca": 64}
+    assert running.patch("/v1/banks/seals", json={"config": {"pca": None}}).json()["config"] == plain
+    problem(running.patch("/v1/banks/seals", json={"config": {"pca": 0}}), 422, "invalid-config")
+
+
 def test_reading_never_creates(running: TestClient) -> None:
     for path in (
         "",

@@ -108,6 +108,18 @@ def test_a_build_makes_the_next_version_activates_it_and_the_bank_inspects(
     assert answer["nearest"]["image"].endswith(".png")
 
 
+def test_a_build_along_principal_components_inspects_and_one_along_too_many_fails(
+    learnt: TestClient, settings: Settings, backbone: Backbone, good: bytes, bad: bytes
+) -> None:
+    with working(settings, backbone):
+        done = ended(learnt, learnt.post(JOBS, json={"config": {"pca": 6}}).json())
+        failed = ended(learnt, learnt.post(JOBS, json={"config": {"pca": 33}}).json())
+    assert (done["state"], failed["state"]) == ("succeeded", "failed")
+    assert "backbone's 32 dimensions" in failed["error"]["detail"]
+    assert learnt.get("/v1/banks/caps/versions/1").json()["summary"]["dimension"] == 6
+    assert (inspect(learnt, good)["decision"], inspect(learnt, bad)["decision"]) == ("accept", "reject")
+
+
 def test_the_same_images_and_config_build_the_same_version(
     learnt: TestClient, settings: Settings, backbone: Backbone
 ) -> None:

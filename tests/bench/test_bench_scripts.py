@@ -73,12 +73,13 @@ def test_the_gpu_bench_stops_where_there_is_no_device(monkeypatch, capsys):
     assert "There is no CUDA device here." in capsys.readouterr().out
 
 
-def test_the_accuracy_bench_prints_a_row_and_leaves_readme_alone(monkeypatch, capsys):
+def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_readme_alone(monkeypatch, capsys):
     before = tables.README.read_bytes()
     run(accuracy.main, monkeypatch, "--toy")
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy, 6")]
-    assert len(rows) == 1
-    assert rows[0].count("|") == len(accuracy.HEAD) + 1
+    place = accuracy.HEAD.index("PCA")
+    assert [row.split(" | ")[place] for row in rows] == ["none", "16"]
+    assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
     assert tables.README.read_bytes() == before
 
 
@@ -86,6 +87,7 @@ def test_the_accuracy_bench_plans_both_scores_for_every_set_at_hand(tmp_path):
     runs = list(accuracy.planned(tmp_path))
     assert {(r.reweight, r.ratio) for r in runs if r.dataset == tmp_path} == {(False, 0.01), (True, 0.01)}
     assert "--reweight" in runs[1].command()
+    assert not any("--pca" in r.command() for r in runs if r.dataset == tmp_path)
     assert all("--offline" in r.command() for r in runs)
 
 

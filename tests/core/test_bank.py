@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from banks import INDEXES, tiny_bank, tiny_ref
+import torch
+from banks import INDEXES, tiny_bank, tiny_pca, tiny_ref
 from safetensors.numpy import load as read_safetensors
 
 from core.bank import (
@@ -150,9 +151,44 @@ def test_the_golden_bank_of_an_earlier_day_still_scores_as_it_did(kind: str) -> 
     assert bank_bytes(bank) == (GOLDEN / f"{kind}.bank").read_bytes()
 
 
+def test_the_golden_bank_of_principal_components_still_scores_as_it_did() -> None:
+    expected = json.loads((GOLDEN / "expected.json").read_text())
+    bank = load_bank(GOLDEN / "pca.bank")
+    assert bank.pca is not None
+    queries = bank.pca.project(torch.tensor(expected["queries"])[None])[0]
+    np.testing.assert_allclose(
+        bank.index.search(queries.numpy())[0][:, 0], expected["pca"]["distances"], rtol=1e-5
+    )
+    assert bank.config.to_json() == expected["pca"]["config"]
+    assert bank_bytes(bank) == (GOLDEN / "pca.bank").read_bytes()
+
+
+def test_a_bank_of_principal_components_survives_its_file_bit_for_bit() -> None:
+    bank = tiny_bank(pca=4)
+    data = bank_bytes(bank)
+    loaded = load_bank(data)
+    assert bank.pca is not None
+    assert loaded.pca is not None
+    assert torch.equal(loaded.pca.mean, bank.pca.mean)
+    assert torch.equal(loaded.pca.components, bank.pca.components)
+    assert loaded.config == bank.config
+    assert bank_bytes(loaded) == data
+
+
+@pytest.mark.parametrize(("pca", "version"), [(None, "1"), (4, "2")])
+def test_only_a_bank_that_needs_the_newer_format_is_written_in_it(pca: int | None, version: str) -> None:
+    data = bank_bytes(tiny_bank(pca=pca))
+    table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert table["__metadata__"]["version"] == version
+    assert ("pca" in json.loads(table["__metadata__"]["header"])["config"]) == (pca is not None)
+
+
 @EVERY_KIND
-def test_the_reader_printed_in_the_format_page_reads_a_bank(kind: str, tmp_path: Path) -> None:
-    bank = tiny_bank(kind)
+@pytest.mark.parametrize("pca", [None, 4])
+def test_the_reader_printed_in_the_format_page_reads_a_bank(
+    kind: str, pca: int | None, tmp_path: Path
+) -> None:
+    bank = tiny_bank(kind, pca=pca)
     save_bank(bank, tmp_path / "part.bank")
     (source,) = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
     page: dict[str, Any] = {}
@@ -167,7 +203,7 @@ def test_the_reader_printed_in_the_format_page_reads_a_bank(kind: str, tmp_path:
 
 @EVERY_KIND
 def test_the_format_page_names_every_tensor_and_key(kind: str) -> None:
-    data, page = bank_bytes(tiny_bank(kind)), FORMAT_PAGE.read_text()
+    data, page = bank_bytes(tiny_bank(kind, pca=4)), FORMAT_PAGE.read_text()
     table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     header = json.loads(table.pop("__metadata__")["header"])
     names = [re.sub(r"conformance\.\d", "conformance.0", name) for name in table]
@@ -221,6 +257,15 @@ INVALID: dict[str, tuple[Callable[[Bank], object], str]] = {
     "backbone with a strange name": (lambda bank: replace(tiny_ref(), name="tiny\n"), "ASCII"),
     "backbone that divides by zero": (lambda bank: replace(tiny_ref(), std=(0.0, 1.0, 1.0)), "std"),
     "backbone without a mean": (lambda bank: replace(tiny_ref(), mean=(np.nan, 1.0, 1.0)), "mean"),
+    "principal components that no config asks for": (vary(pca=tiny_pca(4)), "config's None components"),
+    "a config without its principal components": (
+        lambda bank: replace(bank, config=replace(bank.config, pca=4)),
+        "must hold them",
+    ),
+    "principal components of other vectors": (
+        lambda bank: replace(bank, config=replace(bank.config, pca=4), pca=tiny_pca(4)),
+        "PCA's 4 dimensions",
+    ),
     "index of another kind than the config's": (
         lambda bank: replace(bank, index=Index.build(bank.vectors, INDEXES["hnsw"])),
         "as the config says",

@@ -21,6 +21,7 @@ from core.bank import bank_bytes, load_bank
 from core.errors import BankCorrupt, BankError, BankFormatTooNew, BankHostile
 
 TINY = bank_bytes(tiny_bank(m=3, n=2))
+REDUCED = bank_bytes(tiny_bank(m=3, n=2, pca=4))
 TYPES = {"F64": "<f8", "F32": "<f4", "I32": "<i4", "U8": "u1", "I64": "<i8"}
 
 Header = dict[str, Any]
@@ -95,7 +96,7 @@ def test_places_without_a_file_are_refused(tmp_path: Path) -> None:
             load_bank(odd)
 
 
-@pytest.mark.parametrize("version", ["2", "10", "999999999"])
+@pytest.mark.parametrize("version", ["3", "10", "999999999"])
 def test_a_newer_format_is_called_newer_whatever_else_it_holds(version: str) -> None:
     table = {"__metadata__": {"format": "nominal-bank", "version": version, "compressed": "yes"}, "what": [1]}
     text = json.dumps(table).encode()
@@ -338,6 +339,66 @@ def test_hostile_index_arrays_are_refused_though_their_digest_holds(
         load_bank(seal(header, tensors))
 
 
+HOSTILE_PCA: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
+    "no mean": (lambda header, tensors: tensors.pop("pca.mean"), r"must hold pca\.mean"),
+    "no components": (lambda header, tensors: tensors.pop("pca.components"), r"must hold pca\.components"),
+    "a mean not a number": (put("pca.mean", 0, np.nan), "mean must be finite"),
+    "a mean without end": (put("pca.mean", 0, np.inf), "mean must be finite"),
+    "a mean whose square overflows": (put("pca.mean", 0, 1e30), "mean must be finite"),
+    "a mean of other dimensions": (tensor("pca.mean", lambda x: x[:7].copy()), "a mean of d"),
+    "a mean of another precision": (tensor("pca.mean", lambda x: x.astype(np.float64)), "float32"),
+    "components not a number": (put("pca.components", (0, 0), np.nan), "perpendicular"),
+    "components without end": (put("pca.components", (1, 2), -np.inf), "perpendicular"),
+    "components that lengthen": (tensor("pca.components", lambda x: 2 * x), "perpendicular"),
+    "components all alike": (put("pca.components", 1, 8**-0.5), "perpendicular"),
+    "components in a row": (tensor("pca.components", lambda x: x.reshape(-1)), "2 dimension"),
+    "more components than dimensions": (
+        tensor("pca.components", lambda x: np.concatenate([x, x, x])),
+        "from 1 to d",
+    ),
+    "components of other dimensions": (
+        lambda header, tensors: (
+            tensor("pca.components", lambda x: np.eye(4, 7, dtype=np.float32))(header, tensors),
+            tensor("pca.mean", lambda x: x[:7].copy())(header, tensors),
+        ),
+        "8 channels",
+    ),
+    "fewer components than the config's": (tensor("pca.components", lambda x: x[:3].copy()), "4 components"),
+    "vectors of the whole dimensions": (tensor("vectors", lambda x: np.tile(x, 2)), "PCA's 4 dimensions"),
+    "a number of components that is none": (head("config", pca="4"), "must be int"),
+    "a number of components of truth": (head("config", pca=True), "must be int"),
+    "no components at all": (head("config", pca=0), "Pca must be from 1"),
+    "more components than any backbone has": (head("config", pca=2**40), "Pca must be from 1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_PCA)
+def test_hostile_principal_components_are_refused_though_their_digest_holds(name: str) -> None:
+    header, tensors = parts(REDUCED)
+    change, message = HOSTILE_PCA[name]
+    change(header, tensors)
+    with pytest.raises(BankHostile, match=message):
+        load_bank(seal(header, tensors, version=2))
+
+
+def test_principal_components_belong_to_format_2_alone() -> None:
+    assert seal(*parts(REDUCED), version=2) == REDUCED
+    with pytest.raises(BankHostile, match="of format 2; received format 1"):
+        load_bank(seal(*parts(REDUCED), version=1))
+    with pytest.raises(BankHostile, match="of format 1; received format 2"):
+        load_bank(seal(*parts(TINY), version=2))
+
+
+def test_principal_components_that_the_config_does_not_ask_for_are_refused() -> None:
+    header, tensors = parts(TINY)
+    extra = {name: array for name, array in parts(REDUCED)[1].items() if name.startswith("pca.")}
+    with pytest.raises(BankHostile, match="does not name"):
+        load_bank(seal(header, tensors | extra))
+    header["config"]["pca"] = None
+    with pytest.raises(BankHostile, match="canonical"):
+        load_bank(seal(header, tensors))
+
+
 def test_every_refusal_says_requirement_received_and_remedy() -> None:
     header, tensors = parts(TINY)
     header["tolerance"] = 2.0
@@ -372,18 +433,20 @@ def view(body: bytes, dtype: str, shape: list[int], data_offsets: list[int]) -> 
     return np.frombuffer(body[slice(*data_offsets)], TYPES[dtype]).reshape(shape)
 
 
-def seal(header: Header | str, tensors: Tensors) -> bytes:
+def seal(header: Header | str, tensors: Tensors, version: int = 1) -> bytes:
     """A bank file of any content with the digest that belongs to it."""
     text = header if isinstance(header, str) else json.dumps(header, sort_keys=True, separators=(",", ":"))
     order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
     codes = {np.dtype(kind): code for code, kind in TYPES.items()}
     listed = [[name, codes[tensors[name].dtype], list(tensors[name].shape)] for name in order]
     body = b"".join(tensors[name].tobytes() for name in order)
-    described = f"nominal-bank 1\n{text}\n{json.dumps(listed, separators=(',', ':'))}\n".encode() + body
+    described = (
+        f"nominal-bank {version}\n{text}\n{json.dumps(listed, separators=(',', ':'))}\n".encode() + body
+    )
     table: Header = {
         "__metadata__": {
             "format": "nominal-bank",
-            "version": "1",
+            "version": str(version),
             "header": text,
             "sha256": hashlib.sha256(described).hexdigest(),
         }

@@ -27,6 +27,7 @@ UNUSUAL = DetectorConfig(
     sigma=0.0,
     target_false_reject=0.05,
     target_review=0.2,
+    pca=256,
 )
 
 
@@ -51,6 +52,7 @@ def test_whole_numbers_are_read_as_floats_where_a_float_belongs():
         "sigma": [-1.0, 64.5, math.nan, math.inf],
         "target_false_reject": [0.0, 1.0, -0.1, math.nan],
         "target_review": [0.005, 1.0, math.nan],
+        "pca": [0, -1, 4097],
     }.items(),
 )
 def test_a_value_outside_its_range_is_refused_by_the_name_of_its_setting(name, values):
@@ -71,11 +73,19 @@ def test_the_review_rate_may_equal_the_reject_rate():
     assert DetectorConfig(target_false_reject=0.1, target_review=0.1).target_review == 0.1
 
 
+def test_a_config_from_before_principal_components_reads_and_writes_as_it_did():
+    value = DetectorConfig().to_json()
+    assert "pca" not in value
+    assert DetectorConfig.from_json(value).pca is None
+    assert DetectorConfig.from_json(value | {"pca": None}).to_json() == value
+
+
 WRONG_TYPES = {
     "seed": [True, 1.0, "1", None, [1]],
     "sigma": ["4", True, math.nan, math.inf, 10**400, None],
     "reweight": [0, 1, "yes", None],
     "target_review": ["0.1", False, 10**400],
+    "pca": ["256", True, 256.0],
     "index": [None, "flat", []],
 }
 

@@ -32,7 +32,18 @@ def main() -> None:
         between = queries[:, None] - bank.vectors.astype(np.float64)[ids]  # naive, in float64
         distances = np.sqrt((between**2).sum(axis=2)).tolist()
         expected[kind] = {"distances": distances, "ids": ids.tolist(), "config": bank.config.to_json()}
+    expected["pca"] = _of_pca(queries)
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+def _of_pca(queries: np.ndarray) -> dict[str, Any]:
+    bank = tiny_bank(pca=4)
+    assert bank.pca is not None
+    save_bank(bank, HERE / "pca.bank")
+    mean, components = (part.double().numpy() for part in (bank.pca.mean, bank.pca.components))
+    between = ((queries - mean) @ components.T)[:, None] - bank.vectors[None]  # naive, in float64
+    distances = np.sqrt((between**2).sum(axis=2)).min(axis=1)
+    return {"distances": distances.tolist(), "config": bank.config.to_json()}
 
 
 if __name__ == "__main__":
