@@ -7,8 +7,8 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(TORCH_INDEX))
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services test-browser check format bench-accuracy bench-alignment bench-coreset \
-	wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu chaos
+.PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy \
+	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -36,6 +36,9 @@ test-services: setup  ## what needs PostgreSQL and S3, both started on loopback;
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q
+
+pictures: test-browser  ## the pictures of README and docs/, anew from the browser tests' screenshots
+	$(BIN)/python tests/browser/pictures.py
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""operations.md, air-gapped.md and SECURITY.md name what there is: settings, commands, paths, alerts, links."""
+"""The guides and SECURITY.md name what there is: settings, commands, paths, alerts, links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from app.main import create_app
 from app.settings import ELSEWHERE, PREFIX, Settings, load_settings, table
 
 OPERATIONS = ROOT / "docs/operations.md"
-PAGES = (OPERATIONS, ROOT / "docs/air-gapped.md", ROOT / "SECURITY.md")
+PAGES = (OPERATIONS, ROOT / "docs/air-gapped.md", ROOT / "docs/operator.md", ROOT / "SECURITY.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))
 BY_FILE = {f"NOMINAL_{name}_FILE" for name in ("DATABASE_URL", "BLOB_KEY", "BLOB_SECRET")}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -66,10 +67,12 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     for line in re.findall(
         r"(?:`|\$ (?:\S+=\S+ )*|bin/|nominal )nominal ([a-z][^`\n#]*)", page.read_text("utf-8")
     ):
-        words = re.findall(r"^[a-z]+|(?<=^keys )[a-z]+|(?<=^store )[a-z]+|(?<=^weights )[a-z]+", line)
+        words = re.findall(r"^[a-z]+|(?:(?<=^keys )|(?<=^store )|(?<=^weights )|(?<=^remote ))[a-z]+", line)
         command = command_of(words)
         assert command is not None, line
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         assert set(re.findall(r"(--[a-z-]+)", line)) <= options, line
 
 
@@ -84,16 +87,16 @@ def test_every_path_that_a_page_names_is_served(page: Path, tmp_path: Path) -> N
         assert re.sub(r"\{\w+\}", "{}", path) in paths, path
 
 
-@every_page
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(((?!https?:)[^)\s]+)\)", page.read_text(encoding="utf-8")):
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
         assert file.exists(), target
-        headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        assert not anchor or anchor in {
-            re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
-        }
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+            assert anchor in anchors, target
 
 
 def test_every_alert_says_what_to_look_at() -> None:
