@@ -4,7 +4,7 @@
 set -eu
 
 # NOMINAL_X_FILE names the file that holds NOMINAL_X, so that no secret stands in the container's settings.
-for name in NOMINAL_DATABASE_URL NOMINAL_BLOB_KEY NOMINAL_BLOB_SECRET; do
+for name in NOMINAL_DATABASE_URL NOMINAL_BLOB_KEY NOMINAL_BLOB_SECRET NOMINAL_CONSOLE_SECRET; do
     file=$(printenv "${name}_FILE" || true)
     unset "${name}_FILE"
     [ -n "$file" ] || continue

@@ -40,7 +40,10 @@ def test_it_becomes_nominal_with_its_arguments(shown: dict[str, str]) -> None:
     assert lines[:3] == ["keys", "create", "a name"]
 
 
-@pytest.mark.parametrize("name", ["NOMINAL_DATABASE_URL", "NOMINAL_BLOB_KEY", "NOMINAL_BLOB_SECRET"])
+SECRETS = ["NOMINAL_DATABASE_URL", "NOMINAL_BLOB_KEY", "NOMINAL_BLOB_SECRET", "NOMINAL_CONSOLE_SECRET"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_comes_from_the_file_that_its_variable_names(
     name: str, shown: dict[str, str], tmp_path: Path
 ) -> None:

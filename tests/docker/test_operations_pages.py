@@ -20,7 +20,7 @@ from app.settings import ELSEWHERE, PREFIX, Settings, load_settings, table
 OPERATIONS = ROOT / "docs/operations.md"
 PAGES = (OPERATIONS, ROOT / "docs/air-gapped.md", ROOT / "docs/operator.md", ROOT / "SECURITY.md")
 DOCUMENTS = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))
-BY_FILE = {f"NOMINAL_{name}_FILE" for name in ("DATABASE_URL", "BLOB_KEY", "BLOB_SECRET")}
+BY_FILE = {f"NOMINAL_{name}_FILE" for name in ("DATABASE_URL", "BLOB_KEY", "BLOB_SECRET", "CONSOLE_SECRET")}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -52,13 +52,15 @@ def test_every_variable_that_a_page_names_exists(page: Path) -> None:
 
 
 def command_of(words: list[str]) -> Any:
-    """The command line's command of these words, or None."""
+    """The command that these words begin with, through its groups, or None."""
     for module in pkgutil.iter_modules(app.cli.__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"app.cli.{module.name}")
     command: Any = typer.main.get_command(app.cli.app)
     for word in words:
-        command = getattr(command, "commands", {}).get(word)
+        if not hasattr(command, "commands"):
+            break
+        command = command.commands.get(word)
     return command
 
 
@@ -67,8 +69,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     for line in re.findall(
         r"(?:`|\$ (?:\S+=\S+ )*|bin/|nominal )nominal ([a-z][^`\n#]*)", page.read_text("utf-8")
     ):
-        words = re.findall(r"^[a-z]+|(?:(?<=^keys )|(?<=^store )|(?<=^weights )|(?<=^remote ))[a-z]+", line)
-        command = command_of(words)
+        command = command_of(line.split())
         assert command is not None, line
         options = {
             option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
