@@ -33,6 +33,7 @@ class BuildPanel:
         self._shown: tuple[object, ...] = ()
         with section(TEXT.build, TEXT.build_hint):
             self._support = ui.element("div").classes("n-stack-8")
+            self._activate = ui.checkbox(TEXT.activate, value=True).props("dense")
             self._progress = ui.element("div")
         self._timer = ui.timer(LOOK_SECONDS, self._look)
 
@@ -83,8 +84,8 @@ class BuildPanel:
         await self.refresh()
 
     async def _build(self) -> None:
-        view = self._view
-        await view.run(lambda: builds.start(view.service, self._bank, {}, True, None, view.actor.id))
+        view, activate = self._view, bool(self._activate.value)
+        await view.run(lambda: builds.start(view.service, self._bank, {}, activate, None, view.actor.id))
         await self._look()
 
     async def _latest(self) -> Page[Job]:
@@ -117,6 +118,7 @@ class BuildPanel:
             self._running(job) if job.state in ACTIVE_STATES else self._ended(job)
         if self._view.may("admin"):
             self._start.set_visibility(job.state not in ACTIVE_STATES)
+            self._activate.set_visibility(job.state not in ACTIVE_STATES)
         if ended:
             await self.refresh()
 
