@@ -155,7 +155,11 @@ def test_reviews_by_many_keep_every_one(store: Store, make_inspection: Callable[
 def test_collecting_beside_uploads_of_the_same_bytes_never_leaves_a_dangling_reference(
     store: Store, bank: str
 ) -> None:
-    """The worst grace, none at all: an upload may be refused, but what is accepted has its bytes."""
+    """The worst grace, none at all: an upload may be refused, but what is accepted has its bytes.
+
+    They are looked for once all have ended: without a grace an accepted image may have lost its bytes to the collector
+    and get them back from another upload of the same, whose row is written before its file.
+    """
 
     def send_or_collect(index: int) -> int:
         if index % 2:
@@ -167,7 +171,7 @@ def test_collecting_beside_uploads_of_the_same_bytes_never_leaves_a_dangling_ref
                 store.images.add(bank, [NewImage(kept.sha256, "a", 1, 1, 1)], actor="cli")
             except (ReferenceGone, BlobsUnavailable):  # collected before, or within, the upload
                 continue
-            accepted += len(store.blobs.read(kept.sha256))
+            accepted += 1
         return accepted
 
     assert split(at_once(send_or_collect))[1] == set()
