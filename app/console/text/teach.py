@@ -28,7 +28,9 @@ class Teach:
     remove_title: str = "Remove this image?"
     remove_text: str = "{name} leaves the nominal set. Versions built with it stay as they are."
     build: str = "Build"
-    build_hint: str = "Learns from the nominal set as it is now. A version left inactive can be compared first."
+    build_hint: str = (
+        "Learns from the nominal set as it is now. A version left inactive can be compared first."
+    )
     activate: str = "Make it the active version"
     build_now: str = "Build version {n}"
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
