@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 from browser.server import Server
 from playwright.sync_api import Page, expect
 
@@ -100,3 +102,25 @@ def rename_and_delete(page: Page, server: Server) -> None:
     page.get_by_text("Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(card).to_have_count(0)
+
+
+def test_an_upload_goes_on_by_itself_after_a_lost_connection_and_takes_a_zip(
+    server: Server, cells: Split, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    bank = "lost-and-found"
+    httpx.post(f"{server.url}/v1/banks", json={"id": bank, "title": "Lost and found"}).raise_for_status()
+    page = open_page(f"{server.url}/console/banks/{bank}/teach")
+    page.route("**/images", lambda route: route.abort("connectionreset"))
+    page.get_by_test_id("files").set_input_files(cells.train[:3])
+    expect(page.get_by_text("Sending goes on by itself")).to_be_visible()
+    page.unroute("**/images")
+    expect(page.get_by_text("3 accepted")).to_be_visible()
+    packed = tmp_path / "cells.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in cells.train[2:5]:
+            archive.write(path, path.name)
+    page.get_by_test_id("files").set_input_files(packed)
+    expect(page.get_by_text("2 accepted")).to_be_visible()
+    expect(page.get_by_text("1 already there")).to_be_visible()
+    expect(page.get_by_text("5 images,")).to_be_visible()
+    httpx.delete(f"{server.url}/v1/banks/{bank}").raise_for_status()
