@@ -10,9 +10,13 @@ from fastapi import Response
 
 from app.pictures import NPY, PNG, Kind, Picture
 from app.routes import prefer as preference
+from app.schemas import inspections as schema
+from app.schemas.common import Page
 from app.service import inspections
 from app.service.errors import NotAcceptable
 from app.service.inspect import Answer
+from app.store.page import Page as Rows
+from app.store.schema import Inspection
 
 
 def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
@@ -28,6 +32,14 @@ def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
         requirement="the Accept header must allow application/json, image/png or application/x-npy",
         received=ascii((accept or "")[:80]),
         remedy="Accept application/json, or the form that the heatmap asked for has.",
+    )
+
+
+def as_page(page: Rows[Inspection]) -> Page[schema.Inspection]:
+    """A page of the ledger as it is answered."""
+    return Page(
+        items=[schema.Inspection.model_validate(inspections.answer(row)) for row in page.items],
+        next=page.next,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from app.auth import Admin, Inspector, Reader
 from app.pictures import NPY, PNG, Picture
+from app.routes.answers import as_page
 from app.routes.common import Cursor, IfMatch, Limit, Running, refuses, revision_of
 from app.routes.images import FILE
 from app.schemas import inspections as schema
@@ -84,11 +85,7 @@ def list_inspections(
     service: Running, actor: Reader, which: Annotated[Listed, Query()]
 ) -> Page[schema.Inspection]:
     """The ledger, newest first."""
-    page = inspections.page(service, which.filter(), which.before, which.limit)
-    return Page(
-        items=[schema.Inspection.model_validate(inspections.answer(row)) for row in page.items],
-        next=page.next,
-    )
+    return as_page(inspections.page(service, which.filter(), which.before, which.limit))
 
 
 @router.get(

@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.auth import Reader
+from app.routes.answers import as_page
 from app.routes.common import Cursor, Limit, Running, refuses
 from app.routes.inspections import Which
 from app.schemas import inspections as schema
 from app.schemas.common import Page
 from app.schemas.insight import Agreement
-from app.service import inspections, review_queue
+from app.service import review_queue
 from app.store.errors import IllegalValue
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
@@ -30,11 +31,7 @@ def list_review_queue(
     service: Running, actor: Reader, which: Annotated[Waiting, Query()]
 ) -> Page[schema.Inspection]:
     """Inspections without a verdict: rejected ones first, then those to review, then accepted; each newest first."""
-    page = review_queue.page(service, which.filter(), which.after, which.limit)
-    return Page(
-        items=[schema.Inspection.model_validate(inspections.answer(row)) for row in page.items],
-        next=page.next,
-    )
+    return as_page(review_queue.page(service, which.filter(), which.after, which.limit))
 
 
 @router.get("/agreement", responses=refuses(IllegalValue))

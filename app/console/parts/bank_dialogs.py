@@ -9,10 +9,9 @@ import unicodedata
 from nicegui import ui
 
 from app.console.text.banks import BANKS as TEXT
-from app.console.text.shell import SHELL
 from app.console.view import View
-from app.console.widgets.buttons import primary, secondary
-from app.console.widgets.dialogs import dialog
+from app.console.widgets.buttons import primary
+from app.console.widgets.dialogs import actions, dialog, show
 from app.service import banks
 from app.service.vitals import backbone
 from app.store.ids import SLUG
@@ -50,11 +49,9 @@ def ask_new_bank(view: View) -> None:
             made.close()
             view.go(view.url("banks", bank, "teach"))
 
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             primary(view, TEXT.create, create, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def ask_new_title(view: View, bank: Bank) -> None:
@@ -71,11 +68,9 @@ def ask_new_title(view: View, bank: Bank) -> None:
             made.close()
             view.reload()
 
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             primary(view, TEXT.save, save, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def slug_of(title: str) -> str:

@@ -10,11 +10,10 @@ from app.auth import LOCAL
 from app.console.entrance import SESSIONS
 from app.console.parts.elements import block
 from app.console.session import COOKIE, Sessions
-from app.console.text.shell import SHELL
 from app.console.text.system import SYSTEM as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import danger, primary, secondary
-from app.console.widgets.dialogs import dialog
+from app.console.widgets.dialogs import actions, dialog, show
 from app.service import keys
 from app.store.schema import ApiKey
 
@@ -48,11 +47,9 @@ def ask_new_key(view: View) -> None:
                 _sign_in(view, text, key)
             show_once(view, text)
 
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             primary(view, TEXT.create, create, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def ask_rotation(view: View, key: ApiKey) -> None:
@@ -71,11 +68,9 @@ def ask_rotation(view: View, key: ApiKey) -> None:
                 _sign_in(view, text, new)
             show_once(view, text)
 
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             primary(view, TEXT.rotate, rotate, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def ask_revocation(view: View, key: ApiKey) -> None:
@@ -91,11 +86,9 @@ def ask_revocation(view: View, key: ApiKey) -> None:
         ui.label(TEXT.revoke_text)
         if key.id == view.actor.id:
             ui.label(TEXT.revoke_own).classes("n-strong")
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             danger(view, TEXT.revoke, revoke, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def show_once(view: View, key: str) -> None:
@@ -112,8 +105,7 @@ def show_once(view: View, key: str) -> None:
             copy.on("click", js_handler="() => nominal.copy('.n-key-value')")
         with ui.element("div").classes("n-row n-dialog-actions"):
             primary(view, TEXT.done, view.reload)
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def _sign_in(view: View, text: str, key: ApiKey) -> None:

@@ -9,10 +9,9 @@ from nicegui import ui
 
 from app.console.formats import score
 from app.console.parts.explorer import Explorer
-from app.console.text.shell import SHELL
 from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.widgets.buttons import primary, secondary
-from app.console.widgets.dialogs import dialog
+from app.console.widgets.dialogs import actions, dialog, show
 from app.service import banks, exploring
 from app.store.banks import BankChange
 from app.store.errors import StaleRevision
@@ -34,11 +33,9 @@ def ask_note(explorer: Explorer, saved: Callable[[], Awaitable[None]]) -> None:
             made.close()
             await _save(explorer, (note.value or "").strip(), saved)
 
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             primary(view, TEXT.save, save, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 async def _save(explorer: Explorer, note: str, saved: Callable[[], Awaitable[None]]) -> None:
@@ -75,8 +72,7 @@ async def _tell_stale(explorer: Explorer, note: str, saved: Callable[[], Awaitab
             secondary(view, TEXT.take_theirs, view.reload, icon="refresh")
             if now.version == explorer.subject.version:
                 primary(view, TEXT.save_over, over, role="admin")
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
 
 
 def _changes(explorer: Explorer) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from nicegui import ui
 
 from app.console.text.shell import SHELL
@@ -17,6 +20,20 @@ def dialog(title: str) -> tuple[ui.dialog, ui.element]:
     return made, card
 
 
+@contextmanager
+def actions(view: View, made: ui.dialog) -> Iterator[None]:
+    """The last row of a dialog: Cancel, then the buttons made in the block."""
+    with ui.element("div").classes("n-row n-dialog-actions"):
+        secondary(view, SHELL.cancel, made.close)
+        yield
+
+
+def show(made: ui.dialog) -> None:
+    """Open a finished dialog, once: closed, it is gone."""
+    made.on("hide", made.delete)
+    made.open()
+
+
 def confirm(view: View, title: str, text: str, word: str, act: Action, role: Role = "admin") -> None:
     """Ask; ``word`` names the act on its button. The act runs once it is pressed."""
     made, card = dialog(title)
@@ -27,8 +44,6 @@ def confirm(view: View, title: str, text: str, word: str, act: Action, role: Rol
 
     with card:
         ui.label(text)
-        with ui.element("div").classes("n-row n-dialog-actions"):
-            secondary(view, SHELL.cancel, made.close)
+        with actions(view, made):
             danger(view, word, agreed, role=role)
-    made.on("hide", made.delete)
-    made.open()
+    show(made)
