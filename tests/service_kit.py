@@ -34,6 +34,14 @@ def settings_in(folder: Path, **values: Any) -> Settings:
     return Settings(data_dir=folder / "data", **{"console": False, **quick, **values})
 
 
+def prepared(folder: Path, empty_database: bytes) -> Settings:
+    """Settings whose folder holds the database."""
+    settings = settings_in(folder)
+    settings.data_dir.mkdir()
+    (settings.data_dir / "nominal.db").write_bytes(empty_database)
+    return settings
+
+
 def service_of(client: TestClient) -> Service:
     """The service behind a client."""
     app = client.app

@@ -58,7 +58,7 @@ def _row(name: str, result: Result, peer: Result | None) -> list[str]:
         f"{name}, {result.images}",
         f"{result.builds[0]['vectors']:,}",
         cost("build", 1),
-        cost("coreset", 2),
+        cost("coreset", 3),
         cost("p50", 1),
         cost("p95", 1),
         value(f"{result.rate:.1f}", result.rate / peer.rate if peer else None),

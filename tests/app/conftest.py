@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
-from service_kit import LOCAL, settings_in, wait_until
+from service_kit import LOCAL, prepared, settings_in, wait_until
 from starlette.testclient import TestClient
 
 from app.images import encode_png
@@ -82,14 +82,6 @@ def running(
     """One server for a module's tests that each make a bank of their own."""
     with ExitStack() as stack:
         yield started(stack, prepared(tmp_path_factory.mktemp("shared"), empty_database), backbone)
-
-
-def prepared(folder: Path, empty_database: bytes) -> Settings:
-    """Settings whose folder holds the database."""
-    settings = settings_in(folder)
-    settings.data_dir.mkdir()
-    (settings.data_dir / "nominal.db").write_bytes(empty_database)
-    return settings
 
 
 def started(

@@ -182,7 +182,7 @@ BANKS = {
     "truncated": (lambda content: content[:-7], "BankCorrupt", "truncated"),
     "cut in its header": (lambda content: content[:100], "BankCorrupt", "truncated"),
     "edited": (edited, "BankCorrupt", "sha256"),
-    "newer": (lambda c: c.replace(b'"version":"1"', b'"version":"2"'), "BankFormatTooNew", "update Nominal"),
+    "newer": (lambda c: c.replace(b'"version":"1"', b'"version":"9"'), "BankFormatTooNew", "update Nominal"),
     "hostile": (lambda c: b"\xff" * 7 + b"\x7f" + c[8:], "BankHostile", "at most"),
     "of huge shapes": (lambda c: c.replace(b'"shape":[', b'"shape":[99999999,', 1), "Bank", "must"),
     "no bank": (lambda c: encode_png(parts(1)[0]), "BankCorrupt", "safetensors"),

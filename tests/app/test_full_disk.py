@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import prepared
 from parts import parts
-from service_kit import PNG, inspect, problem, service_of, wait_until
+from service_kit import PNG, inspect, prepared, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.backbones import Backbones
@@ -30,7 +29,7 @@ QUICK = {"input": {"size": 64}, "coreset_ratio": 0.1, "target_false_reject": 0.2
 DISK = "24m"
 ROOM = (
     1 << 20
-)  # bytes left free on a disk that is nearly full: less than a bank of large parts, more than a job's rows
+)  # bytes left free on a disk nearly full: less than a bank of large parts, more than a job's rows
 
 
 class Disk:
