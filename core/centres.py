@@ -9,8 +9,6 @@ Letters: n points, k dimensions, p centres of one product.
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from jaxtyping import Float32, Int
 from torch import Tensor
 
 from core.parts import run_parts
+from core.trial import bfloat16_is_faster
 
 _ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
 _MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper
@@ -168,20 +167,6 @@ def _error(kind: _Precision) -> float:
     return kind.error if torch.get_float32_matmul_precision() == "highest" else _COARSE.error
 
 
-@functools.cache
 def _quickest() -> _Precision:
     """The precision that multiplies faster on this processor."""
-    return min((_FINE, _COARSE), key=_product_seconds)
-
-
-def _product_seconds(kind: _Precision) -> float:
-    left = torch.ones(256, 132, dtype=kind.type)
-    right = torch.ones(132, 1024, dtype=kind.type)
-
-    def once() -> float:
-        started = time.perf_counter()
-        torch.mm(left, right)
-        return time.perf_counter() - started
-
-    once()
-    return min(once() for _ in range(3))
+    return _COARSE if bfloat16_is_faster() else _FINE

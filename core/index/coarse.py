@@ -11,7 +11,6 @@ Letters: n queries, m bank vectors, d dimensions, w dimensions of a sketch, k ne
 from __future__ import annotations
 
 import functools
-import time
 from typing import Any, NamedTuple
 
 import faiss as untyped_faiss
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from core.index.sketch import Sketch, squares
 from core.index.threads import take_threads
+from core.trial import bfloat16_is_faster
 
 faiss: Any = untyped_faiss  # its stubs lack the distances of pairs
 
@@ -176,26 +176,14 @@ def measure(
     return squared
 
 
-@functools.cache
 def quickest() -> Precision:
     """The precision that multiplies faster on this processor, the coarse one only where it sums finely."""
-    return COARSE if _sums_finely() and _seconds(COARSE) < _seconds(FINE) else FINE
+    return COARSE if bfloat16_is_faster() and _sums_finely() else FINE
 
 
+@functools.cache
 def _sums_finely() -> bool:
     """Whether products in bfloat16 are summed in float32 and rounded once."""
     values = torch.linspace(0.1, 1, 1024).repeat(16, 1).to(COARSE.type)
     exact = values.double() @ values.double().T
     return bool(((values @ values.T).double() / exact - 1).abs().max() <= 1.01 * COARSE.unit)
-
-
-def _seconds(kind: Precision) -> float:
-    left, right = torch.ones(256, 256, dtype=kind.type), torch.ones(1024, 256, dtype=kind.type)
-
-    def once() -> float:
-        started = time.perf_counter()
-        torch.mm(left, right.T)
-        return time.perf_counter() - started
-
-    once()
-    return min(once() for _ in range(5))

@@ -13,6 +13,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 _LEAST_DIMENSION = 512  # shorter vectors are multiplied as they are: projecting them saves nothing (measured)
+_FEWEST = 2  # vectors for each axis below which the queries' projection costs more than it saves (measured)
 _SHARE = 6  # one axis for so many dimensions; measured on ResNet50 patches
 _SAMPLE = 2048  # vectors that the axes are found from
 _UNIT = 2.0**-24  # relative rounding of a float32
@@ -25,7 +26,7 @@ class Sketch:
         m, d = vectors.shape
         self._origin = vectors.mean(axis=0)
         self._axes: Tensor | None = None
-        if d >= _LEAST_DIMENSION and m >= d:
+        if d >= _LEAST_DIMENSION and m >= _FEWEST * (d // _SHARE):
             self._axes = _principal_axes(vectors[:: m // min(m, _SAMPLE)] - self._origin, d // _SHARE)
         self.width = d if self._axes is None else self._axes.shape[1] + 1
 
@@ -60,8 +61,10 @@ def _principal_axes(sample: Float32[np.ndarray, "n d"], count: int) -> Tensor:
     """
     x = torch.from_numpy(sample / np.abs(sample).max().clip(1e-30))
     axes = x[:count].T  # (d, a)
-    for _ in range(2):
-        axes = torch.linalg.qr(x.T @ (x @ axes)).Q
+    for _ in range(
+        2
+    ):  # numpy's QR stays on this thread: torch's waits at each column for threads others keep busy
+        axes = torch.from_numpy(np.linalg.qr((x.T @ (x @ axes)).numpy()).Q)
     return (axes * (1 - 2.0**-16)).contiguous()  # no longer than orthonormal, after rounding
 
 

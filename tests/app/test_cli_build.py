@@ -356,6 +356,11 @@ def test_auto_says_once_that_it_took_the_embedded_backbone(nominal, good, out):
 # Interruption
 
 
+def heed_ctrl_c() -> None:
+    """As a terminal's programs do; what a shell starts in the background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_a_build_with_130_and_leaves_nothing(good, out):
     for i, image in enumerate(parts(200, seed=1)):
         (good / f"more-{i}.png").write_bytes(encode_png(image))
@@ -367,6 +372,7 @@ def test_ctrl_c_ends_a_build_with_130_and_leaves_nothing(good, out):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=heed_ctrl_c,
     ) as process:
         assert process.stderr is not None
         assert "212 images have" in process.stderr.readline()  # it has begun, and has far to go

@@ -79,8 +79,3 @@ def test_what_is_raised_between_products_ends_the_work(rng: np.random.Generator)
 
     with pytest.raises(KeyboardInterrupt):
         known.approach(points, np.arange(50), np.full(50, 9, np.float32), np.zeros(50, np.int64), stop)
-
-
-def test_the_quickest_precision_is_one_of_the_two_and_measured_once() -> None:
-    assert centres._quickest() in (centres._COARSE, centres._FINE)
-    assert centres._quickest() is centres._quickest()

@@ -1,0 +1,55 @@
+"""The trial of bfloat16: a slow moment of the machine does not decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from core import trial
+
+
+@pytest.fixture(autouse=True)
+def anew() -> Iterator[None]:
+    trial.bfloat16_is_faster.cache_clear()
+    yield
+    trial.bfloat16_is_faster.cache_clear()
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[torch.dtype, list[float]]) -> list[torch.dtype]:
+    """Products take these seconds, the last of them from then on; the types in the order of their turns."""
+    turns: list[torch.dtype] = []
+
+    def product(type_: torch.dtype) -> float:
+        turns.append(type_)
+        left = seconds[type_]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    monkeypatch.setattr(trial, "_seconds", product)
+    return turns
+
+
+def test_other_work_on_the_cores_during_most_of_one_types_turns_does_not_decide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timed(monkeypatch, {torch.float32: [9.0] * 10 + [1.0], torch.bfloat16: [3.0]})
+    assert not trial.bfloat16_is_faster()
+
+
+def test_the_types_take_turns_and_the_answer_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = timed(monkeypatch, {torch.float32: [1.0], torch.bfloat16: [0.5]})
+    assert trial.bfloat16_is_faster()
+    taken = len(turns)
+    assert turns == [torch.float32, torch.bfloat16] * (taken // 2)
+    assert trial.bfloat16_is_faster()
+    assert len(turns) == taken
+
+
+def test_about_equal_times_leave_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, {torch.float32: [1.0], torch.bfloat16: [0.95]})
+    assert not trial.bfloat16_is_faster()
+
+
+def test_here_it_is_measured() -> None:
+    assert trial.bfloat16_is_faster() in (True, False)
