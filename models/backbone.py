@@ -51,8 +51,8 @@ class Backbone:
     def __call__(self, batch: Tensor) -> list[Float32[Tensor, "b _ _ _"]]:
         """Maps (b, c, h / stride, w / stride) in spec order of a float32 batch (b, 3, h, w).
 
-        The batch is RGB, normalised by the spec's mean and std; the maps are float32, contiguous, on the device
-        that computed them.
+        The batch is RGB, normalised by the spec's mean and std; the maps are float32 with the channels last in
+        memory, on the device that computed them.
         Raises InputRefused.
         """
         side = max(self.spec.strides)

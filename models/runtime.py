@@ -16,9 +16,9 @@ PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 @runtime_checkable
 class Runtime(Protocol):
-    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, contiguous, on its device.
+    """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, on its device.
 
-    Safe to call from several threads.
+    The maps lie in memory with the channels last, as patches are made of them. Safe to call from several threads.
     """
 
     name: str

@@ -32,7 +32,7 @@ class TorchCpuRuntime:
     def __call__(self, batch: Tensor) -> list[Tensor]:
         with torch.inference_mode():
             maps = self._module(batch.to(self._dtype, memory_format=torch.channels_last))
-        return [m.float().contiguous() for m in maps]  # out here, so that callers get ordinary tensors
+        return [_ordinary(m) for m in maps]
 
     @staticmethod
     def missing(precision: str) -> str | None:
@@ -80,7 +80,7 @@ class TorchCudaRuntime:
     def __call__(self, batch: Tensor) -> list[Tensor]:
         with torch.inference_mode():
             maps = self._module(batch.to("cuda", self._dtype, memory_format=torch.channels_last))
-        return [m.float().contiguous() for m in maps]
+        return [_ordinary(m) for m in maps]
 
     @staticmethod
     def missing(precision: str) -> str | None:
@@ -91,6 +91,11 @@ class TorchCudaRuntime:
     def simulates(precision: str) -> bool:
         """int8 alone."""
         return precision == "int8"
+
+
+def _ordinary(maps: Tensor) -> Tensor:
+    """A copy made outside inference mode, so that callers may do with it what they like."""
+    return maps.to(torch.float32, memory_format=torch.channels_last, copy=True)
 
 
 def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

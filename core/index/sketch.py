@@ -34,11 +34,11 @@ class Sketch:
         self, vectors: Float32[np.ndarray, "n d"]
     ) -> tuple[Float32[np.ndarray, "n w"], Float64[np.ndarray, " n"]]:
         """Sketches, and how far each may lie from its exact one for rounding."""
-        shift = vectors - self._origin
-        norm = squares(shift).astype(np.float64)  # (n,)
+        shift = torch.from_numpy(vectors - self._origin)
+        norm = torch.linalg.vector_norm(shift, dim=1).double().square().numpy()  # (n,)
         if self._axes is None:
-            return shift, _UNIT * np.sqrt(norm)
-        inside = (torch.from_numpy(shift) @ self._axes).numpy()  # (n, a)
+            return shift.numpy(), _UNIT * np.sqrt(norm)
+        inside = (shift @ self._axes).numpy()  # (n, a)
         rest = np.maximum(norm - squares(inside), 0)
         sketch = np.column_stack([inside, np.sqrt(rest).astype(np.float32)])
         d, a = self._axes.shape

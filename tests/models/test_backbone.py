@@ -72,10 +72,10 @@ def test_reference_features_are_those_of_torchvision(reference: Backbone, shared
         assert_same_features(reference(images()), list(extractor(images()).values()), 1e-4)
 
 
-def test_maps_are_float32_contiguous_and_ordinary_tensors(embedded: Backbone) -> None:
+def test_maps_are_float32_with_the_channels_last_and_ordinary_tensors(embedded: Backbone) -> None:
     for m in embedded(images()):
         assert m.dtype == torch.float32
-        assert m.is_contiguous()
+        assert m.is_contiguous(memory_format=torch.channels_last)
         assert not m.requires_grad
         assert not m.is_inference()
 

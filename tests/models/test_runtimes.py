@@ -40,7 +40,7 @@ def test_runtime_agrees_with_torch_at_every_size_it_is_asked(name: str, precisio
     assert (runtime.name, runtime.precision) == (name, precision)
     for b, h, w in ((1, 64, 64), (3, 64, 64), (2, 48, 80), (1, 33, 47)):
         for got, want in zip(runtime(images(b, h, w)), random_backbone()(images(b, h, w)), strict=True):
-            assert got.is_contiguous()
+            assert got.is_contiguous(memory_format=torch.channels_last)
             assert got.dtype == torch.float32
             torch.testing.assert_close(
                 got.cpu(), want, rtol=0, atol=TOLERANCE[precision] * float(want.abs().max())
