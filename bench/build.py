@@ -2,8 +2,7 @@
 
 Each size is built in a process of its own from files on disk; stages, peak memory and the growth from one size to the
 next go into the table of docs/performance.md. Growth is the exponent e of time ~ images^e: 1 is a flat cost an
-image. ``--images 1000 5000 20000`` is for those who wait; ``--toy`` builds a few small images and leaves the table
-alone.
+image. The default takes about half an hour; ``--toy`` builds a few small images and leaves the table alone.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from core.preprocess import InputConfig
 from models.backbone import load_backbone
 
 PAGE = ROOT / "docs" / "performance.md"
-SIZES = (100, 300, 1000)
+IMAGES, SIZE = (1_000, 5_000, 20_000), 128
 STAGES = ("features", "coreset", "index", "calibration")
 RATE = 0.2  # of good parts rejected: a handful of images supports it
 WARM_UP = 8  # images of a build before the one that counts
@@ -42,9 +41,9 @@ WARM_UP = 8  # images of a build before the one that counts
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.build", description=__doc__)
-    parser.add_argument("--images", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--images", type=int, nargs="+", default=IMAGES)
     parser.add_argument("--backbone", default="efficientnet-lite2")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=int, default=SIZE, help="pixels a side")
     parser.add_argument("--toy", action="store_true", help="a few small images; the table stays as it is")
     parser.add_argument("--of", type=Path, help=argparse.SUPPRESS)  # the process of one size
     options = parser.parse_args()
@@ -54,7 +53,7 @@ def main() -> None:
     if options.toy:
         options.images, options.size = [8, 16], 64
     found = [_measured(count, options.backbone, options.size) for count in sorted(options.images)]
-    text = described(found, options.backbone, options.size)
+    text = described(found, options.backbone, options.size, sys.argv[1:])
     print(text)
     if not options.toy:
         replace_section("build", text, PAGE)
@@ -108,7 +107,7 @@ def _build(folder: Path, name: str, size: int) -> dict[str, Any]:
     }
 
 
-def described(found: Sequence[dict[str, Any]], backbone: str, size: int) -> str:
+def described(found: Sequence[dict[str, Any]], backbone: str, size: int, words: Sequence[str]) -> str:
     """One row a size, with the exponents of growth since the row before."""
     head = [
         "images",
@@ -125,7 +124,8 @@ def described(found: Sequence[dict[str, Any]], backbone: str, size: int) -> str:
         f"{DetectorConfig().max_bank_vectors:,}. Growth: exponent of the time, of all stages and of the "
         "coreset, since the row above; 1 is a flat cost an image."
     )
-    return f"{table(head, rows)}\n\n{how}\n\nMachine: {machine()}. Command: `make bench-build`."
+    command = " ".join(("python -m bench.build", *words)) if words else "make bench-build"
+    return f"{table(head, rows)}\n\n{how}\n\nMachine: {machine()}. Command: `{command}`."
 
 
 def _row(run: dict[str, Any], before: dict[str, Any] | None) -> list[str]:

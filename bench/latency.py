@@ -152,7 +152,7 @@ def in_process(engine: Engine, data: bytes, times: Times) -> None:
 
 def over_http(post: Callable[[bytes, str], tuple[float, bytes]], data: bytes, times: Times) -> None:
     """One image without a map, its stages from the answer; then with an overlay."""
-    whole, body = post(data, "none")
+    whole, body = post(data, "")
     said = json.loads(body)
     stages = {ANSWERED[name]: value for name, value in said["timings"].items() if name in ANSWERED}
     for stage, value in stages.items():
@@ -171,9 +171,8 @@ def connection(url: str) -> Iterator[Callable[[bytes, str], tuple[float, bytes]]
 
     def post(data: bytes, picture: str) -> tuple[float, bytes]:
         started = time.perf_counter()
-        kept.request(
-            "POST", f"/v1/banks/{BANK}/inspect?heatmap={picture}", data, {"Content-Type": "image/png"}
-        )
+        query = f"?heatmap={picture}" if picture else ""
+        kept.request("POST", f"/v1/banks/{BANK}/inspect{query}", data, {"Content-Type": "image/png"})
         answer = kept.getresponse()
         body = answer.read()
         seconds = time.perf_counter() - started

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import Field
 
-from app.auth import Inspector
+from app.auth import Inspector, may
 from app.errors import (
     AppError,
     DeadlineExceeded,
@@ -45,7 +47,8 @@ from app.service.service import Service
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.errors import ConfigError, CoreError, TooFewNominalImages
 
-router = APIRouter(prefix="/v1/banks/{bank}/inspect", tags=["inspection"])
+PATH = "/v1/banks/{bank}/inspect"
+inspector = may("inspect")
 
 MOST_FILES = 256  # of one batch
 Prefer = Annotated[
@@ -54,6 +57,7 @@ Prefer = Annotated[
 Accept = Annotated[
     str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
 ]
+OPTIONS = {"prefer", "accept"}  # headers
 LONGEST_TEXT = 128
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
@@ -80,6 +84,30 @@ class Wanted(Traits):
     )
 
 
+PLAIN = Wanted.model_validate({})
+
+
+class Direct(APIRoute):
+    """A request that names no option is inspected past FastAPI's reading of parameters, half a millisecond sooner.
+
+    Whatever could be wrong with the rest is found where every request's is.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        solved = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if request.scope["query_string"] or not OPTIONS.isdisjoint(request.headers):
+                return await solved(request)
+            return await inspect_image(request, await inspector(request), request.path_params["bank"], PLAIN)
+
+        return handle
+
+
+router = APIRouter(tags=["inspection"])
+single = APIRouter(route_class=Direct)
+
+
 def _body(*types: str) -> dict[str, Any]:
     form = {
         "type": "object",
@@ -92,8 +120,8 @@ def _body(*types: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.post(
-    "",
+@single.post(
+    PATH,
     openapi_extra=_body(
         "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
     ),
@@ -126,7 +154,7 @@ async def inspect_image(
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 
-@router.post("/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
+@router.post(PATH + "/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
 async def inspect_batch(
     request: Request,
     service: Running,
@@ -144,6 +172,9 @@ async def inspect_batch(
     return Response(
         orjson.dumps({"items": items}), media_type="application/json", headers=preference.applied(prefer)
     )
+
+
+router.include_router(single)
 
 
 async def _each(

@@ -106,7 +106,7 @@ def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
 
 def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, Image, float]:
     """On a decoder thread: the bank as it is now, the image, and the milliseconds decoding took."""
-    row = service.store.banks.get(bank)
+    row = service.store.banks.current(bank)
     if row.active_version is None:
         raise BankWithoutVersion(
             requirement="an inspection needs a bank with an active version",

@@ -43,6 +43,8 @@ class Banks:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._by_id = database.compiled(ROW)
+        self._read: dict[str, tuple[tuple[Any, ...], Bank]] = {}
 
     def create(
         self,
@@ -78,6 +80,22 @@ class Banks:
         with self._database.look() as connection:
             row = connection.execute(ROW, {"id": id}).one_or_none()
         return found(None if row is None else Bank(**row._mapping), id)
+
+    def current(self, id: str) -> Bank:
+        """``get`` for every inspection, to be read alone: the object of the call before while its row is the same.
+
+        Raises ``NotFound``.
+        """
+        known = self._read.get(id)
+        if known is not None and self._database.driver_row(self._by_id, id=id) == known[0]:
+            return known[1]
+        self._read.pop(id, None)
+        self.get(id)  # whether there is one
+        row = self._database.driver_row(self._by_id, id=id)
+        bank = self.get(id)  # no older than the row: of two changes in between neither is missed
+        if row is not None:
+            self._read[id] = row, bank
+        return bank
 
     def page(self, *, after: str | None = None, limit: int = 100) -> Page[Bank]:
         """Banks by id; ``after`` is the cursor of the page before."""

@@ -67,8 +67,8 @@ class Blobs:
         upsert = self._database.insert(Blob).on_conflict_do_update(
             index_elements=["sha256"], set_={"touched_at": now}
         )
-        with self._database.write() as session:
-            session.execute(upsert, rows)
+        with self._database.append() as connection:
+            connection.execute(upsert, rows)
         for each in unique:
             self.files.publish(each)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from app.store.ids import shown
 
 JsonObject = dict[str, Any]
 MAX_JSON_DEPTH = 32
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Utc(TypeDecorator[datetime]):
@@ -90,7 +92,7 @@ def check_text(text: str, length: int | None = None) -> str:
             received=f"{len(text):,} that begin {shown(text)}",
             remedy="Shorten it.",
         )
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if UNSTORABLE.search(text):
         raise IllegalValue(
             requirement="text must hold no NUL and no lone surrogates",
             received=shown(text),

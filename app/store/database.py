@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.errors import DatabaseBusy, DatabaseUnsupported
 from app.store.faults import named, out_of_range
@@ -63,6 +64,17 @@ class Database:
             yield session
 
     @contextmanager
+    def append(self) -> Iterator[Connection]:
+        """``write`` past the session, for rows that every inspection adds: sessions take longer than the disk."""
+        with (
+            self._named_faults(),
+            self._in_turn(),
+            self._writer.connect() as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Session]:
         """One read transaction; rows stay usable after it."""
         with self._named_faults(), self._new_session(self.engine) as session:
@@ -73,6 +85,37 @@ class Database:
         """One read past the session, for what every inspection asks: building objects takes longer than reading."""
         with self._named_faults(), self.engine.connect() as connection:
             yield connection
+
+    def compiled(self, query: Select[Any]) -> SQLCompiler:
+        """A query for ``driver_row``, in this database's words."""
+        made = query.compile(self.engine)
+        assert isinstance(made, SQLCompiler)
+        return made
+
+    def driver_row(self, compiled: SQLCompiler, **values: Any) -> tuple[Any, ...] | None:
+        """A query's one row as the driver gives it, to see whether it has changed: a tenth of the time of ``look``.
+
+        Nothing is converted, values to look for as little as those found.
+        """
+        named_values = compiled.construct_params(values)
+        given = (
+            [named_values[name] for name in compiled.positiontup or ()]
+            if compiled.positional
+            else named_values
+        )
+        driver: Any = self.engine.dialect.loaded_dbapi
+        with self._named_faults():
+            connection = self.engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(compiled.string, given)
+                row: tuple[Any, ...] | None = cursor.fetchone()
+            except driver.Error as error:
+                connection.invalidate(error)
+                raise DBAPIError.instance(compiled.string, None, error, driver.Error) from error
+            finally:
+                connection.close()
+            return row
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

@@ -175,6 +175,12 @@ def test_concurrent_callers_share_batches_and_get_the_answer_a_lone_caller_gets(
     assert len({answer["id"] for answer in banked.get("/v1/inspections").json()["items"]}) == 48
 
 
+def test_what_is_wrong_with_the_bank_is_said_before_what_is_wrong_with_the_image(banked: TestClient) -> None:
+    for bank, status, slug in (("nowhere", 404, "not-found"), ("caps", 415, "image-format")):
+        answer = banked.post(f"/v1/banks/{bank}/inspect", content=b"no image", headers=PNG)
+        problem(answer, status, slug)
+
+
 def test_a_batch_answers_file_by_file_in_the_order_sent(banked: TestClient, good: bytes, bad: bytes) -> None:
     files = [("image", ("a.png", bad)), ("image", ("b.png", b"no image")), ("image", ("c.png", good))]
     items = banked.post("/v1/banks/caps/inspect/batch", files=files, data={"serial": "7"}).json()["items"]

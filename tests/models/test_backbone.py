@@ -27,14 +27,14 @@ def _empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def embedded() -> Backbone:
-    return load_backbone(EMBEDDED)
+    return load_backbone(EMBEDDED, precision="float32")
 
 
 @pytest.fixture(scope="module")
 def reference(shared: Path) -> Backbone:
     if not (shared / FILE).is_file():
         pytest.skip("no trimmed resnet50 file beside this checkout")
-    return load_backbone("resnet50", shared / FILE)
+    return load_backbone("resnet50", shared / FILE, precision="float32")
 
 
 def images(b: int = 2, h: int = 64, w: int = 96) -> Tensor:

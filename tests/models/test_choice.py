@@ -70,10 +70,12 @@ def test_every_candidate_is_proved_and_timed_or_refused_with_a_reason() -> None:
             assert each.refused
 
 
-def test_auto_takes_no_int8_and_says_what_it_considered() -> None:
+@pytest.mark.parametrize("integers", [False, True])
+def test_auto_considers_int8_where_it_may_and_says_what_it_considered(integers: bool) -> None:
     module = tiny_module()
-    runtime, considered = choose(module, "auto", "auto", None, measure_ranges(module, [proof_images()]))
-    assert "int8" not in {c.precision for c in considered}
+    ranges = measure_ranges(module, [proof_images()])
+    runtime, considered = choose(module, "auto", "auto", None, ranges, integers)
+    assert ("int8" in {c.precision for c in considered}) == integers
     assert any(c.opened is runtime for c in considered)
     assert [c.runtime for c in considered][: len(PREFERRED)] == [*PREFERRED]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.store.errors import (
     AlreadyExists,
@@ -44,6 +46,7 @@ def test_an_illegal_id_names_no_bank(store: Store, id: str) -> None:
 def test_an_unknown_bank_is_not_found_whatever_is_asked_of_it(store: Store, id: str) -> None:
     for ask in (
         store.banks.get,
+        store.banks.current,
         store.banks.threshold_changes,
         store.images.page,
         store.versions.all,
@@ -61,6 +64,30 @@ def test_a_change_under_the_current_revision_raises_it(store: Store, bank: str) 
     changed = store.banks.update(bank, actor="cli", if_match=1, title="New", config={"size": 320})
     assert (changed.revision, changed.title) == (2, "New")
     assert store.banks.get(bank).config == {"size": 320}
+
+
+def test_the_current_bank_is_the_same_object_until_its_row_changes(store: Store, bank: str) -> None:
+    first = store.banks.current(bank)
+    assert vars(first).keys() >= vars(store.banks.get(bank)).keys()
+    assert store.banks.current(bank) is first
+    store.banks.update(bank, actor="cli", review_threshold=1.5, reject_threshold=2.5)
+    assert store.banks.current(bank).reject_threshold == 2.5
+    store.banks.delete(bank, actor="cli")
+    with pytest.raises(NotFound):
+        store.banks.current(bank)
+    store.banks.create(bank, title="Another", config={}, actor="cli")
+    assert (store.banks.current(bank).title, first.title) == ("Another", "Screws")
+
+
+def test_what_the_driver_refuses_is_named_like_everything_else(store: Store, bank: str) -> None:
+    store.banks.current(bank)
+    with store.database.write() as session:
+        session.execute(text("ALTER TABLE banks RENAME TO others"))
+    with pytest.raises(SQLAlchemyError):
+        store.banks.current(bank)
+    with store.database.write() as session:
+        session.execute(text("ALTER TABLE others RENAME TO banks"))
+    assert store.banks.current(bank).id == bank
 
 
 def test_a_change_under_a_stale_revision_writes_nothing(store: Store, bank: str) -> None:
