@@ -51,7 +51,8 @@ def choose(
 ) -> tuple[Runtime, tuple[Candidate, ...]]:
     """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
 
-    ``integers``: whether a precision left open may be int8, too. Returns it, warm, with everything that was considered. Raises RuntimeUnavailable.
+    ``integers``: whether a precision left open may be int8, too. Returns it, warm, with everything that was considered.
+    Raises RuntimeUnavailable.
     """
     if AUTO not in (runtime, precision):
         return open_runtime(module, runtime, precision, threads, ranges), ()
