@@ -201,6 +201,8 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
     lines = [table([f"{size}-pixel PNG, ms at p50 / p95 / p99", *columns], rows), ""]
     for name in backbones:
         inside, outside = columns[f"{name}, in process"][WHOLE], columns[f"{name}, over HTTP"][WHOLE]
+        if not outside:  # every image was kept
+            continue
         added = float(np.median(outside) - np.median(inside))
         verdict = "reached" if added <= MOST_ADDED else "NOT reached"
         lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")

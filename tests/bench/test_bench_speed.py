@@ -44,10 +44,11 @@ def test_the_latency_bench_times_every_stage_in_process_and_over_http(monkeypatc
     run(latency.main, monkeypatch, "--toy")
     _, *rows = table_rows(capsys.readouterr().out)
     cells = {row[0]: row[1:] for row in rows}
-    assert [*cells] == [*latency.STAGES, latency.WHOLE, latency.PICTURE]
+    kept = latency.KEPT, latency.WHOLE_KEPT
+    assert [*cells] == [*latency.STAGES, latency.KEPT, latency.WHOLE, latency.WHOLE_KEPT, latency.PICTURE]
     for stage, (inside, outside) in cells.items():
-        assert (inside == "-") == (stage == "framework")
-        assert (outside == "-") == (stage in ("score", "encode"))
+        assert (inside == "-") == (stage in ("framework", *kept))
+        assert outside != "-" or stage in ("score", "encode", "framework", latency.WHOLE, *kept)
     assert latency.PAGE.read_bytes() == before
 
 
