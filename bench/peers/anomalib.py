@@ -30,8 +30,8 @@ class Anomalib:
         self.transform = Patchcore.configure_pre_processor((size, size)).transform
 
     @torch.inference_mode()
-    def build(self, images: list[Path]) -> dict[str, float]:
-        torch.manual_seed(0)
+    def build(self, images: list[Path], seed: int) -> dict[str, float]:
+        torch.manual_seed(seed)
         self.model = PatchcoreModel(["layer2", "layer3"], "resnet50", pre_trained=False)
         tensors = load_file(self.weights)
         found = self.model.feature_extractor.feature_extractor.load_state_dict(tensors, strict=False)

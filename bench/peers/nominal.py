@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from app.builds import build_bank
@@ -26,10 +27,12 @@ class Nominal:
             input=InputConfig(size), coreset_ratio=ratio, target_false_reject=RATE, max_bank_vectors=10**6
         )
 
-    def build(self, images: list[Path]) -> dict[str, float]:
+    def build(self, images: list[Path], seed: int) -> dict[str, float]:
         stages = Stages()
         names = [image.name for image in images]
-        built = build_bank(images, names, self.backbone, self.config, progress=stages.advance)
+        built = build_bank(
+            images, names, self.backbone, replace(self.config, seed=seed), progress=stages.advance
+        )
         self.engine = Engine(self.backbone, built.bank)
         return {"coreset": stages.seconds["coreset"], "vectors": len(built.bank.vectors)}
 

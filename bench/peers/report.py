@@ -34,7 +34,8 @@ def described(results: dict[str, Result], images: Images, effort: Effort, verdic
         f"{images.name}, {len(images.test)} test images, {effort.size} x {effort.size} input without a crop, "
         f"{effort.threads} threads{weights}. One contender works at a time, in turns; medians of "
         f"{len(first.p50s)} turns of {len(images.timed)} images, from encoded bytes to score and map, and of "
-        f"{effort.batch} at a time for images/s. Builds timed: {builds}; Nominal's include its calibration. "
+        f"{effort.batch} at a time for images/s. Builds timed, each with a seed of its own: "
+        f"{builds}; image AUROC is their median; Nominal's include its calibration. "
         "In brackets: how many times better than anomalib."
     )
     parts = [

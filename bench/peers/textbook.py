@@ -50,7 +50,8 @@ class Textbook:
         )
 
     @torch.inference_mode()
-    def build(self, images: list[Path]) -> dict[str, float]:
+    def build(self, images: list[Path], seed: int) -> dict[str, float]:
+        torch.manual_seed(seed)
         batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
         patches = torch.cat([self.patches([image.read_bytes() for image in batch])[0] for batch in batches])
         started = time.perf_counter()

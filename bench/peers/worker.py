@@ -17,8 +17,11 @@ from typing import Any, Protocol
 class Contender(Protocol):
     """A pipeline that learns from good images and scores others."""
 
-    def build(self, images: list[Path]) -> dict[str, float]:
-        """Learn these alone, as if for the first time; ``coreset`` (seconds) and ``vectors`` kept."""
+    def build(self, images: list[Path], seed: int) -> dict[str, float]:
+        """Learn these alone, as if for the first time; ``coreset`` (seconds) and ``vectors`` kept.
+
+        seed: of the coreset's projection and first pick.
+        """
         ...
 
     def score(self, files: list[bytes]) -> list[float]:
@@ -50,7 +53,7 @@ def _done(contender: Contender, task: dict[str, Any]) -> Any:
     match task["do"]:
         case "build":
             started = time.perf_counter()
-            found = contender.build(images)
+            found = contender.build(images, task["seed"])
             seconds = time.perf_counter() - started
             return found | {"build": seconds, "peak_mb": peak_mb()}
         case "latency":
