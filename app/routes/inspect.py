@@ -105,7 +105,6 @@ class Direct(APIRoute):
 
 
 router = APIRouter(tags=["inspection"])
-single = APIRouter(route_class=Direct)
 
 
 def _body(*types: str) -> dict[str, Any]:
@@ -120,17 +119,6 @@ def _body(*types: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@single.post(
-    PATH,
-    openapi_extra=_body(
-        "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
-    ),
-    response_model=schema.Inspection,
-    responses={
-        200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
-        **refuses(NotAcceptable, *REFUSED),
-    },
-)
 async def inspect_image(
     request: Request,
     actor: Inspector,
@@ -154,6 +142,22 @@ async def inspect_image(
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 
+router.add_api_route(
+    PATH,
+    inspect_image,
+    methods=["POST"],
+    route_class_override=Direct,
+    openapi_extra=_body(
+        "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+    ),
+    response_model=schema.Inspection,
+    responses={
+        200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
+        **refuses(NotAcceptable, *REFUSED),
+    },
+)
+
+
 @router.post(PATH + "/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
 async def inspect_batch(
     request: Request,
@@ -172,9 +176,6 @@ async def inspect_batch(
     return Response(
         orjson.dumps({"items": items}), media_type="application/json", headers=preference.applied(prefer)
     )
-
-
-router.include_router(single)
 
 
 async def _each(
