@@ -11,6 +11,14 @@ INTEGER_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 BFLOAT16_PRODUCTS = frozenset({"avx512_bf16", "amx_bf16"})
 """Any of them multiplies bfloat16."""
 
+NOTED = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+"""Features that inference gains from, in the order people read them."""
+
+
+def noted() -> tuple[str, ...]:
+    """Those of ``NOTED`` that it has."""
+    return tuple(name for name in NOTED if name in features())
+
 
 @functools.cache
 def features() -> frozenset[str]:

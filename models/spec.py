@@ -21,8 +21,8 @@ class BackboneSpec:
     An image enters as RGB in [0, 1], less ``mean``, divided by ``std``. ``build`` returns the module cut
     after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused``
     are the prefixes of tensors that a full file may hold beyond those; any other refuses the file. ``eight_bits``
-    says that int8 cost it no accuracy on README's sets, so that ``auto`` may take it. ``offset`` is how many
-    input pixels below and right of its own middle a cell of the first layer looks (docs/decisions.md).
+    says that int8 cost it no accuracy where it was measured, so that ``auto`` may take it. ``offset`` is how
+    many input pixels below and right of its own middle a cell of the first layer looks (docs/decisions.md).
     """
 
     name: str

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from core.config import DetectorConfig
 from core.preprocess import InputConfig
 from models.backbone import Backbone
 
+TESTS = Path(__file__).resolve().parent
 SMALL = DetectorConfig(input=InputConfig(size=64), coreset_ratio=0.1, target_false_reject=0.2)
 
 
@@ -44,3 +48,16 @@ def build(
     backbone = backbone or random_backbone()
     named = [(f"{i:03d}.png", image) for i, image in enumerate(images)]
     return Build(backbone, backbone_ref(backbone), config, **options).run(named, len(named))
+
+
+def sha256_elsewhere(bank: str) -> str:
+    """Of a bank's bytes, made by another process on two threads from an expression of ``build`` and ``parts``."""
+    program = (
+        f"import hashlib, sys, torch; torch.set_num_threads(2); sys.path[:0] = [{str(TESTS)!r}]; "
+        "from dataclasses import replace; from parts import SMALL, build, parts; from core.bank import bank_bytes; "
+        f"print(hashlib.sha256(bank_bytes({bank})).hexdigest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=TESTS.parent, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

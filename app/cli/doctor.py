@@ -14,11 +14,10 @@ from app.cli.console import Json, print_json, say, stdout
 from app.threads import available_cores, own_cores
 from models.backbone import compare_runtimes
 from models.choice import Candidate
-from models.processor import features
+from models.processor import noted
 from models.weights import list_weights
 
 PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "openvino", "fastapi")
-CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 @app.command()
@@ -44,7 +43,7 @@ def examine() -> dict[str, dict[str, Any]]:
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
             "cores_to_use": available_cores(),
             "threads": threads,
-            "features": " ".join(flag for flag in CPU_FLAGS if flag in features()) or "none known",
+            "features": " ".join(noted()) or "none known",
         },
         "memory_mb": {"total": memory.total >> 20, "available": memory.available >> 20},
         "runtimes": _runtimes(threads),

@@ -88,7 +88,7 @@ PLAIN = Wanted.model_validate({})
 
 
 class Direct(APIRoute):
-    """A request that names no option is inspected past FastAPI's reading of parameters, half a millisecond sooner.
+    """A request that names no option is inspected past FastAPI's reading of parameters, which takes its time.
 
     Whatever could be wrong with the rest is found where every request's is.
     """

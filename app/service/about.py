@@ -9,14 +9,13 @@ from importlib.metadata import PackageNotFoundError, metadata
 from app import __version__
 from app.service.service import Service
 from app.threads import available_cores
-from models.processor import features
+from models.processor import noted
 
 DISTRIBUTION = "nominal-inspection"
 PACKAGES = (
     "torch", "torchvision", "faiss-cpu", "openvino", "numpy", "scipy", "pillow", "fastapi", "uvicorn", "sqlalchemy",
     "nicegui",
 )  # fmt: skip
-NOTED = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ def parts(service: Service) -> list[Part]:
 
 def processor() -> Processor:
     """This machine's."""
-    known = features()
-    return Processor(platform.machine(), available_cores(), tuple(name for name in NOTED if name in known))
+    return Processor(platform.machine(), available_cores(), noted())
 
 
 def _part(name: str) -> Part | None:

@@ -93,7 +93,7 @@ class Database:
         return made
 
     def driver_row(self, compiled: SQLCompiler, **values: Any) -> tuple[Any, ...] | None:
-        """A query's one row as the driver gives it, to see whether it has changed: a tenth of the time of ``look``.
+        """A query's one row as the driver gives it, to see whether it has changed: sooner than ``look`` can.
 
         Nothing is converted, values to look for as little as those found.
         """

@@ -13,7 +13,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 _LEAST_DIMENSION = 512  # shorter vectors are multiplied as they are: projecting them saves nothing (measured)
-_FEWEST = 2  # vectors for each axis below which the queries' projection costs more than it saves (measured)
+_FEWEST = 2  # vectors for each axis, from which on sketching was seen to save time
 _SHARE = 6  # one axis for so many dimensions; measured on ResNet50 patches
 _SAMPLE = 2048  # vectors that the axes are found from
 _UNIT = 2.0**-24  # relative rounding of a float32
@@ -61,9 +61,8 @@ def _principal_axes(sample: Float32[np.ndarray, "n d"], count: int) -> Tensor:
     """
     x = torch.from_numpy(sample / np.abs(sample).max().clip(1e-30))
     axes = x[:count].T  # (d, a)
-    for _ in range(
-        2
-    ):  # numpy's QR stays on this thread: torch's waits at each column for threads others keep busy
+    for _ in range(2):
+        # numpy's QR stays on this thread; torch's waits at each column for threads that others keep busy
         axes = torch.from_numpy(np.linalg.qr((x.T @ (x @ axes)).numpy()).Q)
     return (axes * (1 - 2.0**-16)).contiguous()  # no longer than orthonormal, after rounding
 

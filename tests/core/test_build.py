@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import oracle
 import pytest
 from fakes import random_backbone
-from parts import SMALL, build, parts, scratched
+from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
 import core.build
 import core.feature_stream
@@ -30,7 +27,6 @@ from core.merge_reduce import bytes_for, fewest_points
 from core.patches import PatchConfig
 from core.preprocess import InputConfig
 
-TESTS = Path(__file__).resolve().parents[1]
 DIMENSION, PATCHES = 32, 64  # of the tiny backbone at 64 pixels
 
 
@@ -49,18 +45,10 @@ def test_the_same_images_config_and_seed_give_the_same_bytes(backbone):
 
 
 def test_another_process_with_other_threads_gives_the_same_bytes(backbone):
-    program = (
-        "import hashlib, torch; torch.set_num_threads(2); from parts import build, parts; "
-        "from core.bank import bank_bytes; print(hashlib.sha256(bank_bytes(build(parts(6)))).hexdigest())"
+    assert (
+        sha256_elsewhere("build(parts(6))")
+        == hashlib.sha256(bank_bytes(build(parts(6), SMALL, backbone))).hexdigest()
     )
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = [{str(TESTS)!r}]; {program}"],
-        cwd=TESTS.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == hashlib.sha256(bank_bytes(build(parts(6), SMALL, backbone))).hexdigest()
 
 
 def test_another_seed_or_another_order_gives_another_bank(backbone):
