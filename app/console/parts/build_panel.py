@@ -13,7 +13,7 @@ from nicegui import ui
 from app.console.formats import age, duration, percent
 from app.console.text.teach import TEACH as TEXT
 from app.console.view import View
-from app.console.widgets.buttons import enable, primary, secondary
+from app.console.widgets.buttons import enable, primary, secondary, show
 from app.console.widgets.layout import section
 from app.service import banks, builds
 from app.service.thresholds import rates
@@ -31,8 +31,14 @@ class BuildPanel:
     def __init__(self, view: View, bank: str) -> None:
         self._view, self._bank = view, bank
         self._shown: tuple[object, ...] = ()
+        self._rate = 0.0  # that the set supports, offered in place of the bank's
         with section(TEXT.build, TEXT.build_hint):
-            self._support = ui.element("div").classes("n-stack-8")
+            self._support = ui.label()
+            with ui.element("div").classes("n-row"):
+                # made once: a button made anew under the pointer would lose the click
+                self._start = primary(view, "", self._build, icon="construction", role="admin")
+                self._lower = secondary(view, "", self._take_rate, role="admin")
+            self._why = ui.label().classes("n-caption")
             self._activate = ui.checkbox(TEXT.activate, value=True).props("dense")
             self._progress = ui.element("div")
         self._timer = ui.timer(LOOK_SECONDS, self._look)
@@ -42,9 +48,7 @@ class BuildPanel:
         view = self._view
         bank = await view.run(lambda: banks.get(view.service, self._bank))
         count = (await view.run(lambda: view.service.store.images.totals(self._bank)))[0]
-        self._support.clear()
-        with self._support:
-            self._say_support(bank, count)
+        self._say_support(bank, count)
         self._shown = ()
         await self._look()
 
@@ -52,33 +56,22 @@ class BuildPanel:
         target = rates(bank, bank.config["target_false_reject"], None)[0]
         needed = math.ceil(1 / target - 1 - 1e-9)
         supported = 1 / (count + 1)
-        ui.label(
+        self._support.set_text(
             TEXT.support.format(images=TEXT.set_count(count), rate=percent(supported), target=percent(target))
         )
-        with ui.element("div").classes("n-row"):
-            self._start = primary(
-                self._view,
-                TEXT.build_now.format(n=bank.last_version + 1),
-                self._build,
-                icon="construction",
-                role="admin",
-            )
-            if 2 <= count < needed:
-                rate = math.ceil(supported * 1000) / 1000
-                secondary(
-                    self._view,
-                    TEXT.use_rate.format(rate=percent(rate)),
-                    lambda: self._set_rate(bank, rate),
-                    role="admin",
-                )
+        self._start.set_text(TEXT.build_now.format(n=bank.last_version + 1))
+        self._rate = math.ceil(supported * 1000) / 1000
+        self._lower.set_text(TEXT.use_rate.format(rate=percent(self._rate)))
+        show(self._lower, 2 <= count < needed)
         why = TEXT.support_few if count < 2 else TEXT.unsupported(needed - count) if count < needed else ""
-        if why:
-            ui.label(why).classes("n-caption")
+        self._why.set_text(why)
+        self._why.set_visibility(bool(why))
         if self._view.may("admin"):
             enable(self._start, not why, why)
 
-    async def _set_rate(self, bank: Bank, rate: float) -> None:
-        view = self._view
+    async def _take_rate(self) -> None:
+        view, rate = self._view, self._rate
+        bank = await view.run(lambda: banks.get(view.service, self._bank))
         await banks.update(view.service, bank.id, {"target_false_reject": rate}, bank.revision, view.actor.id)
         view.say(TEXT.rate_set.format(rate=percent(rate)))
         await self.refresh()
@@ -117,7 +110,7 @@ class BuildPanel:
         with self._progress:
             self._running(job) if job.state in ACTIVE_STATES else self._ended(job)
         if self._view.may("admin"):
-            self._start.set_visibility(job.state not in ACTIVE_STATES)
+            show(self._start, job.state not in ACTIVE_STATES)
             self._activate.set_visibility(job.state not in ACTIVE_STATES)
         if ended:
             await self.refresh()

@@ -44,6 +44,12 @@ def enable(button: ui.button, enabled: bool, why_not: str = "") -> None:
     button.props(f'title="{"" if enabled else why_not}"')
 
 
+def show(button: ui.button, shown: bool) -> None:
+    """Show a button or hide it, with what holds it."""
+    assert button.parent_slot is not None
+    button.parent_slot.parent.set_visibility(shown)
+
+
 def _button(
     view: View, text: str, act: Action, icon: str | None, role: Role, look: str, name: str
 ) -> ui.button:
