@@ -90,6 +90,7 @@ def planned(elpv: Path) -> Iterator[Run]:
             yield Run(dataset, backbone, 0.01, precision="int8")
             if dataset.name == "mtd":
                 yield Run(dataset, backbone, 0.05)
+                yield Run(dataset, backbone, 0.05, precision="int8")
             if dataset.name in ("elpv-mono", "mtd") and backbone == "resnet50":
                 yield Run(dataset, backbone, 0.01, pca=COMPONENTS)
 
