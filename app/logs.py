@@ -17,10 +17,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
+RAW_HEADER = HEADER.lower().encode("ascii")
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KEPT = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 SECRET_NAMES = re.compile(r"(?i)authorization|cookie|password|secret|token|api_?key")
@@ -128,7 +129,7 @@ class RequestLog:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = name
+                message["headers"] = [*message.get("headers", ()), (RAW_HEADER, name.encode("ascii"))]
                 answer["status"] = message["status"]
             elif message["type"] == "http.response.body":
                 answer["bytes"] += len(message.get("body", b""))

@@ -7,10 +7,9 @@ Put on from the outside in: ``RequestLog``, ``MeasureRequests``, ``SecurityHeade
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +35,14 @@ OF_PAGES = {  # without a referrer browsers would not say either which site a fo
     "Content-Security-Policy": PAGE_POLICY,
     "Referrer-Policy": "same-origin",
 }
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+PAGE_HEADERS = _raw({**HEADERS, **OF_PAGES})
+API_HEADERS = _raw({**HEADERS, "Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"})
 
 
 class CatchErrors:
@@ -75,16 +82,14 @@ class SecurityHeaders:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         path: str = scope["path"]
-        if any(path == page or path.startswith(page + "/") for page in self._pages):
-            added = {**HEADERS, **OF_PAGES}
-        else:
-            added = {**HEADERS, "Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
+        of_page = any(path == page or path.startswith(page + "/") for page in self._pages)
+        added = PAGE_HEADERS if of_page else API_HEADERS
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in added.items():
-                    headers.setdefault(name, value)
+                own = [*message.get("headers", ())]
+                named = {name.lower() for name, _ in own}
+                message["headers"] = own + [header for header in added if header[0] not in named]
             await send(message)
 
         await self._app(scope, receive, sent)
@@ -135,16 +140,26 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, R]) ->
 
     The request's body must have been read to its end.
     """
-    task, gone = asyncio.create_task(work), asyncio.create_task(_disconnect(request.receive))
+    task, gone = asyncio.current_task(), asyncio.create_task(_disconnect(request.receive))
+    assert task is not None
+    left = False
+
+    def leave(watch: asyncio.Task[None]) -> None:
+        nonlocal left
+        if not watch.cancelled() and watch.exception() is None:
+            left = True
+            task.cancel()
+
+    gone.add_done_callback(leave)
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if left and task.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
-        task.cancel()
+        gone.remove_done_callback(leave)
         gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -15,8 +15,9 @@ from app.console.routes import FRESH, KEPT, Running, Side, admitted
 from app.images import decode_image, thumbnail
 from app.middleware import unless_disconnected
 from app.service import inspections, places
+from app.service.filing import Asked
 from app.service.gate import Pass
-from app.service.inspect import Asked, inspect
+from app.service.inspect import inspect
 from app.service.names import shown_name
 from app.service.service import Service
 from app.store.schema import Inspection

@@ -42,7 +42,8 @@ from app.service.errors import (
     TooManyFiles,
     WarmingUp,
 )
-from app.service.inspect import Asked, inspect
+from app.service.filing import Asked
+from app.service.inspect import inspect
 from app.service.service import Service
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.errors import ConfigError, CoreError, TooFewNominalImages

@@ -1,6 +1,7 @@
 """One image, from bytes to an acknowledged answer: decode, join a batch, judge, write to the ledger.
 
-Three threads take part and no more hops than that: a decoder, the inference thread, the ledger's writer.
+Three threads take part and no more hops than that: a decoder, the inference thread, the ledger's writer. Where
+neither image nor picture is wanted, the inference thread hands the inspection to the writer itself (``Filing``).
 """
 
 from __future__ import annotations
@@ -9,19 +10,18 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from app.batching import Served
 from app.engine import Inspection
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, Overloaded
 from app.images import decode_image
-from app.pictures import Kind, Picture, draw
+from app.pictures import Picture, draw
 from app.registry import Key, Loaded
 from app.service.errors import BankWithoutVersion
+from app.service.filing import Asked, Filing, Line
 from app.service.ledger import KeptImage
 from app.service.media import media_type_of
-from app.service.names import split_name
 from app.service.service import Service
 from app.service.thresholds import effective, overridden
 from app.store import schema
@@ -31,25 +31,11 @@ from core.preprocess import Image
 BATCH_PIXELS = 2 << 20  # of input that pass the backbone together: 32 at 256 pixels a side, 2 at 1,024
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a caller wants beside the score. deadline: monotonic seconds; thresholds override the bank's."""
-
-    deadline: float
-    actor: str
-    serial: str | None = None
-    station: str | None = None
-    name: str | None = None
-    review_threshold: float | None = None
-    reject_threshold: float | None = None
-    picture: Kind | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Answer:
     """An inspection in the ledger, the picture asked for, and the level its regions exceed."""
 
-    row: schema.Inspection
+    row: Line
     picture: Picture | None
     map_threshold: float
 
@@ -61,6 +47,7 @@ class Work:
     image: Image
     thresholds: Thresholds
     loaded: Loaded
+    filing: Filing | None = None
 
 
 async def inspect(service: Service, bank: str, body: bytes, asked: Asked) -> Answer:
@@ -73,22 +60,35 @@ async def inspect(service: Service, bank: str, body: bytes, asked: Asked) -> Ans
     row, image, decode_ms = await service.in_decoder(lambda: _prepare(service, bank, body))
     loaded = await _loaded(service, row, asked.deadline)
     thresholds = overridden(effective_of(row, loaded), asked.review_threshold, asked.reject_threshold)
-    served = await service.batcher.submit(
-        loaded.key, Work(image, thresholds, loaded), deadline=asked.deadline
-    )
-    entry = _entry(loaded, image, served, asked, decode_ms, started)
-    return await _written(service, entry, served.result, image, body, asked)
+    filing = Filing(service, loaded, image, asked, decode_ms, started)
+    try:
+        work = Work(image, thresholds, loaded, filing)
+        found = (await service.batcher.submit(loaded.key, work, deadline=asked.deadline)).result
+    except BaseException as error:
+        if filing.abandon() or not isinstance(error, Overloaded):
+            raise
+        found = filing.found  # it is in the ledger already: the answer, late as it is, is the truth
+    if filing.filed:
+        line, picture = Line(**filing.row), None
+        await filing.written
+    else:
+        line, picture = await _finished(service, filing.row, found, image, body, asked)
+    service.metrics.inspected(line.bank, line.decision)
+    return Answer(line, picture, found.map_threshold)
 
 
 def run_batch(key: Key, works: Sequence[Work]) -> list[Inspection]:
     """What the batcher calls on the inference thread: one call of the engine, or some where inputs are large."""
-    engine = works[0].loaded.engine
+    engine, begun = works[0].loaded.engine, time.monotonic()
     answers: dict[int, Inspection] = {}
     most = max(1, BATCH_PIXELS // engine.bank.config.input.size**2)
     for thresholds, members in _by_thresholds(works):
         for some in (members[i : i + most] for i in range(0, len(members), most)):
             found = engine.inspect([works[i].image for i in some], thresholds)
             answers.update(zip(some, found, strict=True))
+    for i, work in enumerate(works):
+        if work.filing is not None:
+            work.filing.file(answers[i], begun)
     return [answers[i] for i in range(len(works))]
 
 
@@ -142,56 +142,23 @@ def _by_thresholds(works: Sequence[Work]) -> Iterator[tuple[Thresholds, list[int
     yield from groups.items()
 
 
-def _entry(
-    loaded: Loaded, image: Image, served: Served[Inspection], asked: Asked, decode_ms: float, started: float
-) -> schema.Inspection:
-    found = served.result
-    timings = {"queue": served.queue_seconds * 1e3, "decode": decode_ms, **asdict(found.timings)}
-    timings["total"] = (time.perf_counter() - started) * 1e3
-    return schema.Inspection(
-        bank=loaded.key[0],
-        version=loaded.key[1],
-        serial=asked.serial,
-        station=asked.station,
-        name=asked.name,
-        width=image.shape[1],
-        height=image.shape[0],
-        score=found.score,
-        review_threshold=found.thresholds.review,
-        reject_threshold=found.thresholds.reject,
-        decision=found.decision,
-        regions=[vars(region) for region in found.regions],
-        nearest=_nearest(found),
-        timings={name: round(value, 3) for name, value in timings.items()},
-        digests=loaded.digests,
-        actor=asked.actor,
-    )
-
-
-def _nearest(found: Inspection) -> dict[str, Any]:
-    """The nearest nominal patch, its image named apart from its digest."""
-    sha256, name = split_name(found.nearest.image)
-    return vars(found.nearest) | {"image": name, "sha256": sha256}
-
-
-async def _written(
-    service: Service, entry: schema.Inspection, found: Inspection, image: Image, body: bytes, asked: Asked
-) -> Answer:
-    """Draw and stage what is wanted, on a decoder thread if anything is, then write to the ledger."""
+async def _finished(
+    service: Service, values: dict[str, Any], found: Inspection, image: Image, body: bytes, asked: Asked
+) -> tuple[Line, Picture | None]:
+    """Draw and stage what is wanted, on a decoder thread, then write to the ledger."""
     picture: Picture | None = None
     kept: KeptImage | None = None
     with ExitStack() as stack:
-        if service.keeps(entry.decision):
+        if service.keeps(found.decision):
             kept = await service.in_decoder(lambda: _staged(service, body, stack))
-            entry.image_sha256 = kept.staged.sha256
+            values = {**values, "image_sha256": kept.staged.sha256}
         if asked.picture is not None:
             kind = asked.picture
             picture = await service.in_decoder(
                 lambda: draw(kind, image, found.heatmap, found.map_threshold, found.regions)
             )
-        await service.ledger.record(entry, kept)
-    service.metrics.inspected(entry.bank, entry.decision)
-    return Answer(entry, picture, found.map_threshold)
+        await service.ledger.record(values, kept)
+    return Line(**values), picture
 
 
 def _staged(service: Service, body: bytes, stack: ExitStack) -> KeptImage:

@@ -14,6 +14,7 @@ import orjson
 from app.images import decode_image, thumbnail
 from app.pictures import Kind, Picture, draw
 from app.service.errors import PictureUnavailable
+from app.service.filing import Line
 from app.service.inspect import Work
 from app.service.service import Service
 from app.store.errors import BlobMissing, NotFound
@@ -45,7 +46,7 @@ def newer(service: Service, which: Filter, first: str, limit: int) -> str | None
     return service.store.inspections.cursor_of_newer(which, first, limit)
 
 
-def answer(row: Inspection) -> dict[str, Any]:
+def answer(row: Inspection | Line) -> dict[str, Any]:
     """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
     path = f"/v1/inspections/{row.id}"
     kept = row.image_sha256 is not None

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from app.store.schema import Inspection
 from app.store.staging import Staged
 from app.store.store import Store
 
 GROUP = 256  # inspections of one transaction at most
+Row = Mapping[str, Any]
+"""An inspection by the names of its columns."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,13 @@ class KeptImage:
 
 @dataclass(eq=False)
 class _Entry:
-    row: Inspection
+    row: Row
     image: KeptImage | None
-    loop: asyncio.AbstractEventLoop
     written: asyncio.Future[None]
 
 
 class Ledger:
-    """One thread that writes; ``record`` returns once the inspection is on the disk."""
+    """One thread that writes, in the order it was given."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,12 +46,15 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    async def record(self, row: Inspection, image: KeptImage | None = None) -> None:
+    async def record(self, row: Row, image: KeptImage | None = None) -> None:
         """Write one inspection, and its image if given. Raises StoreError; then nothing of it was written."""
-        loop = asyncio.get_running_loop()
-        entry = _Entry(row, image, loop, loop.create_future())
-        self._waiting.put(entry)
-        await entry.written
+        written = asyncio.get_running_loop().create_future()
+        self.put(row, written, image)
+        await written
+
+    def put(self, row: Row, written: asyncio.Future[None], image: KeptImage | None = None) -> None:
+        """``record`` from any thread: ``written`` is done once the inspection is on the disk, or failed."""
+        self._waiting.put(_Entry(row, image, written))
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -96,12 +100,12 @@ class Ledger:
             self._store.blobs.keep([entry.image.staged for entry in group if entry.image], media_type)
             for entry in group:
                 entry.image = None  # kept: a second try needs the row alone
-        self._store.inspections.add([entry.row for entry in entries])
+        self._store.inspections.append([entry.row for entry in entries])
 
 
 def _answer(entries: Sequence[_Entry], error: Exception | None) -> None:
     """Wake the callers, those of one loop with one call."""
-    for loop, group in groupby(entries, key=lambda entry: entry.loop):
+    for loop, group in groupby(entries, key=lambda entry: entry.written.get_loop()):
         if not loop.is_closed():
             loop.call_soon_threadsafe(_wake, [entry.written for entry in group], error)
 

@@ -47,6 +47,11 @@ class Blobs:
     def __init__(self, database: Database, files: BlobFiles, staging: Staging, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self.files, self.staging = files, staging
+        added = database.insert(Blob)
+        touched = {"touched_at": added.excluded.touched_at}
+        self._upsert = database.insertion(
+            added.on_conflict_do_update(index_elements=["sha256"], set_=touched)
+        )
 
     def put(self, source: IO[bytes] | Iterable[bytes], *, limit: int, media_type: str) -> Staged:
         """Store a stream of at most ``limit`` bytes, durably; what came has ``sha256`` and ``bytes``."""
@@ -64,11 +69,7 @@ class Blobs:
             {"sha256": each.sha256, "bytes": each.bytes, "media_type": media_type, "touched_at": now}
             for each in unique
         ]
-        upsert = self._database.insert(Blob).on_conflict_do_update(
-            index_elements=["sha256"], set_={"touched_at": now}
-        )
-        with self._database.append() as connection:
-            connection.execute(upsert, rows)
+        self._database.append(self._upsert, rows)
         for each in unique:
             self.files.publish(each)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, func, select
 
 from app.store.database import Database
 from app.store.errors import NotFound
@@ -46,7 +46,6 @@ class Filter:
 
 EVERY = Filter()
 COLUMNS = Inspection.__table__.columns.keys()
-INSERT = insert(Inspection.__table__)  # type: ignore[arg-type]
 
 
 class Scored(NamedTuple):
@@ -63,12 +62,15 @@ class Inspections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._insertion = database.insertion(database.insert(Inspection))
 
     def add(self, inspections: Sequence[Inspection]) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
-        rows = [{column: getattr(row, column) for column in COLUMNS} for row in inspections]
-        with self._database.append() as connection:
-            connection.execute(INSERT, rows)
+        self.append([{column: getattr(row, column) for column in COLUMNS} for row in inspections])
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """``add`` of rows by the names of their columns, all of them: objects take their time to be made."""
+        self._database.append(self._insertion, rows)
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""

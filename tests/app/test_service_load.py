@@ -16,9 +16,11 @@ from service_kit import PNG, inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from app.engine import Inspection
 from app.errors import QueueFull
 from app.routes import prefer
 from app.service.errors import FieldInvalid
+from app.service.filing import Filing
 from app.service.gate import Gate
 from app.settings import Settings
 from models.backbone import Backbone
@@ -127,6 +129,40 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_queueing_and_one_that_p
     assert service_of(slow).batcher.load().queued == 0
     held.go_on.set()
     assert calls[0].result(30).status_code == 200
+
+
+def test_what_was_refused_while_it_was_computed_is_not_in_the_ledger(
+    slow: TestClient, held: Held, callers: ThreadPoolExecutor, good: bytes
+) -> None:
+    [call] = occupied(slow, held, callers, good)
+    cut = callers.submit(slow.post, URL, content=good, headers={**PNG, "Prefer": "respond-within=300ms"})
+    wait_until(lambda: service_of(slow).batcher.load().queued == 1)
+    assert problem(cut.result(30), 503, "deadline-exceeded")
+    held.go_on.set()
+    assert call.result(30).status_code == 200
+    held.hold()
+    late = callers.submit(slow.post, URL, content=good, headers={**PNG, "Prefer": "respond-within=900ms"})
+    assert held.reached.wait(30)  # it is being computed
+    assert problem(late.result(30), 503, "deadline-exceeded")
+    held.go_on.set()
+    inspect(slow, good)  # whatever was computed before is written by now
+    assert len(slow.get("/v1/inspections").json()["items"]) == 2
+
+
+def test_what_is_in_the_ledger_already_is_answered_though_its_deadline_passes(
+    slow: TestClient, good: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspect(slow, good)
+    file = Filing.file
+
+    def file_and_wait(filing: Filing, found: Inspection, begun: float) -> None:
+        file(filing, found, begun)
+        time.sleep(1.0)
+
+    monkeypatch.setattr(Filing, "file", file_and_wait)
+    late = slow.post(URL, content=good, headers={**PNG, "Prefer": "respond-within=800ms"})
+    assert late.status_code == 200
+    assert late.json()["id"] == slow.get("/v1/inspections").json()["items"][0]["id"]
 
 
 def test_a_deadline_that_is_met_is_said_to_have_counted(slow: TestClient, good: bytes) -> None:
