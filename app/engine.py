@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from core.regions import Region, regions
 from models.backbone import Backbone
 
 REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
+ROUNDING = 1 + 1e-5  # how far above its highest distance a map may come, which averages them
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Timings:
 class Inspection:
     """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
 
-    heatmap: (height, width) of the original image, in score units. map_threshold: what its regions exceed.
+    heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
+    needed it. map_threshold: what its regions exceed.
     """
 
     score: float
@@ -60,9 +63,13 @@ class Inspection:
     decision: Decision
     regions: tuple[Region, ...]
     nearest: NearestPatch
-    heatmap: Float32[np.ndarray, "height width"]
     map_threshold: float
     timings: Timings
+    draw: Callable[[], Float32[np.ndarray, "height width"]]
+
+    @property
+    def heatmap(self) -> Float32[np.ndarray, "height width"]:
+        return self.draw()
 
 
 class Engine:
@@ -100,15 +107,17 @@ class Engine:
     ) -> Inspection:
         started = time.perf_counter()
         grid = found.distances[place].reshape(found.grid)
-        heat = heatmap(grid, geometry, self.bank.config.sigma, self.backbone.spec.offset)
+        sigma, offset = self.bank.config.sigma, self.backbone.spec.offset
+        draw = functools.cache(lambda: heatmap(grid, geometry, sigma, offset))
         score = float(found.scores[place])
         decision = decide(score, thresholds)
-        level = (
-            self.map_threshold
-            if decision == "accept"
-            else min(self.map_threshold, REGION_FLOOR * peak(heat).value)
-        )
-        areas = tuple(regions(heat, level))
+        level, areas = self.map_threshold, tuple[Region, ...]()
+        if decision != "accept":
+            level = min(level, REGION_FLOOR * peak(draw()).value)
+        if (
+            not float(grid.max()) * ROUNDING <= level
+        ):  # else no pixel is above it, and no map is needed to see that
+            areas = tuple(regions(draw(), level))
         members = len(found.scores)
         timings = Timings(
             preprocess=preprocess * 1e3,
@@ -117,7 +126,7 @@ class Engine:
             map=(time.perf_counter() - started) * 1e3,
         )
         nearest = self._nearest(found, place, geometry)
-        return Inspection(score, thresholds, decision, areas, nearest, heat, level, timings)
+        return Inspection(score, thresholds, decision, areas, nearest, level, timings, draw)
 
     def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
         worst = int(found.distances[place].argmax())

@@ -15,7 +15,9 @@ from app.overlay import overlay
 from core.bank import bank_bytes, load_bank
 from core.calibration import Thresholds
 from core.errors import BankMismatch, ShapeError, TooFewNominalImages
+from core.heatmap import heatmap
 from core.preprocess import InputConfig
+from core.regions import regions
 from models.backbone import load_backbone
 
 SHAPE = (90, 150)
@@ -40,6 +42,29 @@ def engine_of(backbone, fit="stretch", count=6, **changes) -> Engine:
 def same(a: Inspection, b: Inspection) -> bool:
     facts = ("score", "decision", "regions", "nearest", "map_threshold")
     return all(getattr(a, f) == getattr(b, f) for f in facts) and np.array_equal(a.heatmap, b.heatmap)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("level", [0.9, 0.999, 1.0, 1.001, 1.1])
+def test_regions_are_those_of_the_map_whether_or_not_it_was_drawn_to_find_them(fit, level, backbone):
+    engine = engine_of(backbone, fit)
+    image = parts(1, SHAPE, seed=9)[0]
+    highest = engine.inspect([image])[0].heatmap.max()
+    engine.map_threshold = float(highest * level)
+    found = engine.inspect([image], Thresholds(1e9, 1e9))[0]
+    assert found.regions == tuple(regions(found.heatmap, found.map_threshold))
+    assert bool(found.regions) == (level < 1)
+
+
+def test_an_accepted_part_without_regions_costs_no_map_until_it_is_asked_for(backbone, monkeypatch):
+    engine = engine_of(backbone)
+    engine.map_threshold = 1e9
+    drawn = []
+    monkeypatch.setattr("app.engine.heatmap", lambda *given: drawn.append(given) or heatmap(*given))
+    found = engine.inspect(parts(1, SHAPE, seed=9), Thresholds(1e9, 1e9))[0]
+    assert (found.decision, found.regions, drawn) == ("accept", (), [])
+    assert found.heatmap is found.heatmap
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize("fit", FITS)
