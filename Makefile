@@ -8,7 +8,8 @@ NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDE
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
 .PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy \
-	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu chaos
+	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
+	bench-reduced chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -63,6 +64,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 	$(BIN)/python -m bench.alignment
+
+bench-reduced: setup  ## JPEG decoded at a reduced scale against the whole
+	$(BIN)/python -m bench.reduced
 
 bench-gpu: setup  ## build, coreset, search and latency on a CUDA device against the CPU
 	$(BIN)/python -m bench.gpu

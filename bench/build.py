@@ -2,8 +2,8 @@
 
 Each size is built in a process of its own from files on disk; stages, peak memory and the growth from one size to the
 next go into the table of docs/performance.md. Growth is the exponent e of time ~ images^e: 1 is a flat cost an
-image. The bank's bound lies within the sizes, to see the growth on either side of it. The default takes about a
-quarter of an hour; ``--toy`` builds a few small images and leaves the table alone.
+image. The bank's bound lies within the sizes, to see the growth on either side of it. The default takes about
+twenty minutes; ``--toy`` builds a few small images and leaves the table alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from core.preprocess import InputConfig
 from models.backbone import load_backbone
 
 PAGE = ROOT / "docs" / "performance.md"
-IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 10_000
+IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000
 STAGES = ("features", "coreset", "index", "calibration")
 RATE = 0.2  # of good parts rejected: a handful of images supports it
 WARM_UP = 8  # images of a build before the one that counts

@@ -20,7 +20,7 @@ import psutil
 
 from bench.chaos_checks import all_faults
 from bench.chaos_work import WORK, Memory, Work, prepare
-from bench.line import Machine
+from bench.line import AT_ONCE, Machine
 
 KILLS, TOY_KILLS = 20, 3
 KINDS = (
@@ -64,7 +64,8 @@ def planned(count: int, seed: int) -> list[Kill]:
 
 def run(folder: Path, kills: list[Kill]) -> list[str]:
     """All kills one after another over one store; what was found broken."""
-    machine, memory, faults = Machine(folder, image_keep="all", lease_seconds=5, threads=1), Memory(), []
+    settings = {"image_keep": "all", "lease_seconds": 5, "threads": 1, **AT_ONCE}
+    machine, memory, faults = Machine(folder, **settings), Memory(), []
     print(f"started in {machine.start():.1f} s")
     try:
         prepare(machine.url, memory)

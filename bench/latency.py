@@ -148,7 +148,7 @@ def in_process(engine: Engine, data: bytes, times: Times) -> None:
     answer = engine.inspect([decode_image(data)])[0]
     whole = milliseconds_since(started)
     answer.draw()
-    times[WHOLE].append(whole)
+    times[WHOLE if answer.decision == "accept" else WHOLE_KEPT].append(whole)
     times[PICTURE].append(milliseconds_since(started) + times["encode"][-1])
 
 
@@ -201,7 +201,7 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
     lines = [table([f"{size}-pixel PNG, ms at p50 / p95 / p99", *columns], rows), ""]
     for name in backbones:
         inside, outside = columns[f"{name}, in process"][WHOLE], columns[f"{name}, over HTTP"][WHOLE]
-        if not outside:  # every image was kept
+        if not (inside and outside):  # every image was kept
             continue
         added = float(np.median(outside) - np.median(inside))
         verdict = "reached" if added <= MOST_ADDED else "NOT reached"

@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from bench.line import Machine, built_bank, part, upload
+from bench.line import AT_ONCE, Machine, built_bank, part, upload
 from bench.load_clients import BANK, Load, drive
 
 NOMINAL, TOY_NOMINAL = 40, 12
@@ -46,7 +46,9 @@ def main() -> None:
     arguments = parser.parse_args()
     clients = arguments.clients or (4 if arguments.beside_build else 16 if arguments.toy else 64)
     seconds = arguments.seconds or (4.0 if arguments.toy else 60.0)
-    settings = {"queue_size": 4} if arguments.toy and not arguments.beside_build else {}
+    settings: dict[str, object] = dict(AT_ONCE) if arguments.toy else {}
+    if arguments.toy and not arguments.beside_build:
+        settings["queue_size"] = 4
     nominal = [part(i) for i in range(TOY_NOMINAL if arguments.toy else NOMINAL)]
     with (
         tempfile.TemporaryDirectory(prefix="nominal-load-") as folder,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.engine import Engine
-from bench import accuracy, alignment, coreset, demo, gpu, tables
+from bench import accuracy, alignment, coreset, demo, gpu, reduced, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
 
@@ -63,6 +63,13 @@ def test_the_gpu_bench_says_what_it_ran_on_and_both_sides_agree(monkeypatch, cap
     assert done.value.code == 0
     assert len([line for line in printed.splitlines() if line.startswith("| ")]) == 4
     assert torch.cuda.is_available() or "There is no CUDA device here." in printed
+
+
+def test_the_bench_of_reduced_decoding_finds_nothing_moved_where_nothing_can_be_reduced(monkeypatch, capsys):
+    run(reduced.main, monkeypatch, "--toy")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows[-1].endswith("| 0 of 255 | 0.00% |")  # six times 64 of 512 pixels is more than half of them
+    assert not any("| 0 of 255 |" in row for row in rows[2:4])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
