@@ -87,10 +87,7 @@ def load_backbone(
     if notice is not None:
         log.warning(notice)
     ranges = ranges_of(spec.name, found.weights.digest)
-    integers = spec.eight_bits and ranges is not None
-    engine, considered = choose(
-        load_module(spec, found.weights), runtime, precision, threads, ranges, integers
-    )
+    engine, considered = choose(load_module(spec, found.weights), runtime, precision, threads, ranges)
     return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine, considered)
 
 

@@ -15,7 +15,7 @@ from models.quantise import Ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
 
 AUTO = "auto"
-AUTO_PRECISIONS = ("float32", "bfloat16")  # and int8 for backbones that lose nothing by it
+AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 costs accuracy: it is taken where it is asked for
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
 """Of each precision: the largest distance of features from those of torch in float32, relative to their length."""
 PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
@@ -47,17 +47,15 @@ def choose(
     precision: str,
     threads: int | None,
     ranges: Ranges | None = None,
-    integers: bool = False,
 ) -> tuple[Runtime, tuple[Candidate, ...]]:
     """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
 
-    ``integers``: whether a precision left open may be int8, too. Returns it, warm, with everything that was considered.
-    Raises RuntimeUnavailable.
+    Returns it, warm, with everything that was considered. Raises RuntimeUnavailable.
     """
     if AUTO not in (runtime, precision):
         return open_runtime(module, runtime, precision, threads, ranges), ()
     runtimes = PREFERRED if runtime == AUTO else (runtime,)
-    precisions = (*AUTO_PRECISIONS, *["int8"] * integers) if precision == AUTO else (precision,)
+    precisions = AUTO_PRECISIONS if precision == AUTO else (precision,)
     considered = consider(module, runtimes, precisions, threads, ranges)
     fit = [candidate for candidate in considered if candidate.opened is not None]
     if not fit:  # say why, or take what is asked for in simulation

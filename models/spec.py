@@ -20,9 +20,8 @@ class BackboneSpec:
 
     An image enters as RGB in [0, 1], less ``mean``, divided by ``std``. ``build`` returns the module cut
     after its last needed layer; the names of its tensors are the names a weights file must hold. ``unused``
-    are the prefixes of tensors that a full file may hold beyond those; any other refuses the file. ``eight_bits``
-    says that int8 cost it no accuracy where it was measured, so that ``auto`` may take it. ``offset`` is how
-    many input pixels below and right of its own middle a cell of the first layer looks (docs/decisions.md).
+    are the prefixes of tensors that a full file may hold beyond those; any other refuses the file. ``offset`` is
+    how many input pixels below and right of its own middle a cell of the first layer looks (docs/decisions.md).
     """
 
     name: str
@@ -34,7 +33,6 @@ class BackboneSpec:
     licence: str
     build: Callable[[], nn.Module]
     unused: tuple[str, ...] = ()
-    eight_bits: bool = False
     offset: float = 0.0
     digest: str | None = None  # sha256 over the needed tensors, see models/checkpoint.py
     url: str | None = None
@@ -54,9 +52,7 @@ class BackboneSpec:
         return sum(self.channels)
 
 
-def _resnet(
-    name: str, channels: tuple[int, int], file: str, digest: str | None = None, eight_bits: bool = False
-) -> BackboneSpec:
+def _resnet(name: str, channels: tuple[int, int], file: str, digest: str | None = None) -> BackboneSpec:
     """Layers 2 and 3 of a torchvision ResNet, IMAGENET1K_V1; the published file's name ends in its sha256."""
     return BackboneSpec(
         name=name,
@@ -68,7 +64,6 @@ def _resnet(
         licence="BSD-3-Clause",
         build=lambda: architectures.resnet(name),
         unused=("layer4.", "fc."),
-        eight_bits=eight_bits,
         offset=-3.5,  # padded evenly, cell i of stride 8 has its middle on pixel 8 i, not between 8 i + 3 and 8 i + 4
         digest=digest,
         url=f"https://download.pytorch.org/models/{file}",
@@ -103,7 +98,6 @@ SPECS: dict[str, BackboneSpec] = {
             (512, 1024),
             "resnet50-0676ba61.pth",
             digest="e84367152a00adc9ad119f7bd60a7551dce145ced690ec4bd99f9f15189178f0",
-            eight_bits=True,
         ),
         _resnet("wide_resnet50_2", (512, 1024), "wide_resnet50_2-95faca4d.pth"),
         _resnet("resnet18", (128, 256), "resnet18-f37072fd.pth"),

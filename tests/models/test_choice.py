@@ -70,12 +70,11 @@ def test_every_candidate_is_proved_and_timed_or_refused_with_a_reason() -> None:
             assert each.refused
 
 
-@pytest.mark.parametrize("integers", [False, True])
-def test_auto_considers_int8_where_it_may_and_says_what_it_considered(integers: bool) -> None:
+def test_auto_says_what_it_considered_and_leaves_int8_to_those_who_ask_for_it() -> None:
     module = tiny_module()
     ranges = measure_ranges(module, [proof_images()])
-    runtime, considered = choose(module, "auto", "auto", None, ranges, integers)
-    assert ("int8" in {c.precision for c in considered}) == integers
+    runtime, considered = choose(module, "auto", "auto", None, ranges)
+    assert "int8" not in {c.precision for c in considered}
     assert any(c.opened is runtime for c in considered)
     assert [c.runtime for c in considered][: len(PREFERRED)] == [*PREFERRED]
 
