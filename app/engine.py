@@ -114,9 +114,8 @@ class Engine:
         level, areas = self.map_threshold, tuple[Region, ...]()
         if decision != "accept":
             level = min(level, REGION_FLOOR * peak(draw()).value)
-        if (
-            not float(grid.max()) * ROUNDING <= level
-        ):  # else no pixel is above it, and no map is needed to see that
+        # where no distance passes the level no pixel does, and no map is needed to see that
+        if not float(grid.max()) * ROUNDING <= level:
             areas = tuple(regions(draw(), level))
         members = len(found.scores)
         timings = Timings(

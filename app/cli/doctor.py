@@ -60,8 +60,7 @@ def _runtimes(threads: int) -> dict[str, str]:
 def _verdict(candidate: Candidate) -> str:
     if candidate.milliseconds is None or candidate.difference is None:
         return f"not offered: {candidate.refused}"
-    refused = f"; not offered: {candidate.refused}" if candidate.refused else ""
-    return f"{candidate.milliseconds:.1f} ms, features differ by {candidate.difference:.3%}{refused}"
+    return f"{candidate.milliseconds:.1f} ms, features differ by {candidate.difference:.3%}"
 
 
 def _packages() -> dict[str, str]:

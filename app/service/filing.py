@@ -55,7 +55,7 @@ class Filing:
         self._asked, self._decode_ms, self._started = asked, decode_ms, started
         self._submitted = time.monotonic()
         self._decided = threading.Lock()  # held for good by whoever decides
-        self._computed = self.filed = False
+        self._computed = False
         self.written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def file(self, found: Inspection, begun: float) -> None:
@@ -65,8 +65,12 @@ class Filing:
         self.row, self.found, self._computed = self._line(found, begun), found, True
         alone = self._asked.picture is None and not self._service.keeps(found.decision)
         if alone and self._decided.acquire(blocking=False):
-            self.filed = True
             self._service.ledger.put(self.row, self.written)
+
+    @property
+    def filed(self) -> bool:
+        """Whether it was, of one that nobody abandoned; ``written`` tells when it is on the disk."""
+        return self._decided.locked()
 
     def abandon(self) -> bool:
         """Whether nothing was filed, and nothing will be."""

@@ -103,8 +103,6 @@ def check_text(text: str, length: int | None = None) -> str:
 
 def check_json(value: Any, depth: int = 0) -> None:
     """Raises ``IllegalValue`` for what JSON or PostgreSQL cannot hold."""
-    if type(value) is int or value is None:
-        return
     if depth > MAX_JSON_DEPTH or (isinstance(value, float) and not math.isfinite(value)):
         raise IllegalValue(
             requirement=f"numbers must be finite and JSON at most {MAX_JSON_DEPTH} levels deep",

@@ -31,7 +31,7 @@ class BuildPanel:
     def __init__(self, view: View, bank: str) -> None:
         self._view, self._bank = view, bank
         self._shown: tuple[object, ...] = ()
-        self._rate = 0.0  # that the set supports, offered in place of the bank's
+        self._offer: tuple[Bank, float] | None = None  # the bank as shown, and the rate that its set supports
         with section(TEXT.build, TEXT.build_hint):
             self._support = ui.label()
             with ui.element("div").classes("n-row"):
@@ -60,8 +60,9 @@ class BuildPanel:
             TEXT.support.format(images=TEXT.set_count(count), rate=percent(supported), target=percent(target))
         )
         self._start.set_text(TEXT.build_now.format(n=bank.last_version + 1))
-        self._rate = math.ceil(supported * 1000) / 1000
-        self._lower.set_text(TEXT.use_rate.format(rate=percent(self._rate)))
+        rate = math.ceil(supported * 1000) / 1000
+        self._offer = bank, rate
+        self._lower.set_text(TEXT.use_rate.format(rate=percent(rate)))
         show(self._lower, 2 <= count < needed)
         why = TEXT.support_few if count < 2 else TEXT.unsupported(needed - count) if count < needed else ""
         self._why.set_text(why)
@@ -70,8 +71,8 @@ class BuildPanel:
             enable(self._start, not why, why)
 
     async def _take_rate(self) -> None:
-        view, rate = self._view, self._rate
-        bank = await view.run(lambda: banks.get(view.service, self._bank))
+        assert self._offer is not None
+        view, (bank, rate) = self._view, self._offer
         await banks.update(view.service, bank.id, {"target_false_reject": rate}, bank.revision, view.actor.id)
         view.say(TEXT.rate_set.format(rate=percent(rate)))
         await self.refresh()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.store.columns import MAX_JSON_DEPTH
 from app.store.errors import IllegalValue, NotFound, ReferenceGone, StaleRevision
 from app.store.inspections import EVERY, Filter
 from app.store.schema import Inspection
@@ -70,6 +71,11 @@ def test_a_batch_is_written_whole_or_not_at_all(store: Store, make_inspection: M
         store.inspections.add([make_inspection(), make_inspection(score=float("nan"))])
     with pytest.raises(IllegalValue, match="at most 128 characters"):
         store.inspections.add([make_inspection(), make_inspection(serial="x" * 129)])
+    deep: Any = 1
+    for _ in range(MAX_JSON_DEPTH + 1):
+        deep = {"deeper": deep}
+    with pytest.raises(IllegalValue, match="levels deep"):
+        store.inspections.add([make_inspection(), make_inspection(digests=deep)])
     assert store.inspections.page().items == []
 
 
