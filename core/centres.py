@@ -18,7 +18,7 @@ from jaxtyping import Float32, Int
 from torch import Tensor
 
 from core.parts import run_parts
-from core.trial import bfloat16_is_faster
+from core.trial import multiplies_faster
 
 _ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
 _MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper
@@ -169,4 +169,4 @@ def _error(kind: _Precision) -> float:
 
 def _quickest() -> _Precision:
     """The precision that multiplies faster on this processor."""
-    return _COARSE if bfloat16_is_faster() else _FINE
+    return _COARSE if multiplies_faster(torch.bfloat16) else _FINE

@@ -1,34 +1,43 @@
-"""Does this processor multiply bfloat16 faster than float32? Timed once for a process."""
+"""Does this processor multiply a smaller type faster than float32? Timed once for a process and type."""
 
 from __future__ import annotations
 
 import functools
 import time
+from typing import Any
 
 import torch
+from torch import Tensor
 
 _TURNS = 20  # of each type, some milliseconds in all where one of them is quick
 _SECONDS = 0.3  # after which no turn is begun
-_LEAD = 0.9  # bfloat16 is taken only with less than this share of float32's time
+_LEADS = {torch.bfloat16: 0.9, torch.int8: 0.5}  # taken only with less than this share of float32's time
+_int_mm: Any = torch._int_mm
 
 
 @functools.cache
-def bfloat16_is_faster() -> bool:
-    """By the best of many turns, taken by turns: what else runs here may slow most of either, not all of one."""
-    types = torch.float32, torch.bfloat16
-    for type_ in types:  # the first of each prepares what later ones find
-        _seconds(type_)
+def multiplies_faster(type_: torch.dtype) -> bool:
+    """Bfloat16 or int8, by the best of many turns, taken by turns: what else runs here may slow most of either."""
+    types = torch.float32, type_
+    for each in types:  # the first of each prepares what later ones find
+        _seconds(each)
     best, ends = dict.fromkeys(types, float("inf")), time.perf_counter() + _SECONDS
     for turn in range(_TURNS):
         if turn and time.perf_counter() > ends:
             break
-        for type_ in types:
-            best[type_] = min(best[type_], _seconds(type_))
-    return best[torch.bfloat16] < _LEAD * best[torch.float32]
+        for each in types:
+            best[each] = min(best[each], _seconds(each))
+    return best[type_] < _LEADS[type_] * best[torch.float32]
+
+
+def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    """left @ right.T; of int8 in int32."""
+    multiply = _int_mm if left.dtype is torch.int8 else torch.mm
+    return multiply(left, right.T) if out is None else multiply(left, right.T, out=out)
 
 
 def _seconds(type_: torch.dtype) -> float:
     left, right = torch.ones(256, 256, dtype=type_), torch.ones(1024, 256, dtype=type_)
     started = time.perf_counter()
-    torch.mm(left, right.T)
+    product(left, right)
     return time.perf_counter() - started

@@ -7,8 +7,7 @@ Letters: m vectors, n queries, d dimensions, l lists, s sub-quantizers, c candid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import faiss as untyped_faiss
@@ -17,7 +16,7 @@ from jaxtyping import Float32, Int64
 
 from core.errors import SearchError, ShapeError
 from core.index.config import IndexConfig
-from core.index.threads import take_threads
+from core.index.threads import faiss_threads
 
 faiss: Any = untyped_faiss  # its stubs lack HNSW's fields and the search parameters
 
@@ -52,7 +51,7 @@ class Graph:
         index = faiss.IndexHNSWFlat(vectors.shape[1], config.links)
         index.hnsw.rng = faiss.RandomGenerator(seed)
         index.hnsw.efConstruction = config.build_effort
-        with _one_thread():
+        with faiss_threads(1):
             index.add(vectors)
         return {
             "levels": faiss.vector_to_array(index.hnsw.levels),
@@ -63,8 +62,8 @@ class Graph:
     def propose(self, queries: Float32[np.ndarray, "n d"], k: int) -> Int64[np.ndarray, "n c"]:
         """Ids of candidates for exact measuring; -1 stands for none."""
         effort = faiss.SearchParametersHNSW(efSearch=max(self._effort, k))
-        take_threads()
-        return np.asarray(self._index.search(queries, k, params=effort)[1])
+        with faiss_threads():
+            return np.asarray(self._index.search(queries, k, params=effort)[1])
 
 
 class Cells:
@@ -108,7 +107,7 @@ class Cells:
         for clustering in (index.cp, index.pq.cp):
             clustering.seed = seed % 2**31
             clustering.min_points_per_centroid = 1  # fewer only warns, on standard error
-        with _one_thread():
+        with faiss_threads(1):
             index.train(vectors)
             assigned = index.quantizer.search(vectors, 1)[1][:, 0]
             centroids = index.quantizer.reconstruct_n(0, lists)
@@ -125,8 +124,8 @@ class Cells:
         """Ids of candidates for exact measuring; -1 stands for none."""
         count = min(self._index.ntotal, max(k, self._rerank))
         probes = faiss.SearchParametersIVF(nprobe=min(self._probes, self._index.nlist))
-        take_threads()
-        return np.asarray(self._index.search(queries, count, params=probes)[1])
+        with faiss_threads():
+            return np.asarray(self._index.search(queries, count, params=probes)[1])
 
 
 def check_graph(arrays: Mapping[str, np.ndarray], m: int, links: int, tallest: int) -> None:
@@ -191,13 +190,3 @@ def _empty_cells(d: int, lists: int, s: int) -> Any:
     index = faiss.IndexIVFPQ(quantizer, d, lists, s, 8)
     index.referenced_objects = [quantizer]  # FAISS borrows it
     return index
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)

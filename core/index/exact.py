@@ -8,18 +8,18 @@ Letters: n queries, m bank vectors, d dimensions, k neighbours, c contenders.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 
-import faiss
 import numpy as np
+import torch
 from jaxtyping import Bool, Float32, Int64
 
 from core.errors import ShapeError
 from core.index.coarse import Coarse, measure
-from core.index.threads import take_threads
 
 LARGEST_NORM = 1e18  # beyond it a squared distance leaves float32
-_BLOCK = 2**22  # floats of one scratch array, 16 MiB
+_BLOCK = 2**23  # floats of one scratch array, 32 MiB
 
 Squared = Float32[np.ndarray, "n k"]
 Ids = Int64[np.ndarray, "n k"]
@@ -30,7 +30,10 @@ class ExactSearch:
 
     def __init__(self, vectors: Float32[np.ndarray, "m d"]) -> None:
         self.vectors = vectors
-        self._largest = float(norms(vectors, "bank vectors").max())
+        self._lengths = torch.from_numpy(norms(vectors, "bank vectors"))  # (m,)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of arrays that are only to be read
+            self._tensor = torch.from_numpy(vectors)  # (m, d), the same memory
 
     def nearest(
         self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
@@ -39,20 +42,16 @@ class ExactSearch:
 
         At least k vectors must remain.
         """
-        if excluded is None:
-            excluded = np.zeros(len(self.vectors), bool)
         n, m = len(queries), len(self.vectors)
         squared, ids = np.empty((n, k), np.float32), np.empty((n, k), np.int64)
-        slack = self._slack(queries)
         crowded = np.zeros(n, bool)
-        for a in range(0, n, self._coarse.block):
-            rows = slice(a, a + self._coarse.block)
-            found = self._coarse.contenders(queries[rows], k, excluded)
-            crowded[rows] = found.crowded
-            settled = a + np.flatnonzero(~found.crowded)
-            squared[settled], ids[settled] = self._settle(queries[rows], found.rows, found.ids, k)
-        for block in _blocks(np.flatnonzero(crowded), m):
-            squared[block], ids[block] = self._full(queries[block], k, excluded, slack[block])
+        norms(queries, "queries")
+        for block, found in self._coarse.contenders(queries, k, excluded):
+            crowded[block] = found.crowded
+            settled = block.start + np.flatnonzero(~found.crowded)
+            squared[settled], ids[settled] = self._settle(queries[block], found.rows, found.ids, k)
+        for some in _blocks(np.flatnonzero(crowded), m):
+            squared[some], ids[some] = self._full(queries[some], k, excluded)
         return squared, ids
 
     def measure(
@@ -68,17 +67,17 @@ class ExactSearch:
         return Coarse(self.vectors)
 
     def _full(
-        self,
-        queries: Float32[np.ndarray, "n d"],
-        k: int,
-        excluded: Bool[np.ndarray, " m"],
-        slack: Float32[np.ndarray, " n"],
+        self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None
     ) -> tuple[Squared, Ids]:
         """Contenders by float32 products: for queries that many vectors are about equally near to."""
-        take_threads()
-        fast = faiss.pairwise_distances(queries, self.vectors)  # (n, m)
-        fast[:, excluded] = np.inf
-        rows, ids = np.nonzero(fast <= (_kth(fast, k) + 2 * slack)[:, None])
+        m, x = len(self.vectors), torch.from_numpy(queries)
+        fast = torch.addmm(self._lengths.square(), x, self._tensor.T, alpha=-2)  # |c|^2 - 2 x . c
+        if excluded is not None:
+            fast[:, torch.from_numpy(excluded)] = torch.inf
+        kth = fast.amin(dim=1) if k == 1 else fast.kthvalue(k, dim=1).values
+        slack = _slack(x.shape[1]) * (torch.linalg.vector_norm(x, dim=1) + self._lengths.max()).square()
+        within = fast <= (kth + slack)[:, None]
+        rows, ids = np.divmod(np.flatnonzero(within.numpy()), m)
         return self._settle(queries, rows, ids, k)
 
     def _settle(
@@ -90,11 +89,6 @@ class ExactSearch:
     ) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
         """Measure the pairs (row, id) and keep each row's k nearest; rows ascend, each at least k times."""
         return nearest_of(rows, ids, measure(queries, rows, self.vectors, ids), k)
-
-    def _slack(self, queries: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, " n"]:
-        """Bound on the rounding of a fast squared distance (dot products of d terms), and of a direct one."""
-        rounding = (queries.shape[1] + 32) * float(np.finfo(np.float32).eps) / 2
-        return np.asarray(rounding * np.square(norms(queries, "queries") + self._largest), np.float32)
 
 
 def nearest_of(
@@ -126,8 +120,13 @@ def norms(vectors: Float32[np.ndarray, "n d"], name: str) -> Float32[np.ndarray,
     return np.asarray(lengths)
 
 
-def _kth(values: Float32[np.ndarray, "n c"], k: int) -> Float32[np.ndarray, " n"]:
-    return np.asarray(np.partition(values, k - 1, axis=1)[:, k - 1])
+def _slack(d: int) -> float:
+    """Four times the rounding of a squared distance from products of d terms, in squared sums of both lengths.
+
+    Products twice, of one vector and of the k-th, and direct measuring twice.
+    """
+    exact = torch.get_float32_matmul_precision() == "highest"
+    return 4 * ((d + 32) * 2.0**-24 + (0 if exact else 2.0**-7))
 
 
 def _blocks(items: Int64[np.ndarray, " n"], width: int) -> Iterator[Int64[np.ndarray, " b"]]:

@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from app import threads
 from app.threads import available_cores, decoders, default_threads, own_cores
-from core.index.threads import take_threads
+from core.index import Index, IndexConfig
+from core.index.config import Kind
+from core.index.threads import faiss_threads
 from models.backbone import load_backbone
 from models.openvino_runtime import OpenVinoRuntime
 from models.spec import EMBEDDED
@@ -52,13 +54,24 @@ def test_faiss_takes_torchs_threads_in_a_thread_that_has_never_been_told() -> No
     import faiss
 
     def used(count: int | None) -> int:
-        take_threads(count)
-        return int(faiss.omp_get_max_threads())
+        with faiss_threads(count):
+            return int(faiss.omp_get_max_threads())
 
     own_cores(3)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(used, 1).result() == 1
         assert pool.submit(used, None).result() == 3
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_a_search_leaves_the_threads_of_torch_and_faiss_as_they_were(kind: Kind) -> None:
+    import faiss
+
+    index = Index.build(np.eye(64, 600, dtype=np.float32), IndexConfig(kind=kind))
+    own_cores(3)
+    for count in (1, 64):  # few pairs are measured on one thread
+        index.search(np.ones((count, 600), np.float32))
+        assert (torch.get_num_threads(), faiss.omp_get_max_threads()) == (3, 3)
 
 
 def test_openvino_compiles_for_that_number() -> None:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.index import Index
-from core.index.coarse import COARSE, FINE, Coarse, Precision, measure
+from core.index import Index, coarse, gains
+from core.index.coarse import Coarse, measure
 from core.index.exact import ExactSearch
+from core.index.gains import Floats, Integers
 from core.index.sketch import Sketch
+from core.trial import product
 
-BOTH = pytest.mark.parametrize("precision", [FINE, COARSE], ids=["float32", "bfloat16"])
+Kind = type[Floats] | type[Integers]
+BOTH = pytest.mark.parametrize("kind", [Floats, Integers])
 SHAPES = [
     (1, 1, 1),
     (7, 5, 7),
@@ -35,9 +38,9 @@ def patchlike(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
     return np.asarray(normal(rng, n, d) * spectrum + 1, np.float32)
 
 
-def search_in(precision: Precision, vectors: np.ndarray) -> ExactSearch:
+def search_in(kind: Kind, vectors: np.ndarray) -> ExactSearch:
     exact = ExactSearch(vectors)
-    exact.__dict__["_coarse"] = Coarse(vectors, precision)  # in place of what is measured to be quicker here
+    exact.__dict__["_coarse"] = Coarse(vectors, kind)  # in place of what is measured to be quicker here
     return exact
 
 
@@ -55,13 +58,13 @@ def directly(
 
 
 def assert_found(
-    precision: Precision,
+    kind: Kind,
     queries: np.ndarray,
     vectors: np.ndarray,
     k: int = 1,
     excluded: np.ndarray | None = None,
 ) -> None:
-    squared, ids = search_in(precision, vectors).nearest(queries, k, excluded)
+    squared, ids = search_in(kind, vectors).nearest(queries, k, excluded)
     expected, order = directly(queries, vectors, k, excluded)
     np.testing.assert_array_equal(ids, order)
     np.testing.assert_array_equal(squared, expected)
@@ -77,61 +80,57 @@ def test_direct_distances_are_those_of_float64(rng: np.random.Generator) -> None
 @BOTH
 @pytest.mark.parametrize(("m", "d", "k"), SHAPES)
 def test_the_nearest_are_those_of_measuring_every_pair(
-    rng: np.random.Generator, precision: Precision, m: int, d: int, k: int
+    rng: np.random.Generator, kind: Kind, m: int, d: int, k: int
 ) -> None:
-    assert_found(precision, patchlike(rng, 200, d), patchlike(rng, m, d), k)
+    assert_found(kind, patchlike(rng, 200, d), patchlike(rng, m, d), k)
 
 
 @BOTH
 @pytest.mark.parametrize(("m", "d", "k"), [(300, 24, 1), (300, 24, 4), (640, 512, 1), (640, 512, 3)])
 @pytest.mark.parametrize("left", [4, 40])
 def test_what_is_excluded_is_never_found(
-    rng: np.random.Generator, precision: Precision, m: int, d: int, k: int, left: int
+    rng: np.random.Generator, kind: Kind, m: int, d: int, k: int, left: int
 ) -> None:
     vectors = patchlike(rng, m, d)
     excluded = np.ones(m, bool)
     excluded[rng.permutation(m)[:left]] = False
-    assert_found(precision, vectors[:150] + np.float32(1e-3), vectors, k, excluded)
+    assert_found(kind, vectors[:150] + np.float32(1e-3), vectors, k, excluded)
 
 
 @BOTH
-def test_the_few_that_remain_are_found_wherever_they_stand(
-    rng: np.random.Generator, precision: Precision
-) -> None:
+def test_the_few_that_remain_are_found_wherever_they_stand(rng: np.random.Generator, kind: Kind) -> None:
     vectors = patchlike(rng, 300, 24)
     excluded = np.ones(300, bool)
-    excluded[[0, 75, 150, 225]] = False  # one group of columns, where k are sought in groups
-    assert_found(precision, vectors, vectors, 4, excluded)
+    excluded[[48, 51, 55, 60]] = False  # in one group, where the best of k groups are looked for
+    assert_found(kind, vectors, vectors, 4, excluded)
 
 
 @BOTH
 @pytest.mark.parametrize("d", [24, 512])
 def test_differences_far_below_the_rounding_still_decide(
-    rng: np.random.Generator, precision: Precision, d: int
+    rng: np.random.Generator, kind: Kind, d: int
 ) -> None:
     vectors = np.repeat(patchlike(rng, 130, d), 5, axis=0)  # fives a hair apart
     vectors += normal(rng, *vectors.shape) * np.float32(1e-5)
     queries = vectors[::5] + normal(rng, 130, d) * np.float32(1e-4)
-    assert_found(precision, queries, vectors, 3)
+    assert_found(kind, queries, vectors, 3)
 
 
 @BOTH
 @pytest.mark.parametrize("d", [24, 512])
 def test_duplicates_are_at_exactly_zero_and_go_to_the_lowest_id(
-    rng: np.random.Generator, precision: Precision, d: int
+    rng: np.random.Generator, kind: Kind, d: int
 ) -> None:
     distinct = patchlike(rng, 200, d)
-    squared, ids = search_in(precision, np.concatenate([distinct] * 4)).nearest(distinct, 1)
+    squared, ids = search_in(kind, np.concatenate([distinct] * 4)).nearest(distinct, 1)
     np.testing.assert_array_equal(squared, 0)
     np.testing.assert_array_equal(ids[:, 0], np.arange(200))
 
 
 @BOTH
-def test_one_vector_repeated_is_found_by_its_lowest_ids(
-    rng: np.random.Generator, precision: Precision
-) -> None:
+def test_one_vector_repeated_is_found_by_its_lowest_ids(rng: np.random.Generator, kind: Kind) -> None:
     one, queries = patchlike(rng, 1, 512), patchlike(rng, 30, 512)
-    _, ids = search_in(precision, np.repeat(one, 520, axis=0)).nearest(queries, 2)
+    _, ids = search_in(kind, np.repeat(one, 520, axis=0)).nearest(queries, 2)
     np.testing.assert_array_equal(ids, np.broadcast_to([0, 1], (30, 2)))
 
 
@@ -139,35 +138,99 @@ def test_one_vector_repeated_is_found_by_its_lowest_ids(
 @pytest.mark.parametrize("scale", [1e-18, 1e-12, 1e15])
 @pytest.mark.parametrize("d", [24, 512])
 def test_the_scale_of_the_vectors_does_not_matter(
-    rng: np.random.Generator, precision: Precision, scale: float, d: int
+    rng: np.random.Generator, kind: Kind, scale: float, d: int
 ) -> None:
     vectors, queries = patchlike(rng, 600, d), patchlike(rng, 60, d)
-    assert_found(precision, queries * np.float32(scale), vectors * np.float32(scale), 2)
+    assert_found(kind, queries * np.float32(scale), vectors * np.float32(scale), 2)
 
 
 @BOTH
 @pytest.mark.parametrize("d", [24, 512])
 def test_one_huge_vector_or_query_does_not_hide_the_others(
-    rng: np.random.Generator, precision: Precision, d: int
+    rng: np.random.Generator, kind: Kind, d: int
 ) -> None:
     vectors, queries = patchlike(rng, 600, d), patchlike(rng, 60, d)
     vectors[17] *= 1e12
     queries[3] *= 1e10
-    assert_found(precision, queries, vectors)
+    assert_found(kind, queries, vectors)
+
+
+@BOTH
+@pytest.mark.parametrize("d", [24, 512])
+def test_numbers_beyond_the_span_of_integers_hide_nothing(
+    rng: np.random.Generator, kind: Kind, d: int
+) -> None:
+    heavy = rng.standard_t(2, size=(700, d)).astype(np.float32)
+    heavy[::7] *= 30
+    assert_found(kind, heavy[:100] + normal(rng, 100, d) * np.float32(0.5), heavy, 2)
+
+
+@BOTH
+def test_queries_and_banks_of_several_blocks_are_searched_alike(
+    rng: np.random.Generator, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coarse, "_PAIRS", 16 * 1000)  # 16 queries of a bank of 1,000
+    monkeypatch.setattr(coarse, "_ROWS", 50)
+    assert_found(kind, patchlike(rng, 130, 24), patchlike(rng, 1000, 24), 2)
+
+
+@BOTH
+@pytest.mark.parametrize("d", [24, 512])
+def test_no_gain_within_reach_lies_below_the_least(rng: np.random.Generator, kind: Kind, d: int) -> None:
+    """The proof itself: what is as near as a bound has a gain of at least that bound's floor."""
+    vectors, queries = patchlike(rng, 700, d), patchlike(rng, 60, d)
+    side = Coarse(vectors, kind)
+    factors, bank = side._round(queries), side._round(vectors)
+    gained = product(factors.values, bank.values).double() - side._gains.halves(bank.squared).double()
+    squared = ((queries[:, None].astype(np.float64) - vectors[None]) ** 2).sum(axis=2)
+    for each in range(0, 700, 50):  # as if that vector were the nearest
+        least = side._least(squared[:, each], factors)
+        assert (gained[:, each].numpy() >= least).all()
+    assert (
+        gained.numpy() >= side._least(squared.min(axis=1), factors)[:, None]
+    ).mean() < 0.6  # and it leaves out many
+
+
+def test_integers_are_chosen_where_they_are_exact_and_faster_and_the_sketch_is_turned(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned, small = Sketch(normal(rng, 300, 24)), Sketch(normal(rng, 300, 512)[:100])
+    gains._exact.cache_clear()
+    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: True)
+    assert isinstance(gains.quickest(turned), Integers)
+    assert isinstance(gains.quickest(small), Floats)
+    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: False)
+    assert isinstance(gains.quickest(turned), Floats)
+
+
+def test_a_processor_that_limits_sums_of_two_products_gets_floats(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        unsigned = left.int() + 128  # as such processors multiply them
+        pairs = (unsigned[:, None] * right.int()[None]).unflatten(2, (-1, 2)).sum(dim=3)
+        return pairs.clamp(-(2**15), 2**15 - 1).sum(dim=2) - 128 * right.int().sum(dim=1)
+
+    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: True)
+    monkeypatch.setattr(gains, "product", limited)
+    gains._exact.cache_clear()
+    assert isinstance(gains.quickest(Sketch(normal(rng, 300, 24))), Floats)
+    gains._exact.cache_clear()
 
 
 def test_contenders_are_few_where_distances_differ(rng: np.random.Generator) -> None:
     vectors, queries = normal(rng, 2000, 24), normal(rng, 200, 24)
-    found = Coarse(vectors, COARSE).contenders(queries, 1, np.zeros(2000, bool))
+    [(block, found)] = Coarse(vectors, Integers).contenders(queries, 1)
+    assert block == slice(0, 200)
     assert not found.crowded.any()
     assert 200 <= len(found.rows) < 600
 
 
 def test_queries_with_too_many_contenders_are_left_out_whole(rng: np.random.Generator) -> None:
-    tight = normal(rng, 1, 24) + normal(rng, 1000, 24) * np.float32(1e-6)
-    vectors = np.concatenate([normal(rng, 1000, 24) * 10, tight])
+    tight = normal(rng, 1, 24) + normal(rng, 1600, 24) * np.float32(1e-6)
+    vectors = np.concatenate([normal(rng, 400, 24) * 10, tight])
     queries = np.concatenate([tight[:1], vectors[:9]])
-    found = Coarse(vectors, COARSE).contenders(queries, 1, np.zeros(2000, bool))
+    [(_, found)] = Coarse(vectors, Integers).contenders(queries, 1)
     np.testing.assert_array_equal(np.flatnonzero(found.crowded), [0])
     np.testing.assert_array_equal(np.unique(found.rows), np.arange(1, 10))
 
@@ -183,13 +246,11 @@ def sloppy() -> Iterator[None]:
 @pytest.mark.usefixtures("sloppy")
 @BOTH
 @pytest.mark.parametrize("d", [24, 512])
-def test_sloppy_float32_products_move_no_result(
-    rng: np.random.Generator, precision: Precision, d: int
-) -> None:
-    assert_found(precision, patchlike(rng, 100, d), patchlike(rng, 600, d), 2)
+def test_sloppy_float32_products_move_no_result(rng: np.random.Generator, kind: Kind, d: int) -> None:
+    assert_found(kind, patchlike(rng, 100, d), patchlike(rng, 600, d), 2)
 
 
-@pytest.mark.parametrize(("m", "d", "width"), [(300, 24, 24), (600, 512, 86), (160, 512, 512)])
+@pytest.mark.parametrize(("m", "d", "width"), [(300, 24, 24), (600, 512, 128), (160, 512, 512)])
 def test_a_sketch_never_lengthens_a_distance(rng: np.random.Generator, m: int, d: int, width: int) -> None:
     vectors, queries = patchlike(rng, m, d), patchlike(rng, 50, d)
     sketch = Sketch(vectors)

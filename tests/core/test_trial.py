@@ -1,4 +1,4 @@
-"""The trial of bfloat16: a slow moment of the machine does not decide it."""
+"""The trial of smaller types: a slow moment of the machine does not decide it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from core import trial
 
 @pytest.fixture(autouse=True)
 def anew() -> Iterator[None]:
-    trial.bfloat16_is_faster.cache_clear()
+    trial.multiplies_faster.cache_clear()
     yield
-    trial.bfloat16_is_faster.cache_clear()
+    trial.multiplies_faster.cache_clear()
 
 
 def timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[torch.dtype, list[float]]) -> list[torch.dtype]:
@@ -34,22 +34,28 @@ def test_other_work_on_the_cores_during_most_of_one_types_turns_does_not_decide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     timed(monkeypatch, {torch.float32: [9.0] * 10 + [1.0], torch.bfloat16: [3.0]})
-    assert not trial.bfloat16_is_faster()
+    assert not trial.multiplies_faster(torch.bfloat16)
 
 
 def test_the_types_take_turns_and_the_answer_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = timed(monkeypatch, {torch.float32: [1.0], torch.bfloat16: [0.5]})
-    assert trial.bfloat16_is_faster()
+    assert trial.multiplies_faster(torch.bfloat16)
     taken = len(turns)
     assert turns == [torch.float32, torch.bfloat16] * (taken // 2)
-    assert trial.bfloat16_is_faster()
+    assert trial.multiplies_faster(torch.bfloat16)
     assert len(turns) == taken
 
 
 def test_about_equal_times_leave_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, {torch.float32: [1.0], torch.bfloat16: [0.95]})
-    assert not trial.bfloat16_is_faster()
+    assert not trial.multiplies_faster(torch.bfloat16)
 
 
-def test_here_it_is_measured() -> None:
-    assert trial.bfloat16_is_faster() in (True, False)
+def test_integers_must_win_clearly_since_they_leave_more_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, {torch.float32: [1.0], torch.int8: [0.6]})
+    assert not trial.multiplies_faster(torch.int8)
+
+
+@pytest.mark.parametrize("type_", [torch.bfloat16, torch.int8])
+def test_here_it_is_measured(type_: torch.dtype) -> None:
+    assert trial.multiplies_faster(type_) in (True, False)
