@@ -17,10 +17,16 @@ _int_mm: Any = torch._int_mm
 
 @functools.cache
 def multiplies_faster(type_: torch.dtype) -> bool:
-    """Bfloat16 or int8, by the best of many turns, taken by turns: what else runs here may slow most of either."""
+    """Bfloat16 or int8, by the best of many turns, taken by turns: what else runs here may slow most of either.
+
+    Never where torch has no such product here.
+    """
     types = torch.float32, type_
-    for each in types:  # the first of each prepares what later ones find
-        _seconds(each)
+    try:
+        for each in types:  # the first of each prepares what later ones find
+            _seconds(each)
+    except RuntimeError:
+        return False
     best, ends = dict.fromkeys(types, float("inf")), time.perf_counter() + _SECONDS
     for turn in range(_TURNS):
         if turn and time.perf_counter() > ends:

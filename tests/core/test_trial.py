@@ -56,6 +56,14 @@ def test_integers_must_win_clearly_since_they_leave_more_to_measure(monkeypatch:
     assert not trial.multiplies_faster(torch.int8)
 
 
+def test_a_product_that_torch_lacks_here_is_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*tensors: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError("no such kernel")
+
+    monkeypatch.setattr(trial, "_int_mm", absent)
+    assert not trial.multiplies_faster(torch.int8)
+
+
 @pytest.mark.parametrize("type_", [torch.bfloat16, torch.int8])
 def test_here_it_is_measured(type_: torch.dtype) -> None:
     assert trial.multiplies_faster(type_) in (True, False)
