@@ -21,7 +21,7 @@ from torch import Tensor
 from core.index.gains import Factors, Gains, quickest
 from core.index.sketch import Sketch
 from core.index.threads import faiss_threads
-from core.trial import product
+from core.products import product
 
 faiss: Any = untyped_faiss  # its stubs lack the distances of pairs
 

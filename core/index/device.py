@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from core.errors import ShapeError
-from core.index.exact import LARGEST_NORM, nearest_of
+from core.index.exact import LARGEST_NORM, as_tensor, nearest_of
 
 _PAIRS = 2**26  # of one product, 256 MiB in float32
 _MEASURED = 2**24  # floats measured at a time
@@ -31,7 +31,7 @@ class DeviceSearch:
         precision: torch.dtype | None = None,
     ) -> None:
         self._precision = precision or (torch.float32 if device.type == "cpu" else torch.float16)
-        self._vectors = torch.from_numpy(vectors).to(device)  # (m, d)
+        self._vectors = as_tensor(vectors).to(device)  # (m, d)
         self._origin = self._vectors.mean(dim=0)
         self._rounded, self._norms, moved = self._round(self._vectors)
         self._moved, self._largest = moved.max(), self._norms.max()

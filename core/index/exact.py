@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
+from torch import Tensor
 
 from core.errors import ShapeError
 from core.index.coarse import Coarse, measure
@@ -31,9 +32,7 @@ class ExactSearch:
     def __init__(self, vectors: Float32[np.ndarray, "m d"]) -> None:
         self.vectors = vectors
         self._lengths = torch.from_numpy(norms(vectors, "bank vectors"))  # (m,)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # torch warns of arrays that are only to be read
-            self._tensor = torch.from_numpy(vectors)  # (m, d), the same memory
+        self._tensor = as_tensor(vectors)
 
     def nearest(
         self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
@@ -104,6 +103,13 @@ def nearest_of(
     order = np.lexsort((ids, squared, rows))
     kept = order[first[:, None] + np.arange(k)]
     return squared[kept], ids[kept]
+
+
+def as_tensor(vectors: Float32[np.ndarray, "n d"]) -> Float32[Tensor, "n d"]:
+    """The same memory, to be read alone: a bank's arrays are often read-only, which torch would warn of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(vectors)
 
 
 def norms(vectors: Float32[np.ndarray, "n d"], name: str) -> Float32[np.ndarray, " n"]:

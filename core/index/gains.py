@@ -16,7 +16,7 @@ from jaxtyping import Float32, Float64, Shaped
 from torch import Tensor
 
 from core.index.sketch import Sketch, squares
-from core.trial import multiplies_faster, product
+from core.products import multiplies_faster, product
 
 _SPAN = 127  # the largest integer
 _SPREAD = 4  # standard deviations of a sketch's numbers that reach it; measured on ResNet50 patches

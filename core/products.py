@@ -1,4 +1,4 @@
-"""Does this processor multiply a smaller type faster than float32? Timed once for a process and type."""
+"""Matrix products of smaller types, and whether this processor makes them faster than those of float32."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _int_mm: Any = torch._int_mm
 
 @functools.cache
 def multiplies_faster(type_: torch.dtype) -> bool:
-    """Bfloat16 or int8, by the best of many turns, taken by turns: what else runs here may slow most of either.
+    """Bfloat16 or int8; timed once for a process. False where torch has no such product here.
 
-    Never where torch has no such product here.
+    By the best of many turns, taken by turns: what else runs here may slow most of either, not all of one.
     """
     types = torch.float32, type_
     try:
