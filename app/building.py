@@ -16,7 +16,7 @@ from typing import Any, Literal
 from app.backbones import Backbones
 from app.builds import backbone_ref, check_supported
 from app.errors import AppError
-from app.images import ImageLimits, decode_image
+from app.images import ImageLimits, decode_photograph
 from app.service.summary import summary_of
 from app.settings import Settings
 from app.store.leases import Progress
@@ -26,7 +26,7 @@ from core.bank import bank_bytes
 from core.build import Build, BuildLimits
 from core.config import DetectorConfig
 from core.errors import Cancelled, CoreError
-from core.preprocess import Image
+from core.photograph import InputConfig, Photograph
 from models.errors import ModelError
 
 NICENESS = 15
@@ -117,7 +117,7 @@ class BuildTask:
             lambda: self.stopped_for is not None,
             offset=backbone.spec.offset,
         )
-        with closing(self._read(images)) as arriving:
+        with closing(self._read(images, config.input)) as arriving:
             bank = build.run(arriving, len(images))
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
@@ -139,15 +139,17 @@ class BuildTask:
                 remedy="Start it again.",
             )
 
-    def _read(self, images: list[tuple[str, str]]) -> Generator[tuple[str, Image], None, None]:
+    def _read(
+        self, images: list[tuple[str, str]], config: InputConfig
+    ) -> Generator[tuple[str, Photograph], None, None]:
         """Decoded images under the names a bank keeps; a few are read ahead, so that distant blobs make nobody wait."""
         limits = ImageLimits(self._settings.max_image_bytes, self._settings.max_pixels)
 
-        def decoded(sha256: str) -> Image:
-            return decode_image(self._store.blobs.read(sha256), limits)
+        def decoded(sha256: str) -> Photograph:
+            return decode_photograph(self._store.blobs.read(sha256), config, limits)
 
         with ThreadPoolExecutor(READ_AHEAD, "decode", initializer=give_way) as pool:
-            ahead: deque[tuple[str, Future[Image]]] = deque()
+            ahead: deque[tuple[str, Future[Photograph]]] = deque()
             for sha256, name in images:
                 ahead.append((f"{sha256}/{name}", pool.submit(decoded, sha256)))
                 if len(ahead) > READ_AHEAD:
@@ -193,5 +195,5 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-def _result(name: str, image: Future[Image]) -> tuple[str, Image]:
+def _result(name: str, image: Future[Photograph]) -> tuple[str, Photograph]:
     return name, image.result()

@@ -9,14 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.datasets import read_image
+from app.datasets import read_photograph
 from app.errors import ImageRefused
 from core.bank import BackboneRef, Bank
 from core.build import Build, BuildLimits, Progress, Say
 from core.calibration import conformal_rank
 from core.config import DetectorConfig
 from core.errors import BankError, TooFewImages
-from core.preprocess import Image
+from core.photograph import InputConfig, Photograph
 from models.backbone import Backbone
 
 READ_AHEAD = 2  # images decoded ahead; the build keeps inputs, which are smaller, ahead of its backbone
@@ -103,29 +103,32 @@ def build_bank(
     build = Build(
         backbone, backbone_ref(backbone), config, limits, progress, cancelled, say, backbone.spec.offset
     )
-    with closing(_readable(paths, names, skip)) as images:
+    with closing(_readable(paths, names, config.input, skip)) as images:
         bank = build.run(images, len(paths))
     return BuiltBank(bank, tuple(skipped))
 
 
 def _readable(
-    paths: Sequence[Path], names: Sequence[str], skip: Callable[[str, ImageRefused], None]
-) -> Generator[tuple[str, Image], None, None]:
-    for name, found in zip(names, _read_ahead(paths), strict=True):
+    paths: Sequence[Path],
+    names: Sequence[str],
+    config: InputConfig,
+    skip: Callable[[str, ImageRefused], None],
+) -> Generator[tuple[str, Photograph], None, None]:
+    for name, found in zip(names, _read_ahead(paths, config), strict=True):
         if isinstance(found, ImageRefused):
             skip(name, found)
         else:
             yield name, found
 
 
-def _read_ahead(paths: Sequence[Path]) -> Iterator[Image | ImageRefused]:
+def _read_ahead(paths: Sequence[Path], config: InputConfig) -> Iterator[Photograph | ImageRefused]:
     """Decode in order, a few images ahead of the consumer, in one thread: the other cores belong to the backbone."""
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
     try:
-        pending = [pool.submit(read_image, path) for path in paths[:READ_AHEAD]]
+        pending = [pool.submit(read_photograph, path, config) for path in paths[:READ_AHEAD]]
         for position in range(len(paths)):
             if position + READ_AHEAD < len(paths):
-                pending.append(pool.submit(read_image, paths[position + READ_AHEAD]))
+                pending.append(pool.submit(read_photograph, paths[position + READ_AHEAD], config))
             yield pending.pop(0).result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
-from app.images import DEFAULT_LIMITS, ImageLimits, decode_image
+from app.images import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
+from core.photograph import InputConfig, Photograph
 
 Image = UInt8[np.ndarray, "height width 3"]
 
@@ -63,8 +64,16 @@ def relative_names(paths: Iterable[Path], folder: Path) -> list[str]:
 
 def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image | ImageRefused:
     """The decoded image, or the reason against it with the file's name in it."""
+    found = read_photograph(path, WHOLE, limits)
+    return found.pixels if isinstance(found, Photograph) else found
+
+
+def read_photograph(
+    path: Path, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS
+) -> Photograph | ImageRefused:
+    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
     try:
-        return decode_image(_read_bytes(path, limits), limits)
+        return decode_photograph(_read_bytes(path, limits), config, limits)
     except ImageRefused as error:
         return type(error)(
             requirement=error.requirement, received=f"{path}: {error.received}", remedy=error.remedy

@@ -16,7 +16,8 @@ from core.bank import Bank
 from core.calibration import Decision, Thresholds, decide
 from core.detector import Detection, check_backbone, detect, map_threshold_of, thresholds_of
 from core.heatmap import heatmap, patch_place, peak
-from core.preprocess import Frame, Image, frame, to_tensor
+from core.photograph import Image, Photograph
+from core.preprocess import Frame, frame, to_tensor
 from core.regions import Region, regions
 from models.backbone import Backbone
 
@@ -83,20 +84,24 @@ class Engine:
         self.thresholds = thresholds_of(bank)
         self.map_threshold = map_threshold_of(bank)
 
-    def inspect(self, images: Sequence[Image], thresholds: Thresholds | None = None) -> list[Inspection]:
+    def inspect(
+        self, images: Sequence[Image | Photograph], thresholds: Thresholds | None = None
+    ) -> list[Inspection]:
         """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
 
-        thresholds: in place of the bank's own, for this call alone.
+        images: decoded for the bank's ``config.input`` (``decode_photograph``). thresholds: in place of the bank's
+        own, for this call alone.
         """
         config, spec = self.bank.config.input, self.backbone.spec
         answers: dict[int, Inspection] = {}
         started = time.perf_counter()
-        inputs = [to_tensor(image, config, spec.mean, spec.std) for image in images]
+        photographs = [Photograph.of(image) for image in images]
+        inputs = [to_tensor(each.pixels, config, spec.mean, spec.std) for each in photographs]
         preprocess = time.perf_counter() - started
         for members in _same_shape(inputs):
             found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
             for place, i in enumerate(members):
-                geometry = frame(config, *images[i].shape[:2])
+                geometry = frame(config, *photographs[i].shape)
                 answers[i] = self._answer(
                     found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
                 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from app.datasets import GOOD, MvtecDataset, TestImage, read_image, read_mask
+from app.datasets import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
 from app.engine import Engine
 from app.errors import FolderError, ImageRefused
 from core.calibration import conformal_threshold, images_needed
@@ -87,7 +87,7 @@ def evaluate(
     scores, milliseconds, pixels = [], [], PixelEvaluation()
     for test in tests:
         started = time.perf_counter()
-        image = read_image(test.path)
+        image = read_photograph(test.path, engine.bank.config.input)
         if isinstance(image, ImageRefused):
             raise image
         answer = engine.inspect([image])[0]

@@ -35,6 +35,7 @@ from app.image_header import (
 from app.image_pixels import upright_rgb
 from app.png import png_bytes
 from app.tiff_header import read_tiff_header
+from core.photograph import InputConfig, Photograph, reduction
 
 _HEADERS: dict[Format, Callable[[bytes], Header]] = {
     "PNG": read_png_header,
@@ -94,6 +95,7 @@ class ImageLimits:
 
 
 DEFAULT_LIMITS = ImageLimits()
+WHOLE = InputConfig()  # reduces nothing
 
 
 def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.ndarray, "h w 3"]:
@@ -101,14 +103,22 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.
 
     The same bytes give the same array in every thread. Raises subclasses of ImageRefused and nothing else.
     """
+    return decode_photograph(data, WHOLE, limits).pixels
+
+
+def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS) -> Photograph:
+    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
     header = check_header(data, limits)
+    by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
     try:
         with _DECODERS[header.format](io.BytesIO(data)) as image:
             if sorted(image.size) != sorted((header.width, header.height)):
                 raise corrupt(f"a {header.format} that states two sizes")
+            if by > 1:
+                image.draft(image.mode, (header.width // by, header.height // by))
             image.load()
-            return upright_rgb(image, header)
+            return Photograph(upright_rgb(image, header), by)
     except ImageRefused:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:

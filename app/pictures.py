@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,17 +31,20 @@ class Picture:
 
 def draw(
     kind: Kind,
-    image: UInt8[np.ndarray, "h w 3"],
+    image: Callable[[], UInt8[np.ndarray, "h w 3"]],
     heat: Float32[np.ndarray, "h w"],
     threshold: float,
     regions: Sequence[Region],
 ) -> Picture:
-    """The map in the form asked for. Colours mean the same score in every picture: the middle is ``threshold``."""
+    """The map in the form asked for. Colours mean the same score in every picture: the middle is ``threshold``.
+
+    image: called where the map is laid over it.
+    """
     scale = max(threshold, SMALLEST)
     if kind == "raw":
         return Picture(kind, NPY, raw_bytes(heat))
     if kind == "overlay":
-        return Picture(kind, PNG, encode_png(overlay(image, heat, scale, regions)))
+        return Picture(kind, PNG, encode_png(overlay(image(), heat, scale, regions)))
     return Picture(kind, PNG, _coloured(heat, scale, transparent=kind == "layer"))
 
 

@@ -28,8 +28,9 @@ from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.detector import detect
 from core.heatmap import heatmap
+from core.photograph import Image, InputConfig
 from core.pixel_evaluation import PixelEvaluation
-from core.preprocess import Frame, Image, InputConfig, frame, to_tensor
+from core.preprocess import Frame, frame, to_tensor
 from models.backbone import Backbone, load_backbone
 
 OFFSETS = range(-8, 9)  # input pixels

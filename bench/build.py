@@ -30,7 +30,7 @@ from bench.peers.worker import peak_mb
 from bench.stages import Stages
 from bench.tables import machine, replace_section, table
 from core.config import DetectorConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 from models.backbone import load_backbone
 
 PAGE = ROOT / "docs" / "performance.md"

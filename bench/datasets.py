@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ Licence: Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International
 Cite: Deitsch, Christlein, Berger, Buerhop-Lutz, Maier, Gallwitz, Riess: Automatic classification of defective
 photovoltaic module cells in electroluminescence images. Solar Energy 185 (2019) 455-468.
 """
+T = TypeVar("T")
 MARK = "split.json"  # which choice a folder holds
 
 
@@ -113,6 +115,13 @@ def _cells(data: Path) -> list[tuple[Path, float, str]]:
     """(file, probability of a defect, cell type) of each line of labels.csv."""
     lines = (line.split() for line in (data / "labels.csv").read_text().splitlines())
     return [(data / name, float(probability), kind) for name, probability, kind in lines]
+
+
+def spread(items: Sequence[T], count: int | None) -> list[T]:
+    """So many of the items, evenly spaced from the first to the last; all where there are no more, and for None."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ from core.bank import save_bank
 from core.calibration import promise
 from core.config import DetectorConfig
 from core.evaluation import auroc
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 from models.backbone import load_backbone
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -30,7 +30,8 @@ from core.coreset import greedy_coreset, on_device, random_projection
 from core.detector import detect
 from core.index.device import DeviceSearch
 from core.patches import patch_features
-from core.preprocess import InputConfig, to_tensor
+from core.photograph import InputConfig
+from core.preprocess import to_tensor
 from models.backbone import Backbone, load_backbone
 
 SEED = 0

@@ -19,7 +19,8 @@ from torch import Tensor
 from app.images import decode_image
 from bench.accuracy import RESNET50
 from bench.datasets import Choice, elpv_split
-from core.preprocess import Image, InputConfig, to_tensor
+from core.photograph import Image, InputConfig
+from core.preprocess import to_tensor
 from models.backbone import load_module
 from models.quantise import FOLDER, measure_ranges
 from models.spec import BackboneSpec, spec_of

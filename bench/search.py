@@ -25,7 +25,8 @@ from bench.tables import machine, table
 from core.coreset import greedy_coreset, random_projection
 from core.index import Index
 from core.patches import PatchConfig, patch_features
-from core.preprocess import InputConfig, to_tensor
+from core.photograph import InputConfig
+from core.preprocess import to_tensor
 from models.backbone import load_backbone
 
 QUERIES = 1024

@@ -30,7 +30,8 @@ from core.parts import run_parts
 from core.patches import Patches
 from core.pca import Pca, check_kept
 from core.pca_fit import reducing
-from core.preprocess import Frame, Image
+from core.photograph import Image, Photograph
+from core.preprocess import Frame
 from core.store import PatchStore
 
 LEFT_OUT = 8  # images scored side by side
@@ -79,7 +80,7 @@ class Build:
         self._say = say or (lambda sentence: None)
         self._offset = offset
 
-    def run(self, images: Iterable[tuple[str, Image]], expected: int) -> Bank:
+    def run(self, images: Iterable[tuple[str, Image | Photograph]], expected: int) -> Bank:
         """Build a bank from named nominal images, about ``expected`` of them.
 
         The same images in the same order, config and seed give the same bank. Memory is shared out for images

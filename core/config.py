@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import ConfigError
 from core.index import IndexConfig
 from core.patches import PatchConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 
 LARGEST = 1e300  # of a number in JSON: an integer may be larger than any float
 _PARTS = {"input": InputConfig, "patch": PatchConfig, "index": IndexConfig}
@@ -79,17 +79,27 @@ class DetectorConfig:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that ``from_json`` turns back into an equal config; ``pca`` is left out where it is None."""
+        """A JSON object that ``from_json`` turns back into an equal config.
+
+        ``pca`` and ``input.reduced_jpeg`` are left out where they are off: configs were written before there were any.
+        """
         whole = asdict(self)
-        if self.pca is None:  # as configs were written before there was one
+        if self.pca is None:
             del whole["pca"]
+        if not self.input.reduced_jpeg:
+            del whole["input"]["reduced_jpeg"]
         return whole
 
     @classmethod
     def from_json(cls, value: Any) -> DetectorConfig:
-        """Read a config strictly: an unknown key, a missing key (but ``pca``) or a wrong type raises ConfigError."""
+        """Read a config strictly: an unknown key, a missing one or a wrong type raises ConfigError.
+
+        Only what ``to_json`` leaves out may be missing.
+        """
         if isinstance(value, Mapping):
             value = {"pca": None, **value}
+            if isinstance(value.get("input"), Mapping):
+                value["input"] = {"reduced_jpeg": False, **value["input"]}
         config: DetectorConfig = _read(cls, value)
         return config
 

@@ -18,7 +18,8 @@ from core.config import DetectorConfig
 from core.detector import Extractor
 from core.parts import run_alone
 from core.patches import Patches, patch_features
-from core.preprocess import Frame, Image, frame, reduced, to_tensor
+from core.photograph import Image, Photograph
+from core.preprocess import Frame, frame, reduced, to_tensor
 
 BATCH = 4  # images a forward pass: as fast as more on a CPU, in less memory, and a build stops sooner
 CONFORMANCE_IMAGES = 3
@@ -51,25 +52,25 @@ class FeatureStream:
         self.frames: list[Frame] = []
         self.samples: list[Image] = []
 
-    def patches(self, image: Image) -> Patches:
+    def patches(self, image: Image | Photograph) -> Patches:
         """Those of one image, which is not counted as read."""
-        return self._patches(self._input(image)[None])
+        return self._patches(self._input(Photograph.of(image))[None])
 
-    def batches(self, images: Iterable[tuple[str, Image]]) -> Generator[Patches, None, None]:
+    def batches(self, images: Iterable[tuple[str, Image | Photograph]]) -> Generator[Patches, None, None]:
         """Vectors of up to BATCH consecutive images whose inputs share a shape. Raises ShapeError for a bad name."""
         return ahead(self._extracted(images), between=self._check)
 
-    def _extracted(self, images: Iterable[tuple[str, Image]]) -> Generator[Patches, None, None]:
+    def _extracted(self, images: Iterable[tuple[str, Image | Photograph]]) -> Generator[Patches, None, None]:
         with closing(ahead(self._inputs(images), between=self._check)) as inputs:
             for batch in inputs:
                 yield self._patches(batch)
 
     def _inputs(
-        self, images: Iterable[tuple[str, Image]]
+        self, images: Iterable[tuple[str, Image | Photograph]]
     ) -> Generator[Float32[Tensor, "b 3 h w"], None, None]:
         waiting: list[Tensor] = []
         for name, image in images:
-            x = self._read(name, image)
+            x = self._read(name, Photograph.of(image))
             if waiting and (len(waiting) == BATCH or waiting[0].shape != x.shape):
                 yield torch.stack(waiting)
                 waiting = []
@@ -77,16 +78,16 @@ class FeatureStream:
         if waiting:
             yield torch.stack(waiting)
 
-    def _read(self, name: str, image: Image) -> Float32[Tensor, "3 h w"]:
+    def _read(self, name: str, image: Photograph) -> Float32[Tensor, "3 h w"]:
         check_image_name(name)
         if len(self.names) in self._sampled:
-            self.samples.append(reduced(image, CONFORMANCE_SIDE))
+            self.samples.append(reduced(image.pixels, CONFORMANCE_SIDE))
         self.names.append(name)
-        self.frames.append(frame(self._config.input, *image.shape[:2]))
+        self.frames.append(frame(self._config.input, *image.shape))
         return run_alone(lambda: self._input(image))
 
-    def _input(self, image: Image) -> Float32[Tensor, "3 h w"]:
-        return to_tensor(image, self._config.input, self._backbone.mean, self._backbone.std)
+    def _input(self, image: Photograph) -> Float32[Tensor, "3 h w"]:
+        return to_tensor(image.pixels, self._config.input, self._backbone.mean, self._backbone.std)
 
     def _patches(self, batch: Float32[Tensor, "b 3 h w"]) -> Patches:
         self._check()

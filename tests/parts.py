@@ -15,7 +15,7 @@ from app.builds import backbone_ref
 from core.bank import Bank
 from core.build import Build
 from core.config import DetectorConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 from models.backbone import Backbone
 
 TESTS = Path(__file__).resolve().parent

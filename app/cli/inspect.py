@@ -17,7 +17,7 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.show import BankFile
-from app.datasets import read_image
+from app.datasets import read_image, read_photograph
 from app.engine import Engine, Inspection
 from app.errors import ImageRefused
 from app.files import write_atomically
@@ -26,7 +26,7 @@ from app.overlay import overlay
 from app.threads import own_cores
 from core.bank import load_bank
 from core.errors import CoreError
-from core.preprocess import Image
+from core.photograph import Image
 from models.backbone import load_backbone
 
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]
@@ -98,14 +98,20 @@ def map_names(images: Sequence[Path]) -> list[str]:
 
 
 def _inspected(engine: Engine, path: Path, place: Path | None) -> dict[str, Any]:
-    image = read_image(path)
+    image = read_photograph(path, engine.bank.config.input)
     if isinstance(image, ImageRefused):
         return {"image": str(path), "error": str(image)}
+    shown = image.pixels
+    if place is not None and image.reduced > 1:
+        whole = read_image(path)
+        if isinstance(whole, ImageRefused):
+            return {"image": str(path), "error": str(whole)}
+        shown = whole
     try:
         found = engine.inspect([image])[0]
     except CoreError as error:  # of this image alone: too long for its fit, say
         return {"image": str(path), "error": str(error)}
-    files = {} if place is None else _save_maps(place, image, found, engine.map_threshold)
+    files = {} if place is None else _save_maps(place, shown, found, engine.map_threshold)
     return {"image": str(path), **inspection_json(found), **files}
 
 

@@ -10,7 +10,7 @@ import typer
 from core.config import DetectorConfig
 from core.index import IndexConfig
 from core.patches import PatchConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 
 _defaults = DetectorConfig()
 
@@ -32,6 +32,10 @@ Size = Annotated[int, typer.Option("--size", help="Side of the input in pixels, 
 FitOption = Annotated[str, typer.Option("--fit", help="stretch, short_side or letterbox.")]
 Crop = Annotated[
     int | None, typer.Option("--crop", help="Side of a centre crop after the resize; none by default.")
+]
+ReducedJpeg = Annotated[
+    bool,
+    typer.Option("--reduced-jpeg", help="Decode JPEG far larger than the input at a fraction of its scale."),
 ]
 Ratio = Annotated[
     float, typer.Option("--coreset-ratio", help="Share of all nominal patches kept, in (0, 1].")
@@ -77,6 +81,7 @@ def detector_config(
     size: int,
     fit: str,
     crop: int | None,
+    reduced_jpeg: bool,
     ratio: float,
     max_vectors: int,
     seed: int,
@@ -90,7 +95,7 @@ def detector_config(
 ) -> DetectorConfig:
     """The config these options name. Raises ConfigError for a value outside its range."""
     return DetectorConfig(
-        input=InputConfig(size=size, fit=fit, crop=crop),
+        input=InputConfig(size, fit, crop, reduced_jpeg),
         patch=PatchConfig(patch_size, stride),
         index=IndexConfig(index),
         coreset_ratio=ratio,

@@ -66,6 +66,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "size": bank.config.input.size,
         "fit": bank.config.input.fit,
         "crop": bank.config.input.crop,
+        "reduced_jpeg": bank.config.input.reduced_jpeg,
         "seed": bank.config.seed,
         "coreset_ratio": bank.config.coreset_ratio,
         "bank_vectors": len(bank.vectors),

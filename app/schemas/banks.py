@@ -18,6 +18,9 @@ class InputSettings(Request):
     size: int | None = Field(None, description="Side in pixels, a multiple of 32.")
     fit: Literal["stretch", "short_side", "letterbox"] | None = None
     crop: int | None = Field(None, description="Side of a centre crop; null for the whole image.")
+    reduced_jpeg: bool | None = Field(
+        None, description="Whether JPEG far larger than the input is decoded at a fraction of its scale."
+    )
 
 
 class PatchSettings(Request):

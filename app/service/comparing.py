@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from app.errors import ImageRefused, QueueFull
-from app.images import decode_image
+from app.images import decode_photograph
 from app.registry import Loaded
 from app.service import inspections
 from app.service.errors import PictureUnavailable
@@ -22,7 +22,6 @@ from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
 from core.calibration import Thresholds, decide
 from core.detector import conformance_scores
-from core.preprocess import Image
 
 PATIENCE = 0.25  # seconds that an image waits for a gap between inspections
 LOOK_SECONDS = 0.005
@@ -74,19 +73,20 @@ class Comparison:
     async def _pair(self, done: int, row: Inspection) -> Pair:
         service, total = self.service, len(self.rows)
         try:
-            image = await service.in_background(
-                lambda: decode_image(inspections.read_image(service, row), service.image_limits)
-            )
+            body = await service.in_background(lambda: inspections.read_image(service, row))
+            a, b = [await self._side(side, body) for side in (0, 1)]
         except (PictureUnavailable, ImageRefused, StoreError) as error:
             return Pair(done, total, row, problem=str(error))
-        a, b = [await self._side(side, image) for side in (0, 1)]
         return Pair(done, total, row, a, b)
 
-    async def _side(self, side: int, image: Image) -> Side:
+    async def _side(self, side: int, body: bytes) -> Side:
         engine = self.versions[side].engine
+        image = await self.service.in_background(
+            lambda: decode_photograph(body, engine.bank.config.input, self.service.image_limits)
+        )
         await _gap(self.service)
         scores = await self.service.batcher.call(
-            lambda: conformance_scores([image], engine.backbone, engine.bank)
+            lambda: conformance_scores([image.pixels], engine.backbone, engine.bank)
         )
         score = float(scores[0])
         return Side(score, decide(score, self.thresholds[side]))

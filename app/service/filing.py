@@ -16,7 +16,7 @@ from app.registry import Loaded
 from app.service.names import split_name
 from app.service.service import Service
 from app.store.ids import new_id
-from core.preprocess import Image
+from core.photograph import Photograph
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,16 @@ class Filing:
     found: Inspection
 
     def __init__(
-        self, service: Service, loaded: Loaded, image: Image, asked: Asked, decode_ms: float, started: float
+        self,
+        service: Service,
+        loaded: Loaded,
+        image: Photograph,
+        asked: Asked,
+        decode_ms: float,
+        started: float,
     ) -> None:
         """On the event loop. started: when the request was taken up, by ``time.perf_counter``."""
-        self._service, self._loaded, self._size = service, loaded, image.shape[:2]
+        self._service, self._loaded, self._size = service, loaded, image.shape
         self._asked, self._decode_ms, self._started = asked, decode_ms, started
         self._submitted = time.monotonic()
         self._decided = threading.Lock()  # held for good by whoever decides

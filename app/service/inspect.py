@@ -15,7 +15,7 @@ from typing import Any
 
 from app.engine import Inspection
 from app.errors import DeadlineExceeded, Overloaded
-from app.images import decode_image
+from app.images import check_header, decode_image, decode_photograph
 from app.pictures import Picture, draw
 from app.registry import Key, Loaded
 from app.service.errors import BankWithoutVersion
@@ -26,7 +26,7 @@ from app.service.service import Service
 from app.service.thresholds import effective, overridden
 from app.store import schema
 from core.calibration import Thresholds
-from core.preprocess import Image
+from core.photograph import Image, Photograph
 
 BATCH_PIXELS = 2 << 20  # of input that pass the backbone together: 32 at 256 pixels a side, 2 at 1,024
 
@@ -44,7 +44,7 @@ class Answer:
 class Work:
     """What waits in the queue; it holds its version, which may leave the memory meanwhile."""
 
-    image: Image
+    image: Photograph
     thresholds: Thresholds
     loaded: Loaded
     filing: Filing | None = None
@@ -57,8 +57,11 @@ async def inspect(service: Service, bank: str, body: bytes, asked: Asked) -> Ans
     """
     service.refuse_unready()
     started = time.perf_counter()
-    row, image, decode_ms = await service.in_decoder(lambda: _prepare(service, bank, body))
+    row, decoded = await service.in_decoder(lambda: _prepare(service, bank, body))
     loaded = await _loaded(service, row, asked.deadline)
+    if decoded is None:
+        decoded = await service.in_decoder(lambda: _decoded(service, loaded, body))
+    image, decode_ms = decoded
     thresholds = overridden(effective_of(row, loaded), asked.review_threshold, asked.reject_threshold)
     filing = Filing(service, loaded, image, asked, decode_ms, started)
     try:
@@ -94,7 +97,12 @@ def run_batch(key: Key, works: Sequence[Work]) -> list[Inspection]:
 
 def image_bytes(work: Work) -> int:
     """What a waiting image weighs."""
-    return work.image.nbytes
+    return work.image.pixels.nbytes
+
+
+def whole(service: Service, image: Photograph, body: bytes) -> Image:
+    """The image to draw on: decoded again where it was inspected at a fraction of its scale."""
+    return image.pixels if image.reduced == 1 else decode_image(body, service.image_limits)
 
 
 def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
@@ -104,8 +112,8 @@ def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
     return loaded.judged[1]
 
 
-def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, Image, float]:
-    """On a decoder thread: the bank as it is now, the image, and the milliseconds decoding took."""
+def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, tuple[Photograph, float] | None]:
+    """On a decoder thread: the bank as it is now, and its image where the version that says how is in memory."""
     row = service.store.banks.current(bank)
     if row.active_version is None:
         raise BankWithoutVersion(
@@ -113,9 +121,18 @@ def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, Ima
             received=f"the bank {bank}, which has none",
             remedy="Upload nominal images and build it, import a version, or activate one.",
         )
+    loaded = service.registry.peek((row.id, row.active_version))
+    if loaded is None:
+        check_header(body, service.image_limits)  # what is no image has no version loaded for it
+        return row, None
+    return row, _decoded(service, loaded, body)
+
+
+def _decoded(service: Service, loaded: Loaded, body: bytes) -> tuple[Photograph, float]:
+    """The image as the version takes it, and the milliseconds decoding took."""
     started = time.perf_counter()
-    image = decode_image(body, service.image_limits)
-    return row, image, (time.perf_counter() - started) * 1e3
+    image = decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
+    return image, (time.perf_counter() - started) * 1e3
 
 
 async def _loaded(service: Service, row: schema.Bank, deadline: float) -> Loaded:
@@ -143,7 +160,7 @@ def _by_thresholds(works: Sequence[Work]) -> Iterator[tuple[Thresholds, list[int
 
 
 async def _finished(
-    service: Service, values: dict[str, Any], found: Inspection, image: Image, body: bytes, asked: Asked
+    service: Service, values: dict[str, Any], found: Inspection, image: Photograph, body: bytes, asked: Asked
 ) -> tuple[Line, Picture | None]:
     """Draw and stage what is wanted, on a decoder thread, then write to the ledger."""
     picture: Picture | None = None
@@ -155,7 +172,13 @@ async def _finished(
         if asked.picture is not None:
             kind = asked.picture
             picture = await service.in_decoder(
-                lambda: draw(kind, image, found.heatmap, found.map_threshold, found.regions)
+                lambda: draw(
+                    kind,
+                    lambda: whole(service, image, body),
+                    found.heatmap,
+                    found.map_threshold,
+                    found.regions,
+                )
             )
         await service.ledger.record(values, kept)
     return Line(**values), picture

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
-from app.images import decode_image, thumbnail
+from app.images import decode_image, decode_photograph, thumbnail
 from app.pictures import Kind, Picture, draw
 from app.service.errors import PictureUnavailable
 from app.service.filing import Line
-from app.service.inspect import Work
+from app.service.inspect import Work, whole
 from app.service.service import Service
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
@@ -114,18 +114,22 @@ async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float
 
 async def drawn(service: Service, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
     """The same from the image's bytes. Raises PictureUnavailable, VersionUnusable, ImageRefused, Overloaded."""
-    image = await service.in_background(lambda: decode_image(body, service.image_limits))
     try:
         loaded = await service.registry.get(row.bank, row.version)
     except NotFound:
         raise _unavailable(
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
         ) from None
+    image = await service.in_background(
+        lambda: decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
+    )
     work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
     deadline = time.monotonic() + service.settings.request_timeout_seconds
     found = (await service.batcher.submit(loaded.key, work, deadline=deadline)).result
     made = await service.in_decoder(
-        lambda: draw(kind, image, found.heatmap, found.map_threshold, found.regions)
+        lambda: draw(
+            kind, lambda: whole(service, image, body), found.heatmap, found.map_threshold, found.regions
+        )
     )
     return made, found.map_threshold
 

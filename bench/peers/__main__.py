@@ -54,9 +54,9 @@ def _all(options: argparse.Namespace, logs: Path) -> str:
             f"the weights of resnet50 must lie at {options.weights}; 'nominal weights export resnet50 FILE' "
             "writes them, --weights names another place"
         )
-    effort = Effort(SIZE, len(os.sched_getaffinity(0)), options.rounds, BATCH)
+    effort = Effort(SIZE, len(os.sched_getaffinity(0)), BUILDS, options.rounds, BATCH)
     images = read_images(_dataset(), options.train, options.test, TIMED)
-    results = compare(list(planned(options.weights, BUILDS)), images, effort, logs)
+    results = compare(list(planned(options.weights)), images, effort, logs)
     _tell(results)
     if not options.without_full:
         whole = read_images(_dataset(), None, options.test, TIMED)
@@ -65,9 +65,9 @@ def _all(options: argparse.Namespace, logs: Path) -> str:
 
 
 def _toy(logs: Path) -> str:
-    effort = Effort(64, 1, 1, 4)
+    effort = Effort(64, 1, 1, 1, 4)
     images = read_images(write_elpv(ROOT / "build" / "datasets" / "elpv-mono"), 10, 12, 6)
-    results = compare([textbook(None, Path(sys.executable)), embedded(1)], images, effort, logs)
+    results = compare([textbook(None, Path(sys.executable)), embedded()], images, effort, logs)
     return described(results, images, effort, [])
 
 

@@ -6,6 +6,7 @@ import io
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -32,6 +33,7 @@ class Anomalib:
     @torch.inference_mode()
     def build(self, images: list[Path], seed: int) -> dict[str, float]:
         torch.manual_seed(seed)
+        np.random.seed(seed)  # its projection is scikit-learn's
         self.model = PatchcoreModel(["layer2", "layer3"], "resnet50", pre_trained=False)
         tensors = load_file(self.weights)
         found = self.model.feature_extractor.feature_extractor.load_state_dict(tensors, strict=False)

@@ -17,7 +17,7 @@ ANOMALIB, TEXTBOOK, EMBEDDED = "anomalib 2.7.0", "textbook, FAISS flat", "Nomina
 
 @dataclass(frozen=True)
 class Contender:
-    """How its process is started. builds: how often it learns; the slow ones once."""
+    """How its process is started."""
 
     name: str
     python: Path
@@ -25,7 +25,6 @@ class Contender:
     weights: Path | None
     options: tuple[str, ...] = ()
     ratio: float = 0.01
-    builds: int = 1
 
     def command(self, size: int) -> list[str]:
         """Without the threads."""
@@ -33,35 +32,35 @@ class Contender:
         return words + (["--weights", str(self.weights)] if self.weights else []) + list(self.options)
 
 
-def nominal(precision: str, weights: Path, builds: int) -> Contender:
+def nominal(precision: str, weights: Path) -> Contender:
     """Nominal with the reference backbone."""
     name = f"Nominal resnet50 {precision}"
     options = ("--precision", precision)
-    return Contender(name, Path(sys.executable), "bench.peers.nominal", weights, options, builds=builds)
+    return Contender(name, Path(sys.executable), "bench.peers.nominal", weights, options)
 
 
-def embedded(builds: int) -> Contender:
+def embedded() -> Contender:
     """Nominal with the backbone that needs no file."""
     options = ("--backbone", "efficientnet-lite2")
-    return Contender(EMBEDDED, Path(sys.executable), "bench.peers.nominal", None, options, builds=builds)
+    return Contender(EMBEDDED, Path(sys.executable), "bench.peers.nominal", None, options)
 
 
 def textbook(weights: Path | None, python: Path) -> Contender:
     return Contender(TEXTBOOK, python, "bench.peers.textbook", weights)
 
 
-def planned(weights: Path, builds: int) -> Iterator[Contender]:
+def planned(weights: Path) -> Iterator[Contender]:
     """Peers in their environments, then Nominal in every precision that this processor computes natively."""
     yield Contender(ANOMALIB, _python("anomalib"), "bench.peers.anomalib", weights)
     yield textbook(weights, _python("textbook"))
     for precision in precisions():
-        yield nominal(precision, weights, builds)
-    yield embedded(builds)
+        yield nominal(precision, weights)
+    yield embedded()
 
 
 def of_two_sizes(weights: Path) -> list[Contender]:
     """The same engine with banks of 1 % and 5 %: what does quality cost?"""
-    small = nominal("float32", weights, 1)
+    small = nominal("float32", weights)
     return [replace(small, name=f"{small.name}, {ratio:.0%}", ratio=ratio) for ratio in (0.01, 0.05)]
 
 

@@ -12,7 +12,7 @@ from app.threads import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
 from core.config import DetectorConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 from models.backbone import Backbone, load_backbone
 
 RATE = 0.1  # of good parts rejected; few images support it

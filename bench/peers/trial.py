@@ -8,16 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from app.datasets import MvtecDataset
+from bench.datasets import spread
 from bench.peers.contenders import Contender
 from bench.peers.process import Process
 from core.evaluation import auroc
 
-T = TypeVar("T")
 WARM_UP = 5  # images before the clock counts
 
 
@@ -34,10 +33,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Effort:
-    """How often and with what. rounds: turns of every timing; batch: images at a time for throughput."""
+    """How often and with what. builds: each with a seed of its own; rounds: turns of every timing.
+
+    batch: images at a time for throughput.
+    """
 
     size: int
     threads: int
+    builds: int
     rounds: int
     batch: int
 
@@ -86,14 +89,19 @@ class Result:
         """Of the builds, each with another seed."""
         return statistics.median(self.aurocs)
 
+    @property
+    def auroc_said(self) -> str:
+        """The median with the lowest and the highest."""
+        return f"{self.auroc:.3f} ({min(self.aurocs):.3f} to {max(self.aurocs):.3f})"
+
 
 def read_images(dataset: Path, train: int | None, test: int | None, timed: int) -> Images:
     """Evenly spaced parts of a dataset in MVTec form; None for all."""
     found = MvtecDataset(dataset)
-    tests = _spread(found.test_images(), test)
+    tests = spread(found.test_images(), test)
     paths = [image.path for image in tests]
-    nominal = _spread(found.train_images(), train)
-    return Images(dataset.name, nominal, paths, [image.defective for image in tests], _spread(paths, timed))
+    nominal = spread(found.train_images(), train)
+    return Images(dataset.name, nominal, paths, [image.defective for image in tests], spread(paths, timed))
 
 
 def compare(contenders: Sequence[Contender], images: Images, effort: Effort, logs: Path) -> dict[str, Result]:
@@ -108,11 +116,10 @@ def compare(contenders: Sequence[Contender], images: Images, effort: Effort, log
         def turns(what: str, rounds: int, work: Callable[[Process, Result], None]) -> None:
             for turn in range(rounds):
                 for contender, process in processes:
-                    if what != "build" or turn < contender.builds:
-                        print(f"{what} {turn + 1}: {contender.name} ...", file=sys.stderr, flush=True)
-                        work(process, results[contender.name])
+                    print(f"{what} {turn + 1}: {contender.name} ...", file=sys.stderr, flush=True)
+                    work(process, results[contender.name])
 
-        turns("build", max(c.builds for c in contenders), lambda p, r: _learn(p, r, images))
+        turns("build", effort.builds, lambda p, r: _learn(p, r, images))
         turns("latency", effort.rounds, lambda p, r: _latency(p, r, images))
         turns("throughput", effort.rounds, lambda p, r: _throughput(p, r, images, effort.batch))
     return results
@@ -136,9 +143,3 @@ def _throughput(process: Process, result: Result, images: Images, batch: int) ->
     process.ask("throughput", images.timed[:batch], batch=batch)
     whole = images.timed[: max(1, len(images.timed) // batch) * batch]
     result.rates.append(len(whole) / process.ask("throughput", whole, batch=batch))
-
-
-def _spread(items: list[T], count: int | None) -> list[T]:
-    if count is None or count >= len(items):
-        return items
-    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]

@@ -101,7 +101,9 @@ def _container(bank: Bank) -> Container:
 
 
 def _version(config: DetectorConfig) -> int:
-    """Of the format: releases that know no PCA must not read a bank that needs it."""
+    """Of the format: releases that know no PCA, or no reduced JPEG, must not read a bank that needs it."""
+    if config.input.reduced_jpeg:
+        return 3
     return 1 if config.pca is None else 2
 
 

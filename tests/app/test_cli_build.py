@@ -23,7 +23,7 @@ from core.bank import load_bank
 from core.config import DetectorConfig
 from core.index import IndexConfig
 from core.patches import PatchConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 from models.spec import SPECS
 from models.weights import export
 
@@ -105,11 +105,11 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         40,
     ]
     options += ["--seed", 5, "--target-false-reject", 0.1, "--target-review", 0.3, "--reweight"]
-    options += ["--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
+    options += ["--reduced-jpeg", "--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
     assert nominal("build", good, "--out", out, *tiny, *options).status == 0
     bank = load_bank(out)
     assert bank.config == DetectorConfig(
-        input=InputConfig(96, "letterbox", 64),
+        input=InputConfig(96, "letterbox", 64, reduced_jpeg=True),
         patch=PatchConfig(5, 2),
         index=IndexConfig("hnsw"),
         coreset_ratio=0.5,

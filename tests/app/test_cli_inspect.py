@@ -18,11 +18,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from app.cli.inspect import map_names
-from app.datasets import read_image
+from app.datasets import read_image, read_photograph
 from app.engine import Engine
 from app.images import encode_jpeg, encode_png
 from core.bank import bank_bytes, load_bank, save_bank
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 
 pytest_plugins = ("command_line",)
 
@@ -92,6 +92,32 @@ def test_maps_are_written_whole_in_score_units_at_the_original_size(nominal, wei
     assert heat.max() == pytest.approx(answer["regions"][0]["peak"])
     with Image.open(answer["overlay"]) as overlay:
         assert overlay.size == (100, 80)
+
+
+def test_large_jpeg_is_learnt_and_inspected_at_a_fraction_of_its_scale_and_drawn_on_whole(
+    nominal, tiny, weights, tmp_path
+):
+    folder, out = tmp_path / "good", tmp_path / "jpeg.bank"
+    folder.mkdir()
+    for i, image in enumerate(parts(9, (256, 256))):
+        (folder / f"{i}.jpg").write_bytes(encode_jpeg(image))
+    options = ("--size", 64, "--reduced-jpeg", "--target-false-reject", 0.2)
+    assert nominal("build", folder, "--out", out, *tiny, *options).status == 0
+    hole = tmp_path / "hole.jpg"
+    hole.write_bytes(encode_jpeg(scratched(parts(1, (256, 256), seed=4)[0], 130, 60, 60)))
+    bank = load_bank(out)
+    photographs = [read_photograph(path, bank.config.input) for path in (folder / "0.jpg", hole)]
+    assert [photograph.reduced for photograph in photographs] == [2, 2]
+    assert np.array_equal(bank.conformance.images[0], photographs[0].pixels)
+    expected = Engine(random_backbone(), bank).inspect(photographs)
+    (answer,) = nominal("inspect", out, hole, "--heatmaps", tmp_path / "maps", *weights, "--json").json[
+        "inspections"
+    ]
+    assert (answer["score"], answer["decision"]) == (expected[1].score, "reject")
+    assert np.array_equal(np.load(answer["map"]), expected[1].heatmap)
+    with Image.open(answer["overlay"]) as overlay:
+        assert overlay.size == (256, 256)
+    assert nominal("show", out, "--json").json["reduced_jpeg"] is True
 
 
 def test_images_of_the_same_name_in_different_folders_keep_their_own_maps(

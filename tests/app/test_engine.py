@@ -16,7 +16,7 @@ from core.bank import bank_bytes, load_bank
 from core.calibration import Thresholds
 from core.errors import BankMismatch, ShapeError, TooFewNominalImages
 from core.heatmap import heatmap
-from core.preprocess import InputConfig
+from core.photograph import InputConfig, Photograph
 from core.regions import regions
 from models.backbone import load_backbone
 
@@ -112,6 +112,19 @@ def test_images_of_any_size_inspected_together_answer_as_alone(fit, reweight, ba
     together = engine.inspect(images)
     assert all(same(together[i], engine.inspect([image])[0]) for i, image in enumerate(images))
     assert [t.heatmap.shape for t in together] == [image.shape[:2] for image in images]
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_an_image_decoded_at_a_fraction_of_its_scale_is_answered_in_its_own_pixels(fit, backbone):
+    engine = engine_of(backbone, fit)
+    image = scratched(parts(1, SHAPE)[0], 45, 75, 20)
+    whole, reduced = (engine.inspect([each])[0] for each in (image, Photograph(image, 4)))
+    assert reduced.score == whole.score
+    assert reduced.heatmap.shape == (4 * SHAPE[0], 4 * SHAPE[1])
+    np.testing.assert_allclose(reduced.heatmap[2::4, 2::4], whole.heatmap, atol=0.05 * whole.heatmap.max())
+    assert reduced.nearest.at_x == pytest.approx(4 * whole.nearest.at_x, abs=4)
+    assert reduced.nearest.at_y == pytest.approx(4 * whole.nearest.at_y, abs=4)
+    assert [r.area for r in reduced.regions] == pytest.approx([16 * r.area for r in whole.regions], rel=0.1)
 
 
 def test_inspecting_nothing_answers_nothing(backbone):

@@ -23,9 +23,26 @@ from app.errors import (
     ImageTooLarge,
     ImageTooSmall,
 )
-from app.images import ImageLimits, decode_image, encode_jpeg, encode_png, read_header, thumbnail
+from app.images import (
+    ImageLimits,
+    decode_image,
+    decode_photograph,
+    encode_jpeg,
+    encode_png,
+    read_header,
+    thumbnail,
+)
+from core.photograph import InputConfig
 
 W, H = 20, 16
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    """A smooth picture, which a reduced scale shows as well."""
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(
+        np.stack([255 * x // width, 255 * y // height, 128 + 60 * np.sin(x / 9)], axis=2).astype(np.uint8)
+    )
 
 
 def filled(grey: np.ndarray) -> np.ndarray:
@@ -59,6 +76,64 @@ def test_the_array_is_writable_contiguous_and_owned(rng):
 def test_a_jpeg_is_what_libjpeg_makes_of_it(rng):
     data = save(Image.fromarray(samples(rng, H, W, 3)), "JPEG", quality=90)
     assert np.array_equal(decode_image(data), np.asarray(Image.open(io.BytesIO(data))))
+
+
+REDUCED = InputConfig(32, reduced_jpeg=True)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 2}, {"restart_marker_rows": 1}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_is_decoded_at_a_quarter_of_its_scale_where_the_config_says_so(mode, options):
+    picture = gradient(160, 128).convert(mode)
+    data = save(picture, "JPEG", quality=90, **options)
+    found = decode_photograph(data, REDUCED)
+    assert (found.reduced, found.pixels.shape, found.shape) == (2, (64, 80, 3), (128, 160))
+    quarter = decode_photograph(
+        save(gradient(320, 256).convert(mode), "JPEG", quality=90, **options), REDUCED
+    )
+    assert (quarter.reduced, quarter.pixels.shape, quarter.shape) == (4, (64, 80, 3), (256, 320))
+    expected = np.asarray(Image.fromarray(decode_image(data)).reduce(2), int)
+    assert np.abs(found.pixels.astype(int) - expected).max() <= 6
+    assert found.pixels.flags.c_contiguous
+    assert found.pixels.flags.writeable
+
+
+def test_a_jpeg_is_decoded_whole_unless_the_config_says_so_and_its_size_allows_it():
+    data = save(gradient(320, 256), "JPEG")
+    for config, file in (
+        (InputConfig(32), data),
+        (InputConfig(160, reduced_jpeg=True), data),
+        (REDUCED, save(gradient(321, 256), "JPEG")),
+    ):
+        found = decode_photograph(file, config)
+        assert found.reduced == 1
+        assert np.array_equal(found.pixels, decode_image(file))
+
+
+def test_only_jpeg_is_decoded_at_a_fraction_of_its_scale():
+    for kind, data in lossless(gradient(320, 256)).items():
+        found = decode_photograph(data, REDUCED)
+        assert (found.reduced, found.shape) == (1, (256, 320)), kind
+
+
+def test_a_reduced_jpeg_is_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = gradient(320, 256)
+    found = decode_photograph(save(picture, "JPEG", quality=95, exif=exif), REDUCED)
+    assert (found.reduced, found.shape) == (4, (320, 256))
+    straight = decode_photograph(save(picture, "JPEG", quality=95), REDUCED)
+    assert np.array_equal(found.pixels, np.rot90(straight.pixels, -1))
+
+
+def test_a_damaged_jpeg_is_refused_at_any_scale():
+    data = save(gradient(320, 256), "JPEG", quality=90)
+    with pytest.raises(ImageCorrupt):
+        decode_photograph(data[: len(data) // 2], REDUCED)
+    with pytest.raises(ImageTooLarge):
+        decode_photograph(data, REDUCED, ImageLimits(max_pixels=320 * 256 - 1))
 
 
 def test_grey_fills_all_three_channels(rng):

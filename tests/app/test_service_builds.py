@@ -9,18 +9,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from parts import parts
 from service_kit import inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.backbones import Backbones
-from app.images import encode_png
+from app.images import decode_photograph, encode_jpeg, encode_png
 from app.settings import Settings
 from app.store.errors import DatabaseBusy
 from app.store.schema import Job
 from app.store.store import open_store
 from app.worker import Worker, insist
+from core.bank import load_bank
 from core.feature_stream import BATCH
 from models.backbone import Backbone
 
@@ -118,6 +120,22 @@ def test_a_build_along_principal_components_inspects_and_one_along_too_many_fail
     assert "backbone's 32 dimensions" in failed["error"]["detail"]
     assert learnt.get("/v1/banks/caps/versions/1").json()["summary"]["dimension"] == 6
     assert (inspect(learnt, good)["decision"], inspect(learnt, bad)["decision"]) == ("accept", "reject")
+
+
+def test_a_build_for_reduced_jpeg_learns_what_an_inspection_will_see(
+    client: TestClient, settings: Settings, backbone: Backbone
+) -> None:
+    config = SMALL | {"input": {"size": 64, "reduced_jpeg": True}}
+    assert client.post("/v1/banks", json={"id": "caps", "config": config}).status_code == 201
+    files = [("file", (f"{i}.jpg", encode_jpeg(image))) for i, image in enumerate(parts(10, (256, 256)))]
+    assert client.post("/v1/banks/caps/images", files=files).json()["accepted"] == 10
+    with working(settings, backbone):
+        assert ended(client, client.post(JOBS).json())["state"] == "succeeded"
+    bank = load_bank(client.get("/v1/banks/caps/versions/1/bundle").content)
+    seen = [decode_photograph(data, bank.config.input) for _, (_, data) in files]
+    assert {photograph.reduced for photograph in seen} == {2}
+    assert any(np.array_equal(bank.conformance.images[0], photograph.pixels) for photograph in seen)
+    assert inspect(client, encode_jpeg(parts(1, (256, 256), seed=7)[0]))["decision"] == "accept"
 
 
 def test_the_same_images_and_config_build_the_same_version(

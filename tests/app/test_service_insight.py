@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from service_kit import inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.errors import QueueFull
-from app.images import encode_png
+from app.images import encode_jpeg, encode_png
 from app.service import comparing, exploring, review_queue, reviews
 from app.settings import Settings
 from app.store.inspections import EVERY
@@ -242,6 +243,21 @@ def test_versions_are_compared_over_kept_images_as_inspections_by_each_would_sco
     for side, answer in (("a", by_first), ("b", by_second)):
         assert pair[side]["score"] == pytest.approx(answer["score"], rel=1e-5)
         assert pair[side]["decision"] == answer["decision"]
+
+
+def test_each_version_compared_decodes_large_jpeg_as_it_learnt_it(
+    banked: TestClient, images: list[np.ndarray], backbone: Backbone
+) -> None:
+    config = replace(SMALL, input=replace(SMALL.input, reduced_jpeg=True))
+    banked.post(f"{CAPS}/import", content=bank_bytes(build(images, config, backbone)))
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    by_first = inspect(banked, encode_jpeg(scratched(noise, 200, 200, 100)))
+    pair = compared(banked)[0]
+    banked.post(f"{CAPS}/versions/2/activate")
+    by_second = inspect(banked, encode_jpeg(scratched(noise, 200, 200, 100)))
+    assert pair["a"]["score"] == pytest.approx(by_first["score"], rel=1e-5)
+    assert pair["b"]["score"] == pytest.approx(by_second["score"], rel=1e-5)
+    assert by_first["score"] != pytest.approx(by_second["score"], rel=1e-5)
 
 
 def test_reviewed_inspections_come_first_and_no_more_than_asked(two: TestClient) -> None:

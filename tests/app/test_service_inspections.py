@@ -8,23 +8,26 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from parts import build, parts, scratched
+from parts import SMALL, build, parts, scratched
 from PIL import Image
-from service_kit import PNG, inspect, problem
+from service_kit import PNG, inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.engine import Engine, Inspection
-from app.images import decode_image, encode_png
+from app.images import decode_image, decode_photograph, encode_jpeg, encode_png
+from app.overlay import overlay
 from app.registry import Loaded
 from app.service.inspect import BATCH_PIXELS, Work, run_batch
 from app.settings import Settings
-from core.bank import load_bank
+from core.bank import bank_bytes, load_bank
 from core.calibration import Thresholds
 from core.config import DetectorConfig
-from core.preprocess import InputConfig
+from core.photograph import Image as Pixels
+from core.photograph import InputConfig, Photograph
 from models.backbone import Backbone
 
 
@@ -294,13 +297,43 @@ def test_a_false_alarm_whose_image_was_not_kept_cannot_join(
     problem(client.post(f"{link}/teach"), 409, "image-not-kept")
 
 
+def test_a_large_jpeg_is_inspected_at_a_fraction_of_its_scale_and_drawn_on_whole(
+    client: TestClient, backbone: Backbone
+) -> None:
+    bank = build(parts(6), replace(SMALL, input=InputConfig(64, reduced_jpeg=True)), backbone)
+    client.post("/v1/banks", json={"id": "caps"})
+    client.post("/v1/banks/caps/import?activate=true", content=bank_bytes(bank))
+    data = encode_jpeg(scratched(parts(1, (256, 384))[0], 130, 60, 60))
+    photograph = decode_photograph(data, bank.config.input)
+    assert photograph.pixels.shape == (128, 192, 3)
+    expected = Engine(backbone, bank).inspect([photograph])[0]
+    service_of(client).registry.drop("caps")  # the first of these is decoded once its version is loaded
+    for answer in (inspect(client, data, "?heatmap=overlay"), inspect(client, data, "?heatmap=overlay")):
+        assert answer["score"] == pytest.approx(expected.score, rel=1e-5)
+        assert (answer["width"], answer["height"]) == (384, 256)
+        assert [r["area"] for r in answer["regions"]] == [r.area for r in expected.regions]
+        drawn = base64.b64decode(answer["heatmap"]["data"])
+        shown = overlay(decode_image(data), expected.heatmap, expected.map_threshold, expected.regions)
+        assert np.abs(decode_image(drawn).astype(int) - shown).max() <= 2
+        assert client.get(answer["links"]["overlay"]).content == drawn
+
+
+def test_what_is_no_image_has_no_version_loaded_for_it(banked: TestClient) -> None:
+    registry = service_of(banked).registry
+    registry.drop("caps")
+    problem(banked.post("/v1/banks/caps/inspect", content=b"text", headers=PNG), 415, "image-format")
+    assert registry.loaded() == []
+
+
 # Large inputs
 
 
 class Recording(Engine):
     """An engine that notes how many images it was given at a time."""
 
-    def inspect(self, images: Sequence[np.ndarray], thresholds: Thresholds | None = None) -> list[Inspection]:
+    def inspect(
+        self, images: Sequence[Pixels | Photograph], thresholds: Thresholds | None = None
+    ) -> list[Inspection]:
         self.groups = [*getattr(self, "groups", []), len(images)]
         return super().inspect(images, thresholds)
 
@@ -311,7 +344,7 @@ def test_a_batch_of_large_inputs_passes_the_backbone_in_groups_of_bounded_pixels
     config = DetectorConfig(InputConfig(size=side), coreset_ratio=0.001, target_false_reject=0.4)
     engine = Recording(backbone, build(parts(3), config, backbone))
     loaded = Loaded(("caps", 1), "", engine, 0, 0.0, 0.0)
-    works = [Work(image, engine.thresholds, loaded) for image in parts(most + 1, seed=2)]
+    works = [Work(Photograph(image), engine.thresholds, loaded) for image in parts(most + 1, seed=2)]
     answers = run_batch(loaded.key, works)
     assert engine.groups == [most, 1]
     alone = [engine.inspect([work.image])[0].score for work in works[-2:]]

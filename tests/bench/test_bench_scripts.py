@@ -65,11 +65,15 @@ def test_the_gpu_bench_says_what_it_ran_on_and_both_sides_agree(monkeypatch, cap
     assert torch.cuda.is_available() or "There is no CUDA device here." in printed
 
 
-def test_the_bench_of_reduced_decoding_finds_nothing_moved_where_nothing_can_be_reduced(monkeypatch, capsys):
+def test_the_bench_of_reduced_jpeg_says_what_half_a_scale_changes(monkeypatch, capsys):
     run(reduced.main, monkeypatch, "--toy")
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert rows[-1].endswith("| 0 of 255 | 0.00% |")  # six times 64 of 512 pixels is more than half of them
-    assert not any("| 0 of 255 |" in row for row in rows[2:4])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 256 x 256")]
+    photographs, whole, scale, half, sample, score, *aurocs = row.strip("| ").split(" | ")
+    assert (photographs, scale) == ("256 x 256", "1 / 2")
+    assert min(float(whole), float(half)) > 0
+    assert 1 <= int(sample.removesuffix(" of 255")) <= 8
+    assert 0 < float(score.removesuffix("%")) < 10
+    assert all(0.5 < float(auroc) <= 1 for auroc in aurocs)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

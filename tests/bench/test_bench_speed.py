@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,8 @@ def test_the_peers_bench_compares_nominal_with_the_textbook_and_leaves_readme_al
     assert tuple(head) == report.HEAD
     assert [row[0] for row in rows] == ["textbook, FAISS flat, 10", "Nominal efficientnet-lite2, 10"]
     assert [row[1] for row in rows] == ["6", "7"], "1 % of 640 patches, cut and rounded up"
-    assert all(float(cell) > 0 for row in rows for cell in row[2:])
+    assert all(float(cell) > 0 for row in rows for cell in row[2:-1])
+    assert all(re.fullmatch(r"0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", row[-1]) for row in rows)
     assert tables.README.read_bytes() == before
 
 
@@ -118,9 +120,9 @@ def test_only_what_this_processor_computes_is_compared():
         f"{targets.FLOAT32}, 1%",
         f"{targets.FLOAT32}, 5%",
     ]
-    command = contenders.embedded(1).command(64)
+    command = contenders.embedded().command(64)
     assert "--weights" not in command
-    assert os.fspath(weights) in contenders.nominal("float32", weights, 1).command(64)
+    assert os.fspath(weights) in contenders.nominal("float32", weights).command(64)
 
 
 def result(images: int = 200, **values: float) -> trial.Result:
@@ -146,6 +148,18 @@ def test_targets_are_judged_by_the_fastest_that_is_as_accurate():
     assert build.line().startswith("- reached")
     results[f"{targets.REFERENCE} bfloat16"] = result(p50=10, auroc=0.9)
     assert next(targets.verdicts(results)).reached
+
+
+def test_image_auroc_is_the_peers_where_seeds_alone_move_both_farther():
+    peer = replace(result(), aurocs=[0.895, 0.907, 0.908])
+    for aurocs, as_good in (
+        ([0.898, 0.906, 0.91], True),
+        ([0.897, 0.898, 0.908], True),  # 0.009 below, and seeds move both by 0.011 and more
+        ([0.89, 0.895, 0.896], False),  # 0.012 below; its own seeds move it by 0.006
+        ([0.9, 0.9, 0.9], False),
+        ([0.907, 0.907, 0.907], True),
+    ):
+        assert targets.as_good(replace(result(), aurocs=aurocs), peer) == as_good
 
 
 def test_no_contender_as_accurate_is_said_first():

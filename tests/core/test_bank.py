@@ -30,6 +30,7 @@ from core.bank import (
 from core.config import DetectorConfig
 from core.errors import BankError, ShapeError
 from core.index import Index
+from core.photograph import InputConfig
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "bank-format.md"
@@ -183,12 +184,26 @@ def test_only_a_bank_that_needs_the_newer_format_is_written_in_it(pca: int | Non
     assert ("pca" in json.loads(table["__metadata__"]["header"])["config"]) == (pca is not None)
 
 
+@pytest.mark.parametrize("pca", [None, 4])
+def test_a_bank_for_reduced_jpeg_is_of_format_3_and_survives_its_file(pca: int | None) -> None:
+    bank = tiny_bank(pca=pca)
+    bank = replace(bank, config=replace(bank.config, input=InputConfig(reduced_jpeg=True)))
+    data = bank_bytes(bank)
+    table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert table["__metadata__"]["version"] == "3"
+    loaded = load_bank(data)
+    assert loaded.config == bank.config
+    assert bank_bytes(loaded) == data
+
+
 @EVERY_KIND
 @pytest.mark.parametrize("pca", [None, 4])
+@pytest.mark.parametrize("reduced_jpeg", [False, True])
 def test_the_reader_printed_in_the_format_page_reads_a_bank(
-    kind: str, pca: int | None, tmp_path: Path
+    kind: str, pca: int | None, reduced_jpeg: bool, tmp_path: Path
 ) -> None:
     bank = tiny_bank(kind, pca=pca)
+    bank = replace(bank, config=replace(bank.config, input=InputConfig(reduced_jpeg=reduced_jpeg)))
     save_bank(bank, tmp_path / "part.bank")
     (source,) = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
     page: dict[str, Any] = {}

@@ -96,7 +96,7 @@ def test_places_without_a_file_are_refused(tmp_path: Path) -> None:
             load_bank(odd)
 
 
-@pytest.mark.parametrize("version", ["3", "10", "999999999"])
+@pytest.mark.parametrize("version", ["4", "10", "999999999"])
 def test_a_newer_format_is_called_newer_whatever_else_it_holds(version: str) -> None:
     table = {"__metadata__": {"format": "nominal-bank", "version": version, "compressed": "yes"}, "what": [1]}
     text = json.dumps(table).encode()
@@ -387,6 +387,16 @@ def test_principal_components_belong_to_format_2_alone() -> None:
         load_bank(seal(*parts(REDUCED), version=1))
     with pytest.raises(BankHostile, match="of format 1; received format 2"):
         load_bank(seal(*parts(TINY), version=2))
+
+
+def test_reduced_jpeg_belongs_to_format_3_alone() -> None:
+    header, tensors = parts(TINY)
+    header["config"]["input"]["reduced_jpeg"] = True
+    assert load_bank(seal(header, tensors, version=3)).config.input.reduced_jpeg
+    with pytest.raises(BankHostile, match="of format 3; received format 1"):
+        load_bank(seal(header, tensors, version=1))
+    with pytest.raises(BankHostile, match="of format 1; received format 3"):
+        load_bank(seal(*parts(TINY), version=3))
 
 
 def test_principal_components_that_the_config_does_not_ask_for_are_refused() -> None:

@@ -25,7 +25,7 @@ from core.estimate import estimate_build
 from core.index import Index, IndexConfig
 from core.merge_reduce import bytes_for, fewest_points
 from core.patches import PatchConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 
 DIMENSION, PATCHES = 32, 64  # of the tiny backbone at 64 pixels
 

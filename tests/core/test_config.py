@@ -12,7 +12,7 @@ from core.config import DetectorConfig
 from core.errors import ConfigError
 from core.index import IndexConfig
 from core.patches import PatchConfig
-from core.preprocess import InputConfig
+from core.photograph import InputConfig
 
 UNUSUAL = DetectorConfig(
     input=InputConfig(size=320, fit="letterbox", crop=256),
@@ -78,6 +78,22 @@ def test_a_config_from_before_principal_components_reads_and_writes_as_it_did():
     assert "pca" not in value
     assert DetectorConfig.from_json(value).pca is None
     assert DetectorConfig.from_json(value | {"pca": None}).to_json() == value
+
+
+def test_reduced_jpeg_is_written_where_it_is_on_and_off_where_it_is_missing():
+    value = DetectorConfig().to_json()
+    assert set(value["input"]) == {"size", "fit", "crop"}
+    assert not DetectorConfig.from_json(value).input.reduced_jpeg
+    assert (
+        DetectorConfig.from_json(value | {"input": value["input"] | {"reduced_jpeg": False}}).to_json()
+        == value
+    )
+    on = DetectorConfig(input=InputConfig(reduced_jpeg=True))
+    assert on.to_json()["input"] == value["input"] | {"reduced_jpeg": True}
+    assert DetectorConfig.from_json(on.to_json()) == on
+    for wrong in (1, "true", None):
+        with pytest.raises(ConfigError, match="reduced_jpeg must be bool"):
+            DetectorConfig.from_json(value | {"input": value["input"] | {"reduced_jpeg": wrong}})
 
 
 WRONG_TYPES = {

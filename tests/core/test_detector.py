@@ -23,7 +23,8 @@ from core.detector import (
 )
 from core.errors import BankMismatch, TooFewNominalImages
 from core.patches import PatchConfig
-from core.preprocess import InputConfig, to_tensor
+from core.photograph import InputConfig
+from core.preprocess import to_tensor
 
 CONFIGS = {
     "as it comes": SMALL,

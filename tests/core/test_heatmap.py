@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from core.errors import ShapeError
 from core.heatmap import heatmap, patch_place, peak
-from core.preprocess import Frame, InputConfig, frame
+from core.photograph import InputConfig
+from core.preprocess import Frame, frame
 
 
 def smoothed_input(grid: np.ndarray, shape: tuple[int, int], sigma: float) -> torch.Tensor:

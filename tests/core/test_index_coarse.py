@@ -286,7 +286,8 @@ def test_every_patch_of_unseen_solar_cells_finds_its_float64_nearest_or_one_as_n
     from app.datasets import read_image
     from bench.datasets import elpv_split
     from core.patches import PatchConfig, patch_features
-    from core.preprocess import InputConfig, to_tensor
+    from core.photograph import InputConfig
+    from core.preprocess import to_tensor
     from models.backbone import load_backbone
 
     split, backbone = elpv_split(), load_backbone("efficientnet-lite2", runtime="torch", precision="float32")
@@ -307,7 +308,8 @@ def real_patches(shared: Path) -> tuple[np.ndarray, np.ndarray]:
     from PIL import Image
 
     from core.patches import PatchConfig, patch_features
-    from core.preprocess import InputConfig, to_tensor
+    from core.photograph import InputConfig
+    from core.preprocess import to_tensor
     from models.backbone import load_backbone
 
     weights = shared / "weights" / "resnet50-imagenet1k_v1-thru-layer3.safetensors"

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from core.errors import ConfigError, ShapeError
-from core.preprocess import InputConfig, frame, reduced, to_tensor
+from core.photograph import FITS, InputConfig, Photograph, reduction
+from core.preprocess import frame, reduced, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -78,6 +79,48 @@ def test_frame_tells_where_a_bright_spot_lands(config):
     geometry = frame(config, height, width)
     assert seen_y == pytest.approx(112 * geometry.rows.scale + geometry.rows.offset, abs=0.15)
     assert seen_x == pytest.approx(152 * geometry.columns.scale + geometry.columns.offset, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "by"),
+    [
+        (InputConfig(256), (2048, 2048), 1),
+        (InputConfig(256, reduced_jpeg=True), (2048, 2048), 4),
+        (InputConfig(256, reduced_jpeg=True), (2048, 2040), 2),  # a quarter leaves 510 columns for 256
+        (InputConfig(256, reduced_jpeg=True), (2048, 1022), 1),
+        (InputConfig(256, reduced_jpeg=True), (2048, 2050), 2),
+        (InputConfig(256, reduced_jpeg=True), (2048, 2049), 1),  # no rounding of a size
+        (InputConfig(64, reduced_jpeg=True), (4096, 4096), 8),
+        (InputConfig(256, "short_side", reduced_jpeg=True), (1024, 4096), 2),
+        (InputConfig(256, "letterbox", reduced_jpeg=True), (1024, 4096), 8),
+        (InputConfig(256, "letterbox", 128, reduced_jpeg=True), (1024, 2048), 4),
+    ],
+)
+def test_a_jpeg_is_reduced_where_enough_pixels_are_left_and_no_side_is_rounded(config, shape, by):
+    assert reduction(config, *shape) == by
+
+
+def test_a_reduced_photograph_has_the_input_and_the_place_that_it_has_whole(rng):
+    for fit in FITS:
+        config, seen = InputConfig(32, fit, reduced_jpeg=True), set()
+        for height, width in rng.integers(16, 160, (400, 2)) * 2:
+            by = reduction(config, int(height), int(width))
+            seen.add(by)
+            photograph = Photograph(np.zeros((height // by, width // by, 3), np.uint8), by)
+            geometry = frame(config, *photograph.shape)
+            assert photograph.shape == (height, width)
+            assert to_tensor(photograph.pixels, config, MEAN, STD).shape[1:] == (
+                geometry.rows.input,
+                geometry.columns.input,
+            )
+        assert {1, 2, 4} <= seen
+
+
+def test_an_array_alone_is_a_photograph_decoded_whole(rng):
+    image = _image(rng, 20, 30)
+    alone = Photograph.of(image)
+    assert (alone.pixels is image, alone.reduced, alone.shape) == (True, 1, (20, 30))
+    assert Photograph.of(alone) is alone
 
 
 def test_letterbox_pads_with_the_backbones_mean_colour(rng):

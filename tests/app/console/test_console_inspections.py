@@ -23,7 +23,8 @@ from app.settings import Settings
 from app.store.inspections import Filter
 from app.store.schema import Inspection
 from core.patches import PatchConfig, patch_features
-from core.preprocess import InputConfig, frame
+from core.photograph import InputConfig
+from core.preprocess import frame
 
 INSPECT = "/console/banks/caps/inspect"
 NAMES = re.compile(r"\bp\d{3}\b")
