@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bench.accuracy import RESNET50, SHARED
@@ -60,7 +61,7 @@ def _all(options: argparse.Namespace, logs: Path) -> str:
     _tell(results)
     if not options.without_full:
         whole = read_images(_dataset(), None, options.test, TIMED)
-        results |= compare(of_two_sizes(options.weights), whole, effort, logs)
+        results |= compare(of_two_sizes(options.weights), whole, replace(effort, builds=1), logs)
     return described(results, images, effort, [verdict.line() for verdict in verdicts(results)])
 
 

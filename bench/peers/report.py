@@ -29,13 +29,14 @@ def described(results: dict[str, Result], images: Images, effort: Effort, verdic
     """Table, conditions and verdicts as markdown."""
     first = next(iter(results.values()))
     weights = ", the same weights of resnet50" if ANOMALIB in results else ""
+    builds = ", ".join(f"{name} {len(result.builds)}" for name, result in results.items())
     how = (
         f"{images.name}, {len(images.test)} test images, {effort.size} x {effort.size} input without a crop, "
         f"{effort.threads} threads{weights}. One contender works at a time, in turns; medians of "
         f"{len(first.p50s)} turns of {len(images.timed)} images, from encoded bytes to score and map, and of "
-        f"{effort.batch} at a time for images/s; medians of {effort.builds} builds with a seed each for build, "
-        "coreset and image AUROC, whose lowest and highest stand beside it; Nominal's builds include its "
-        "calibration. "
+        f"{effort.batch} at a time for images/s. Builds timed, each with a seed of its own: "
+        f"{builds}; build, coreset and image AUROC are their medians, with the lowest and highest AUROC; "
+        "Nominal's include its calibration. "
         "In brackets: how many times better than anomalib."
     )
     parts = [

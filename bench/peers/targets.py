@@ -59,11 +59,10 @@ def _against_anomalib(results: dict[str, Result], anomalib: Result) -> Iterator[
         if name.startswith(REFERENCE) and result.images == anomalib.images
     }
     good = {name: result for name, result in ours.items() if as_good(result, anomalib)}
-    if not good:
-        yield Verdict("image AUROC of anomalib or better", f"none of {', '.join(ours)}", False)
     name, fastest = min((good or ours).items(), key=lambda item: item[1].p50)
-    auroc = f"{name}, image AUROC {fastest.auroc_said} against {anomalib.auroc_said}"
-    yield _times("latency of one image against anomalib", anomalib.p50 / fastest.p50, LATENCY, auroc)
+    found = f"{name}, {fastest.auroc_said} against {anomalib.auroc_said}"
+    yield Verdict("image AUROC of anomalib or better, as far as seeds tell", found, bool(good))
+    yield _times("latency of one image against anomalib", anomalib.p50 / fastest.p50, LATENCY, name)
     yield _times("build", anomalib.build / fastest.build, BUILD, name)
     yield _times("coreset", anomalib.coreset / fastest.coreset, CORESET, name)
     yield _times("peak memory of the build", anomalib.peak_mb / fastest.peak_mb, MEMORY, name)

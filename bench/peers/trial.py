@@ -91,8 +91,9 @@ class Result:
 
     @property
     def auroc_said(self) -> str:
-        """The median with the lowest and the highest."""
-        return f"{self.auroc:.3f} ({min(self.aurocs):.3f} to {max(self.aurocs):.3f})"
+        """The median, with the lowest and the highest where there are several."""
+        between = f" ({min(self.aurocs):.3f} to {max(self.aurocs):.3f})"
+        return f"{self.auroc:.3f}{between if len(self.aurocs) > 1 else ''}"
 
 
 def read_images(dataset: Path, train: int | None, test: int | None, timed: int) -> Images:
