@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.images import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
-from core.photograph import InputConfig, Photograph
-
-Image = UInt8[np.ndarray, "height width 3"]
+from core.photograph import Image, InputConfig, Photograph
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 GOOD = "good"

@@ -23,7 +23,7 @@ from app.engine import Engine, Inspection
 from app.images import decode_image, encode_png
 from app.overlay import overlay
 from app.report import ReportItem, Series, write_report
-from bench.datasets import write_elpv
+from bench.datasets import spread, write_elpv
 from core.bank import save_bank
 from core.calibration import promise
 from core.config import DetectorConfig
@@ -100,9 +100,7 @@ def _inspected(engine: Engine, test: TestImage, done: Callable[[], None]) -> Sho
 
 def _spread(results: Sequence[Shown]) -> list[Shown]:
     """From the least to the most anomalous, evenly over the ranks."""
-    ranked = sorted(results, key=lambda r: r.found.score)
-    count = min(SHOWN, len(ranked))
-    return [ranked[round(i * (len(ranked) - 1) / max(1, count - 1))] for i in range(count)]
+    return spread(sorted(results, key=lambda r: r.found.score), SHOWN)
 
 
 def _table(chosen: Sequence[Shown]) -> Table:

@@ -27,7 +27,7 @@ from app.datasets import MvtecDataset, TestImage
 from app.errors import AppError
 from app.files import write_atomically
 from app.schemas.inspections import Inspection
-from bench.datasets import write_elpv
+from bench.datasets import spread, write_elpv
 from bench.server import Server, serve
 from core.evaluation import auroc
 
@@ -86,7 +86,7 @@ def tour(choice: Choice, out: Path, data_dir: Path, backbone: str) -> None:
         say(f"Server at {server.url}, process {server.process.pid}")
         teach(client, choice)
         posted = post(client, choice.tests)
-        stdout.print(table(shown := spread(posted)))
+        stdout.print(table(shown := chosen(posted)))
         save(client, shown, out)
         report(client, posted)
         leave(server, client)
@@ -118,15 +118,10 @@ def post(client: NominalClient, tests: Sequence[TestImage]) -> list[Posted]:
     return posted
 
 
-def spread(posted: Sequence[Posted]) -> list[Posted]:
+def chosen(posted: Sequence[Posted]) -> list[Posted]:
     """Of the nominal and of the defective cells some each, from the least to the most anomalous."""
     kinds = ([p for p in posted if p.test.defective is defective] for defective in (False, True))
-    ranked = [sorted(kind, key=lambda p: p.found.score) for kind in kinds]
-    return [
-        kind[i]
-        for kind in ranked
-        for i in np.unique(np.linspace(0, len(kind) - 1, SHOWN).round().astype(int))
-    ]
+    return [p for kind in kinds for p in spread(sorted(kind, key=lambda p: p.found.score), SHOWN)]
 
 
 def table(shown: Sequence[Posted]) -> Table:

@@ -12,16 +12,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from app.errors import ImageRefused, QueueFull
-from app.images import decode_photograph
 from app.registry import Loaded
 from app.service import inspections
 from app.service.errors import PictureUnavailable
+from app.service.inspect import photograph
 from app.service.service import Service
 from app.service.thresholds import effective
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
 from core.calibration import Thresholds, decide
 from core.detector import conformance_scores
+from core.photograph import Photograph
 
 PATIENCE = 0.25  # seconds that an image waits for a gap between inspections
 LOOK_SECONDS = 0.005
@@ -73,17 +74,21 @@ class Comparison:
     async def _pair(self, done: int, row: Inspection) -> Pair:
         service, total = self.service, len(self.rows)
         try:
-            body = await service.in_background(lambda: inspections.read_image(service, row))
-            a, b = [await self._side(side, body) for side in (0, 1)]
+            images = await service.in_background(lambda: self._photographs(row))
         except (PictureUnavailable, ImageRefused, StoreError) as error:
             return Pair(done, total, row, problem=str(error))
+        a, b = [await self._side(side, image) for side, image in enumerate(images)]
         return Pair(done, total, row, a, b)
 
-    async def _side(self, side: int, body: bytes) -> Side:
+    def _photographs(self, row: Inspection) -> list[Photograph]:
+        """The image as each version takes it, decoded once where they agree."""
+        body = inspections.read_image(self.service, row)
+        ways = {loaded.engine.bank.config.input: loaded for loaded in self.versions}
+        decoded = {way: photograph(self.service, loaded, body) for way, loaded in ways.items()}
+        return [decoded[loaded.engine.bank.config.input] for loaded in self.versions]
+
+    async def _side(self, side: int, image: Photograph) -> Side:
         engine = self.versions[side].engine
-        image = await self.service.in_background(
-            lambda: decode_photograph(body, engine.bank.config.input, self.service.image_limits)
-        )
         await _gap(self.service)
         scores = await self.service.batcher.call(
             lambda: conformance_scores([image.pixels], engine.backbone, engine.bank)

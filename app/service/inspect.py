@@ -16,7 +16,7 @@ from typing import Any
 from app.engine import Inspection
 from app.errors import DeadlineExceeded, Overloaded
 from app.images import check_header, decode_image, decode_photograph
-from app.pictures import Picture, draw
+from app.pictures import Kind, Picture, draw
 from app.registry import Key, Loaded
 from app.service.errors import BankWithoutVersion
 from app.service.filing import Asked, Filing, Line
@@ -100,9 +100,22 @@ def image_bytes(work: Work) -> int:
     return work.image.pixels.nbytes
 
 
-def whole(service: Service, image: Photograph, body: bytes) -> Image:
-    """The image to draw on: decoded again where it was inspected at a fraction of its scale."""
-    return image.pixels if image.reduced == 1 else decode_image(body, service.image_limits)
+def photograph(service: Service, loaded: Loaded, body: bytes) -> Photograph:
+    """The image as a version takes it. Raises ImageRefused."""
+    return decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
+
+
+async def pictured(
+    service: Service, kind: Kind, found: Inspection, image: Photograph, body: bytes
+) -> Picture:
+    """The map, drawn on a decoder thread; laid over the whole image, at whatever scale that was inspected."""
+
+    def whole() -> Image:
+        return image.pixels if image.reduced == 1 else decode_image(body, service.image_limits)
+
+    return await service.in_decoder(
+        lambda: draw(kind, whole, found.heatmap, found.map_threshold, found.regions)
+    )
 
 
 def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
@@ -131,7 +144,7 @@ def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, tup
 def _decoded(service: Service, loaded: Loaded, body: bytes) -> tuple[Photograph, float]:
     """The image as the version takes it, and the milliseconds decoding took."""
     started = time.perf_counter()
-    image = decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
+    image = photograph(service, loaded, body)
     return image, (time.perf_counter() - started) * 1e3
 
 
@@ -170,16 +183,7 @@ async def _finished(
             kept = await service.in_decoder(lambda: _staged(service, body, stack))
             values = {**values, "image_sha256": kept.staged.sha256}
         if asked.picture is not None:
-            kind = asked.picture
-            picture = await service.in_decoder(
-                lambda: draw(
-                    kind,
-                    lambda: whole(service, image, body),
-                    found.heatmap,
-                    found.map_threshold,
-                    found.regions,
-                )
-            )
+            picture = await pictured(service, asked.picture, found, image, body)
         await service.ledger.record(values, kept)
     return Line(**values), picture
 

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
-from app.images import decode_image, decode_photograph, thumbnail
-from app.pictures import Kind, Picture, draw
+from app.images import decode_image, thumbnail
+from app.pictures import Kind, Picture
 from app.service.errors import PictureUnavailable
 from app.service.filing import Line
-from app.service.inspect import Work, whole
+from app.service.inspect import Work, photograph, pictured
 from app.service.service import Service
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
@@ -120,18 +120,11 @@ async def drawn(service: Service, row: Inspection, body: bytes, kind: Kind) -> t
         raise _unavailable(
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
         ) from None
-    image = await service.in_background(
-        lambda: decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
-    )
+    image = await service.in_background(lambda: photograph(service, loaded, body))
     work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
     deadline = time.monotonic() + service.settings.request_timeout_seconds
     found = (await service.batcher.submit(loaded.key, work, deadline=deadline)).result
-    made = await service.in_decoder(
-        lambda: draw(
-            kind, lambda: whole(service, image, body), found.heatmap, found.map_threshold, found.regions
-        )
-    )
-    return made, found.map_threshold
+    return await pictured(service, kind, found, image, body), found.map_threshold
 
 
 def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:

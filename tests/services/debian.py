@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
-import tempfile
-from pathlib import Path
 
 
 def install(*packages: str) -> None:
-    """From Debian's archive; where the lists of packages are absent or out of date, they are fetched first.
-
-    One process at a time: apt waits for no other that fetches lists.
-    """
+    """From Debian's archive; where the lists of packages are absent or out of date, they are fetched first."""
     apt = ["apt-get", "-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = [*apt, "install", "-y", "--no-install-recommends", *packages]
-    with (Path(tempfile.gettempdir()) / "nominal-tests-apt.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if subprocess.run(command, env=environment, check=False).returncode != 0:
-            subprocess.run([*apt, "update"], env=environment, check=True)
-            subprocess.run(command, env=environment, check=True)
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        subprocess.run([*apt, "update"], env=environment, check=True)
+        subprocess.run(command, env=environment, check=True)
