@@ -92,7 +92,7 @@ def test_openvino_computes_the_simulated_features_in_integers() -> None:
     batch = images(2, 96)
     fast = load_backbone(EMBEDDED, runtime="openvino", precision="int8")
     simulated = load_backbone(EMBEDDED, runtime="torch", precision="int8")
-    plain = load_backbone(EMBEDDED, runtime="torch")
+    plain = load_backbone(EMBEDDED, runtime="torch", precision="float32")
     for got, want, exact in zip(fast(batch), simulated(batch), plain(batch), strict=True):
         assert (
             difference(got, want) < 0.08
@@ -105,4 +105,5 @@ def test_openvino_computes_the_simulated_features_in_integers() -> None:
         for node in network.get_ordered_ops()
         if str(node.get_rt_info()["layerType"].astype(str)) == "Convolution"
     ]
-    assert sum(kernel.endswith("I8") for kernel in kernels) == len(kernels) - 3
+    integer = [kernel for kernel in kernels if kernel.upper().endswith("I8")]  # AMX's name some in small letters
+    assert len(integer) == len(kernels) - 3
