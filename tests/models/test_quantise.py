@@ -105,5 +105,7 @@ def test_openvino_computes_the_simulated_features_in_integers() -> None:
         for node in network.get_ordered_ops()
         if str(node.get_rt_info()["layerType"].astype(str)) == "Convolution"
     ]
-    integer = [kernel for kernel in kernels if kernel.upper().endswith("I8")]  # AMX's name some in small letters
+    integer = [
+        kernel for kernel in kernels if kernel.upper().endswith("I8")
+    ]  # AMX's name some in small letters
     assert len(integer) == len(kernels) - 3
