@@ -11,15 +11,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from app import __version__, problems
-from app.bodies import BoundBodies
-from app.lifespan import MEMORY_IN_FLIGHT, open_service
-from app.logs import RequestLog
-from app.metrics import MeasureRequests, Metrics
-from app.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
-from app.openapi import DESCRIPTION, document, operation_id
-from app.recent import NoteProblems
-from app.routes import (
+from app import __version__
+from app.http import problems
+from app.http.bodies import BoundBodies
+from app.http.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
+from app.http.openapi import DESCRIPTION, document, operation_id
+from app.http.routes import (
     banks,
     health,
     images,
@@ -31,9 +28,13 @@ from app.routes import (
     reviews,
     versions,
 )
-from app.routes.docs import include_docs
+from app.http.routes.docs import include_docs
+from app.lifecycle.opening import MEMORY_IN_FLIGHT, open_service
+from app.ops.logs import RequestLog
+from app.ops.metrics import MeasureRequests, Metrics
+from app.ops.recent import NoteProblems
+from app.ops.telemetry import telemetry
 from app.settings import Settings, load_settings
-from app.telemetry import telemetry
 from models.backbone import Backbone
 
 JSON_BYTES = 1 << 20  # of a body that is no file
@@ -65,7 +66,7 @@ def create_app(
         lifespan=lifespan,
         middleware=_middleware(settings, metrics, in_flight),
         generate_unique_id_function=operation_id,
-        docs_url=None,  # FastAPI's pages load from elsewhere; app/routes/docs.py has its own
+        docs_url=None,  # FastAPI's pages load from elsewhere; app/http/routes/docs.py has its own
         redoc_url=None,
         telemetry=traces.config,
     )

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32
 
-from app.builds import build_bank
-from app.datasets import MvtecDataset, read_image, read_mask
 from app.errors import ImageRefused
+from app.imaging.folders import MvtecDataset, read_image, read_mask
+from app.learning.learn import build_bank
 from bench.accuracy import BACKBONES, RESNET50, ROOT, SHARED
 from bench.datasets import write_elpv
 from bench.tables import machine, table
@@ -27,10 +27,10 @@ from core.bank import Bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.detector import detect
-from core.heatmap import heatmap
-from core.photograph import Image, InputConfig
-from core.pixel_evaluation import PixelEvaluation
-from core.preprocess import Frame, frame, to_tensor
+from core.input.photograph import Image, InputConfig
+from core.input.preprocess import Frame, frame, to_tensor
+from core.judging.heatmap import heatmap
+from core.metrics.pixel_evaluation import PixelEvaluation
 from models.backbone import Backbone, load_backbone
 
 OFFSETS = range(-8, 9)  # input pixels

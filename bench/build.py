@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.builds import build_bank
-from app.threads import quiet_blas
+from app.learning.learn import build_bank
+from app.ops.threads import quiet_blas
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb
 from bench.stages import Stages
 from bench.tables import machine, replace_section, table
 from core.config import DetectorConfig
-from core.photograph import InputConfig
+from core.input.photograph import InputConfig
 from models.backbone import load_backbone
 
 PAGE = ROOT / "docs" / "performance.md"

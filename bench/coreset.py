@@ -1,4 +1,4 @@
-"""How long the greedy coreset takes: the exact lazy form of ``core.coreset`` against the textbook loop.
+"""How long the greedy coreset takes: the exact lazy form of ``core.memory.coreset`` against the textbook loop.
 
 Both run in this process, on the same points and cores, in turns; the table gives medians. Points are a mix
 of Gaussian clusters, as patch features are, and uniform noise, where nothing can be saved by structure.
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bench.tables import machine, table
-from core.coreset import greedy_coreset
+from core.memory.coreset import greedy_coreset
 
 DIMENSIONS = 128
 CLUSTERS = 200

@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from app.builds import build_bank
 from app.cli.console import build_progress, counting, notice, stdout
-from app.datasets import MvtecDataset, TestImage
-from app.engine import Engine, Inspection
-from app.images import decode_image, encode_png
-from app.overlay import overlay
-from app.report import ReportItem, Series, write_report
+from app.imaging.decode import decode_image, encode_png
+from app.imaging.folders import MvtecDataset, TestImage
+from app.imaging.overlay import overlay
+from app.inspection.engine import Engine, Inspection
+from app.learning.learn import build_bank
 from bench.datasets import spread, write_elpv
+from bench.report import ReportItem, Series, write_report
 from core.bank import save_bank
-from core.calibration import promise
 from core.config import DetectorConfig
-from core.evaluation import auroc
-from core.photograph import InputConfig
+from core.input.photograph import InputConfig
+from core.judging.calibration import promise
+from core.metrics.evaluation import auroc
 from models.backbone import load_backbone
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,13 +23,13 @@ from app.cli.console import counting, notice, plain, say, stdout
 from app.cli.remote.builds import sending, watch
 from app.cli.remote.inspecting import row_of
 from app.client import ClientError, NominalClient
-from app.datasets import MvtecDataset, TestImage
 from app.errors import AppError
-from app.files import write_atomically
-from app.schemas.inspections import Inspection
+from app.http.schemas.inspections import Inspection
+from app.imaging.folders import MvtecDataset, TestImage
+from app.ops.files import write_atomically
 from bench.datasets import spread, write_elpv
 from bench.server import Server, serve
-from core.evaluation import auroc
+from core.metrics.evaluation import auroc
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "demo-service"

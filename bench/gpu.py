@@ -18,20 +18,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.builds import build_bank
-from app.datasets import MvtecDataset, read_image
 from app.errors import ImageRefused
+from app.imaging.folders import MvtecDataset, read_image
+from app.learning.learn import build_bank
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig
-from core.coreset import greedy_coreset, on_device, random_projection
 from core.detector import detect
-from core.index.device import DeviceSearch
-from core.patches import patch_features
-from core.photograph import InputConfig
-from core.preprocess import to_tensor
+from core.features.patches import patch_features
+from core.input.photograph import InputConfig
+from core.input.preprocess import to_tensor
+from core.memory.coreset import greedy_coreset, on_device, random_projection
+from core.search.device import DeviceSearch
 from models.backbone import Backbone, load_backbone
 
 SEED = 0

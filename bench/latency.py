@@ -25,21 +25,21 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from app.engine import Engine
-from app.images import decode_image, encode_png
-from app.overlay import overlay
-from app.threads import quiet_blas
+from app.imaging.decode import decode_image, encode_png
+from app.imaging.overlay import overlay
+from app.inspection.engine import Engine
+from app.ops.threads import quiet_blas
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.line import Machine, built_bank
 from bench.tables import machine, replace_section, table
 from core.bank import load_bank
-from core.calibration import decide
-from core.heatmap import heatmap
-from core.patches import patch_features
-from core.preprocess import frame, to_tensor
-from core.regions import regions
-from core.scoring import image_scores
+from core.features.patches import patch_features
+from core.input.preprocess import frame, to_tensor
+from core.judging.calibration import decide
+from core.judging.heatmap import heatmap
+from core.judging.regions import regions
+from core.judging.scoring import image_scores
 from models.backbone import load_backbone
 
 BANK, PAGE = "cells", ROOT / "docs" / "performance.md"

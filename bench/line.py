@@ -67,7 +67,7 @@ class Machine:
         """The build worker beside it, while it lives."""
         try:
             children = psutil.Process(self.process.pid).children()
-            return next((child for child in children if "app.worker" in child.cmdline()), None)
+            return next((child for child in children if "app.learning.worker" in child.cmdline()), None)
         except psutil.Error:
             return None
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.images import decode_image
+from app.imaging.decode import decode_image
 from bench.accuracy import RESNET50
 from bench.datasets import Choice, elpv_split
-from core.photograph import Image, InputConfig
-from core.preprocess import to_tensor
+from core.input.photograph import Image, InputConfig
+from core.input.preprocess import to_tensor
 from models.backbone import load_module
 from models.quantise import FOLDER, measure_ranges
 from models.spec import BackboneSpec, spec_of

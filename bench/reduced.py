@@ -19,16 +19,16 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from app.builds import build_bank
-from app.images import decode_photograph
+from app.imaging.decode import decode_photograph
+from app.learning.learn import build_bank
 from bench.datasets import elpv_split, spread
 from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig
 from core.detector import conformance_scores
-from core.evaluation import auroc
-from core.photograph import InputConfig, Photograph
-from core.preprocess import to_tensor
+from core.input.photograph import InputConfig, Photograph
+from core.input.preprocess import to_tensor
+from core.metrics.evaluation import auroc
 from models.backbone import Backbone, load_backbone
 
 NOISE, QUALITY, RATE = 3.0, 90, 0.2

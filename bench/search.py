@@ -1,4 +1,4 @@
-"""How long does exact nearest-neighbour search take? ``core.index`` against FAISS's flat index.
+"""How long does exact nearest-neighbour search take? ``core.search`` against FAISS's flat index.
 
 Both search the same patches of real images in this process, on the same cores, in turns; the table gives medians
 of the processor time and of the wall time for 1,024 queries, which are patches of images the bank has not seen.
@@ -22,11 +22,11 @@ from PIL import Image
 from bench.accuracy import RESNET50, ROOT, SHARED
 from bench.datasets import write_elpv
 from bench.tables import machine, table
-from core.coreset import greedy_coreset, random_projection
-from core.index import Index
-from core.patches import PatchConfig, patch_features
-from core.photograph import InputConfig
-from core.preprocess import to_tensor
+from core.features.patches import PatchConfig, patch_features
+from core.input.photograph import InputConfig
+from core.input.preprocess import to_tensor
+from core.memory.coreset import greedy_coreset, random_projection
+from core.search import Index
 from models.backbone import load_backbone
 
 QUERIES = 1024

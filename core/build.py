@@ -18,21 +18,21 @@ from torch import Tensor
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import DetectorConfig
-from core.coreset import Coreset, random_projection
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
-from core.estimate import BuildEstimate, estimate_build, kept_vectors
-from core.feature_stream import FeatureStream
-from core.heatmap import heatmap, peak
-from core.index import Index, as_queries
-from core.merge_reduce import StreamedCoreset
-from core.parts import run_parts
-from core.patches import Patches
-from core.pca import Pca, check_kept
-from core.pca_fit import reducing
-from core.photograph import Image, Photograph
-from core.preprocess import Frame
-from core.store import PatchStore
+from core.features.patches import Patches
+from core.features.pca import Pca, check_kept
+from core.features.pca_fit import reducing
+from core.features.stream import FeatureStream
+from core.input.photograph import Image, Photograph
+from core.input.preprocess import Frame
+from core.judging.heatmap import heatmap, peak
+from core.memory.coreset import Coreset, random_projection
+from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
+from core.memory.merge_reduce import StreamedCoreset
+from core.memory.patch_store import PatchStore
+from core.parallel.parts import run_parts
+from core.search import Index, as_queries
 
 LEFT_OUT = 8  # images scored side by side
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
@@ -57,7 +57,7 @@ class Build:
     """One build: what it works with, how it reports, how it stops. ``run`` may be called once.
 
     say: told, before the first image is read, what memory and disk the build takes. offset: where a cell of
-    the backbone looks, in input pixels from its own middle (see ``core.heatmap``).
+    the backbone looks, in input pixels from its own middle (see ``core.judging.heatmap``).
     """
 
     def __init__(

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from core.errors import ConfigError
-from core.index import IndexConfig
-from core.patches import PatchConfig
-from core.photograph import InputConfig
+from core.features.patches import PatchConfig
+from core.input.photograph import InputConfig
+from core.search import IndexConfig
 
 LARGEST = 1e300  # of a number in JSON: an integer may be larger than any float
 _PARTS = {"input": InputConfig, "patch": PatchConfig, "index": IndexConfig}

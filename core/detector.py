@@ -15,14 +15,14 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.bank import Bank
-from core.calibration import Thresholds, conformal_threshold
 from core.config import DetectorConfig
 from core.errors import BankMismatch
-from core.index import Index, Queries, as_queries
-from core.patches import patch_features
-from core.pca import reduced
-from core.preprocess import to_tensor
-from core.scoring import image_scores, reweighted_scores
+from core.features.patches import patch_features
+from core.features.pca import reduced
+from core.input.preprocess import to_tensor
+from core.judging.calibration import Thresholds, conformal_threshold
+from core.judging.scoring import image_scores, reweighted_scores
+from core.search import Index, Queries, as_queries
 
 LEAST_LEVEL = (
     1e-6  # of a map's threshold: nominal images all alike have maps of 0, on which no scale can rest

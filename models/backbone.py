@@ -61,7 +61,7 @@ class Backbone:
             raise InputRefused(
                 requirement=f"A batch is float32 (b, 3, h, w) with b at least 1, h and w at least {side}",
                 received=f"{batch.dtype} of shape {tuple(batch.shape)}",
-                remedy="Prepare images with core.preprocess.to_tensor and stack them.",
+                remedy="Prepare images with core.input.preprocess.to_tensor and stack them.",
             )
         return self.engine(batch)
 

@@ -7,8 +7,8 @@ import torch
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import DetectorConfig
-from core.index import Index, IndexConfig
-from core.pca import Pca
+from core.features.pca import Pca
+from core.search import Index, IndexConfig
 
 INDEXES = {
     "flat": IndexConfig(),

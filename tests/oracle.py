@@ -1,6 +1,6 @@
 """PatchCore written out in float64 as the paper has it, one patch at a time, to hold the engine against.
 
-Only the resize (core.preprocess, tested on its own) and the backbone are shared with the engine.
+Only the resize (core.input.preprocess, tested on its own) and the backbone are shared with the engine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.config import DetectorConfig
-from core.preprocess import to_tensor
+from core.input.preprocess import to_tensor
 from models.backbone import Backbone
 
 

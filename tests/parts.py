@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from fakes import random_backbone
 
-from app.builds import backbone_ref
+from app.learning.learn import backbone_ref
 from core.bank import Bank
 from core.build import Build
 from core.config import DetectorConfig
-from core.photograph import InputConfig
+from core.input.photograph import InputConfig
 from models.backbone import Backbone
 
 TESTS = Path(__file__).resolve().parent

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from app.builds import build_bank, check_supported, check_target
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
-from app.datasets import list_images, relative_names
-from app.threads import own_cores
+from app.imaging.folders import list_images, relative_names
+from app.learning.learn import build_bank, check_supported, check_target
+from app.ops.threads import own_cores
 from core.bank import save_bank
 from core.build import BuildLimits
 from models.backbone import load_backbone

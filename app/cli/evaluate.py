@@ -13,19 +13,19 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.backbones import proven_engine
-from app.builds import build_bank
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
-from app.datasets import MvtecDataset
-from app.engine import Engine
-from app.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
-from app.threads import own_cores
+from app.imaging.folders import MvtecDataset
+from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
+from app.inspection.backbones import proven_engine
+from app.inspection.engine import Engine
+from app.learning.learn import build_bank
+from app.ops.threads import own_cores
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
-from core.calibration import supported_rate
 from core.config import DetectorConfig
+from core.judging.calibration import supported_rate
 from models.backbone import Backbone, load_backbone
 
 

@@ -12,21 +12,21 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from app.backbones import proven_engine
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.show import BankFile
-from app.datasets import read_image, read_photograph
-from app.engine import Engine, Inspection
 from app.errors import ImageRefused
-from app.files import write_atomically
-from app.images import encode_png
-from app.overlay import overlay
-from app.threads import own_cores
+from app.imaging.decode import encode_png
+from app.imaging.folders import read_image, read_photograph
+from app.imaging.overlay import overlay
+from app.inspection.backbones import proven_engine
+from app.inspection.engine import Engine, Inspection
+from app.ops.files import write_atomically
+from app.ops.threads import own_cores
 from core.bank import load_bank
 from core.errors import CoreError
-from core.photograph import Image
+from core.input.photograph import Image
 from models.backbone import load_backbone
 
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.cli import app
 from app.cli.console import Json, notice, plain, print_json, say, stdout
-from app.schemas.keys import Key, Role
+from app.http.schemas.keys import Key, Role
 from app.settings import load_settings
 from app.store.schema import ApiKey
 from app.store.store import open_store

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from core.config import DetectorConfig
-from core.index import IndexConfig
-from core.patches import PatchConfig
-from core.photograph import InputConfig
+from core.features.patches import PatchConfig
+from core.input.photograph import InputConfig
+from core.search import IndexConfig
 
 _defaults = DetectorConfig()
 

@@ -11,18 +11,18 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from app import logs
-from app.auth import is_loopback
-from app.backbones import open_backbone
 from app.cli import app
 from app.cli.console import notice
+from app.errors import StartRefused
+from app.http.auth import is_loopback
+from app.inspection.backbones import open_backbone
+from app.lifecycle.service import Service
 from app.main import create_app
-from app.process import leave
-from app.service.errors import StartRefused
-from app.service.service import Service
+from app.ops import logs
+from app.ops.process import leave
+from app.ops.threads import own_cores
 from app.settings import Settings, load_settings
 from app.store.store import open_store
-from app.threads import own_cores
 
 KEEP_ALIVE_SECONDS = 75
 SEEN_SECONDS = 1.0  # that a draining server still answers 503 at /readyz, so that balancers see it

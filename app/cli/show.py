@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.backbones import precisions_for
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
-from app.threads import own_cores
+from app.inspection.backbones import precisions_for
+from app.ops.threads import own_cores
 from core.bank import Bank, load_bank
-from core.calibration import promise, supported_rate
 from core.detector import check_backbone, check_conformance, thresholds_of
+from core.judging.calibration import promise, supported_rate
 from models.backbone import load_backbone
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from app.client.bodies import Json
 from app.client.call import SLOW, Call, Pages, at, nothing, pages_of, parsed
-from app.schemas.banks import Bank, BankDetail, ThresholdChange
+from app.http.schemas.banks import Bank, BankDetail, ThresholdChange
 
 
 class BankSettings(TypedDict, total=False):

@@ -20,7 +20,7 @@ from app.client.errors import (
     WaitedTooLong,
 )
 from app.client.events import JobEvents, has_ended
-from app.schemas.jobs import Job
+from app.http.schemas.jobs import Job
 
 POLL_SECONDS = 0.5
 SILENCE = 25.0  # seconds; the server says something every ten

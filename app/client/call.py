@@ -18,7 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.client.bodies import Body
 from app.client.errors import BadArgument, UnexpectedAnswer
-from app.schemas.common import Page
+from app.http.schemas.common import Page
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.schemas.jobs import Job
+    from app.http.schemas.jobs import Job
 
 NAMED = ("type", "title", "status", "detail")  # members of every problem
 WORDS = ("requirement", "received", "remedy")

@@ -11,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from app.client.errors import UnexpectedAnswer
-from app.schemas.jobs import Job
+from app.http.schemas.jobs import Job
 
 LONGEST = 1 << 20  # bytes of one event
 

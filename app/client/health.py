@@ -6,7 +6,7 @@ import time
 
 from app.client.call import SLOW, Call, Flow, Pause, at, parsed
 from app.client.errors import ConnectionFailed, WaitedTooLong
-from app.schemas.health import BankHealth, Health, Live, Ready, Release
+from app.http.schemas.health import BankHealth, Health, Live, Ready, Release
 
 POLL_SECONDS = 0.2
 

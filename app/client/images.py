@@ -8,9 +8,9 @@ from pathlib import Path
 from app.client.bodies import File, Form
 from app.client.call import SLOW, Call, Flow, Pages, at, content, nothing, pages_of, parsed
 from app.client.errors import BadArgument, ProblemError
-from app.datasets import list_images as image_files
-from app.datasets import relative_names
-from app.schemas.banks import Image, Uploaded, UploadedFile
+from app.http.schemas.banks import Image, Uploaded, UploadedFile
+from app.imaging.folders import list_images as image_files
+from app.imaging.folders import relative_names
 
 FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
 

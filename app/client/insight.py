@@ -13,8 +13,8 @@ from app.client.call import SLOW, Call, Pages, at, pages_of, parsed
 from app.client.downloads import never
 from app.client.errors import UnexpectedAnswer
 from app.client.inspections import Which, said
-from app.schemas.insight import Agreement, Calibration, Compared, Exploration
-from app.schemas.inspections import Inspection
+from app.http.schemas.insight import Agreement, Calibration, Compared, Exploration
+from app.http.schemas.inspections import Inspection
 
 LONGEST = 1 << 16  # bytes of one line
 

@@ -17,7 +17,7 @@ from app.client.bodies import FormOfBytes, Json, Raw
 from app.client.call import QUICK, Call, Pages, at, content, pages_of, parsed
 from app.client.downloads import Saved, Written, never
 from app.client.errors import BadArgument
-from app.schemas.inspections import (
+from app.http.schemas.inspections import (
     Batch,
     Decision,
     Finding,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.client.bodies import Json
 from app.client.call import Call, Pages, at, pages_of, parsed
-from app.schemas.keys import AuditEntry, Key, KeyList, NewKey, Role
+from app.http.schemas.keys import AuditEntry, Key, KeyList, NewKey, Role
 
 
 def list_keys() -> Call[list[Key]]:

@@ -9,8 +9,8 @@ from app.client.bodies import OneFile
 from app.client.call import SLOW, Call, Flow, at, nothing, parsed
 from app.client.downloads import Saved, never
 from app.client.errors import BadArgument
-from app.schemas.banks import BankDetail
-from app.schemas.jobs import Version, VersionList
+from app.http.schemas.banks import BankDetail
+from app.http.schemas.jobs import Version, VersionList
 
 BANK_FILE = "application/vnd.nominal.bank"
 

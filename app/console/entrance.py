@@ -8,12 +8,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.auth import Actor, identify
 from app.console.recent import RecentImages
 from app.console.session import Sessions
-from app.problems import respond
-from app.service.errors import ForeignOrigin
-from app.service.service import Service
+from app.errors import ForeignOrigin
+from app.http.auth import Actor, identify
+from app.http.problems import respond
+from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 
 OPEN = ("/static/", "/_nicegui/", "/sign-in")  # what holds nothing of anybody's

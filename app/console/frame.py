@@ -16,7 +16,7 @@ from app.console.text.shell import SHELL
 from app.console.topbar import topbar
 from app.console.view import SHOWN, View
 from app.console.widgets.states import error_state
-from app.service import banks
+from app.learning import banks
 from app.store.errors import NotFound
 from app.store.schema import Bank
 

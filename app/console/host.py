@@ -12,12 +12,12 @@ from nicegui.translations import translations
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from app import problems
 from app.console import inspection_routes, pages, registry, routes
 from app.console.assets import STATIC
 from app.console.frame import show
 from app.console.text.shell import SHELL
 from app.errors import AppError
+from app.http import problems
 from core.errors import CoreError
 from models.errors import ModelError
 

@@ -12,14 +12,15 @@ from app.console.entrance import RECENT
 from app.console.filters import Wanted
 from app.console.recent import RecentImages
 from app.console.routes import FRESH, KEPT, Running, Side, admitted
-from app.images import decode_image, thumbnail
-from app.middleware import unless_disconnected
-from app.service import inspections, places
-from app.service.filing import Asked
-from app.service.gate import Pass
-from app.service.inspect import inspect
-from app.service.names import shown_name
-from app.service.service import Service
+from app.http.middleware import unless_disconnected
+from app.imaging.decode import decode_image, thumbnail
+from app.imaging.names import shown_name
+from app.insight import places
+from app.inspection import inspections
+from app.inspection.filing import Asked
+from app.inspection.gate import Pass
+from app.inspection.inspect import inspect
+from app.lifecycle.service import Service
 from app.store.schema import Inspection
 
 router = APIRouter(include_in_schema=False)

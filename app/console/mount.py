@@ -21,8 +21,8 @@ from app.console import host
 from app.console.assets import CacheAssets
 from app.console.entrance import Entrance
 from app.console.session import Sessions, secret_of
-from app.service.errors import StartRefused
-from app.service.service import Service
+from app.errors import StartRefused
+from app.lifecycle.service import Service
 
 PREFIX = "/console"
 

@@ -10,16 +10,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.templating import Jinja2Templates
 
-from app.auth import Actor
-from app.building import BANK_MEDIA_TYPE
 from app.console.assets import FONTS, asset
 from app.console.entrance import SERVICE, SESSIONS, visitor
 from app.console.session import COOKIE, Sessions, set_cookie
 from app.console.text.shell import SHELL
-from app.service import inspections, nominal_images, uploads, versions
-from app.service.errors import RoleTooLow
-from app.service.media import media_type_of
-from app.service.service import Service
+from app.errors import RoleTooLow
+from app.http.auth import Actor
+from app.imaging.media import media_type_of
+from app.inspection import inspections
+from app.learning import nominal_images, uploads, versions
+from app.learning.building import BANK_MEDIA_TYPE
+from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.keys import allows
 from app.store.schema import Role

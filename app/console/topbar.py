@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from app.auth import LOCAL
 from app.console.registry import Page, all_pages
 from app.console.text.shell import SHELL
 from app.console.view import View
-from app.service import health
-from app.service.vitals import State
+from app.http.auth import LOCAL
+from app.lifecycle import health
+from app.lifecycle.vitals import State
 
 LOOK_SECONDS = 10.0
 THEMES = (

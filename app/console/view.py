@@ -12,13 +12,12 @@ from urllib.parse import quote
 from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
-from app.auth import Actor
 from app.console.entrance import ACTOR, SERVICE, visitor
 from app.console.registry import Page
 from app.console.text.shell import SHELL
-from app.errors import AppError
-from app.service.errors import ForeignOrigin, RoleTooLow
-from app.service.service import Service
+from app.errors import AppError, ForeignOrigin, RoleTooLow
+from app.http.auth import Actor
+from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.keys import allows
 from app.store.schema import Bank, Role

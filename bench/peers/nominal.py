@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from app.builds import build_bank
-from app.engine import Engine
-from app.images import decode_image
-from app.threads import quiet_blas
+from app.imaging.decode import decode_image
+from app.inspection.engine import Engine
+from app.learning.learn import build_bank
+from app.ops.threads import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
 from core.config import DetectorConfig
-from core.photograph import InputConfig
+from core.input.photograph import InputConfig
 from models.backbone import Backbone, load_backbone
 
 RATE = 0.1  # of good parts rejected; few images support it

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.datasets import MvtecDataset
+from app.imaging.folders import MvtecDataset
 from bench.datasets import spread
 from bench.peers.contenders import Contender
 from bench.peers.process import Process
-from core.evaluation import auroc
+from core.metrics.evaluation import auroc
 
 WARM_UP = 5  # images before the clock counts
 

@@ -14,8 +14,8 @@ from jaxtyping import Float32, Int32, UInt8
 from core.bank.names import check_image_name, check_label
 from core.config import DetectorConfig
 from core.errors import ShapeError
-from core.index import Index
-from core.pca import Pca
+from core.features.pca import Pca
+from core.search import Index
 
 MOST_CONFORMANCE_IMAGES = 16
 

@@ -17,8 +17,8 @@ from core.bank.container import Arrays, Container, decode, encode
 from core.bank.header import Header, read_header, write_header
 from core.config import DetectorConfig
 from core.errors import BankError, BankHostile, CoreError
-from core.index import Index
-from core.pca import Pca
+from core.features.pca import Pca
+from core.search import Index
 
 FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
     "vectors": (np.float32, 2),  # (m, d)

@@ -18,12 +18,12 @@ from fakes import random_backbone
 from fastapi import FastAPI
 from PIL import Image
 
-import app.worker
-from app.backbones import Backbones
+import app.learning.worker
+from app.inspection.backbones import Backbones
+from app.learning.worker import Worker
 from app.main import create_app
 from app.settings import Settings
 from app.store.store import Store
-from app.worker import Worker
 
 SMALL = {"input": {"size": 64}, "coreset_ratio": 0.2, "target_false_reject": 0.1}
 """A bank's config with which twelve images are built in no time."""
@@ -61,7 +61,7 @@ def application(settings: Settings) -> Iterator[FastAPI]:
     worker = Worker(settings, store, "test", lambda: Backbones(settings, backbone))
     thread = threading.Thread(target=worker.run, name="worker")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.worker, "IDLE_SECONDS", 0.05)
+        patch.setattr(app.learning.worker, "IDLE_SECONDS", 0.05)
         thread.start()
         try:
             yield served

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.datasets import MvtecDataset, read_image
 from app.errors import FolderError
+from app.imaging.folders import MvtecDataset, read_image
 from bench.datasets import Choice, elpv_split, main, write_elpv
 
 FEW = Choice(train_share=0.02)

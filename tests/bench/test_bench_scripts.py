@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from app.engine import Engine
+from app.inspection.engine import Engine
 from bench import accuracy, alignment, coreset, demo, gpu, reduced, tables
 from core.bank import load_bank
 from models.backbone import load_backbone

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import uvicorn
 
-import app.worker
-from app.backbones import Backbones
+import app.learning.worker
 from app.client import NominalClient
+from app.inspection.backbones import Backbones
+from app.learning.worker import Worker
+from app.lifecycle.service import Service
 from app.main import create_app
-from app.service.service import Service
 from app.settings import Settings
 from app.store.store import Store
-from app.worker import Worker
 from bench.datasets import elpv_split
 from models.backbone import Backbone
 
@@ -77,7 +77,7 @@ def _worker(settings: Settings, backbone: Backbone | None) -> Iterator[None]:
     worker = Worker(settings, store, "test", lambda: Backbones(settings, backbone))
     thread = threading.Thread(target=worker.run, name="worker")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.worker, "IDLE_SECONDS", 0.05)
+        patch.setattr(app.learning.worker, "IDLE_SECONDS", 0.05)
         thread.start()
         try:
             yield

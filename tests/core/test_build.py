@@ -14,18 +14,18 @@ from fakes import random_backbone
 from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
 import core.build
-import core.feature_stream
-from app.builds import backbone_ref
+import core.features.stream
+from app.learning.learn import backbone_ref
 from core.bank import bank_bytes
 from core.build import Build, BuildLimits
 from core.config import DetectorConfig
 from core.detector import check_conformance, map_threshold_of, thresholds_of
 from core.errors import Cancelled, MemoryBudgetError, SearchError, ShapeError, TooFewImages
-from core.estimate import estimate_build
-from core.index import Index, IndexConfig
-from core.merge_reduce import bytes_for, fewest_points
-from core.patches import PatchConfig
-from core.photograph import InputConfig
+from core.features.patches import PatchConfig
+from core.input.photograph import InputConfig
+from core.memory.estimate import estimate_build
+from core.memory.merge_reduce import bytes_for, fewest_points
+from core.search import Index, IndexConfig
 
 DIMENSION, PATCHES = 32, 64  # of the tiny backbone at 64 pixels
 
@@ -62,7 +62,7 @@ def test_another_seed_or_another_order_gives_another_bank(backbone):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_images_one_at_a_time_give_the_bank_of_batches(batch, backbone, monkeypatch):
     expected = bank_bytes(build(parts(10), SMALL, backbone))
-    monkeypatch.setattr(core.feature_stream, "BATCH", batch)
+    monkeypatch.setattr(core.features.stream, "BATCH", batch)
     assert bank_bytes(build(parts(10), SMALL, backbone)) == expected
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from core.config import DetectorConfig
 from core.errors import ConfigError
-from core.index import IndexConfig
-from core.patches import PatchConfig
-from core.photograph import InputConfig
+from core.features.patches import PatchConfig
+from core.input.photograph import InputConfig
+from core.search import IndexConfig
 
 UNUSUAL = DetectorConfig(
     input=InputConfig(size=320, fit="letterbox", crop=256),

@@ -11,7 +11,6 @@ import torch
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
 
-from core.calibration import Thresholds
 from core.config import DetectorConfig
 from core.detector import (
     check_backbone,
@@ -22,9 +21,10 @@ from core.detector import (
     thresholds_of,
 )
 from core.errors import BankMismatch, TooFewNominalImages
-from core.patches import PatchConfig
-from core.photograph import InputConfig
-from core.preprocess import to_tensor
+from core.features.patches import PatchConfig
+from core.input.photograph import InputConfig
+from core.input.preprocess import to_tensor
+from core.judging.calibration import Thresholds
 
 CONFIGS = {
     "as it comes": SMALL,

@@ -12,7 +12,7 @@ from pathlib import Path
 import app.console.text
 from app.console.text.banks import BANKS
 from app.console.text.review import REVIEW
-from core.calibration import images_needed
+from core.judging.calibration import images_needed
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "operator.md").read_text(encoding="utf-8")
 OURS = {"Good photographs", "How many", "bold"}  # emphasis in the guide's own words

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from app.cli.console import Json, build_progress, notice, print_json, say, stderr
 from app.cli.remote.group import Bank, client_of, commands
 from app.client import NominalClient
-from app.schemas.jobs import Job
+from app.http.schemas.jobs import Job
 
 
 @commands.command()

@@ -13,8 +13,8 @@ from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.remote.group import Bank, client_of, commands
 from app.client import NominalClient, ProblemError, picture_bytes
 from app.client.inspections import Asked
-from app.files import write_atomically
-from app.schemas.inspections import Inspection
+from app.http.schemas.inspections import Inspection
+from app.ops.files import write_atomically
 
 COLOURS = {"accept": "green", "review": "yellow", "reject": "red"}
 

@@ -15,7 +15,7 @@ from app.cli.console import Json, plain, print_json, say, stdout
 from app.cli.remote.group import client_of, commands
 from app.cli.remote.inspecting import row_of
 from app.client.inspections import Which
-from app.schemas.inspections import Decision, Finding
+from app.http.schemas.inspections import Decision, Finding
 
 inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger of inspections.")
 commands.add_typer(inspections, name="inspections")

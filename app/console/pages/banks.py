@@ -17,8 +17,9 @@ from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import figure, page_header
 from app.console.widgets.states import empty_state
-from app.service import banks, overview
-from app.service.overview import Glance
+from app.insight import overview
+from app.insight.overview import Glance
+from app.learning import banks
 from app.store.schema import ACTIVE_STATES
 
 CARDS = 24

@@ -14,7 +14,7 @@ from app.console.widgets.buttons import enable, primary, secondary
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import page_header, row, section
 from app.console.widgets.states import empty_state
-from app.service import versions
+from app.learning import versions
 from app.store.schema import Version
 
 FIELD = "outlined dense options-dense"

@@ -18,7 +18,7 @@ from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
 from app.errors import ImageRefused
-from app.service import inspections
+from app.inspection import inspections
 from app.store.errors import NotFound
 from app.store.schema import Inspection
 

@@ -17,7 +17,8 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import secondary
 from app.console.widgets.layout import page_header
-from app.service import inspections, reviews
+from app.insight import reviews
+from app.inspection import inspections
 from app.store.schema import Inspection, Review
 
 

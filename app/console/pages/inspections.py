@@ -17,7 +17,7 @@ from app.console.widgets.badges import decision_badge
 from app.console.widgets.buttons import secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
-from app.service import inspections
+from app.inspection import inspections
 from app.store.page import Page
 from app.store.schema import Inspection
 

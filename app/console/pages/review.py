@@ -22,7 +22,8 @@ from app.console.view import View
 from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
-from app.service import inspections, review_queue
+from app.insight import review_queue
+from app.inspection import inspections
 from app.store.errors import NotFound, StaleRevision
 from app.store.schema import Inspection
 

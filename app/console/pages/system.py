@@ -18,8 +18,8 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import primary
 from app.console.widgets.layout import page_header, section
-from app.recent import MOST, Seen
-from app.service import about, health, keys
+from app.lifecycle import about, health, keys
+from app.ops.recent import MOST, Seen
 
 LOOK_SECONDS = 5.0
 SHOWN = 12  # recent problems; the older ones are counted

@@ -15,8 +15,9 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.histogram import Mark, histogram
 from app.console.widgets.layout import figure, page_header, section
-from app.service import insight, versions
-from app.service.insight import Insight
+from app.insight import calibration as insight
+from app.insight.calibration import Insight
+from app.learning import versions
 from app.store.schema import Bank, Version
 
 BINS, HARDEST = 48, 12

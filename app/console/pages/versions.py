@@ -13,7 +13,7 @@ from app.console.view import View
 from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header, section
 from app.console.widgets.states import empty_state
-from app.service import versions
+from app.learning import versions
 from app.store.schema import Bank, Version
 
 ROWS = 50

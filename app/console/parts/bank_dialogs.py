@@ -12,8 +12,8 @@ from app.console.text.banks import BANKS as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import primary
 from app.console.widgets.dialogs import actions, dialog, show
-from app.service import banks
-from app.service.vitals import backbone
+from app.learning import banks
+from app.lifecycle.vitals import backbone
 from app.store.ids import SLUG
 from app.store.schema import Bank
 from core.config import DetectorConfig

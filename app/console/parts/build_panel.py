@@ -15,8 +15,9 @@ from app.console.text.teach import TEACH as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import enable, primary, secondary, show
 from app.console.widgets.layout import section
-from app.service import banks, builds
-from app.service.thresholds import rates
+from app.inspection.thresholds import rates
+from app.learning import banks
+from app.learning import jobs as builds
 from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import ACTIVE_STATES, Bank, Job

@@ -15,7 +15,7 @@ from app.console.view import View
 from app.console.widgets.badges import decision_badge
 from app.console.widgets.buttons import secondary
 from app.console.widgets.layout import figure
-from app.service.comparing import Pair, Side
+from app.insight.comparing import Pair, Side
 from app.store.schema import Verdict
 
 PAGE = 25  # rows shown at a time

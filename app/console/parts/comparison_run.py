@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.console.view import View
-from app.service import comparing
-from app.service.comparing import Pair
+from app.insight import comparing
+from app.insight.comparing import Pair
 
 
 @dataclass(eq=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.console.view import View
-from app.service import exploring
-from app.service.exploring import Exploration, Subject
+from app.insight import exploring
+from app.insight.exploring import Exploration, Subject
 from app.store.schema import Inspection
-from core.calibration import Thresholds
 from core.errors import CoreError
+from core.judging.calibration import Thresholds
 
 Mode = Literal["score", "rate"]
 Given = dict[str, float | None]

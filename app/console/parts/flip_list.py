@@ -13,7 +13,7 @@ from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.view import View
 from app.console.widgets.badges import badge, decision_badge
 from app.console.widgets.buttons import secondary
-from app.service.exploring import Flip
+from app.insight.exploring import Flip
 from app.store.schema import Inspection, Verdict
 
 QUIET_SECONDS = 0.25  # after the last move, before the list follows

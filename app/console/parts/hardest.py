@@ -15,8 +15,8 @@ from app.console.widgets.badges import badge
 from app.console.widgets.buttons import icon_button
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import section
-from app.service import nominal_images
-from app.service.insight import Insight, NominalScore
+from app.insight.calibration import Insight, NominalScore
+from app.learning import nominal_images
 
 
 def hardest(view: View, found: Insight) -> None:

@@ -6,7 +6,6 @@ import json
 
 from nicegui import ui
 
-from app.auth import LOCAL
 from app.console.entrance import SESSIONS
 from app.console.parts.elements import block
 from app.console.session import COOKIE, Sessions
@@ -14,7 +13,8 @@ from app.console.text.system import SYSTEM as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import danger, primary, secondary
 from app.console.widgets.dialogs import actions, dialog, show
-from app.service import keys
+from app.http.auth import LOCAL
+from app.lifecycle import keys
 from app.store.schema import ApiKey
 
 FIELD = "outlined dense hide-bottom-space"

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from nicegui import ui
 
-from app.auth import LOCAL
 from app.console.formats import age, moment
 from app.console.parts.elements import block, text
 from app.console.parts.key_dialogs import ask_revocation, ask_rotation
@@ -14,6 +13,7 @@ from app.console.text.system import SYSTEM as TEXT
 from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import secondary
+from app.http.auth import LOCAL
 from app.store.schema import ApiKey
 
 

@@ -14,7 +14,7 @@ from app.console.widgets.buttons import icon_button, secondary
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import section
 from app.console.widgets.states import empty_state
-from app.service import nominal_images
+from app.learning import nominal_images
 from app.store.page import Page
 from app.store.schema import Image
 

@@ -13,7 +13,7 @@ from app.console.text.review import REVIEW as TEXT
 from app.console.text.words import WORDS
 from app.console.view import View
 from app.console.widgets.badges import DECISIONS, decision_count
-from app.service.review_queue import ORDER, Agreement
+from app.insight.review_queue import ORDER, Agreement
 from app.store.schema import Inspection
 
 

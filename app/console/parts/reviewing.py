@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from app.console.parts.answer import name_of
 from app.console.text.review import REVIEW as TEXT
 from app.console.view import View
-from app.service import nominal_images, reviews
+from app.insight import reviews
+from app.learning import nominal_images
 from app.store.errors import NotFound
 from app.store.schema import Inspection, Verdict
 

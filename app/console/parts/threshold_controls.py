@@ -8,7 +8,7 @@ from nicegui import ui
 
 from app.console.parts.explorer import Explorer, Given
 from app.console.text.thresholds import THRESHOLDS as TEXT
-from core.calibration import Thresholds
+from core.judging.calibration import Thresholds
 
 FIELD = "outlined dense hide-bottom-space"
 STEPS = 500  # of a slider

@@ -9,7 +9,7 @@ from app.console.parts.explorer import Explorer
 from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.widgets.badges import decision_count
 from app.console.widgets.layout import figure, section
-from core.exploration import ExpectedRate, Share
+from core.judging.exploration import ExpectedRate, Share
 
 
 def threshold_figures(explorer: Explorer) -> None:

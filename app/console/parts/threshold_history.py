@@ -9,7 +9,7 @@ from app.console.text.shell import SHELL
 from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import secondary
-from app.service import banks
+from app.learning import banks
 from app.store.schema import ThresholdChange
 
 PAGE = 10

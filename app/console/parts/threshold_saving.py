@@ -12,7 +12,8 @@ from app.console.parts.explorer import Explorer
 from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.dialogs import actions, dialog, show
-from app.service import banks, exploring
+from app.insight import exploring
+from app.learning import banks
 from app.store.banks import BankChange
 from app.store.errors import StaleRevision
 

@@ -8,7 +8,7 @@ from app.console.text.versions import VERSIONS as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import danger, primary, secondary
 from app.console.widgets.dialogs import confirm
-from app.service import versions
+from app.learning import versions
 from app.store.schema import Bank, Version
 
 

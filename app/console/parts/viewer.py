@@ -12,7 +12,7 @@ from app.console.parts.elements import block, styled, text
 from app.console.recent import RecentImages
 from app.console.text.answer import ANSWER as TEXT
 from app.console.view import View
-from app.overlay import COLOURS
+from app.imaging.overlay import COLOURS
 from app.store.schema import Inspection
 
 KEYS = {"photo": "1", "overlay": "2", "map": "3"}

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from app.console.session import COOKIE
+from app.errors import StartRefused
+from app.http.middleware import API_POLICY, PAGE_POLICY
+from app.lifecycle import keys
 from app.main import create_app
-from app.middleware import API_POLICY, PAGE_POLICY
-from app.service import keys
-from app.service.errors import StartRefused
 from app.settings import Settings
 from app.store.schema import Role
 from models.backbone import Backbone

@@ -17,14 +17,14 @@ from test_console_access import HTML, new_key, sign_in
 
 from app.console.filters import Wanted
 from app.console.recent import RecentImages
-from app.overlay import ALPHAS
-from app.service import places
+from app.imaging.overlay import ALPHAS
+from app.insight import places
 from app.settings import Settings
 from app.store.inspections import Filter
 from app.store.schema import Inspection
-from core.patches import PatchConfig, patch_features
-from core.photograph import InputConfig
-from core.preprocess import frame
+from core.features.patches import PatchConfig, patch_features
+from core.input.photograph import InputConfig
+from core.input.preprocess import frame
 
 INSPECT = "/console/banks/caps/inspect"
 NAMES = re.compile(r"\bp\d{3}\b")

@@ -1,0 +1,1 @@
+"""HTTP only: who calls, what a request may be, routes, schemas, problems."""

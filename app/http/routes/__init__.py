@@ -1,0 +1,1 @@
+"""HTTP: parse, call, answer by a schema. One noun a file."""

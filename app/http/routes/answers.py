@@ -1,0 +1,74 @@
+"""The forms of an inspection's answer: JSON, with the map inline or not; or the map itself, the rest in headers."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+from app.errors import NotAcceptable
+from app.http.routes import prefer as preference
+from app.http.schemas import inspections as schema
+from app.http.schemas.common import Page
+from app.imaging.pictures import NPY, PNG, Kind, Picture
+from app.inspection import inspections
+from app.inspection.inspect import Answer
+from app.store.page import Page as Rows
+from app.store.schema import Inspection
+
+
+def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
+    """(the map asked for, whether it is the whole answer). Raises NotAcceptable for forms it has not."""
+    named = [part.partition(";")[0].strip().lower() for part in (accept or "*/*").split(",")]
+    if any(form in ("*/*", "application/*", "application/json") for form in named):
+        return (None, False) if heatmap == "none" else (heatmap, False)  # type: ignore[return-value]  # by the schema
+    if heatmap != "raw" and (PNG in named or "image/*" in named):
+        return ("png" if heatmap == "png" else "overlay"), True
+    if heatmap in ("none", "raw") and NPY in named:
+        return "raw", True
+    raise NotAcceptable(
+        requirement="the Accept header must allow application/json, image/png or application/x-npy",
+        received=ascii((accept or "")[:80]),
+        remedy="Accept application/json, or the form that the heatmap asked for has.",
+    )
+
+
+def as_page(page: Rows[Inspection]) -> Page[schema.Inspection]:
+    """A page of the ledger as it is answered."""
+    return Page(
+        items=[schema.Inspection.model_validate(inspections.answer(row)) for row in page.items],
+        next=page.next,
+    )
+
+
+def as_json(answer: Answer, prefer: str | None) -> Response:
+    said = inspections.answer(answer.row)
+    if answer.picture is not None:
+        said["heatmap"] = _inline(answer.picture, answer.map_threshold)
+    timings = ", ".join(f"{name};dur={value}" for name, value in answer.row.timings.items())
+    headers = {"Server-Timing": timings, **preference.applied(prefer)}
+    return Response(orjson.dumps(said), media_type="application/json", headers=headers)
+
+
+def as_picture(answer: Answer, prefer: str | None) -> Response:
+    """The picture as the body; the rest of the answer lies where Location says."""
+    row, picture = answer.row, answer.picture
+    assert picture is not None
+    headers = {
+        "Location": f"/v1/inspections/{row.id}",
+        "Nominal-Decision": row.decision,
+        "Nominal-Score": repr(row.score),
+        "Nominal-Review-Threshold": repr(row.review_threshold),
+        "Nominal-Reject-Threshold": repr(row.reject_threshold),
+        "Nominal-Map-Threshold": repr(answer.map_threshold),
+        "Nominal-Version": str(row.version),
+        **preference.applied(prefer),
+    }
+    return Response(picture.data, media_type=picture.media_type, headers=headers)
+
+
+def _inline(picture: Picture, threshold: float) -> dict[str, Any]:
+    data = base64.b64encode(picture.data).decode("ascii")
+    return {"kind": picture.kind, "media_type": picture.media_type, "threshold": threshold, "data": data}

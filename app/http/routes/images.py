@@ -1,0 +1,123 @@
+"""Nominal images: /v1/banks/{bank}/images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.errors import (
+    ArchiveBomb,
+    ArchiveCorrupt,
+    ArchiveEntryRefused,
+    ArchiveTooLarge,
+    ArchiveTooManyFiles,
+    ArchiveUnsupported,
+    ImageCorrupt,
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageTooLarge,
+    ImageTooSmall,
+    MultipartInvalid,
+    TooManyFiles,
+    UploadRefused,
+)
+from app.http.auth import Admin, Reader
+from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import banks as schema
+from app.http.schemas.common import Page
+from app.imaging.media import media_type_of
+from app.learning import nominal_images, uploads
+from app.store.errors import BlobMissing, NotFound
+
+router = APIRouter(prefix="/v1/banks/{bank}/images", tags=["images"])
+
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest names these bytes for good
+Sha256 = Annotated[str, Path(description="The image's sha256.")]
+Side = Annotated[int, Query(ge=16, le=1024, description="Pixels each way at most.")]
+FILE = {"type": "string", "format": "binary"}
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": FILE}}}
+            },
+            "image/*": {"schema": FILE},
+            "application/zip": {"schema": FILE},
+            "application/x-tar": {"schema": FILE},
+            "application/gzip": {"schema": FILE},
+            "application/octet-stream": {"schema": FILE},
+        },
+    }
+}
+REFUSED = (
+    UploadRefused, MultipartInvalid, TooManyFiles, ArchiveUnsupported, ArchiveCorrupt, ArchiveTooManyFiles,
+    ArchiveTooLarge, ArchiveBomb, ArchiveEntryRefused, ImageEmpty, ImageTooLarge, ImageTooSmall,
+    ImageFormatUnsupported, ImageCorrupt,
+)  # fmt: skip
+
+
+@router.post("", openapi_extra=UPLOAD, responses=refuses(NotFound, *REFUSED))
+async def upload_images(
+    request: Request,
+    service: Running,
+    actor: Admin,
+    bank: BankPath,
+    name: Annotated[str | None, Query(max_length=1000, description="Of a body that is one file.")] = None,
+) -> schema.Uploaded:
+    """Add nominal images: a form of files, or a body that is one image, zip or tar.
+
+    Each file is answered for by itself; sending it again changes nothing. Where not one was kept, the answer is the
+    problem, with `files`.
+    """
+    content_type = request.headers.get("content-type", "")
+    entries = await uploads.receive(service, bank, content_type, name, request.stream(), actor.id)
+    count = await service.in_background(lambda: nominal_images.count(service, bank))
+    statuses = [entry["status"] for entry in entries]
+    return schema.Uploaded(
+        accepted=statuses.count("accepted"),
+        duplicate=statuses.count("duplicate"),
+        rejected=statuses.count("rejected"),
+        files=[schema.UploadedFile.model_validate(entry) for entry in entries],
+        nominal_images=count,
+    )
+
+
+@router.get("", responses=refuses(NotFound))
+def list_images(
+    service: Running, actor: Reader, bank: BankPath, limit: Limit = 100, after: Cursor = None
+) -> Page[schema.Image]:
+    """The nominal set, by name."""
+    page = nominal_images.page(service, bank, after, limit)
+    return Page(items=[schema.Image.model_validate(image) for image in page.items], next=page.next)
+
+
+@router.get(
+    "/{sha256}",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {"schema": FILE}}}, **refuses(NotFound, BlobMissing)},
+)
+def get_image(service: Running, actor: Reader, bank: BankPath, sha256: Sha256) -> Response:
+    """An image as it was received."""
+    data = nominal_images.read(service, bank, sha256)
+    return Response(data, media_type=media_type_of(data), headers={"ETag": f'"{sha256}"', **FOREVER})
+
+
+@router.get(
+    "/{sha256}/thumbnail",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {"schema": FILE}}}, **refuses(NotFound, BlobMissing)},
+)
+def get_image_thumbnail(
+    service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 256
+) -> Response:
+    """A small JPEG of an image."""
+    data = nominal_images.small(service, bank, sha256, side)
+    return Response(data, media_type="image/jpeg", headers={"ETag": f'"{sha256}-{side}"', **FOREVER})
+
+
+@router.delete("/{sha256}", status_code=204, responses=refuses(NotFound))
+def delete_image(service: Running, actor: Admin, bank: BankPath, sha256: Sha256) -> None:
+    """Take an image out of the nominal set. Versions built with it stay as they are."""
+    nominal_images.remove(service, bank, sha256, actor.id)

@@ -1,0 +1,89 @@
+"""What versions learnt and would do: /v1/banks/{bank}/versions/{version}/calibration, exploration, compare."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from app.errors import BankWithoutVersion, QueueFull
+from app.http.auth import Inspector, Reader
+from app.http.routes.common import BankPath, Cursor, Limit, Number, Running, etag, refuses
+from app.http.routes.images import FILE
+from app.http.schemas import insight as schema
+from app.insight import calibration as insight
+from app.insight import comparing, exploring
+from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
+from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewNominalImages
+
+router = APIRouter(prefix="/v1/banks/{bank}", tags=["insight"])
+UNREADABLE = (BlobMissing, BlobCorrupt, BankCorrupt, BankHostile)
+
+
+class Explored(schema.Explored):
+    """The same with a page of what would flip."""
+
+    limit: Limit = 50
+    before: Cursor = None
+
+
+@router.get("/versions/{version}/calibration", responses=refuses(NotFound, *UNREADABLE))
+def get_calibration(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    version: Number,
+    bins: Annotated[int, Query(ge=1, le=400, description="Of the histogram.")] = 40,
+    hardest: Annotated[int, Query(ge=0, le=200, description="Images to name, at most.")] = 12,
+) -> schema.Calibration:
+    """A version's nominal scores, what they promise, and the nominal images that look least nominal."""
+    return schema.Calibration.model_validate(insight.of_version(service, bank, version, bins, hardest))
+
+
+@router.get(
+    "/exploration",
+    responses=refuses(NotFound, BankWithoutVersion, ConfigError, TooFewNominalImages, *UNREADABLE),
+)
+def explore_thresholds(
+    service: Running, actor: Reader, bank: BankPath, asked: Annotated[Explored, Query()], response: Response
+) -> schema.Exploration:
+    """What thresholds or rates would do, before they are saved: expected, measured, and what would flip."""
+    subject = exploring.subject(service, bank, asked.version)
+    found = exploring.explore(subject, asked.given(), asked.bins)
+    items = exploring.flips(subject, found.thresholds, asked.before, asked.limit + 1)
+    response.headers["ETag"] = etag(found.revision)
+    return schema.Exploration(
+        **_plain(found),
+        items=[schema.Flip.model_validate(flip) for flip in items[: asked.limit]],
+        next=items[asked.limit - 1].id if len(items) > asked.limit else None,
+    )
+
+
+@router.post(
+    "/compare",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/jsonl": {"schema": FILE}}},
+        **refuses(NotFound, VersionUnusable, ConfigError, TooFewNominalImages, QueueFull),
+    },
+)
+async def compare_versions(
+    service: Running, actor: Inspector, bank: BankPath, body: schema.CompareRequest
+) -> StreamingResponse:
+    """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
+    comparison = await comparing.prepare(service, bank, body.a, body.b, body.limit)
+    return StreamingResponse(_lines(comparison), media_type="application/jsonl")
+
+
+def _plain(found: exploring.Exploration) -> dict[str, Any]:
+    """The fields, shares with their rates."""
+    shares = {name: schema.Share.model_validate(getattr(found, name)) for name in ("found", "alarms")}
+    return asdict(found) | shares
+
+
+async def _lines(comparison: comparing.Comparison) -> AsyncIterator[str]:
+    async for pair in comparison.pairs():
+        yield schema.Compared.model_validate(pair).model_dump_json() + "\n"

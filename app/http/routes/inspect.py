@@ -1,0 +1,223 @@
+"""Inspection: /v1/banks/{bank}/inspect, one image or a batch. The hot path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import Field
+
+from app.errors import (
+    AppError,
+    BankWithoutVersion,
+    DeadlineExceeded,
+    FieldInvalid,
+    ImageCorrupt,
+    ImageFormatUnsupported,
+    ImageTooLarge,
+    MediaTypeUnsupported,
+    MultipartInvalid,
+    NotAcceptable,
+    QueueFull,
+    TooManyFiles,
+    WarmingUp,
+)
+from app.http.auth import Inspector, may
+from app.http.middleware import unless_disconnected
+from app.http.problems import problem_of
+from app.http.routes import prefer as preference
+from app.http.routes.answers import as_json, as_picture, picture_asked
+from app.http.routes.common import BankPath, Running, refuses
+from app.http.routes.image_body import Held, read_form, read_one
+from app.http.routes.images import FILE
+from app.http.schemas import inspections as schema
+from app.http.schemas.common import Request as Body
+from app.http.schemas.common import Score
+from app.imaging.pictures import NPY, PNG
+from app.inspection import inspections
+from app.inspection.filing import Asked
+from app.inspection.inspect import inspect
+from app.lifecycle.service import Service
+from app.store.errors import IllegalValue, NotFound, VersionUnusable
+from core.errors import ConfigError, CoreError, TooFewNominalImages
+
+PATH = "/v1/banks/{bank}/inspect"
+inspector = may("inspect")
+
+MOST_FILES = 256  # of one batch
+Prefer = Annotated[
+    str | None, Header(max_length=200, description="`respond-within=150ms` or `wait=2` (seconds).")
+]
+Accept = Annotated[
+    str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
+]
+OPTIONS = {"prefer", "accept"}  # headers
+LONGEST_TEXT = 128
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+REFUSED = (
+    NotFound, BankWithoutVersion, VersionUnusable, WarmingUp, QueueFull, DeadlineExceeded, ImageTooLarge,
+    ImageFormatUnsupported, ImageCorrupt, MediaTypeUnsupported, MultipartInvalid, TooManyFiles, ConfigError,
+    TooFewNominalImages, IllegalValue,
+)  # fmt: skip
+
+
+class Traits(Body):
+    """What is asked of an inspection; thresholds override the bank's for this image."""
+
+    serial: Text | None = Field(None, description="Serial number of the part.")
+    station: Text | None = Field(None, description="Where it was photographed.")
+    review_threshold: Score | None = None
+    reject_threshold: Score | None = None
+
+
+class Wanted(Traits):
+    """The same, with the map."""
+
+    heatmap: Literal["none", "png", "overlay", "raw"] = Field(
+        "none", description="The map inline: coloured PNG, over the image, or raw float32 (NPY)."
+    )
+
+
+PLAIN = Wanted.model_validate({})
+
+
+class Direct(APIRoute):
+    """A request that names no option is inspected past FastAPI's reading of parameters, which takes its time.
+
+    Whatever could be wrong with the rest is found where every request's is.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        solved = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if request.scope["query_string"] or not OPTIONS.isdisjoint(request.headers):
+                return await solved(request)
+            return await inspect_image(request, await inspector(request), request.path_params["bank"], PLAIN)
+
+        return handle
+
+
+router = APIRouter(tags=["inspection"])
+
+
+def _body(*types: str) -> dict[str, Any]:
+    form = {
+        "type": "object",
+        "properties": {"image": FILE, "serial": {"type": "string"}, "station": {"type": "string"}},
+    }
+    content = {
+        "multipart/form-data": {"schema": form},
+        **{media_type: {"schema": FILE} for media_type in types},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def inspect_image(
+    request: Request,
+    actor: Inspector,
+    bank: BankPath,
+    wanted: Annotated[Wanted, Query()],
+    prefer: Prefer = None,
+    accept: Accept = None,
+) -> Response:
+    """Inspect one image: score, decision, regions. In the ledger before it is answered.
+
+    With `heatmap` the map comes inline as base64; with `Accept: image/png` or `application/x-npy` too, the answer is
+    the picture itself and the decision stands in its headers.
+    """
+    service: Service = request.app.state.service
+    asked = _asked(service, actor.id, wanted, prefer)
+    kind, bare = picture_asked(wanted.heatmap, accept)
+    with service.gate.enter() as share:
+        name, data, fields = await read_one(request, share, service.image_limits)
+        asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
+        answer = await unless_disconnected(request, inspect(service, bank, data, asked))
+    return as_picture(answer, prefer) if bare else as_json(answer, prefer)
+
+
+router.add_api_route(
+    PATH,
+    inspect_image,
+    methods=["POST"],
+    route_class_override=Direct,
+    openapi_extra=_body(
+        "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+    ),
+    response_model=schema.Inspection,
+    responses={
+        200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
+        **refuses(NotAcceptable, *REFUSED),
+    },
+)
+
+
+@router.post(PATH + "/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
+async def inspect_batch(
+    request: Request,
+    service: Running,
+    actor: Inspector,
+    bank: BankPath,
+    wanted: Annotated[Traits, Query()],
+    prefer: Prefer = None,
+) -> Response:
+    """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
+    asked = _asked(service, actor.id, wanted, prefer)
+    with service.gate.enter() as share:
+        sent = await read_form(request, share, service.image_limits, MOST_FILES)
+        asked = _said_in_form(asked, sent.fields)
+        items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
+    return Response(
+        orjson.dumps({"items": items}), media_type="application/json", headers=preference.applied(prefer)
+    )
+
+
+async def _each(
+    service: Service, bank: str, images: list[tuple[str | None, Held]], asked: Asked
+) -> list[dict[str, Any]]:
+    """A batch's worth at a time: a long form must not fill the queue alone."""
+    await service.in_background(lambda: service.store.banks.get(bank))
+    turns = asyncio.Semaphore(service.settings.batch_size)
+
+    async def one(name: str | None, held: Held) -> dict[str, Any]:
+        async with turns:
+            try:
+                if held.error is not None:
+                    raise held.error
+                answer = await inspect(service, bank, bytes(held.data), replace(asked, name=name))
+            except (AppError, CoreError) as error:
+                return {"name": name, "inspection": None, "problem": problem_of(error).document()}
+            return {"name": name, "inspection": inspections.answer(answer.row), "problem": None}
+
+    return await asyncio.gather(*(one(name, held) for name, held in images))
+
+
+def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
+    service.refuse_unready()
+    return Asked(
+        deadline=preference.deadline(prefer, service.settings.request_timeout_seconds),
+        actor=actor,
+        serial=wanted.serial,
+        station=wanted.station,
+        review_threshold=wanted.review_threshold,
+        reject_threshold=wanted.reject_threshold,
+    )
+
+
+def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
+    """Serial and station of a form, over those of the query."""
+    for name in ("serial", "station"):
+        if len(value := fields.get(name, "")) > LONGEST_TEXT:
+            raise FieldInvalid(
+                requirement=f"{name} may have {LONGEST_TEXT} characters",
+                received=str(len(value)),
+                remedy="Shorten it.",
+            )
+    return replace(
+        asked, serial=fields.get("serial", asked.serial), station=fields.get("station", asked.station)
+    )

@@ -1,0 +1,184 @@
+"""The ledger: /v1/inspections."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BeforeValidator, Field
+
+from app.errors import PictureUnavailable
+from app.http.auth import Admin, Inspector, Reader
+from app.http.routes.answers import as_page
+from app.http.routes.common import Cursor, IfMatch, Limit, Running, refuses, revision_of
+from app.http.routes.images import FILE
+from app.http.schemas import inspections as schema
+from app.http.schemas.common import Page
+from app.http.schemas.common import Request as Body
+from app.imaging.media import media_type_of
+from app.imaging.pictures import NPY, PNG, Picture
+from app.insight import reviews
+from app.inspection import inspections
+from app.learning import nominal_images
+from app.store.errors import (
+    IllegalValue,
+    ImageNotKept,
+    NotAFalseAlarm,
+    NotFound,
+    StaleRevision,
+    VersionUnusable,
+)
+from app.store.inspections import Filter
+
+router = APIRouter(prefix="/v1/inspections", tags=["inspections"])
+InspectionPath = Annotated[str, Path(description="An inspection's id.")]
+NUMBER = re.compile(r"[-+]?[0-9.]+(?:e[-+]?[0-9]+)?", re.I)
+PICTURE = {
+    200: {"content": {PNG: {"schema": FILE}}},
+    **refuses(NotFound, PictureUnavailable, VersionUnusable),
+}
+
+
+def _no_number(value: object) -> object:
+    """A bare number is a year to people and seconds since 1970 to pydantic."""
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        raise ValueError("must be a date and time, such as 2026-11-30T08:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number)]
+
+
+class Which(Body):
+    """Which inspections; what is left out does not matter."""
+
+    bank: str | None = None
+    decision: schema.Decision | None = None
+    serial: str | None = Field(None, max_length=128)
+    station: str | None = Field(None, max_length=128)
+    verdict: schema.Verdict | None = Field(None, description="The latest review's.")
+    reviewed: bool | None = None
+    since: Moment | None = Field(None, description="From then on; with its zone.")
+    until: Moment | None = Field(None, description="Before then; with its zone.")
+
+    def filter(self) -> Filter:
+        """For the store."""
+        return Filter(**{name: getattr(self, name) for name in Which.model_fields})
+
+
+class Listed(Which):
+    """A page of them."""
+
+    limit: Limit = 100
+    before: Cursor = None
+
+
+class Exported(Which):
+    """All of them as a file."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+
+
+@router.get("", response_model=Page[schema.Inspection], responses=refuses(IllegalValue))
+def list_inspections(
+    service: Running, actor: Reader, which: Annotated[Listed, Query()]
+) -> Page[schema.Inspection]:
+    """The ledger, newest first."""
+    return as_page(inspections.page(service, which.filter(), which.before, which.limit))
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/csv": {"schema": FILE}, "application/jsonl": {"schema": FILE}}},
+        **refuses(IllegalValue),
+    },
+)
+def export_inspections(
+    service: Running, actor: Reader, which: Annotated[Exported, Query()]
+) -> StreamingResponse:
+    """Every inspection of a filter as CSV or JSON Lines, newest first."""
+    media_type = "text/csv; charset=utf-8" if which.format == "csv" else "application/jsonl"
+    headers = {"Content-Disposition": f'attachment; filename="inspections.{which.format}"'}
+    service.store.inspections.page(which.filter(), limit=1)  # refuses here what a begun answer could not
+    pieces = inspections.export(service, which.filter(), which.format)
+    return StreamingResponse(pieces, media_type=media_type, headers=headers)
+
+
+@router.get("/{inspection}", responses=refuses(NotFound))
+def get_inspection(service: Running, actor: Reader, inspection: InspectionPath) -> schema.Inspection:
+    """One inspection."""
+    return schema.Inspection.model_validate(inspections.answer(inspections.get(service, inspection)))
+
+
+@router.get("/{inspection}/heatmap", response_class=Response, responses={
+    **PICTURE, 200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}}})  # fmt: skip
+async def get_inspection_heatmap(
+    service: Running,
+    actor: Reader,
+    inspection: InspectionPath,
+    form: Annotated[
+        Literal["png", "raw"], Query(description="Coloured, or float32 in score units (NPY).")
+    ] = "png",
+) -> Response:
+    """The map of an inspection whose image was kept, computed again by the version that made it."""
+    return _drawn(*await inspections.picture(service, inspection, form))
+
+
+@router.get("/{inspection}/overlay", response_class=Response, responses=PICTURE)
+async def get_inspection_overlay(service: Running, actor: Reader, inspection: InspectionPath) -> Response:
+    """The map over the image, with boxes around the regions."""
+    return _drawn(*await inspections.picture(service, inspection, "overlay"))
+
+
+@router.get(
+    "/{inspection}/image",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {"schema": FILE}}}, **refuses(NotFound, PictureUnavailable)},
+)
+def get_inspection_image(service: Running, actor: Reader, inspection: InspectionPath) -> Response:
+    """The image as it was received, where it was kept."""
+    data = inspections.read_image(service, inspections.get(service, inspection))
+    return Response(data, media_type=media_type_of(data))
+
+
+@router.get("/{inspection}/reviews", responses=refuses(NotFound))
+def list_reviews(service: Running, actor: Reader, inspection: InspectionPath) -> schema.ReviewList:
+    """What people found, oldest first."""
+    return schema.ReviewList(
+        items=[schema.Review.model_validate(row) for row in reviews.all(service, inspection)]
+    )
+
+
+@router.post(
+    "/{inspection}/reviews", status_code=201, responses=refuses(NotFound, StaleRevision, IllegalValue)
+)
+def review_inspection(
+    service: Running,
+    actor: Inspector,
+    inspection: InspectionPath,
+    body: schema.ReviewRequest,
+    response: Response,
+    if_match: IfMatch = None,
+) -> schema.Review:
+    """Say what a person found; the latest review counts. If-Match names the latest revision seen, "0" for none."""
+    row = reviews.add(service, inspection, body.verdict, body.note, revision_of(if_match), actor.id)
+    response.headers["ETag"] = f'"{row.revision}"'
+    return schema.Review.model_validate(row)
+
+
+@router.post("/{inspection}/teach", responses=refuses(NotFound, NotAFalseAlarm, ImageNotKept))
+def teach_inspection(service: Running, actor: Admin, inspection: InspectionPath) -> schema.Taught:
+    """Add a false alarm's image to its bank's nominal set, for the next build."""
+    status = reviews.teach(service, inspection, actor.id)
+    bank = inspections.get(service, inspection).bank
+    return schema.Taught(status=status, nominal_images=nominal_images.count(service, bank))
+
+
+def _drawn(picture: Picture, threshold: float) -> Response:
+    headers = {"Nominal-Map-Threshold": repr(threshold)}
+    return Response(picture.data, media_type=picture.media_type, headers=headers)

@@ -1,0 +1,104 @@
+"""Builds and jobs: /v1/banks/{bank}/builds, /v1/jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from app.http.auth import Admin, Reader
+from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import jobs as schema
+from app.http.schemas.common import Page
+from app.learning import jobs as builds
+from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
+from app.store.schema import ACTIVE_STATES, Job, JobState
+from core.errors import ConfigError, TooFewImages, TooFewNominalImages
+
+router = APIRouter(tags=["builds"])
+JobPath = Annotated[str, Path(description="A job's id.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, description="The same key within a day means the same job."),
+]
+EVENT = {
+    "type": "object",
+    "description": "Each event of the stream; its data is a Job as JSON.",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
+
+@router.post(
+    "/v1/banks/{bank}/builds",
+    status_code=202,
+    responses=refuses(
+        NotFound, ConfigError, TooFewImages, TooFewNominalImages, BuildAlreadyRunning, IdempotencyConflict,
+        IllegalValue,
+    ),
+)  # fmt: skip
+def start_build(
+    service: Running,
+    actor: Admin,
+    bank: BankPath,
+    response: Response,
+    body: schema.BuildRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> schema.Job:
+    """Build a version from the nominal set as it is now. Answers at once with the job to watch."""
+    asked = body or schema.BuildRequest.model_validate({})
+    change = asked.config.model_dump(exclude_unset=True)
+    job = builds.start(service, bank, change, asked.activate, idempotency_key, actor.id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return schema.Job.model_validate(job)
+
+
+@router.get("/v1/jobs", responses=refuses())
+def list_jobs(
+    service: Running,
+    actor: Reader,
+    bank: Annotated[str | None, Query()] = None,
+    state: Annotated[JobState | None, Query()] = None,
+    limit: Limit = 100,
+    before: Cursor = None,
+) -> Page[schema.Job]:
+    """Jobs, newest first."""
+    page = builds.page(service, bank, state, before, limit)
+    return Page(items=[schema.Job.model_validate(job) for job in page.items], next=page.next)
+
+
+@router.get("/v1/jobs/{job}", responses=refuses(NotFound))
+def get_job(service: Running, actor: Reader, job: JobPath) -> schema.Job:
+    """One job: its state, stage and progress."""
+    return schema.Job.model_validate(builds.get(service, job))
+
+
+@router.get(
+    "/v1/jobs/{job}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}, **refuses(NotFound)},
+)
+async def stream_job_events(service: Running, actor: Reader, job: JobPath) -> StreamingResponse:
+    """A job as server-sent events: `progress` whenever it moves, `end` once it has ended, then the stream closes."""
+    await service.in_background(lambda: builds.get(service, job))
+    return StreamingResponse(_events(builds.watch(service, job)), media_type="text/event-stream")
+
+
+@router.post("/v1/jobs/{job}/cancel", status_code=202, responses=refuses(NotFound, JobFinished))
+def cancel_job(service: Running, actor: Admin, job: JobPath) -> schema.Job:
+    """Cancel a job. A running build stops within about a second; its state says when it has."""
+    return schema.Job.model_validate(builds.cancel(service, job, actor.id))
+
+
+async def _events(watched: AsyncIterator[Job | None]) -> AsyncIterator[str]:
+    async for job in watched:
+        if job is None:
+            yield ": still here\n\n"
+            continue
+        name = "progress" if job.state in ACTIVE_STATES else "end"
+        yield f"event: {name}\ndata: {schema.Job.model_validate(job).model_dump_json()}\n\n"

@@ -1,0 +1,128 @@
+"""Versions: /v1/banks/{bank}/versions, and their bank files."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.errors import VersionUnproven
+from app.http.auth import Admin, Reader
+from app.http.routes.banks import detail as bank_detail
+from app.http.routes.common import BankPath, IfMatch, Number, Running, refuses, revision_of
+from app.http.routes.images import FILE, FOREVER
+from app.http.schemas import jobs as schema
+from app.http.schemas.banks import BankDetail
+from app.learning import banks, versions
+from app.learning.building import BANK_MEDIA_TYPE
+from app.store import schema as rows
+from app.store.errors import (
+    BlobMissing,
+    BlobTooLarge,
+    NotFound,
+    StaleRevision,
+    VersionInUse,
+    VersionUnusable,
+)
+from core.errors import BankCorrupt, BankFormatTooNew, BankHostile, BankMismatch, TooFewNominalImages
+from models.errors import UnknownBackbone, WeightsNotFound
+
+router = APIRouter(prefix="/v1/banks/{bank}", tags=["versions"])
+BANK_FILE = {"content": {BANK_MEDIA_TYPE: {"schema": FILE}}}
+UNFIT = (
+    BankCorrupt,
+    BankHostile,
+    BankFormatTooNew,
+    BankMismatch,
+    VersionUnproven,
+    UnknownBackbone,
+    WeightsNotFound,
+)
+
+
+@router.get("/versions", responses=refuses(NotFound))
+def list_versions(service: Running, actor: Reader, bank: BankPath) -> schema.VersionList:
+    """All versions, newest first."""
+    active = banks.get(service, bank).active_version
+    return schema.VersionList(items=[_version(row, active) for row in versions.all(service, bank)])
+
+
+@router.get("/versions/{version}", responses=refuses(NotFound))
+def get_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> schema.Version:
+    """One version: what it holds, what its threshold promises."""
+    active = banks.get(service, bank).active_version
+    return _version(versions.get(service, bank, version), active)
+
+
+@router.post(
+    "/versions/{version}/activate",
+    responses=refuses(NotFound, StaleRevision, VersionUnusable, TooFewNominalImages),
+)
+async def activate_version(
+    service: Running,
+    actor: Admin,
+    bank: BankPath,
+    version: Number,
+    response: Response,
+    if_match: IfMatch = None,
+) -> BankDetail:
+    """Serve this version from now on; inspections in flight finish on theirs. Activating an older one rolls back."""
+    row = await versions.activate(service, bank, version, revision_of(if_match), actor.id)
+    return await service.in_background(lambda: bank_detail(service, row, response))
+
+
+@router.delete("/versions/{version}", status_code=204, responses=refuses(NotFound, VersionInUse))
+def delete_version(service: Running, actor: Admin, bank: BankPath, version: Number) -> None:
+    """Delete a version that is not active."""
+    versions.remove(service, bank, version, actor.id)
+
+
+@router.get(
+    "/versions/{version}/bundle",
+    response_class=StreamingResponse,
+    responses={200: BANK_FILE, **refuses(NotFound, BlobMissing)},
+)
+def download_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> StreamingResponse:
+    """The version as a bank file, for another server's import or the command line."""
+    row = versions.get(service, bank, version)
+    digest = base64.b64encode(bytes.fromhex(row.sha256)).decode()
+    headers = {
+        "Content-Length": str(row.bytes),
+        "Content-Disposition": f'attachment; filename="{bank}-{version}.bank"',
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "ETag": f'"{row.sha256}"',
+        **FOREVER,
+    }
+    return StreamingResponse(versions.open_bundle(service, row), media_type=BANK_MEDIA_TYPE, headers=headers)
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {BANK_MEDIA_TYPE: {"schema": FILE}, "application/octet-stream": {"schema": FILE}},
+        }
+    },
+    responses=refuses(NotFound, BlobTooLarge, VersionUnusable, TooFewNominalImages, *UNFIT),
+)
+async def import_version(
+    request: Request,
+    service: Running,
+    actor: Admin,
+    bank: BankPath,
+    response: Response,
+    activate: Annotated[bool, Query(description="Whether it becomes the active version.")] = False,
+) -> schema.Version:
+    """Take in a bank file as the next version, once its integrity, backbone and conformance are proven here."""
+    row = await versions.take_in(service, bank, request.stream(), activate, actor.id)
+    response.headers["Location"] = f"/v1/banks/{bank}/versions/{row.number}"
+    return _version(row, row.number if activate else None)
+
+
+def _version(row: rows.Version, active: int | None) -> schema.Version:
+    known = {name: getattr(row, name) for name in schema.Version.model_fields if name != "active"}
+    return schema.Version(**known, active=row.number == active)

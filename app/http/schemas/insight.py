@@ -1,0 +1,175 @@
+"""What a version learnt, what thresholds would do, what two versions say of the same images, how people agree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.http.schemas.common import Answer, Rate, Request, Score
+from app.http.schemas.inspections import Decision, Thresholds, Verdict
+
+ByDecision = dict[Decision, int]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class Share(Answer):
+    """``count`` of ``total``; rate null of nothing. low, high: 95 % interval (Clopper-Pearson)."""
+
+    count: int
+    total: int
+    rate: float | None
+    low: float
+    high: float
+
+
+class ExpectedRate(Answer):
+    """How often new good parts score above a threshold, by nominal scores, of which ``above`` do.
+
+    expected: at most this on average, (above + 1) / (images + 1). low, high: 95 % interval of what it is here.
+    """
+
+    above: int
+    images: int
+    expected: float
+    low: float
+    high: float
+
+
+class Promise(Answer):
+    """What the asked rate means for this many images; ``text`` says it in a sentence."""
+
+    n: int
+    rate: float
+    rank: int
+    expected: float
+    low: float
+    high: float
+    text: str
+
+
+class NominalScore(Answer):
+    """A nominal image with its score against the bank without its own patches."""
+
+    name: str
+    sha256: str | None = Field(description="Where the bank was built here.")
+    score: float
+    present: bool = Field(description="Whether it is still in the nominal set.")
+
+
+class Calibration(Answer):
+    """What a version learnt. The thresholds are those it has, or would have, as the bank's active version."""
+
+    bank: str
+    version: int
+    images: int
+    vectors: int
+    supported_false_reject: float
+    thresholds: Thresholds | None = Field(description="Null where it does not support the bank's rates.")
+    reason: str | None = Field(description="Why there are no thresholds.")
+    expected_review: ExpectedRate | None
+    expected_reject: ExpectedRate | None
+    promise: Promise | None = Field(description="Where a rate gives the reject threshold.")
+    edges: list[float] = Field(description="Of the histogram's bins, one more than counts.")
+    counts: list[int]
+    hardest: list[NominalScore] = Field(description="Highest scores first: a bad one among the good is here.")
+    build_seconds: float | None
+    stage_seconds: dict[str, float]
+
+
+class Explored(Request):
+    """Thresholds or rates to try in place of the bank's; a rate counts over a threshold that the bank keeps."""
+
+    review_threshold: Score | None = None
+    reject_threshold: Score | None = None
+    target_false_reject: Rate | None = None
+    target_review: Rate | None = None
+    version: VersionNumber | None = Field(None, description="The active one when left out.")
+    bins: int = Field(40, ge=1, le=400)
+
+    def given(self) -> dict[str, float | None]:
+        """Those that were said."""
+        return self.model_dump(exclude_none=True, exclude={"version", "bins", "limit", "before"})
+
+
+class Flip(Answer):
+    """A recorded inspection that the explored thresholds would decide otherwise."""
+
+    id: str
+    score: float
+    decision: Decision
+    would_be: Decision
+    verdict: Verdict | None
+
+
+class Exploration(Answer):
+    """What thresholds would do. Recorded inspections are the newest 20,000 of the explored version."""
+
+    bank: str
+    revision: int = Field(description="Of the bank: the ETag to save under.")
+    version: int
+    thresholds: Thresholds
+    present: Thresholds | None = Field(description="The bank's own.")
+    expected_review: ExpectedRate
+    expected_reject: ExpectedRate
+    inspections: int
+    decided: ByDecision
+    outcomes: dict[str, ByDecision] = Field(description="By verdict, or unreviewed.")
+    found: Share = Field(description="Of reviewed defects those not accepted.")
+    alarms: Share = Field(description="Of reviewed false alarms those not accepted.")
+    flips: dict[Decision, ByDecision] = Field(
+        description="From the recorded decision to the one it would be."
+    )
+    flipped: int
+    edges: list[float] = Field(description="Of the bins; the outer ones hold what lies beyond.")
+    nominal: list[int] = Field(description="Calibration scores, a bin.")
+    recorded: dict[str, list[int]] = Field(description="Inspections by verdict, or unreviewed, a bin.")
+    items: list[Flip] = Field(description="Flips, newest first.")
+    next: str | None = Field(description="Cursor for more of them.")
+
+
+class CompareRequest(Request):
+    """Two versions, and how many kept images to look at; reviewed ones come first."""
+
+    a: VersionNumber
+    b: VersionNumber
+    limit: int = Field(100, ge=1, le=500)
+
+
+class Side(Answer):
+    """What one version says of an image."""
+
+    score: float
+    decision: Decision
+
+
+class ComparedInspection(Answer):
+    """Which inspection was looked at."""
+
+    id: str
+    version: int
+    serial: str | None
+    name: str | None
+    verdict: Verdict | None
+
+
+class Compared(Answer):
+    """One inspection under both versions; a and b are null where ``problem`` says why."""
+
+    done: int
+    total: int
+    inspection: ComparedInspection
+    a: Side | None
+    b: Side | None
+    flipped: bool
+    problem: str | None
+
+
+class Agreement(Answer):
+    """How people judged the decisions: flagged and defective, flagged and good, accepted and defective."""
+
+    confirmed: int
+    false_alarms: int
+    missed: int
+    waiting: ByDecision = Field(description="Without a verdict.")
+    agreed: Share = Field(description="Verdicts that confirm the decision.")

@@ -1,0 +1,142 @@
+"""Inspections, reviews."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.http.schemas.common import Answer, JsonObject, Note, Request
+
+Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
+Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
+Decision = Literal["accept", "review", "reject"]
+
+
+class Thresholds(Answer):
+    """Above review a person looks, above reject the part fails; a score equal to one does not pass it."""
+
+    review: float
+    reject: float
+
+
+class Region(Answer):
+    """A connected area of the map above its threshold, in original pixels; ``share`` of the image's."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    share: float
+    peak: float
+    peak_x: int
+    peak_y: int
+
+
+class NearestPatch(Answer):
+    """What the worst place was compared with: a patch of a nominal image, by its cell, and still this far."""
+
+    image: str
+    sha256: str | None = Field(description="Of that image, where the bank was built here.")
+    row: int
+    column: int
+    distance: float
+    at_x: int
+    at_y: int
+
+
+class Links(Answer):
+    """Where to go on; pictures exist where the image was kept."""
+
+    self: str
+    reviews: str
+    image: str | None
+    heatmap: str | None
+    overlay: str | None
+
+
+class InlinePicture(Answer):
+    """The map within the answer: ``data`` is base64 of a file of ``media_type``."""
+
+    kind: Literal["png", "overlay", "raw"]
+    media_type: str
+    threshold: float = Field(
+        description="The level that regions exceed; the middle of the picture's colours."
+    )
+    data: str
+
+
+class Inspection(Answer):
+    """One scored image. Scores are Euclidean distances, unbounded; larger is more anomalous."""
+
+    id: str
+    bank: str
+    version: int
+    created_at: datetime
+    serial: str | None
+    station: str | None
+    name: str | None
+    width: int
+    height: int
+    score: float
+    thresholds: Thresholds
+    decision: Decision
+    regions: list[Region]
+    nearest: NearestPatch | None
+    digests: dict[str, str] = Field(
+        description="Backbone, weights, bank file, config, runtime and precision."
+    )
+    timings: dict[str, float] = Field(
+        description="Milliseconds: queue, decode, preprocess, features, search, map, total."
+    )
+    verdict: Verdict | None
+    image_sha256: str | None
+    links: Links
+    heatmap: InlinePicture | None = Field(None, description="Where it was asked for inline.")
+
+
+class BatchItem(Answer):
+    """One file of a batch: its inspection, or the problem with it."""
+
+    name: str
+    inspection: Inspection | None = None
+    problem: JsonObject | None = None
+
+
+class Batch(Answer):
+    """A batch, file by file in the order sent."""
+
+    items: list[BatchItem]
+
+
+class ReviewRequest(Request):
+    """What a person found."""
+
+    verdict: Finding = Field(description="`withdrawn` takes the verdict back; what was said before stays.")
+    note: Annotated[Note, Field(description="Anything that helps the next reader.")] = ""
+
+
+class Review(Answer):
+    """One revision of what people found; earlier ones stay."""
+
+    inspection_id: str
+    revision: int
+    verdict: Finding
+    note: str
+    actor: str
+    created_at: datetime
+
+
+class ReviewList(Answer):
+    """All reviews of an inspection, oldest first."""
+
+    items: list[Review]
+
+
+class Taught(Answer):
+    """What became of a false alarm's image."""
+
+    status: Literal["accepted", "duplicate"]
+    nominal_images: int

@@ -1,0 +1,65 @@
+"""Builds, and the versions they leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from app.http.schemas.banks import ConfigChange
+from app.http.schemas.common import Answer, JsonObject, Request
+
+
+class BuildRequest(Request):
+    """A build of the nominal set as it is now."""
+
+    config: ConfigChange = Field(
+        default_factory=lambda: ConfigChange.model_validate({}),
+        description="For this build, over the bank's.",
+    )
+    activate: bool = Field(True, description="Whether the finished version becomes the active one.")
+
+
+class Job(Answer):
+    """A build. ``seconds_left`` is of the present stage, at its speed so far."""
+
+    id: str
+    bank: str
+    kind: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    stage: str | None = Field(description="features, coreset, index, calibration, saving or warming.")
+    done: int
+    total: int
+    seconds_left: float | None
+    cancel_requested: bool
+    error: JsonObject | None = Field(description="The problem it failed with.")
+    version: int | None = Field(description="The version it made.")
+    attempts: int
+    request: JsonObject
+    actor: str
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+
+
+class Version(Answer):
+    """One immutable build of a bank. ``summary`` says what it holds and what its threshold promises."""
+
+    bank: str
+    number: int
+    state: Literal["ok", "quarantined"]
+    reason: str | None = Field(description="Why it is quarantined.")
+    sha256: str
+    bytes: int
+    job_id: str | None
+    summary: JsonObject
+    created_at: datetime
+    active: bool
+
+
+class VersionList(Answer):
+    """All versions of a bank, newest first."""
+
+    items: list[Version]

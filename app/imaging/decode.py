@@ -1,0 +1,202 @@
+"""Untrusted bytes -> RGB uint8 within limits, by the rules of docs/images.md; arrays -> PNG or JPEG.
+
+The header is held against the limits before Pillow sees a byte; Pillow then decodes the one format it names.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from app.errors import ImageEmpty, ImageFormatUnsupported, ImageRefused, ImageTooLarge, ImageTooSmall
+from app.imaging.header import (
+    Format,
+    Header,
+    corrupt,
+    read_bmp_header,
+    read_jpeg_header,
+    read_png_header,
+    read_webp_header,
+)
+from app.imaging.pixels import upright_rgb
+from app.imaging.png import png_bytes
+from app.imaging.tiff import read_tiff_header
+from core.input.photograph import InputConfig, Photograph, reduction
+
+_HEADERS: dict[Format, Callable[[bytes], Header]] = {
+    "PNG": read_png_header,
+    "JPEG": read_jpeg_header,
+    "BMP": read_bmp_header,
+    "TIFF": read_tiff_header,
+    "WEBP": read_webp_header,
+}
+_DECODERS: dict[Format, type[ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "WEBP": WebPImageFile,
+}
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the known ones; "BM" alone may begin a text
+_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings stores it
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What a file may ask for, checked before decoding: bytes, pixels in all, pixels on the shorter side."""
+
+    max_bytes: int = 64 * 1024 * 1024
+    max_pixels: int = 64_000_000
+    min_side: int = 16
+
+    def check_bytes(self, count: int) -> None:
+        """Raises ImageEmpty or ImageTooLarge."""
+        if count == 0:
+            raise ImageEmpty(
+                requirement="An image file must hold bytes",
+                received="an empty file",
+                remedy="Export it or transfer it again.",
+            )
+        if count > self.max_bytes:
+            raise ImageTooLarge(
+                requirement=f"An image file must hold at most {self.max_bytes:,} bytes",
+                received=f"{count:,} bytes",
+                remedy="Compress the image, or raise the byte limit.",
+            )
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raises ImageTooLarge or ImageTooSmall."""
+        if width * height > self.max_pixels:
+            raise ImageTooLarge(
+                requirement=f"An image must have at most {self.max_pixels:,} pixels",
+                received=f"{width:,} x {height:,} pixels",
+                remedy="Crop or scale it down, or raise the pixel limit.",
+            )
+        if min(width, height) < self.min_side:
+            raise ImageTooSmall(
+                requirement=f"An image must have at least {self.min_side} pixels on its shorter side",
+                received=f"{width:,} x {height:,} pixels",
+                remedy="Photograph the part larger.",
+            )
+
+
+DEFAULT_LIMITS = ImageLimits()
+WHOLE = InputConfig()  # reduces nothing
+
+
+def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode one image to RGB at its original size, upright: C-contiguous, writable, owned by the caller.
+
+    The same bytes give the same array in every thread. Raises subclasses of ImageRefused and nothing else.
+    """
+    return decode_photograph(data, WHOLE, limits).pixels
+
+
+def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS) -> Photograph:
+    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
+    header = check_header(data, limits)
+    by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
+    _silence_pillow()
+    try:
+        with _DECODERS[header.format](io.BytesIO(data)) as image:
+            if sorted(image.size) != sorted((header.width, header.height)):
+                raise corrupt(f"a {header.format} that states two sizes")
+            if by > 1:
+                image.draft(image.mode, (header.width // by, header.height // by))
+            image.load()
+            return Photograph(upright_rgb(image, header), by)
+    except ImageRefused:
+        raise
+    except (MemoryError, Image.DecompressionBombError) as error:
+        raise ImageTooLarge(
+            requirement="An image must fit the memory for decoding",
+            received=f"{header.width:,} x {header.height:,} pixels",
+            remedy="Crop it or scale it down.",
+        ) from error
+    except Exception as error:  # Pillow names no common base of what its readers raise
+        raise corrupt(f"a {header.format} that cannot be decoded ({error})") from error
+
+
+def check_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Header:
+    """What can be said of an image without decoding it: its format, and that its size is within the limits.
+
+    Raises subclasses of ImageRefused.
+    """
+    limits.check_bytes(len(data))
+    header = read_header(data)
+    limits.check_size(header.width, header.height)
+    if not header.whole:
+        raise corrupt(f"a {header.format} that stops before its end")
+    return header
+
+
+def read_header(data: bytes) -> Header:
+    """Format and size by the first bytes alone; names and suffixes are not looked at, and nothing is decoded.
+
+    Raises ImageFormatUnsupported, ImageManyFrames, ImagePixelsUnsupported or ImageCorrupt.
+    """
+    try:
+        return _HEADERS[_format(data)](data)
+    except (struct.error, IndexError) as error:
+        raise corrupt("a file that ends inside its header") from error
+
+
+def encode_png(image: UInt8[np.ndarray, "h w *rgb"]) -> bytes:
+    """PNG of grey (h, w) or RGB (h, w, 3), every sample kept."""
+    return png_bytes(image)
+
+
+def encode_jpeg(image: UInt8[np.ndarray, "h w *rgb"], quality: int = 90) -> bytes:
+    """JPEG of grey (h, w) or RGB (h, w, 3), for looking at: twenty times faster than PNG, not exact."""
+    return _save(Image.fromarray(image), "JPEG", quality=quality)
+
+
+def thumbnail(image: UInt8[np.ndarray, "h w 3"], side: int = 256) -> bytes:
+    """A JPEG for looking at, at most ``side`` pixels each way, never enlarged."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return _save(small, "JPEG", quality=85)
+
+
+def _format(data: bytes) -> Format:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    raise ImageFormatUnsupported(
+        requirement="An image must be PNG, JPEG, BMP, TIFF (not BigTIFF) or WebP",
+        received=f"{len(data):,} bytes that begin with {data[:8]!r}",
+        remedy="Save the image in one of these formats.",
+    )
+
+
+def _silence_pillow() -> None:
+    """Pillow warns of metadata no rule uses; ``catch_warnings`` races between threads, a filter does not."""
+    if _QUIET not in warnings.filters:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _save(image: Image.Image, kind: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()

@@ -1,0 +1,212 @@
+"""Folders of images: a flat or nested folder, and the form of MVTec AD (Bergmann et al., CVPR 2019).
+
+train/good, test/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png; masks may be absent.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+
+from app.errors import FolderError, ImageRefused, ImageUnreadable
+from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
+from core.input.photograph import Image, InputConfig, Photograph
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+GOOD = "good"
+
+
+def list_images(folder: Path, recursive: bool = False) -> list[Path]:
+    """Image files of a folder by suffix, in natural order (2 before 10), the same on every machine.
+
+    Hidden files and folders are left out. Raises FolderError for a folder that is absent, holds no image,
+    cannot be read, or holds a link that leads out of it.
+    """
+    if not folder.is_dir():
+        raise FolderError(
+            requirement="A folder of images must exist",
+            received=f"{folder}, which is {'a file' if folder.exists() else 'not there'}",
+            remedy="Name the folder that holds the images.",
+        )
+    try:
+        files = list(_walk(folder, Path(os.path.realpath(folder)), recursive))
+    except OSError as error:
+        raise FolderError(
+            requirement="A folder of images must be readable",
+            received=f"{error.filename}: {error.strerror}",
+            remedy="Check who may read it.",
+        ) from error
+    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not found:
+        raise FolderError(
+            requirement=f"A folder must hold at least one image ({', '.join(sorted(SUFFIXES))})",
+            received=f"{folder} with none",
+            remedy="Name the folder that holds the images themselves.",
+        )
+    return sorted(found, key=lambda path: _natural(path.relative_to(folder)))
+
+
+def relative_names(paths: Iterable[Path], folder: Path) -> list[str]:
+    """Names that tell images of one folder apart, alike on every system: ``scratch/007.png``."""
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image | ImageRefused:
+    """The decoded image, or the reason against it with the file's name in it."""
+    found = read_photograph(path, WHOLE, limits)
+    return found.pixels if isinstance(found, Photograph) else found
+
+
+def read_photograph(
+    path: Path, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS
+) -> Photograph | ImageRefused:
+    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
+    try:
+        return decode_photograph(_read_bytes(path, limits), config, limits)
+    except ImageRefused as error:
+        return type(error)(
+            requirement=error.requirement, received=f"{path}: {error.received}", remedy=error.remedy
+        )
+    except OSError as error:
+        return ImageUnreadable(
+            requirement="An image file must be readable",
+            received=f"{path}: {error.strerror}",
+            remedy="Check that it is there and may be read.",
+        )
+
+
+def read_images(
+    paths: Sequence[Path], on_bad: Literal["refuse", "skip"] = "refuse", limits: ImageLimits = DEFAULT_LIMITS
+) -> Iterator[tuple[str, Image | ImageRefused]]:
+    """Each file's name and image, in order; a bad file is raised, or with ``skip`` yielded as its reason."""
+    for path in paths:
+        found = read_image(path, limits)
+        if on_bad == "refuse" and isinstance(found, ImageRefused):
+            raise found
+        yield str(path), found
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """True where a defect was drawn (any value above 0). Raises FolderError for a size not ``shape``."""
+    mask = read_image(path)
+    if isinstance(mask, ImageRefused):
+        raise mask
+    if mask.shape[:2] != tuple(shape):
+        raise FolderError(
+            requirement=f"A mask must have the size of its image, {shape[1]} x {shape[0]} pixels",
+            received=f"{path} of {mask.shape[1]} x {mask.shape[0]}",
+            remedy="Draw the mask on the image itself, or delete it: images without a mask are allowed.",
+        )
+    return np.asarray(mask.any(axis=2))
+
+
+@dataclass(frozen=True)
+class TestImage:
+    """One image, named relative to the dataset; its truth: ``good`` or the defect, and the mask if known."""
+
+    name: str
+    path: Path
+    label: str
+    mask: Path | None
+
+    @property
+    def defective(self) -> bool:
+        return self.label != GOOD
+
+
+class MvtecDataset:
+    """A folder in MVTec form. What is asked for must be there: absent parts raise FolderError when read."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises FolderError for a folder with neither train/good nor test."""
+        self.root = root
+        if not (root / "train" / GOOD).is_dir() and not (root / "test").is_dir():
+            raise FolderError(
+                requirement="A dataset in MVTec form holds train/good and test/good, test/<defect>",
+                received=f"{root} with neither",
+                remedy="Arrange the images in this form, or name the folder above them.",
+            )
+
+    def train_images(self) -> list[Path]:
+        """The nominal images to build from, in natural order."""
+        return list_images(self.root / "train" / GOOD)
+
+    def test_images(self) -> list[TestImage]:
+        """Every test image: good first, then the defects by name. Raises FolderError for an empty class."""
+        folders = _subfolders(self.root / "test")
+        return [image for folder in folders for image in self._class(folder)]
+
+    def _class(self, folder: Path) -> list[TestImage]:
+        return [
+            TestImage(
+                name=path.relative_to(self.root).as_posix(),
+                path=path,
+                label=folder.name,
+                mask=None if folder.name == GOOD else self._mask(folder.name, path.stem),
+            )
+            for path in list_images(folder)
+        ]
+
+    def _mask(self, defect: str, stem: str) -> Path | None:
+        folder = self.root / "ground_truth" / defect
+        return next((m for m in (folder / f"{stem}_mask.png", folder / f"{stem}.png") if m.is_file()), None)
+
+
+def _read_bytes(path: Path, limits: ImageLimits) -> bytes:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    limits.check_bytes(status.st_size)
+    with path.open("rb") as file:
+        return file.read(limits.max_bytes + 1)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = [p for p in folder.iterdir() if p.is_dir() and not _hidden(p)] if folder.is_dir() else []
+    if not found:
+        raise FolderError(
+            requirement="A dataset to evaluate holds test/good and test/<defect>",
+            received=f"{folder} with neither",
+            remedy="Put test images into one folder a class.",
+        )
+    return sorted(found, key=lambda p: (p.name != GOOD, _natural(p)))
+
+
+def _walk(folder: Path, root: Path, recursive: bool) -> Iterator[Path]:
+    """Files and dangling links; folders behind links are not entered, pipes and devices left out."""
+    for place in folder.iterdir():
+        if _hidden(place):
+            continue
+        if place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(root):
+            raise FolderError(
+                requirement="Images must lie inside the folder that was named",
+                received=f"the link {place} to {os.path.realpath(place)}",
+                remedy="Copy the file into the folder, or remove the link.",
+            )
+        if place.is_file() or (place.is_symlink() and not place.exists()):
+            yield place
+        elif recursive and place.is_dir() and not place.is_symlink():
+            yield from _walk(place, root, recursive)
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _natural(path: Path) -> list[tuple[list[str | int], str]]:
+    """Digits compare as numbers, text by code point, folder by folder; equal numbers by their spelling."""
+    return [(_text_and_numbers(part), part) for part in path.parts]
+
+
+def _text_and_numbers(name: str) -> list[str | int]:
+    """``img10.png`` -> ["img", 10, ".png"]: text and numbers alternate, so like is compared with like."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]

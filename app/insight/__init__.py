@@ -1,0 +1,1 @@
+"""What is learnt from decisions and scores: exploring thresholds, comparing versions, review, evaluation."""

@@ -1,0 +1,110 @@
+"""What a version learnt: its nominal scores, what they promise, and the nominal images that look least nominal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.imaging.names import split_name
+from app.inspection.thresholds import effective, rates
+from app.lifecycle.service import Service
+from app.store.schema import Bank, Version
+from core.bank import CalibrationRecord, load_record, record_of
+from core.errors import CoreError
+from core.judging.calibration import Promise, Thresholds, promise, supported_rate
+from core.judging.exploration import ExpectedRate, bin_edges, expected_rate, histogram
+
+
+@dataclass(frozen=True)
+class NominalScore:
+    """A nominal image's score without its own patches. sha256: where the bank was built here; present: still there."""
+
+    name: str
+    sha256: str | None
+    score: float
+    present: bool
+
+
+@dataclass(frozen=True)
+class Insight:
+    """A version's calibration. edges, counts: histogram of the nominal scores; hardest: the highest of them first.
+
+    thresholds and what is expected of them are None where the version does not support the bank's rates; ``reason``
+    says so. ``promise`` is of the reject threshold where a rate gave it.
+    """
+
+    bank: str
+    version: int
+    images: int
+    vectors: int
+    supported_false_reject: float
+    thresholds: Thresholds | None
+    reason: str | None
+    expected_review: ExpectedRate | None
+    expected_reject: ExpectedRate | None
+    promise: Promise | None
+    edges: list[float]
+    counts: list[int]
+    hardest: list[NominalScore]
+    build_seconds: float | None
+    stage_seconds: dict[str, float]
+
+
+def record(service: Service, version: Version) -> CalibrationRecord:
+    """A version's calibration, from memory or its file. Raises BlobMissing, BlobCorrupt, BankError."""
+
+    def read() -> CalibrationRecord:
+        loaded = service.registry.peek((version.bank, version.number))
+        if loaded is not None:
+            return record_of(loaded.engine.bank)
+        with service.store.blobs.as_file(version.sha256) as path:
+            return load_record(path)
+
+    return service.calibrations.get(version.sha256, read)
+
+
+def of_version(service: Service, bank: str, number: int, bins: int, hardest: int) -> Insight:
+    """Raises NotFound, and what ``record`` raises."""
+    row = service.store.banks.get(bank)
+    version = service.store.versions.get(bank, number)
+    known = record(service, version)
+    scores = known.calibration_scores
+    edges = bin_edges(scores, scores[:0], bins)
+    thresholds, reason = _thresholds(row, known)
+    return Insight(
+        bank=bank,
+        version=number,
+        images=len(scores),
+        vectors=known.vectors,
+        supported_false_reject=supported_rate(len(scores)),
+        thresholds=thresholds,
+        reason=reason,
+        expected_review=expected_rate(scores, thresholds.review) if thresholds else None,
+        expected_reject=expected_rate(scores, thresholds.reject) if thresholds else None,
+        promise=_promise(row, known) if thresholds and row.reject_threshold is None else None,
+        edges=edges.tolist(),
+        counts=histogram(scores, edges).tolist(),
+        hardest=_hardest(service, bank, known, hardest),
+        build_seconds=version.summary.get("build_seconds"),
+        stage_seconds=version.summary.get("stage_seconds", {}),
+    )
+
+
+def _thresholds(row: Bank, known: CalibrationRecord) -> tuple[Thresholds | None, str | None]:
+    try:
+        return effective(row, known), None
+    except CoreError as error:
+        return None, str(error)
+
+
+def _promise(row: Bank, known: CalibrationRecord) -> Promise:
+    rate, _ = rates(row, known.config.target_false_reject, known.config.target_review)
+    return promise(len(known.calibration_scores), rate)
+
+
+def _hardest(service: Service, bank: str, known: CalibrationRecord, count: int) -> list[NominalScore]:
+    highest = np.argsort(-known.calibration_scores, kind="stable")[:count]
+    named = [(*split_name(known.images[i]), float(known.calibration_scores[i])) for i in highest]
+    present = service.store.images.present(bank, [sha256 for sha256, _, _ in named if sha256])
+    return [NominalScore(name, sha256, score, sha256 in present) for sha256, name, score in named]

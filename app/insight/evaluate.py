@@ -1,0 +1,137 @@
+"""Scores and metrics of a bank over a test set in MVTec form, through the same path an inspection takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from app.errors import FolderError, ImageRefused
+from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
+from app.inspection.engine import Engine
+from core.judging.calibration import conformal_threshold, images_needed
+from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
+from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
+
+TARGET_RATES = (0.01, 0.05)
+
+
+@dataclass(frozen=True)
+class AtRate:
+    """What a calibrated threshold did on unseen images; ``threshold`` None where n images do not support the rate."""
+
+    target: float
+    threshold: float | None
+    false_reject: Rate | None
+    detection: Rate | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Metrics over a test set: all in [0, 1], larger is better but for false-reject rates."""
+
+    scores: Float32[np.ndarray, " n"]
+    defective: Bool[np.ndarray, " n"]
+    names: tuple[str, ...]
+    image_auroc: float
+    image_aupr: float
+    image_f1max: float
+    pixels: PixelMetrics | None
+    at_rates: tuple[AtRate, ...]
+    ms_per_image: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The accuracy keys of ``nominal eval --json``."""
+        return {
+            "image_auroc": self.image_auroc,
+            "image_aupr": self.image_aupr,
+            "image_f1max": self.image_f1max,
+            "pixel_auroc": self.pixels.auroc if self.pixels else None,
+            "aupro": self.pixels.aupro if self.pixels else None,
+            "false_reject": {str(a.target): _rate_json(a.threshold, a.false_reject) for a in self.at_rates},
+            "detection": {str(a.target): _rate_json(a.threshold, a.detection) for a in self.at_rates},
+            "ms_per_image": self.ms_per_image,
+            "test_images": len(self.scores),
+        }
+
+
+def evaluation_images(dataset: MvtecDataset) -> list[TestImage]:
+    """The test images, both classes among them: what metrics need, found missing before any work."""
+    tests = dataset.test_images()
+    good = sum(not test.defective for test in tests)
+    if not 0 < good < len(tests):
+        raise FolderError(
+            requirement=f"a dataset to evaluate needs images in test/{GOOD} and in test/<defect>",
+            received=f"{good} good and {len(tests) - good} defective",
+            remedy="add images of the missing class",
+        )
+    return tests
+
+
+def evaluate(
+    engine: Engine,
+    tests: Sequence[TestImage],
+    rates: Iterable[float] = TARGET_RATES,
+    done: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Inspect every test image one at a time, as a line does, and compare with the truth.
+
+    The milliseconds are those from the file to the answer. ``done`` is called after each image. Raises
+    ImageRefused, FolderError for a mask that does not fit, EvaluationError where a class is missing.
+    """
+    scores, milliseconds, pixels = [], [], PixelEvaluation()
+    for test in tests:
+        started = time.perf_counter()
+        image = read_photograph(test.path, engine.bank.config.input)
+        if isinstance(image, ImageRefused):
+            raise image
+        answer = engine.inspect([image])[0]
+        milliseconds.append((time.perf_counter() - started) * 1e3)
+        scores.append(answer.score)
+        _add_pixels(pixels, test, answer.heatmap)
+        done()
+    found = np.asarray(scores, dtype=np.float32)
+    defective = np.asarray([t.defective for t in tests])
+    return Evaluation(
+        scores=found,
+        defective=defective,
+        names=tuple(t.name for t in tests),
+        image_auroc=auroc(found, defective),
+        image_aupr=average_precision(found, defective),
+        image_f1max=f1_max(found, defective).value,
+        pixels=pixels.metrics() if any(t.mask is not None for t in tests) else None,
+        at_rates=tuple(_at_rate(engine, rate, found, defective) for rate in rates),
+        ms_per_image=median(milliseconds),
+    )
+
+
+def _add_pixels(pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarray, "h w"]) -> None:
+    """Nominal images count whole; a defective one only where its mask is known."""
+    if not test.defective:
+        pixels.add(heat)
+    elif test.mask is not None:
+        pixels.add(heat, read_mask(test.mask, heat.shape))
+
+
+def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:
+    calibration = engine.bank.calibration_scores
+    if len(calibration) < images_needed(rate):
+        return AtRate(rate, None, None, None)
+    threshold = conformal_threshold(calibration, rate)
+    return AtRate(
+        rate,
+        threshold,
+        false_reject_rate(scores, defective, threshold),
+        detection_rate(scores, defective, threshold),
+    )
+
+
+def _rate_json(threshold: float | None, rate: Rate | None) -> dict[str, Any]:
+    if rate is None:
+        return {"threshold": None, "rate": None, "n": 0, "low": None, "high": None}
+    return {"threshold": threshold, "rate": rate.value, "n": rate.n, "low": rate.low, "high": rate.high}

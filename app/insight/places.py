@@ -1,0 +1,123 @@
+"""Where an inspection is least like the nominal set, and the nominal patch nearest to that place, as small pictures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from app.errors import PictureUnavailable
+from app.imaging.decode import decode_image, encode_jpeg
+from app.inspection.registry import Loaded
+from app.learning import nominal_images
+from app.lifecycle.service import Service
+from app.store.errors import BlobMissing, NotFound
+from app.store.schema import Inspection
+from core.input.preprocess import Frame, frame
+from core.judging.heatmap import patch_place
+
+SPAN = 80  # input pixels that a picture shows each way
+MARKED = 12  # input pixels from the middle of a patch to its marker: what its vector saw
+PICTURE = 320  # pixels of a picture's side
+COLOUR = (0, 255, 255)  # of a marker, as of the boxes of an overlay
+
+Pixels = UInt8[np.ndarray, "h w 3"]
+
+
+async def worst(service: Service, row: Inspection, body: bytes) -> bytes:
+    """The place of the inspected image that is least like a good part; a JPEG.
+
+    Raises PictureUnavailable, VersionUnusable, ImageRefused.
+    """
+    loaded, nearest = await _loaded(service, row), _nearest(row)
+
+    def made() -> bytes:
+        image = decode_image(body, service.image_limits)
+        geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
+        return cut(image, geometry, nearest["at_y"], nearest["at_x"])
+
+    return await service.in_decoder(made)
+
+
+async def nominal(service: Service, row: Inspection) -> bytes:
+    """The patch of a good part that comes nearest to it; a JPEG. Raises PictureUnavailable, VersionUnusable."""
+    loaded, nearest = await _loaded(service, row), _nearest(row)
+    body = await service.in_background(lambda: _nominal_image(service, row.bank, nearest["sha256"]))
+
+    def made() -> bytes:
+        image = decode_image(body, service.image_limits)
+        geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
+        engine = loaded.engine
+        grid = grid_of(geometry, engine.backbone.spec.strides[0], engine.bank.config.patch.stride)
+        y, x = patch_place(nearest["row"], nearest["column"], grid, geometry)
+        return cut(image, geometry, y, x)
+
+    return await service.in_decoder(made)
+
+
+def grid_of(geometry: Frame, pixels: int, stride: int) -> tuple[int, int]:
+    """(rows, columns) of an image's patches: cells of ``pixels`` input pixels, every ``stride``-th."""
+
+    def patches(side: int) -> int:
+        return len(range((stride - 1) // 2, math.ceil(side / pixels), stride))
+
+    return patches(geometry.rows.input), patches(geometry.columns.input)
+
+
+def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:
+    """A square of the image around (y, x), held inside it, enlarged to ``PICTURE`` pixels, the place marked; a JPEG."""
+    scale = min(geometry.rows.scale, geometry.columns.scale)
+    side = min(max(16, round(SPAN / scale)), *image.shape[:2])
+    top, left = (
+        min(max(at - side // 2, 0), length - side) for at, length in zip((y, x), image.shape[:2], strict=True)
+    )
+    square = Image.fromarray(image[top : top + side, left : left + side])
+    drawn = square.resize((PICTURE, PICTURE), Image.Resampling.BICUBIC)
+    zoom, reach = PICTURE / side, MARKED / scale
+    box = [
+        min(max((at - start + way * reach) * zoom, 1), PICTURE - 2)
+        for way in (-1, 1)
+        for at, start in ((x, left), (y, top))
+    ]
+    ImageDraw.Draw(drawn).rectangle(box, outline=COLOUR, width=2)
+    return encode_jpeg(np.array(drawn))
+
+
+async def _loaded(service: Service, row: Inspection) -> Loaded:
+    try:
+        return await service.registry.get(row.bank, row.version)
+    except NotFound:
+        raise _unavailable(
+            f"version {row.version} of {row.bank}, which is gone", "Inspect the part again."
+        ) from None
+
+
+def _nearest(row: Inspection) -> dict[str, int]:
+    if row.nearest is None:
+        raise _unavailable("an inspection that names none", "Inspect the part again.")
+    return row.nearest
+
+
+def _nominal_image(service: Service, bank: str, sha256: object) -> bytes:
+    if not isinstance(sha256, str):
+        raise _unavailable(
+            "a version that was built elsewhere and came without its images",
+            "Build the bank here to see them.",
+        )
+    try:
+        return nominal_images.read(service, bank, sha256)
+    except (NotFound, BlobMissing):
+        raise _unavailable(
+            "an image that was removed from the nominal set",
+            "Nothing to do: the version goes on without it until the next build.",
+        ) from None
+
+
+def _unavailable(received: str, remedy: str) -> PictureUnavailable:
+    return PictureUnavailable(
+        requirement="the nearest good part is shown from its image and the version",
+        received=received,
+        remedy=remedy,
+    )

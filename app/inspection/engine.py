@@ -1,0 +1,155 @@
+"""Backbone + bank -> inspections: where features meet the detector. Knows no HTTP and no files."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from core.bank import Bank
+from core.detector import Detection, check_backbone, detect, map_threshold_of, thresholds_of
+from core.input.photograph import Image, Photograph
+from core.input.preprocess import Frame, frame, to_tensor
+from core.judging.calibration import Decision, Thresholds, decide
+from core.judging.heatmap import heatmap, patch_place, peak
+from core.judging.regions import Region, regions
+from models.backbone import Backbone
+
+REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
+ROUNDING = 1 + 1e-5  # how far above its highest distance a map may come, which averages them
+
+
+@dataclass(frozen=True)
+class NearestPatch:
+    """What the worst place was compared with: the nearest nominal patch, and still this unlike it.
+
+    image: name of the nominal image; row, column: the patch's cell in that image's grid; distance: Euclidean.
+    at_x, at_y: the worst place in the inspected image, original pixels.
+    """
+
+    image: str
+    row: int
+    column: int
+    distance: float
+    at_x: int
+    at_y: int
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds an image of each stage; images of one batch share its features and search equally."""
+
+    preprocess: float
+    features: float
+    search: float
+    map: float
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
+
+    heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
+    needed it. map_threshold: what its regions exceed.
+    """
+
+    score: float
+    thresholds: Thresholds
+    decision: Decision
+    regions: tuple[Region, ...]
+    nearest: NearestPatch
+    map_threshold: float
+    timings: Timings
+    draw: Callable[[], Float32[np.ndarray, "height width"]]
+
+    @property
+    def heatmap(self) -> Float32[np.ndarray, "height width"]:
+        return self.draw()
+
+
+class Engine:
+    """A bank with its backbone, ready to inspect. Safe to call from one thread at a time."""
+
+    def __init__(self, backbone: Backbone, bank: Bank) -> None:
+        """Raises BankMismatch for another backbone, TooFewNominalImages for a rate the bank does not support."""
+        check_backbone(bank, backbone.digest)
+        self.backbone = backbone
+        self.bank = bank
+        self.thresholds = thresholds_of(bank)
+        self.map_threshold = map_threshold_of(bank)
+
+    def inspect(
+        self, images: Sequence[Image | Photograph], thresholds: Thresholds | None = None
+    ) -> list[Inspection]:
+        """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
+
+        images: decoded for the bank's ``config.input`` (``decode_photograph``). thresholds: in place of the bank's
+        own, for this call alone.
+        """
+        config, spec = self.bank.config.input, self.backbone.spec
+        answers: dict[int, Inspection] = {}
+        started = time.perf_counter()
+        photographs = [Photograph.of(image) for image in images]
+        inputs = [to_tensor(each.pixels, config, spec.mean, spec.std) for each in photographs]
+        preprocess = time.perf_counter() - started
+        for members in _same_shape(inputs):
+            found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
+            for place, i in enumerate(members):
+                geometry = frame(config, *photographs[i].shape)
+                answers[i] = self._answer(
+                    found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
+                )
+        return [answers[i] for i in range(len(images))]
+
+    def _answer(
+        self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
+    ) -> Inspection:
+        started = time.perf_counter()
+        grid = found.distances[place].reshape(found.grid)
+        sigma, offset = self.bank.config.sigma, self.backbone.spec.offset
+        draw = functools.cache(lambda: heatmap(grid, geometry, sigma, offset))
+        score = float(found.scores[place])
+        decision = decide(score, thresholds)
+        level, areas = self.map_threshold, tuple[Region, ...]()
+        if decision != "accept":
+            level = min(level, REGION_FLOOR * peak(draw()).value)
+        # where no distance passes the level no pixel does, and no map is needed to see that
+        if not float(grid.max()) * ROUNDING <= level:
+            areas = tuple(regions(draw(), level))
+        members = len(found.scores)
+        timings = Timings(
+            preprocess=preprocess * 1e3,
+            features=found.feature_seconds * 1e3 / members,
+            search=found.search_seconds * 1e3 / members,
+            map=(time.perf_counter() - started) * 1e3,
+        )
+        nearest = self._nearest(found, place, geometry)
+        return Inspection(score, thresholds, decision, areas, nearest, level, timings, draw)
+
+    def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
+        worst = int(found.distances[place].argmax())
+        kept = int(found.ids[place, worst])
+        origin = self.bank.provenance
+        y, x = patch_place(*divmod(worst, found.grid[1]), found.grid, geometry, self.backbone.spec.offset)
+        return NearestPatch(
+            image=origin.images[int(origin.image[kept])],
+            row=int(origin.row[kept]),
+            column=int(origin.column[kept]),
+            distance=float(found.distances[place, worst]),
+            at_x=x,
+            at_y=y,
+        )
+
+
+def _same_shape(inputs: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Positions of the inputs, grouped by shape in order of first appearance."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for i, x in enumerate(inputs):
+        groups.setdefault(tuple(x.shape), []).append(i)
+    yield from groups.values()

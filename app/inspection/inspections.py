@@ -1,0 +1,175 @@
+"""The ledger as people read it: found by filter, exported, drawn again, its images given out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any, Literal
+
+import orjson
+
+from app.errors import PictureUnavailable
+from app.imaging.decode import decode_image, thumbnail
+from app.imaging.pictures import Kind, Picture
+from app.inspection.filing import Line
+from app.inspection.inspect import Work, photograph, pictured
+from app.lifecycle.service import Service
+from app.store.errors import BlobMissing, NotFound
+from app.store.inspections import Filter
+from app.store.page import Page
+from app.store.schema import Inspection
+from core.judging.calibration import Thresholds
+
+Format = Literal["csv", "jsonl"]
+COLUMNS = (
+    "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "score",
+    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor",
+)  # fmt: skip
+ROWS = 500  # of one piece of an export
+
+
+def get(service: Service, id: str) -> Inspection:
+    """Raises NotFound."""
+    return service.store.inspections.get(id)
+
+
+def page(service: Service, which: Filter, before: str | None, limit: int) -> Page[Inspection]:
+    """Newest first."""
+    return service.store.inspections.page(which, before=before, limit=limit)
+
+
+def newer(service: Service, which: Filter, first: str, limit: int) -> str | None:
+    """The cursor of the page before the one that begins with ``first``; None where that is the newest page."""
+    return service.store.inspections.cursor_of_newer(which, first, limit)
+
+
+def answer(row: Inspection | Line) -> dict[str, Any]:
+    """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
+    path = f"/v1/inspections/{row.id}"
+    kept = row.image_sha256 is not None
+    return {
+        "id": row.id,
+        "bank": row.bank,
+        "version": row.version,
+        "created_at": row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "serial": row.serial,
+        "station": row.station,
+        "name": row.name,
+        "width": row.width,
+        "height": row.height,
+        "score": row.score,
+        "thresholds": {"review": row.review_threshold, "reject": row.reject_threshold},
+        "decision": row.decision,
+        "regions": row.regions,
+        "nearest": row.nearest,
+        "digests": row.digests,
+        "timings": row.timings,
+        "verdict": row.verdict,
+        "image_sha256": row.image_sha256,
+        "links": {
+            "self": path,
+            "reviews": f"{path}/reviews",
+            "image": f"{path}/image" if kept else None,
+            "heatmap": f"{path}/heatmap" if kept else None,
+            "overlay": f"{path}/overlay" if kept else None,
+        },
+        "heatmap": None,
+    }
+
+
+def export(service: Service, which: Filter, form: Format) -> Iterator[bytes]:
+    """Every inspection of a filter, newest first, in pieces; holds no transaction while its reader is slow."""
+    rows = service.store.inspections.export(which)
+    yield from _csv(rows) if form == "csv" else _json_lines(rows)
+
+
+def read_image(service: Service, row: Inspection) -> bytes:
+    """The kept image as it was received. Raises PictureUnavailable."""
+    if row.image_sha256 is None:
+        raise _unavailable(
+            "no image was kept of it", "Keep images (NOMINAL_IMAGE_KEEP), or ask for the map inline."
+        )
+    try:
+        return service.store.blobs.read(row.image_sha256)
+    except BlobMissing:
+        raise _unavailable("its image is gone", "Restore a backup.") from None
+
+
+def small(service: Service, id: str, side: int) -> bytes:
+    """A JPEG of the kept image, at most ``side`` pixels each way. Raises NotFound, PictureUnavailable."""
+    return thumbnail(decode_image(read_image(service, get(service, id)), service.image_limits), side)
+
+
+async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float]:
+    """The map of a past inspection, computed again by the version that made it; and the map threshold.
+
+    Raises NotFound, PictureUnavailable, VersionUnusable, Overloaded.
+    """
+    row = await service.in_background(lambda: get(service, id))
+    return await drawn(service, row, await service.in_background(lambda: read_image(service, row)), kind)
+
+
+async def drawn(service: Service, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
+    """The same from the image's bytes. Raises PictureUnavailable, VersionUnusable, ImageRefused, Overloaded."""
+    try:
+        loaded = await service.registry.get(row.bank, row.version)
+    except NotFound:
+        raise _unavailable(
+            f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
+        ) from None
+    image = await service.in_background(lambda: photograph(service, loaded, body))
+    work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
+    deadline = time.monotonic() + service.settings.request_timeout_seconds
+    found = (await service.batcher.submit(loaded.key, work, deadline=deadline)).result
+    return await pictured(service, kind, found, image, body), found.map_threshold
+
+
+def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for count, row in enumerate(rows, 1):
+        writer.writerow([_cell(name, row) for name in COLUMNS])
+        if count % ROWS == 0:
+            yield _taken(file)
+    yield _taken(file)
+
+
+def _json_lines(rows: Iterator[Inspection]) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    for row in rows:
+        lines.append(orjson.dumps(answer(row), option=orjson.OPT_APPEND_NEWLINE))
+        if len(lines) == ROWS:
+            yield b"".join(lines)
+            lines.clear()
+    yield b"".join(lines)
+
+
+def _cell(name: str, row: Inspection) -> object:
+    """A value of a spreadsheet's cell; text that a spreadsheet would run as a formula is quoted (OWASP)."""
+    value = getattr(row, name)
+    if name == "regions":
+        return len(value)
+    if name == "created_at":
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def _taken(file: io.StringIO) -> bytes:
+    text = file.getvalue()
+    file.seek(0)
+    file.truncate()
+    return text.encode()
+
+
+def _unavailable(received: str, remedy: str) -> PictureUnavailable:
+    return PictureUnavailable(
+        requirement="a picture of a past inspection needs its image and the version that made it",
+        received=received,
+        remedy=remedy,
+    )

@@ -1,0 +1,286 @@
+"""Banks in memory: loaded, proven, kept within a budget by least recent use, quarantined where they fail.
+
+A version is served only after its bytes have their digest, its content has its own, its backbone is at hand and its
+conformance images score as recorded. One that fails is marked in the store with the reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+from app.errors import VersionUnproven
+from app.inspection.backbones import Backbones
+from app.inspection.engine import Engine
+from app.store.errors import BlobCorrupt, BlobMissing, VersionUnusable
+from app.store.schema import Version
+from app.store.store import Store
+from app.store.versions import refuse_quarantined
+from core.bank import Bank, load_bank
+from core.detector import check_conformance
+from core.errors import CoreError
+from core.judging.calibration import Thresholds
+from models.errors import ModelError
+
+V = TypeVar("V")
+Key = tuple[str, int]
+"""A bank's id and a version's number."""
+
+UNFIT = (CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven)
+"""What is wrong with a version, not with the moment: such a version is quarantined."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A version ready to inspect. difference: of its conformance scores, relative; seconds: its loading took."""
+
+    key: Key
+    sha256: str
+    engine: Engine
+    bytes: int
+    difference: float
+    seconds: float
+    checked_at: float = field(default_factory=time.time)
+    judged: tuple[int, Thresholds] | None = None
+    """The bank's revision, and the thresholds it has at that."""
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """What decides a score besides the image: backbone, weights, bank file, configuration, arithmetic."""
+        config = json.dumps(self.engine.bank.config.to_json(), sort_keys=True)
+        backbone = self.engine.backbone
+        return {
+            "backbone": backbone.spec.name,
+            "weights": backbone.digest,
+            "bank": self.sha256,
+            "config": hashlib.sha256(config.encode()).hexdigest(),
+            "runtime": backbone.runtime,
+            "precision": backbone.precision,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bank loaded and proven before it has a version's number."""
+
+    sha256: str
+    engine: Engine
+    difference: float
+
+
+class Registry:
+    """Lives on the event loop. ``exclusively`` runs a function where inspections are computed, between two batches."""
+
+    def __init__(
+        self,
+        store: Store,
+        backbones: Backbones,
+        budget_bytes: int,
+        exclusively: Callable[[Callable[[], float]], Awaitable[float]],
+    ) -> None:
+        self._store, self._backbones, self.budget_bytes = store, backbones, budget_bytes
+        self._exclusively = exclusively
+        self._ready: OrderedDict[Key, Loaded] = OrderedDict()
+        self._loading: dict[Key, asyncio.Task[Loaded]] = {}
+        self._prepared: Prepared | None = None
+        self._pinned: set[str] = set()
+        self._loader = ThreadPoolExecutor(1, "loader")
+
+    async def get(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
+        """A version ready to inspect; loads it at first, once for all who wait.
+
+        ``pinned`` says whether the bank's versions stay in memory from now on. Raises ``VersionUnusable`` for one in
+        quarantine or one that goes there now, ``NotFound``.
+        """
+        if pinned is not None:
+            (self._pinned.add if pinned else self._pinned.discard)(bank)
+        key = bank, number
+        if (loaded := self._ready.get(key)) is not None:
+            self._ready.move_to_end(key)
+            return loaded
+        if (task := self._loading.get(key)) is None:
+            task = self._loading[key] = asyncio.create_task(self._load(key))
+            task.add_done_callback(lambda done: self._forget_task(key, done))
+        return await asyncio.shield(task)
+
+    async def aside(self, bank: str, number: int) -> Loaded:
+        """A version for a while: the one in memory, or one loaded for the caller alone, which makes nobody leave.
+
+        Raises as ``get`` does.
+        """
+        key = bank, number
+        return self._ready.get(key) or await self._load(key, keep=False)
+
+    def peek(self, key: Key) -> Loaded | None:
+        """The version if it is in memory; its turn to leave stays."""
+        return self._ready.get(key)
+
+    def loading(self, key: Key) -> bool:
+        """Whether somebody waits for it now."""
+        return key in self._loading
+
+    def loaded(self) -> list[Loaded]:
+        """Everything in memory, least recently used first."""
+        return [*self._ready.values()]
+
+    def bytes(self) -> int:
+        """Memory of what is loaded."""
+        prepared = memory_of(self._prepared.engine.bank) if self._prepared else 0
+        return prepared + sum(loaded.bytes for loaded in self._ready.values())
+
+    async def retry(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
+        """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
+        try:
+            return await self.get(bank, number, pinned=pinned)
+        except VersionUnusable:
+            return await self._load((bank, number), release=True)
+
+    async def check(self, loaded: Loaded) -> float:
+        """Score the conformance images again; the largest relative difference. Quarantines what differs."""
+        try:
+            loaded.difference = await self._conformance(loaded.engine)
+            loaded.checked_at = time.time()
+        except UNFIT as error:
+            refuse_quarantined(await self._quarantine(loaded.key, error))
+            raise
+        return loaded.difference
+
+    async def prove(self, bank: Bank) -> float:
+        """Whether a bank from elsewhere could serve here; its conformance difference.
+
+        Raises CoreError, ModelError, VersionUnproven.
+        """
+        return (await self._proven(bank))[1]
+
+    async def prepare(self, sha256: str) -> None:
+        """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
+
+        Keeps the latest alone. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
+        """
+        self._prepared = await self._prepare(sha256)
+        log.info("bank prepared", extra={"sha256": sha256})
+
+    def forget_prepared(self) -> None:
+        """Nothing is about to be activated any more."""
+        self._prepared = None
+
+    def drop(self, bank: str, number: int | None = None) -> None:
+        """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
+        for key in [key for key in self._ready if key[0] == bank and number in (None, key[1])]:
+            del self._ready[key]
+
+    def close(self) -> None:
+        """Begin no more loading."""
+        self._loader.shutdown(wait=False, cancel_futures=True)
+
+    # Loading
+
+    async def _load(self, key: Key, release: bool = False, keep: bool = True) -> Loaded:
+        started = time.monotonic()
+        version = await asyncio.to_thread(self._store.versions.get, *key)  # the loader may be busy for long
+        if not release:
+            refuse_quarantined(version)
+        try:
+            prepared = self._take_prepared(version.sha256) if keep else None
+            proven = prepared or await self._prepare(version.sha256)
+        except UNFIT as error:
+            refuse_quarantined(await self._quarantine(key, error))
+            raise
+        if version.state == "quarantined":
+            await self._in_loader(lambda: self._store.versions.release(*key, actor="server"))
+        seconds = time.monotonic() - started
+        engine = proven.engine
+        loaded = Loaded(key, proven.sha256, engine, memory_of(engine.bank), proven.difference, seconds)
+        if keep:
+            self._ready[key] = loaded
+            self._make_room(key)
+        log.info("bank loaded", extra={"bank": key[0], "version": key[1], "seconds": round(seconds, 3)})
+        return loaded
+
+    def _take_prepared(self, sha256: str) -> Prepared | None:
+        prepared = self._prepared
+        if prepared is None or prepared.sha256 != sha256:
+            return None
+        self._prepared = None
+        return prepared
+
+    async def _prepare(self, sha256: str) -> Prepared:
+        return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read(sha256))))
+
+    async def _proven(self, bank: Bank) -> tuple[Engine, float]:
+        """In the precision that is asked for, or that of the build where it scores differently in the other."""
+        *others, last = self._backbones.precisions(bank.backbone)
+        for precision in others:
+            try:
+                return await self._proven_in(bank, precision)
+            except UNFIT as error:
+                log.warning(
+                    "bank falls back to %s", last, extra={"precision": precision, "reason": str(error)}
+                )
+        return await self._proven_in(bank, last)
+
+    async def _proven_in(self, bank: Bank, precision: str) -> tuple[Engine, float]:
+        engine = await self._in_loader(lambda: self._engine(bank, precision))
+        return engine, await self._conformance(engine)
+
+    def _read(self, sha256: str) -> Bank:
+        with self._store.blobs.as_file(sha256) as path:
+            return load_bank(path)
+
+    def _engine(self, bank: Bank, precision: str) -> Engine:
+        """On the loader thread, with one inspection: what a new input size compiles and allocates stalls nobody."""
+        engine = Engine(self._backbones.of(bank.backbone, precision), bank)
+        if bank.conformance.images:
+            engine.inspect(bank.conformance.images[:1])
+        return engine
+
+    async def _conformance(self, engine: Engine) -> float:
+        if not engine.bank.conformance.images:
+            raise VersionUnproven(
+                requirement="a bank must hold images by which it can prove that it scores here as where it was built",
+                received="none",
+                remedy="Build the bank again.",
+            )
+        return await self._exclusively(lambda: check_conformance(engine.bank, engine.backbone))
+
+    async def _quarantine(self, key: Key, error: Exception) -> Version:
+        self.drop(*key)
+        log.error("bank quarantined", extra={"bank": key[0], "version": key[1], "reason": str(error)})
+        return await self._in_loader(
+            lambda: self._store.versions.quarantine(*key, reason=str(error), actor="server")
+        )
+
+    def _make_room(self, newest: Key) -> None:
+        """Let the least recently used go until the budget holds; the pinned and the newest stay."""
+        for key in [*self._ready]:
+            if self.bytes() <= self.budget_bytes:
+                return
+            if key != newest and key[0] not in self._pinned:
+                log.info("bank unloaded", extra={"bank": key[0], "version": key[1]})
+                del self._ready[key]
+
+    def _forget_task(self, key: Key, task: asyncio.Task[Loaded]) -> None:
+        del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody waiting is no fault
+
+    async def _in_loader(self, function: Callable[[], V]) -> V:
+        return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
+
+def memory_of(bank: Bank) -> int:
+    """Bytes a loaded bank holds, about: its arrays and the index's own copy of the vectors."""
+    images = sum(image.nbytes for image in bank.conformance.images)
+    arrays = sum(array.nbytes for array in bank.index.arrays().values())
+    return 2 * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)

@@ -1,0 +1,92 @@
+"""Which thresholds judge an inspection: the request's, else the bank's, else those its target rates give.
+
+Each of the two may be set alone. Where review and reject were equal, there was no review band, and setting the reject
+threshold sets both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32
+
+from core.config import DetectorConfig
+from core.errors import ConfigError
+from core.judging.calibration import Thresholds, conformal_threshold
+
+
+class Calibrated(Protocol):
+    """What of a bank or of its calibration record thresholds are taken from."""
+
+    @property
+    def config(self) -> DetectorConfig: ...
+    @property
+    def calibration_scores(self) -> Float32[np.ndarray, " n"]: ...
+
+
+class Judged(Protocol):
+    """What a bank's row says of its thresholds; None leaves it to the version."""
+
+    @property
+    def target_false_reject(self) -> float | None: ...
+    @property
+    def target_review(self) -> float | None: ...
+    @property
+    def review_threshold(self) -> float | None: ...
+    @property
+    def reject_threshold(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The same as values: a row's as it would be after a change."""
+
+    target_false_reject: float | None = None
+    target_review: float | None = None
+    review_threshold: float | None = None
+    reject_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what no version could follow."""
+        low, high = self.review_threshold, self.reject_threshold
+        if low is not None and high is not None and low > high:
+            raise _disagree(
+                "the review threshold must not lie above the reject threshold", f"{low:g} and {high:g}"
+            )
+        rare, often = self.target_false_reject, self.target_review
+        if rare is not None and often is not None and often < rare:
+            raise _disagree("target_review must be at least target_false_reject", f"{often:g} and {rare:g}")
+
+
+def effective(wish: Judged, bank: Calibrated) -> Thresholds:
+    """The thresholds of a bank's row for one of its versions.
+
+    Raises TooFewNominalImages where the version's images do not support a rate, ConfigError where review would lie
+    above reject.
+    """
+    reject_rate, review_rate = rates(wish, bank.config.target_false_reject, bank.config.target_review)
+    reject = conformal_threshold(bank.calibration_scores, reject_rate)
+    review = reject if review_rate is None else conformal_threshold(bank.calibration_scores, review_rate)
+    return overridden(Thresholds(review, reject), wish.review_threshold, wish.reject_threshold)
+
+
+def rates(wish: Judged, reject: float, review: float | None) -> tuple[float, float | None]:
+    """(false-reject rate, review rate or None) of a row over a config's; a review rate below the other is none."""
+    reject = wish.target_false_reject or reject
+    review = wish.target_review or review
+    return reject, review if review is not None and review >= reject else None
+
+
+def overridden(base: Thresholds, review: float | None, reject: float | None) -> Thresholds:
+    """``base`` with one or both replaced. Raises ConfigError where review would lie above reject."""
+    if reject is None:
+        return Thresholds(base.review if review is None else review, base.reject)
+    if review is None:
+        review = reject if base.review == base.reject else min(base.review, reject)
+    return Thresholds(review, reject)
+
+
+def _disagree(requirement: str, received: str) -> ConfigError:
+    return ConfigError(requirement=requirement, received=received, remedy="change one of them")

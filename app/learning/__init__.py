@@ -1,0 +1,1 @@
+"""Nominal images in, bank versions out: uploads, archives, builds, jobs, the worker."""

@@ -1,0 +1,57 @@
+"""A file on its way from a client to disk, held to the limits of what it turns out to be."""
+
+from __future__ import annotations
+
+from app.errors import AppError, ImageRefused
+from app.imaging.decode import ImageLimits
+from app.learning.archives import HEAD_BYTES, archive_kind
+from app.settings import Settings
+from app.store.faults import storage_full
+from app.store.staging import Staged, Staging
+
+RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
+
+
+def image_limits(settings: Settings) -> ImageLimits:
+    """What one image may ask for."""
+    return ImageLimits(settings.max_image_bytes, settings.max_pixels)
+
+
+class Incoming:
+    """The sink of one file. ``refused`` says why the rest of it is dropped."""
+
+    def __init__(self, staging: Staging, settings: Settings) -> None:
+        self._staging, self._limits = staging, image_limits(settings)
+        self.staged: Staged = staging.begin(settings.max_body_bytes)
+        self.head = b""
+        self.refused: AppError | None = None
+
+    @property
+    def is_archive(self) -> bool:
+        """By its first bytes."""
+        return archive_kind(self.head) is not None
+
+    def write(self, chunk: bytes) -> None:
+        """Raises ``StorageFull``; an image that is too large only stops being kept."""
+        if self.refused is not None:
+            return
+        before = self.staged.bytes
+        self.head += chunk[: HEAD_BYTES - len(self.head)]
+        if not self.is_archive:
+            try:
+                self._limits.check_bytes(before + len(chunk))
+            except ImageRefused as error:
+                self.refused = error
+                return
+        self.staged.write(chunk)
+        if before // RESERVE_CHECK != self.staged.bytes // RESERVE_CHECK:
+            self._keep_reserve()
+
+    def discard(self) -> None:
+        """Delete what was not kept."""
+        self.staged.__exit__(None, None, None)
+
+    def _keep_reserve(self) -> None:
+        free = self._staging.free_bytes()
+        if free < self._staging.reserve:
+            raise storage_full(f"the disk must keep {self._staging.reserve:,} bytes free", f"{free:,} bytes")

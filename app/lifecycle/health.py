@@ -1,0 +1,167 @@
+"""Health on four levels: the process lives, it can answer, how the whole is, how one bank is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import AppError
+from app.inspection.registry import Loaded
+from app.inspection.thresholds import effective
+from app.lifecycle import vitals
+from app.lifecycle.service import Service
+from app.lifecycle.upkeep import all_banks
+from app.lifecycle.vitals import State
+from app.store.errors import NotFound
+from app.store.schema import Bank, Version
+from core.errors import CoreError
+
+PATIENCE = 2.0  # seconds that /health waits for the database
+
+
+def is_ready(service: Service) -> bool:
+    """Warm, and not shutting down; nothing else makes a server unready."""
+    return service.ready and not service.draining
+
+
+async def overall(service: Service, named: bool) -> State:
+    """How the whole is. ``named`` tells banks by name, and what was wrong with them; others learn numbers alone."""
+    database, banks = await asyncio.gather(_within(service, vitals.database), _within(service, _banks))
+    faults = _faults(service, database, banks)
+    found: State = {
+        "status": "ok" if not faults else "degraded",
+        "ready": is_ready(service),
+        "draining": service.draining,
+        "faults": sorted({name.partition(":")[0] for name in faults}),
+        "uptime_seconds": round(time.monotonic() - service.started, 3),
+        "started_at": service.started_at.isoformat(),
+        "versions": vitals.versions(),
+        "backbone": vitals.backbone(service),
+        "queue": vitals.queue(service),
+        "memory": vitals.memory(service),
+        "disk": {"free_bytes": service.store.blobs.staging.free_bytes(), "reserve_bytes": _reserve(service)},
+        "database": database,
+        "worker": vitals.worker(service),
+        "banks": _numbers(banks),
+    }
+    if not named:
+        return found
+    return found | {"fault_reasons": faults, "bank_states": banks.get("states", {})}
+
+
+async def of_bank(service: Service, id: str, check: bool) -> State:
+    """How one bank is. ``check`` loads its version and scores the conformance images now. Raises NotFound."""
+    bank, version = await service.in_background(lambda: _bank_and_version(service, id))
+    error: str | None = None
+    if check and version is not None:
+        try:
+            await service.registry.check(await service.registry.get(id, version.number, pinned=bank.pinned))
+        except AppError as refused:
+            error = str(refused)
+            bank, version = await service.in_background(lambda: _bank_and_version(service, id))
+    loaded = service.registry.peek((id, version.number)) if version else None
+    images, size = await service.in_background(lambda: service.store.images.totals(id))
+    return {
+        "bank": id,
+        "state": state_of(service, bank, version),
+        "reason": (version.reason if version else None) or error,
+        "version": version.number if version else None,
+        "pinned": bank.pinned,
+        "nominal_images": images,
+        "nominal_bytes": size,
+        "supported_false_reject": 1 / (images + 1),
+        "loaded": _loaded(bank, loaded) if loaded else None,
+    }
+
+
+def _banks(service: Service) -> State:
+    states = {}
+    for bank in all_banks(service):
+        version = service.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
+        states[bank.id] = {
+            "state": state_of(service, bank, version),
+            "reason": version.reason if version else None,
+        }
+    return {"states": states}
+
+
+def state_of(service: Service, bank: Bank, version: Version | None) -> str:
+    """no_version, quarantined, ready, loading or not_loaded."""
+    if version is None:
+        return "no_version"
+    if version.state == "quarantined":
+        return "quarantined"
+    key = bank.id, version.number
+    if service.registry.peek(key) is not None:
+        return "ready"
+    return "loading" if service.registry.loading(key) else "not_loaded"
+
+
+def _loaded(bank: Bank, loaded: Loaded) -> State:
+    content = loaded.engine.bank
+    try:
+        thresholds = vars(effective(bank, content))
+    except CoreError:
+        thresholds = None  # the bank's own wishes, which the version does not support, are in its row
+    return {
+        "bytes": loaded.bytes,
+        "load_seconds": round(loaded.seconds, 3),
+        "vectors": len(content.vectors),
+        "thresholds": thresholds,
+        "conformance": {
+            "images": len(content.conformance.images),
+            "difference": loaded.difference,
+            "tolerance": content.conformance.tolerance,
+            "checked_at": datetime.fromtimestamp(loaded.checked_at, UTC).isoformat(),
+        },
+    }
+
+
+def _bank_and_version(service: Service, id: str) -> tuple[Bank, Version | None]:
+    bank = service.store.banks.get(id)
+    try:
+        return bank, service.store.versions.get(id, bank.active_version) if bank.active_version else None
+    except NotFound:  # deleted between the two
+        return bank, None
+
+
+def _numbers(banks: State) -> dict[str, int]:
+    """How many banks are in each state."""
+    found = dict.fromkeys(("ready", "loading", "not_loaded", "no_version", "quarantined"), 0)
+    for each in banks.get("states", {}).values():
+        found[each["state"]] += 1
+    return found
+
+
+def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
+    """What a person should look at, by name."""
+    faults = dict(service.faults)
+    if "error" in database:
+        faults["database"] = database["error"]
+    for id, each in banks.get("states", {}).items():
+        if each["state"] == "quarantined":
+            faults[f"bank:{id}"] = each["reason"] or "quarantined"
+    if service.store.blobs.staging.free_bytes() < _reserve(service):
+        faults["disk"] = "the reserve is touched: uploads are refused"
+    if service.supervisor is not None and service.supervisor.pid is None and not service.draining:
+        faults["worker"] = "the build worker does not run"
+    return faults
+
+
+def _reserve(service: Service) -> int:
+    return service.store.blobs.staging.reserve
+
+
+async def _within(service: Service, look: Callable[[Service], State]) -> State:
+    """What ``look`` finds in the store, or that it could not: a sick database must not hang its own diagnosis."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await service.in_background(lambda: look(service))
+    except TimeoutError:
+        return {"error": f"no answer within {PATIENCE:g} s"}
+    except (AppError, SQLAlchemyError) as error:
+        return {"error": type(error).__name__}

@@ -1,0 +1,170 @@
+"""The service opened and closed in order: store, backbone, batcher, banks, worker; warm-up goes on behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from app.errors import AppError
+from app.http.auth import Admission
+from app.http.middleware import InFlight
+from app.inspection.backbones import Backbones
+from app.inspection.batching import Batcher
+from app.inspection.engine import Inspection
+from app.inspection.gate import Gate
+from app.inspection.inspect import Work, image_bytes, run_batch
+from app.inspection.ledger import Ledger
+from app.inspection.registry import Key, Registry
+from app.learning.supervisor import Supervisor
+from app.lifecycle.service import Service
+from app.lifecycle.upkeep import (
+    WATCHES_A_LEASE,
+    bank_built,
+    build_ended,
+    every,
+    retry_quarantined,
+    sweep,
+    warm_up,
+    watch_leases,
+)
+from app.ops.metrics import Metrics
+from app.ops.threads import decoders, own_cores
+from app.settings import Settings
+from app.store.store import Store
+from models.backbone import Backbone
+
+log = logging.getLogger(__name__)
+
+BACKGROUND_THREADS = 8
+UPLOAD_THREADS = 2
+MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings,
+    metrics: Metrics,
+    in_flight: InFlight,
+    backbone: Backbone | None = None,
+    worker: bool = True,
+) -> AsyncIterator[Service]:
+    """The service of these settings; leaving the block drains it.
+
+    ``backbone`` takes the place of the settings'. Without ``worker`` builds wait for a worker started elsewhere.
+    Raises AppError and ModelError for what cannot be opened.
+    """
+    threads = own_cores(settings.threads)
+    settings = settings.model_copy(update={"threads": threads})
+    async with AsyncExitStack() as stack:
+        store = await asyncio.to_thread(Store, settings)
+        stack.callback(store.close)
+        if settings.keys_file is not None:
+            await asyncio.to_thread(store.keys.admit_file, settings.keys_file, actor="keys_file")
+        backbones = await asyncio.to_thread(Backbones, settings, backbone)
+        service = await _assembled(stack, settings, store, backbones, metrics, in_flight)
+        if worker:
+            own = backbones.default  # the worker builds in what the server chose
+            chosen = settings.model_copy(update={"runtime": own.runtime, "precision": own.precision})
+            service.supervisor = Supervisor(chosen, store.leases, partial(_hear, service))
+            service.supervisor.start()
+        tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
+        try:
+            yield service
+        finally:
+            await drain(service)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def drain(service: Service) -> None:
+    """Begin nothing new, requeue the build, answer what is in flight, within the settings' time."""
+    service.begin_drain()
+    await service.batcher.drain(service.seconds_to_drain())
+    if service.supervisor is not None:
+        await asyncio.to_thread(service.supervisor.stop, service.seconds_to_drain())
+
+
+async def _assembled(
+    stack: AsyncExitStack,
+    settings: Settings,
+    store: Store,
+    backbones: Backbones,
+    metrics: Metrics,
+    in_flight: InFlight,
+) -> Service:
+    batcher: Batcher[Key, Work, Inspection] = await stack.enter_async_context(
+        Batcher(
+            run_batch,
+            queue_size=settings.queue_size,
+            queue_bytes=MEMORY_IN_FLIGHT,
+            size_of=image_bytes,
+            batch_size=settings.batch_size,
+            window=settings.batch_window_ms / 1e3,
+            observer=metrics,
+        )
+    )
+    registry = Registry(store, backbones, settings.bank_memory_bytes, batcher.call)
+    stack.callback(registry.close)
+    ledger = Ledger(store)
+    stack.callback(ledger.close)
+    return Service(
+        settings=settings,
+        store=store,
+        backbones=backbones,
+        batcher=batcher,
+        registry=registry,
+        ledger=ledger,
+        gate=Gate(2 * settings.queue_size, MEMORY_IN_FLIGHT, lambda: batcher.load().seconds),
+        admission=Admission(store.keys),
+        metrics=metrics,
+        in_flight=in_flight,
+        supervisor=None,
+        decoders=_threads(stack, decoders(settings.threads or 1), "decoder"),
+        background=_threads(stack, BACKGROUND_THREADS, "background"),
+        uploads=_threads(stack, UPLOAD_THREADS, "upload"),
+    )
+
+
+def _threads(stack: AsyncExitStack, count: int, name: str) -> ThreadPoolExecutor:
+    pool = ThreadPoolExecutor(count, name)
+    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+    return pool
+
+
+def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
+    settings = service.settings
+    return [
+        _start(service),
+        every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),
+    ]
+
+
+def _hear(service: Service, event: dict[str, Any]) -> None:
+    """On the supervisor's thread: what the worker says. What becomes of this failing is in the log of the loading."""
+
+    async def heard() -> None:
+        with contextlib.suppress(AppError):
+            if event.get("state") == "built":
+                await bank_built(service, str(event.get("sha256")))
+            else:
+                await build_ended(service, str(event.get("job")))
+
+    if not service.draining:
+        asyncio.run_coroutine_threadsafe(heard(), service.loop)
+
+
+async def _start(service: Service) -> None:
+    try:
+        await warm_up(service)
+        await retry_quarantined(service)
+    except Exception as error:
+        service.faults["warm-up"] = str(error)
+        log.exception("the server could not warm up")

@@ -1,0 +1,124 @@
+"""What runs beside the requests: warm-up, pinned banks, retention, leases of lost workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from app.errors import AppError
+from app.inspection.registry import UNFIT
+from app.lifecycle.service import Service
+from app.store.page import MAX_LIMIT
+from app.store.schema import Bank
+from core.config import DetectorConfig
+from core.features.patches import patch_features
+from core.input.preprocess import to_tensor
+from core.search import Index, as_queries
+from models.backbone import Backbone
+
+WATCHES_A_LEASE = 4
+LEARNT = 64  # vectors of the rehearsal's index
+
+log = logging.getLogger(__name__)
+
+
+async def warm_up(service: Service) -> None:
+    """A real forward pass and search, then the pinned banks; from then on the server is ready, for good."""
+    await service.batcher.call(lambda: rehearse(service.backbones.default))
+    banks = await service.in_background(lambda: all_banks(service))
+    for bank in [bank for bank in banks if bank.pinned]:
+        with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
+            await service.registry.get(bank.id, bank.active_version or 0, pinned=True)
+    service.ready = True
+    log.info("ready")
+
+
+async def retry_quarantined(service: Service) -> None:
+    """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
+    for bank in await service.in_background(lambda: all_banks(service)):
+        if bank.active_version is None:
+            continue
+        look = partial(service.store.versions.get, bank.id, bank.active_version)
+        with contextlib.suppress(AppError):
+            if (await service.in_background(look)).state == "quarantined":
+                await service.registry.retry(bank.id, bank.active_version)
+
+
+def rehearse(backbone: Backbone) -> None:
+    """One image through the backbone and a search among its own patches: allocates and compiles what will be used."""
+    config, spec = DetectorConfig(), backbone.spec
+    image = np.random.default_rng(0).integers(
+        0, 256, (config.input.size, config.input.size, 3), dtype=np.uint8
+    )
+    x = to_tensor(image, config.input, spec.mean, spec.std)
+    vectors, _ = patch_features(backbone(torch.stack([x])), config.patch)
+    learnt = vectors[0, :LEARNT].cpu().numpy().copy()
+    Index.build(learnt, config.index, config.seed).search(as_queries(vectors[0]), 1)
+
+
+def all_banks(service: Service) -> list[Bank]:
+    """Every bank, by id."""
+    page = service.store.banks.page(limit=MAX_LIMIT)
+    found = [*page.items]
+    while page.next is not None:
+        page = service.store.banks.page(after=page.next, limit=MAX_LIMIT)
+        found += page.items
+    return found
+
+
+async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do ``work`` every so many seconds until the service stops; what fails is logged, told by /health, tried again."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await service.stopping.wait()
+                return
+        try:
+            await work()
+            service.faults.pop(name, None)
+        except Exception as error:
+            service.faults[name] = str(error)
+            log.error("%s failed: %s", name, error, exc_info=None if isinstance(error, AppError) else error)
+
+
+async def sweep(service: Service) -> None:
+    """Retention of inspections, forgotten keys, blobs nothing refers to."""
+    store = service.store
+    deleted = await service.in_background(store.retention.sweep)
+    await service.in_background(store.jobs.forget_keys)
+    collected = await service.in_background(store.collect)
+    log.info("swept", extra={"inspections": deleted, "blobs": collected.blobs, "blob_bytes": collected.bytes})
+
+
+async def watch_leases(service: Service) -> None:
+    """Requeue jobs whose worker fell silent, wherever it ran."""
+    for job in await service.in_background(service.store.lease_watch.sweep):
+        log.warning("job taken from a silent worker", extra={"job": job.id, "state": job.state})
+
+
+async def bank_built(service: Service, sha256: str) -> None:
+    """A bank of this server's worker is about to be activated: load it while the version before it serves on."""
+    try:
+        await service.registry.prepare(sha256)
+    except UNFIT as error:  # its first loading as a version tries again, and keeps the reason with it
+        log.warning("a bank could not be prepared: %s", error)
+    finally:
+        if service.supervisor is not None:
+            service.supervisor.tell(sha256)
+
+
+async def build_ended(service: Service, id: str) -> None:
+    """A job of this server's worker has ended: count it, and have its version ready under its number."""
+    job = await service.in_background(lambda: service.store.jobs.get(id))
+    if job.started_at is not None and job.finished_at is not None:
+        service.metrics.build_ended(job.bank, job.state, (job.finished_at - job.started_at).total_seconds())
+    bank = await service.in_background(lambda: service.store.banks.get(job.bank))
+    if job.state == "succeeded" and bank.active_version == job.version and job.version is not None:
+        await service.registry.get(bank.id, job.version, pinned=bank.pinned)
+    service.registry.forget_prepared()

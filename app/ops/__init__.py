@@ -1,0 +1,1 @@
+"""What watches and carries the process: logs, metrics, traces, threads, files. Knows nothing of banks."""

@@ -1,1 +1,0 @@
-"""HTTP: parse, call app.service, answer by app.schemas. One noun a file."""

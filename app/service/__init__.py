@@ -1,1 +1,0 @@
-"""What the service does, one noun a file; HTTP routes and the web console call the same functions."""

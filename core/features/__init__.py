@@ -1,0 +1,1 @@
+"""From feature maps to patch vectors: neighbourhoods, PCA, the stream of a whole set. Knows no bank."""

@@ -1,0 +1,96 @@
+"""A decoded image, and how much of it becomes a backbone's input. Without torch.
+
+core/input/preprocess.py makes the input.
+
+Letters: h w height and width of an image, height before width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from core.errors import ConfigError
+
+FITS = ("stretch", "short_side", "letterbox")
+STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
+LARGEST_SIZE = 2048
+REDUCTIONS = (8, 4, 2)  # of a side: the scales of JPEG's transform, and factors no rounding of a size notices
+GAP = 2  # original pixels an input pixel that a reduced JPEG keeps at least
+
+Image = UInt8[np.ndarray, "_ _ 3"]
+"""A decoded image, RGB: (height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """How an image becomes a backbone's input.
+
+    size: side in input pixels, a multiple of 32. fit: ``stretch`` makes both sides ``size``; ``short_side``
+    keeps the aspect (the long side is rounded to a multiple of 32); ``letterbox`` fits the long side and pads.
+    crop: side of a centre crop taken after the resize, a multiple of 32, or None for the whole image.
+    reduced_jpeg: whether a JPEG far larger than the input is decoded at a fraction of its scale (``reduction``).
+    """
+
+    size: int = 256
+    fit: str = "stretch"
+    crop: int | None = None
+    reduced_jpeg: bool = False
+
+    def __post_init__(self) -> None:
+        for name, side in (("size", self.size), ("crop", self.crop)):
+            if side is not None and not (STEP <= side <= LARGEST_SIZE and side % STEP == 0):
+                raise ConfigError(
+                    requirement=f"input {name} must be a multiple of {STEP} from {STEP} to {LARGEST_SIZE}",
+                    received=str(side),
+                    remedy=f"choose {max(STEP, min(LARGEST_SIZE, round(side / STEP) * STEP))}",
+                )
+        if self.fit not in FITS:
+            raise ConfigError(
+                requirement=f"input fit must be one of {', '.join(FITS)}",
+                received=repr(self.fit),
+                remedy="choose one of them",
+            )
+        if self.crop is not None and self.crop > self.size:
+            raise ConfigError(
+                requirement="the centre crop must not be larger than the input size",
+                received=f"crop {self.crop} at size {self.size}",
+                remedy="choose a smaller crop or a larger size",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """An image as decoded, perhaps at a fraction of its scale.
+
+    pixels: RGB; reduced: how many original pixels a side each of them stands for: 1, 2, 4 or 8.
+    """
+
+    pixels: Image
+    reduced: int = 1
+
+    @classmethod
+    def of(cls, image: Image | Photograph) -> Photograph:
+        """An array alone is an image decoded whole."""
+        return image if isinstance(image, Photograph) else cls(image)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the original, pixels."""
+        height, width = self.pixels.shape[:2]
+        return height * self.reduced, width * self.reduced
+
+
+def reduction(config: InputConfig, height: int, width: int) -> int:
+    """How many original pixels a side a JPEG of (height, width) is decoded to one: 8, 4, 2, or 1 for whole.
+
+    A power of two that divides both sides, so that the input has the shape and the place it has without; and small
+    enough that ``GAP`` decoded pixels are left for each of the input, among which the antialiased resize chooses.
+    """
+    if not config.reduced_jpeg:
+        return 1
+    fitted = max(height, width) if config.fit == "letterbox" else min(height, width)
+    fits = (by for by in REDUCTIONS if height % by == width % by == 0 and fitted >= by * GAP * config.size)
+    return next(fits, 1)

@@ -1,0 +1,1 @@
+"""From distances to a decision: score, map, regions, thresholds and what they promise."""

@@ -1,0 +1,1 @@
+"""How good a detector is on images of known truth: image and pixel metrics."""

@@ -1,0 +1,131 @@
+"""``nominal eval``: a dataset in MVTec form, its metrics as JSON, what it refuses before any work."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parts import parts, scratched
+
+from app.imaging.decode import encode_png
+from core.bank import load_bank
+
+pytest_plugins = ("command_line",)
+
+KEYS = {
+    *("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro", "false_reject", "detection"),
+    *("build_seconds", "ms_per_image", "peak_memory_mb", "bank_vectors", "backbone", "size", "seed"),
+}
+
+
+def put(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(image))
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    root = tmp_path / "set"
+    for i, image in enumerate(parts(20)):
+        put(root / "train" / "good" / f"{i}.png", image)
+    for i, image in enumerate(parts(6, seed=1)):
+        put(root / "test" / "good" / f"{i}.png", image)
+        put(root / "test" / "hole" / f"{i}.png", scratched(image, 15 + 6 * i, 40, 16))
+        put(
+            root / "ground_truth" / "hole" / f"{i}_mask.png",
+            scratched(np.full((64, 64), 255, np.uint8), 0, 0),
+        )
+    return root
+
+
+def test_json_has_every_documented_key(nominal, tiny, dataset):
+    found = nominal("eval", dataset, *tiny, "--size", 64, "--coreset-ratio", 0.1, "--seed", 3, "--json").json
+    assert set(found) >= KEYS
+    assert (found["backbone"], found["size"], found["seed"], found["bank_vectors"]) == ("tiny", 64, 3, 128)
+    assert found["image_auroc"] == 1
+    assert found["build_seconds"] > 0
+    assert found["ms_per_image"] > 0
+    assert found["peak_memory_mb"] > 50
+    assert found["false_reject"]["0.01"]["threshold"] is None
+    for kind in ("false_reject", "detection"):
+        at = found[kind]["0.05"]
+        assert {"threshold", "rate", "n"} <= set(at)
+        assert at["n"] == 6
+
+
+def test_a_rate_the_set_does_not_support_is_said_and_its_metrics_are_null(nominal, tiny, dataset):
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    assert "20 nominal images support a false-reject rate of 4.77% at best; 1.00% was asked" in ended.err
+    assert ended.json["detection"]["0.01"] == {
+        "threshold": None,
+        "rate": None,
+        "n": 0,
+        "low": None,
+        "high": None,
+    }
+
+
+def test_a_supported_rate_other_than_the_usual_is_reported_too(nominal, tiny, dataset):
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--target-false-reject", 0.25, "--json")
+    assert set(ended.json["detection"]) == {"0.01", "0.05", "0.25"}
+    assert "at best" not in ended.err
+
+
+def test_without_masks_the_pixel_metrics_are_null(nominal, tiny, dataset):
+    shutil.rmtree(dataset / "ground_truth")
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    assert (ended.json["pixel_auroc"], ended.json["aupro"]) == (None, None)
+    assert nominal("eval", dataset, *tiny, "--size", 64).out.count("no masks") == 2
+
+
+def test_a_given_bank_is_evaluated_as_it_is(nominal, tiny, dataset, tmp_path):
+    out = tmp_path / "part.bank"
+    nominal(
+        "build", dataset / "train" / "good", "--out", out, *tiny, "--size", 96, "--target-false-reject", 0.1
+    )
+    before = out.read_bytes()
+    found = nominal("eval", dataset, "--bank", out, *tiny[2:], "--json").json
+    assert (found["build_seconds"], found["size"]) == (None, 96)
+    assert found["bank_vectors"] == len(load_bank(out).vectors)
+    assert out.read_bytes() == before
+
+
+def test_the_table_says_what_the_json_says(nominal, tiny, dataset):
+    shown = nominal("eval", dataset, *tiny, "--size", 64).out
+    lines = {" ".join(line.split()[:2]): line for line in shown.splitlines()}
+    assert lines["image auroc"].split()[-1] == "1.0000"
+    assert "not supported by so few nominal images" in shown
+    assert "of 6 defective detected" in shown
+
+
+BROKEN = {
+    "neither train nor test": (["train", "test"], "MVTec form"),
+    "no nominal training images": (["train"], "train/good"),
+    "no test images": (["test"], "test"),
+    "no defective images": (["test/hole"], "received 6 good and 0 defective"),
+    "no good test images": (["test/good"], "received 0 good and 6 defective"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_folder_in_another_form_is_refused_before_any_work(kind, nominal, dataset):
+    gone, reason = BROKEN[kind]
+    for folder in gone:
+        shutil.rmtree(dataset / folder)
+    ended = nominal("eval", dataset, "--backbone", "nonesuch", "--json")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("FolderError: ")
+    assert reason in ended.err
+
+
+@pytest.mark.parametrize("place", ["train/good/3.png", "test/hole/2.png", "ground_truth/hole/2_mask.png"])
+def test_a_bad_image_anywhere_is_named(place, nominal, tiny, dataset):
+    (dataset / place).write_bytes((dataset / place).read_bytes()[:-20])
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    assert (ended.status, ended.out) == (1, "")
+    assert "Traceback" not in ended.err
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("ImageCorrupt: ")
+    assert place in last

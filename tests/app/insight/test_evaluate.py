@@ -1,0 +1,136 @@
+"""Evaluations of a dataset in MVTec form against what its images score one by one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import random_backbone
+from parts import SMALL, build, parts, scratched
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from app.errors import FolderError, ImageRefused
+from app.imaging.decode import encode_png
+from app.imaging.folders import MvtecDataset, read_image
+from app.insight.evaluate import evaluate, evaluation_images
+from app.inspection.engine import Engine
+from core.judging.calibration import conformal_threshold
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    backbone = random_backbone()
+    return Engine(backbone, build(parts(24), SMALL, backbone))
+
+
+def put(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(image))
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    for i, image in enumerate(parts(6, seed=1)):
+        put(tmp_path / "test" / "good" / f"{i}.png", image)
+    for i, image in enumerate(parts(4, seed=2)):
+        y, x = 20 + 6 * i, 44 - 6 * i
+        put(tmp_path / "test" / "hole" / f"{i}.png", scratched(image, y, x))
+        mask = np.zeros((64, 64), np.uint8)
+        mask[y - 5 : y + 5, x - 5 : x + 5] = 255
+        put(tmp_path / "ground_truth" / "hole" / f"{i}_mask.png", mask)
+    put(tmp_path / "test" / "dark" / "0.png", np.zeros((64, 64, 3), np.uint8))
+    return tmp_path
+
+
+def test_metrics_equal_those_of_another_implementation(dataset, engine):
+    tests, steps = evaluation_images(MvtecDataset(dataset)), []
+    found = evaluate(engine, tests, (0.05, 0.2), lambda: steps.append(1))
+    scores = [engine.inspect([read_image(t.path)])[0].score for t in tests]
+    labels = [t.defective for t in tests]
+    assert found.scores.tolist() == pytest.approx(scores)
+    assert found.names == tuple(t.name for t in tests)
+    assert found.image_auroc == pytest.approx(roc_auc_score(labels, scores))
+    assert found.image_aupr == pytest.approx(average_precision_score(labels, scores))
+    assert len(steps) == len(tests) == 11
+    assert found.ms_per_image > 0
+
+
+def test_rates_are_those_of_the_thresholds_from_nominal_images_alone(dataset, engine):
+    found = evaluate(engine, evaluation_images(MvtecDataset(dataset)), (0.01, 0.05, 0.2))
+    few, *supported = found.at_rates
+    assert (few.target, few.threshold, few.false_reject, few.detection) == (0.01, None, None, None)
+    for at in supported:
+        assert at.threshold == conformal_threshold(engine.bank.calibration_scores, at.target)
+        above = found.scores > at.threshold
+        assert at.false_reject.value == above[~found.defective].mean()
+        assert at.detection.value == above[found.defective].mean()
+        assert (at.false_reject.n, at.detection.n) == (6, 5)
+
+
+def test_an_image_without_a_mask_counts_for_images_but_not_for_pixels(dataset, engine):
+    tests = evaluation_images(MvtecDataset(dataset))
+    masked = [t for t in tests if t.mask is not None or not t.defective]
+    found = evaluate(engine, tests)
+    assert found.pixels == evaluate(engine, masked).pixels
+    maps = [engine.inspect([read_image(t.path)])[0].heatmap for t in masked]
+    masks = [read_image(t.mask).any(axis=2) if t.mask else np.zeros((64, 64), bool) for t in masked]
+    expected = roc_auc_score(np.concatenate(masks, axis=None), np.concatenate(maps, axis=None))
+    assert found.pixels.auroc == pytest.approx(expected, abs=2e-3)
+
+
+def test_without_any_mask_the_pixel_metrics_are_null(dataset, engine):
+    for mask in (dataset / "ground_truth" / "hole").iterdir():
+        mask.unlink()
+    shown = evaluate(engine, evaluation_images(MvtecDataset(dataset))).to_json()
+    assert (shown["pixel_auroc"], shown["aupro"]) == (None, None)
+
+
+def test_the_json_has_the_documented_keys_and_is_json(dataset, engine):
+    shown = evaluate(engine, evaluation_images(MvtecDataset(dataset))).to_json()
+    assert set(shown) == {
+        *("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro"),
+        *("false_reject", "detection", "ms_per_image", "test_images"),
+    }
+    for kind in ("false_reject", "detection"):
+        assert list(shown[kind]) == ["0.01", "0.05"]
+        assert shown[kind]["0.01"] == {"threshold": None, "rate": None, "n": 0, "low": None, "high": None}
+        at = shown[kind]["0.05"]
+        assert at["low"] <= at["rate"] <= at["high"]
+        assert at["n"] == (6 if kind == "false_reject" else 5)
+    assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+def test_a_bad_test_image_is_named(dataset, engine):
+    (dataset / "test" / "good" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ImageRefused, match=r"3\.png"):
+        evaluate(engine, evaluation_images(MvtecDataset(dataset)))
+
+
+def test_a_mask_of_another_size_is_named(dataset, engine):
+    put(dataset / "ground_truth" / "hole" / "2_mask.png", np.zeros((40, 30), np.uint8))
+    with pytest.raises(FolderError, match=r"2_mask\.png"):
+        evaluate(engine, evaluation_images(MvtecDataset(dataset)))
+
+
+@pytest.mark.parametrize(
+    ("missing", "received"), [("good", "0 good and 5 defective"), ("hole", "6 good and 0")]
+)
+def test_a_test_set_without_one_class_is_refused_before_any_work(missing, received, dataset):
+    gone = [missing] if missing == "good" else ["hole", "dark"]
+    for name in gone:
+        for path in (dataset / "test" / name).iterdir():
+            path.unlink()
+        (dataset / "test" / name).rmdir()
+    with pytest.raises(FolderError, match=received):
+        evaluation_images(MvtecDataset(dataset))
+
+
+def test_a_bank_of_identical_images_can_be_evaluated(dataset):
+    backbone = random_backbone()
+    bank = build([parts(1)[0]] * 24, replace(SMALL, coreset_ratio=1.0), backbone)
+    found = evaluate(Engine(backbone, bank), evaluation_images(MvtecDataset(dataset)))
+    assert found.at_rates[1].detection.n == 5
+    assert 0 <= found.image_auroc <= 1

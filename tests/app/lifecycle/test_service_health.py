@@ -1,0 +1,218 @@
+"""Health on four levels, metrics, and what a server says of itself."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from service_kit import inspect, new_bank, problem, service_of, wait_until
+from starlette.testclient import TestClient
+
+from app import __version__
+from app.http.problem_types import TYPES
+from app.lifecycle import upkeep, vitals
+from app.settings import Settings
+from app.store.errors import BlobMissing, ClockJumped, DatabaseUnavailable
+from models.backbone import Backbone
+
+
+class Held:
+    """A backbone's runtime that waits until it is let go."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.name, self.precision, self._run = (
+            backbone.engine.name,
+            backbone.engine.precision,
+            backbone.engine,
+        )
+        self.go_on = threading.Event()
+
+    def __call__(self, batch: Any) -> Any:
+        assert self.go_on.wait(30)
+        return self._run(batch)
+
+
+def test_a_server_is_alive_at_once_and_ready_only_after_it_has_inspected_something(
+    serve: Callable[..., TestClient], settings: Settings, backbone: Backbone, good: bytes
+) -> None:
+    held = Held(backbone)
+    client = serve(settings, warm=False, backbone=replace(backbone, engine=held))
+    assert client.get("/livez").json() == {"status": "alive"}
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "warming"})
+    refused = client.post("/v1/banks/caps/inspect", content=good)
+    assert problem(refused, 503, "warming-up")["retry_after"] == 1
+    held.go_on.set()
+    wait_until(lambda: client.get("/readyz").status_code == 200)
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_readiness_does_not_flip_while_banks_load_fail_or_are_built(banked: TestClient) -> None:
+    service = service_of(banked)
+    service.store.versions.quarantine("caps", 1, reason="a test", actor="test")
+    service.registry.drop("caps")
+    service.faults["retention"] = "a fault"
+    assert banked.get("/readyz").status_code == 200
+    assert banked.get("/health").json()["status"] == "degraded"
+
+
+def test_a_server_whose_warm_up_fails_is_alive_not_ready_and_says_why(
+    serve: Callable[..., TestClient], settings: Settings, backbone: Backbone
+) -> None:
+    class Broken(Held):
+        def __call__(self, batch: Any) -> Any:
+            raise MemoryError("no memory for this test")
+
+    client = serve(settings, warm=False, backbone=replace(backbone, engine=Broken(backbone)))
+    wait_until(lambda: "warm-up" in client.get("/health").json()["faults"])
+    assert client.get("/readyz").status_code == 503
+    assert "no memory" in client.get("/health").json()["fault_reasons"]["warm-up"]
+
+
+def test_health_tells_of_every_part(banked: TestClient, good: bytes) -> None:
+    inspect(banked, good)
+    health = banked.get("/health").json()
+    assert health["status"] == "ok", health
+    assert health["versions"]["nominal"] == __version__
+    assert health["backbone"]["name"] == "tiny"
+    assert health["queue"]["seconds_per_image"] > 0
+    assert health["memory"]["banks_loaded"] == 1
+    assert 0 < health["memory"]["banks_bytes"] < health["memory"]["banks_budget_bytes"]
+    assert health["database"]["kind"] == "sqlite"
+    assert health["banks"] == {"ready": 1, "loading": 0, "not_loaded": 0, "no_version": 0, "quarantined": 0}
+    assert health["uptime_seconds"] > 0
+
+
+def test_a_sick_database_degrades_health_and_does_not_hang_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sick(service: Any) -> Any:
+        raise DatabaseUnavailable(requirement="a", received="b", remedy="c")
+
+    monkeypatch.setattr(vitals, "database", sick)
+    health = client.get("/health").json()
+    assert (health["status"], health["database"]) == ("degraded", {"error": "DatabaseUnavailable"})
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_banks_health_is_the_conformance_of_its_loaded_version(
+    banked: TestClient, bank_file: bytes
+) -> None:
+    health = banked.get("/v1/banks/caps/health").json()
+    assert (health["state"], health["version"], health["reason"]) == ("ready", 1, None)
+    conformance = health["loaded"]["conformance"]
+    assert conformance["images"] == 3
+    assert 0 <= conformance["difference"] < conformance["tolerance"]
+    service_of(banked).registry.drop("caps")
+    assert banked.get("/v1/banks/caps/health").json()["state"] == "not_loaded"
+    checked = banked.get("/v1/banks/caps/health?check=true").json()
+    assert checked["loaded"]["conformance"]["checked_at"] > conformance["checked_at"]
+    banked.post("/v1/banks", json={"id": "empty"})
+    assert banked.get("/v1/banks/empty/health?check=true").json()["state"] == "no_version"
+
+
+def test_a_bank_that_stops_scoring_as_recorded_is_found_by_the_check_and_quarantined(
+    banked: TestClient,
+) -> None:
+    loaded = service_of(banked).registry.loaded()[0]
+    scores = loaded.engine.bank.conformance.scores
+    object.__setattr__(
+        loaded.engine.bank.conformance, "scores", scores * 2
+    )  # as if the arithmetic had changed
+    health = banked.get("/v1/banks/caps/health?check=true").json()
+    assert health["state"] == "quarantined"
+    assert "score as recorded" in health["reason"]
+
+
+# Metrics
+
+
+def sample(client: TestClient, name: str) -> float:
+    """The value of one metric's line."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    assert found is not None, name
+    return float(found[1])
+
+
+def test_metrics_count_inspections_batches_problems_and_requests(
+    banked: TestClient, good: bytes, bad: bytes
+) -> None:
+    inspect(banked, good)
+    inspect(banked, bad)
+    banked.post("/v1/banks/caps/inspect", content=b"no image")
+    assert sample(banked, 'nominal_inspections_total{bank="caps",decision="accept"}') == 1
+    assert sample(banked, 'nominal_inspections_total{bank="caps",decision="reject"}') == 1
+    assert sample(banked, 'nominal_batch_size_count{bank="caps"}') == 2
+    assert sample(banked, 'nominal_queue_seconds_count{bank="caps"}') == 2
+    assert sample(banked, 'nominal_problems_total{type="image-format"}') == 1
+    route = 'method="POST",route="/v1/banks/{bank}/inspect"'
+    assert sample(banked, f'nominal_requests_total{{{route},status="200"}}') == 2
+    assert sample(banked, 'nominal_bank_bytes{bank="caps"}') == service_of(banked).registry.bytes()
+    assert sample(banked, "nominal_ready") == 1
+    banked.delete("/v1/banks/caps")
+    assert 'bank="caps"' not in banked.get("/metrics").text
+
+
+# Upkeep
+
+
+async def once(service: Any, error: Exception | None) -> None:
+    """One round of a loop whose work fails or not."""
+
+    async def work() -> None:
+        service.stopping.set()
+        if error is not None:
+            raise error
+
+    service.stopping.clear()
+    await upkeep.every(service, 0.001, "retention", work)
+
+
+def test_a_failing_sweep_is_told_by_health_until_it_succeeds(client: TestClient) -> None:
+    service, portal = service_of(client), client.portal
+    assert portal is not None
+    jumped = ClockJumped(requirement="a", received="a jump", remedy="c")
+    portal.call(once, service, jumped)
+    assert "a jump" in client.get("/health").json()["fault_reasons"]["retention"]
+    portal.call(once, service, None)
+    assert client.get("/health").json()["faults"] == []
+
+
+def test_a_sweep_collects_what_nothing_refers_to_and_nothing_else(
+    serve: Callable[..., TestClient], settings: Settings, good: bytes
+) -> None:
+    client = serve(settings.model_copy(update={"blob_grace_seconds": 1e-6}))
+    url = new_bank(client) + "/images"
+    kept = client.post(url, content=good).json()["files"][0]["sha256"]
+    service, portal = service_of(client), client.portal
+    assert portal is not None
+    lost = service.store.blobs.put([b"nobody's"], limit=100, media_type="image/png").sha256
+    portal.call(upkeep.sweep, service)
+    assert service.store.blobs.read(kept) == good
+    with pytest.raises(BlobMissing):
+        service.store.blobs.read(lost)
+
+
+def test_every_problem_type_is_explained_at_its_own_address(client: TestClient) -> None:
+    for kind in TYPES:
+        page = client.get(kind.uri)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert kind.title in page.text
+    problem(client.get("/problems/none"), 404, "not-found")
+
+
+def test_the_server_says_what_runs(client: TestClient) -> None:
+    assert client.get("/version").json() == {"nominal": __version__, "api": "v1"}
+
+
+def test_the_api_is_explained_without_reaching_any_other_server(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert re.findall(r"https?://[^\"']+", page) == []
+    for path in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        asset = client.get(path)
+        assert (asset.status_code, len(asset.content) > 1000) == (200, True), path
+    assert client.get("/openapi.json").json()["info"]["title"] == "Nominal"
