@@ -28,12 +28,11 @@ from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb
 from bench.stages import Stages
-from bench.tables import machine, replace_section, table
+from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.config import DetectorConfig
 from core.photograph import InputConfig
 from models.backbone import load_backbone
 
-PAGE = ROOT / "docs" / "performance.md"
 IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000
 STAGES = ("features", "coreset", "index", "calibration")
 RATE = 0.2  # of good parts rejected: a handful of images supports it
@@ -58,7 +57,7 @@ def main() -> None:
     text = described(found, options, sys.argv[1:])
     print(text)
     if not options.toy:
-        replace_section("build", text, PAGE)
+        replace_section("build", text, PERFORMANCE)
 
 
 def _measured(count: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -29,10 +29,10 @@ from app.engine import Engine
 from app.images import decode_image, encode_png
 from app.overlay import overlay
 from app.threads import quiet_blas
-from bench.accuracy import RESNET50, ROOT
+from bench.accuracy import RESNET50
 from bench.datasets import elpv_split
 from bench.line import Machine, built_bank
-from bench.tables import machine, replace_section, table
+from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.bank import load_bank
 from core.calibration import decide
 from core.heatmap import heatmap
@@ -42,7 +42,7 @@ from core.regions import regions
 from core.scoring import image_scores
 from models.backbone import load_backbone
 
-BANK, PAGE = "cells", ROOT / "docs" / "performance.md"
+BANK = "cells"
 STAGES = ("decode", "resize", "features", "search", "score", "map", "encode", "framework")
 KEPT = "framework, image kept"
 ANSWERED = {
@@ -82,7 +82,7 @@ def main() -> None:
     text = described(columns, backbones, size, options.rounds * min(options.images, len(tested)))
     print(text)
     if not options.toy:
-        replace_section("latency", text, PAGE)
+        replace_section("latency", text, PERFORMANCE)
 
 
 def png(path: Path, size: int) -> bytes:
