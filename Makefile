@@ -88,7 +88,7 @@ bench/.venvs/%/.installed: bench/peers/requirements-%.txt
 bench-latency: setup  ## the stages of one image in process and over HTTP; a table of docs/performance.md
 	$(BIN)/python -m bench.latency
 
-bench-build: setup  ## what a build costs an image, and its growth; a table of docs/performance.md
+bench-build: setup  ## what a build costs per image, and its growth; a table of docs/performance.md
 	$(BIN)/python -m bench.build
 
 bench-load: setup  ## 64 clients for a minute on one bank, then inspections beside a build: latency, refusals, nothing lost

@@ -232,7 +232,7 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
         verdict = "reached" if added <= MOST_ADDED else "NOT reached"
         lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")
     return "\n".join(
-        [*lines, "", f"{count} images a cell. Machine: {machine()}. Command: `make bench-latency`."]
+        [*lines, "", f"{count} images per cell. Machine: {machine()}. Command: `make bench-latency`."]
     )
 
 
