@@ -12,7 +12,7 @@ from app.console.entrance import RECENT
 from app.console.filters import Wanted
 from app.console.recent import RecentImages
 from app.console.routes import FRESH, KEPT, Running, Side, admitted
-from app.http.middleware import unless_disconnected
+from app.http.bodies import unless_disconnected
 from app.imaging.decode import decode_image, thumbnail
 from app.imaging.names import shown_name
 from app.insight import places
@@ -42,7 +42,6 @@ async def inspect_image(
         serial=serial.strip() or None,
         name=shown_name(name, "image") if name else None,
     )
-    service.life.refuse_unready()
     with service.inspecting.gate.enter() as share:
         body = await _body(request, service, share)
         row = (await unless_disconnected(request, inspect(service.inspecting, bank, body, asked))).row

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from app.errors import ImageRefused, PictureUnavailable, QueueFull
 from app.inspection import inspections
-from app.inspection.inspect import decode
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting, decode
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
 from app.store.errors import StoreError

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image, encode_jpeg
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting
 from app.inspection.registry import Loaded
 from app.store.errors import BlobMissing, NotFound
 from app.store.schema import Inspection

@@ -147,6 +147,12 @@ class Engine:
         )
 
 
+def split_name(name: str) -> tuple[str | None, str]:
+    """(sha256 or None, name) of a nominal image as a bank names it: one built here says ``sha256/name``."""
+    sha256, _, rest = name.partition("/")
+    return (sha256, rest) if rest and len(sha256) == 64 else (None, name)
+
+
 def _same_shape(inputs: Sequence[Tensor]) -> Iterator[list[int]]:
     """Positions of the inputs, grouped by shape in order of first appearance."""
     groups: dict[tuple[int, ...], list[int]] = {}

@@ -15,8 +15,7 @@ from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image, thumbnail
 from app.imaging.pictures import Kind, Picture
 from app.inspection.batch import Work
-from app.inspection.inspect import decode, render
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting, decode, render
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection

@@ -36,6 +36,7 @@ async def warm_up(service: Service) -> None:
         with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
             await service.inspecting.registry.get(bank.id, bank.active_version or 0, pinned=True)
     service.life.ready = True
+    service.inspecting.gate.open()
     log.info("ready")
 
 

@@ -18,7 +18,7 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import primary
 from app.console.widgets.layout import page_header, section
-from app.lifecycle import about, health
+from app.lifecycle import health, vitals
 from app.ops.recent import MOST, Seen
 
 LOOK_SECONDS = 5.0
@@ -88,7 +88,7 @@ async def _keys(view: View) -> None:
 
 
 def _about(view: View) -> None:
-    own, found = view.service.inspecting.backbones.default, about.processor()
+    own, found = view.service.inspecting.backbones.default, vitals.processor()
     runs = TEXT.runtime_value.format(runtime=own.runtime, precision=own.precision)
     with block("n-grid n-about"):
         with section(TEXT.about), block("n-facts", "dl"):
@@ -105,7 +105,7 @@ def _about(view: View) -> None:
             for name in (TEXT.part, TEXT.version, TEXT.licence):
                 text(name, tag="th").props('scope="col"')
         with ui.element("tbody"):
-            for part in about.parts(view.service):
+            for part in vitals.parts(view.service):
                 with ui.element("tr"):
                     for value in (part.name, part.version, part.licence):
                         text(value, tag="td")

@@ -11,7 +11,7 @@ from test_console_access import HTML, new_key, sign_in
 from test_console_inspections import inspected, shown
 
 from app.console.assets import STATIC
-from app.lifecycle import about
+from app.lifecycle import vitals as about
 from app.store.schema import Inspection
 
 
