@@ -164,6 +164,17 @@ def test_the_golden_bank_of_principal_components_still_scores_as_it_did() -> Non
     assert bank_bytes(bank) == (GOLDEN / "pca.bank").read_bytes()
 
 
+def test_the_golden_bank_for_reduced_jpeg_still_scores_as_it_did() -> None:
+    expected = json.loads((GOLDEN / "expected.json").read_text())
+    bank = load_bank(GOLDEN / "reduced_jpeg.bank")
+    distances, ids = bank.index.search(np.array(expected["queries"], np.float32), 3)
+    np.testing.assert_allclose(distances, expected["flat"]["distances"], rtol=1e-6)
+    np.testing.assert_array_equal(ids, expected["flat"]["ids"])
+    flat = expected["flat"]["config"]
+    assert bank.config.to_json() == flat | {"input": flat["input"] | {"reduced_jpeg": True}}
+    assert bank_bytes(bank) == (GOLDEN / "reduced_jpeg.bank").read_bytes()
+
+
 def test_a_bank_of_principal_components_survives_its_file_bit_for_bit() -> None:
     bank = tiny_bank(pca=4)
     data = bank_bytes(bank)
