@@ -19,6 +19,7 @@ from app.lifecycle.vitals import State
 from app.store.errors import NotFound
 from app.store.schema import Bank, Version
 from core.errors import CoreError
+from core.judging.calibration import supported_rate
 
 PATIENCE = 2.0  # seconds that /health waits for the database
 
@@ -73,7 +74,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
         "pinned": bank.pinned,
         "nominal_images": images,
         "nominal_bytes": size,
-        "supported_false_reject": 1 / (images + 1),
+        "supported_false_reject": supported_rate(images),
         "loaded": _loaded(bank, loaded) if loaded else None,
     }
 

@@ -69,7 +69,7 @@ class Service:
     @property
     def image_limits(self) -> ImageLimits:
         """What one image may ask for."""
-        return ImageLimits(self.settings.max_image_bytes, self.settings.max_pixels)
+        return self.settings.image_limits
 
     def keeps(self, decision: Decision) -> bool:
         """Whether the policy keeps the image of an inspection decided so."""

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from core.config import LARGEST_SIZE, STEP, InputConfig
 from core.errors import ShapeError
-from core.input.photograph import LARGEST_SIZE, STEP, Image, InputConfig
+from core.input.photograph import Image
 
 
 @dataclass(frozen=True)

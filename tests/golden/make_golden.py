@@ -14,7 +14,7 @@ import numpy as np
 from banks import INDEXES, tiny_bank
 
 from core.bank import Bank, save_bank
-from core.input.photograph import InputConfig
+from core.config import InputConfig
 
 HERE = Path(__file__).parent
 

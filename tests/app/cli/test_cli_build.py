@@ -20,10 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from app.imaging.decode import encode_jpeg, encode_png
 from core.bank import load_bank
-from core.config import DetectorConfig
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
-from core.search import IndexConfig
+from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS
 from models.weights import export
 

@@ -27,9 +27,8 @@ from core.bank import (
     load_bank,
     save_bank,
 )
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.errors import BankError, ShapeError
-from core.input.photograph import InputConfig
 from core.search import Index
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from core.config import FITS, InputConfig
 from core.errors import ConfigError, ShapeError
-from core.input.photograph import FITS, InputConfig, Photograph, reduction
+from core.input.photograph import Photograph, reduction
 from core.input.preprocess import frame, reduced, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -139,7 +140,7 @@ def test_sides_off_the_step_or_out_of_range_are_refused(settings):
 
 def test_unknown_fit_is_refused():
     with pytest.raises(ConfigError, match="stretch"):
-        InputConfig(fit="squeeze")
+        InputConfig.from_json(InputConfig().to_json() | {"fit": "squeeze"})
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (5, 5, 4), (0, 5, 3)])
