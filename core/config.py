@@ -39,6 +39,9 @@ class InputConfig(Declared):
         "--reduced-jpeg",
         later=True,
     )
+    grey: bool = setting(
+        False, "Turn images to shades of grey, so that colours do not count.", "--grey", later=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
