@@ -54,35 +54,31 @@ class Machine:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each field of its ``machine: Machine`` and each setting of its ``config``.
+    """The command with options in place of each parameter of a type in ``_GROUPS``, which it receives made of them.
 
-    Typer reads the signature; the command receives the two objects. Raises ConfigError for a value out of range.
+    Typer reads the signature. Raises ConfigError for a setting out of its range.
     """
-    signature = inspect.signature(command, eval_str=True)
+    own = inspect.signature(command, eval_str=True).parameters.values()
     groups = {
-        name: _GROUPS[p.annotation] for name, p in signature.parameters.items() if p.annotation in _GROUPS
+        parameter.name: _GROUPS[parameter.annotation] for parameter in own if parameter.annotation in _GROUPS
     }
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        made = {}
         for name, (options, make) in groups.items():
-            made[name] = make({option.name: given.pop(option.name) for option in options})
-        command(**given, **made)
+            given[name] = make({option.name: given.pop(option.name) for option in options})
+        command(**given)
 
     shown = [
-        option
-        for name, parameter in signature.parameters.items()
-        for option in (groups[name][0] if name in groups else [parameter])
+        option.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY
+        )  # in the order of the help, whichever have defaults
+        for parameter in own
+        for option in (groups[parameter.name][0] if parameter.name in groups else [parameter])
     ]
-    run.__signature__ = signature.replace(parameters=_keyword(shown))  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {option.name: option.annotation for option in shown}
     return run
-
-
-def _keyword(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Named ones all: their order is that of the help, whichever have defaults."""
-    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
 
 
 def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
