@@ -25,9 +25,9 @@ from bench.datasets import write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
 from core.build import BuildLimits
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import detect
-from core.input.photograph import Image, InputConfig
+from core.input.photograph import Image
 from core.input.preprocess import Frame, frame, to_tensor
 from core.judging.heatmap import heatmap
 from core.metrics.pixel_evaluation import PixelEvaluation

@@ -29,8 +29,7 @@ from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb
 from bench.stages import Stages
 from bench.tables import PERFORMANCE, machine, replace_section, table
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from models.backbone import load_backbone
 
 IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000

@@ -25,8 +25,7 @@ from app.learning.learn import build_bank
 from bench.datasets import spread, write_elpv
 from bench.report import ReportItem, Series, write_report
 from core.bank import save_bank
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from core.judging.calibration import promise
 from core.metrics.evaluation import auroc
 from models.backbone import load_backbone

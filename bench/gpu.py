@@ -25,10 +25,9 @@ from bench.accuracy import RESNET50, ROOT
 from bench.datasets import write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import detect
 from core.features.patches import patch_features
-from core.input.photograph import InputConfig
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, on_device, random_projection
 from core.search.device import DeviceSearch

@@ -24,9 +24,9 @@ from app.learning.learn import build_bank
 from bench.datasets import elpv_split, spread
 from bench.tables import machine, table
 from core.bank import Bank
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import conformance_scores
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from core.input.preprocess import to_tensor
 from core.metrics.evaluation import auroc
 from models.backbone import Backbone, load_backbone

@@ -17,7 +17,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
-from core.config import DetectorConfig
+from core.config import BUILD_MEMORY, DetectorConfig
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
 from core.features.patches import Patches
@@ -49,7 +49,7 @@ Say = Callable[[str], None]
 class BuildLimits:
     """What a build may use. memory_bytes: for its vectors; past it they go to a file in ``directory``."""
 
-    memory_bytes: int = 1536 << 20
+    memory_bytes: int = BUILD_MEMORY
     directory: Path | None = None
 
 

@@ -35,7 +35,8 @@ from app.imaging.header import (
 from app.imaging.pixels import upright_rgb
 from app.imaging.png import png_bytes
 from app.imaging.tiff import read_tiff_header
-from core.input.photograph import InputConfig, Photograph, reduction
+from core.config import InputConfig
+from core.input.photograph import Photograph, reduction
 
 _HEADERS: dict[Format, Callable[[bytes], Header]] = {
     "PNG": read_png_header,
@@ -60,7 +61,7 @@ class ImageLimits:
     """What a file may ask for, checked before decoding: bytes, pixels in all, pixels on the shorter side."""
 
     max_bytes: int = 64 * 1024 * 1024
-    max_pixels: int = 64_000_000
+    max_pixels: int = 100_000_000
     min_side: int = 16
 
     def check_bytes(self, count: int) -> None:
@@ -75,7 +76,7 @@ class ImageLimits:
             raise ImageTooLarge(
                 requirement=f"An image file must hold at most {self.max_bytes:,} bytes",
                 received=f"{count:,} bytes",
-                remedy="Compress the image, or raise the byte limit.",
+                remedy="Compress the image, or raise --max-image-bytes, in the service NOMINAL_MAX_IMAGE_BYTES.",
             )
 
     def check_size(self, width: int, height: int) -> None:
@@ -84,7 +85,7 @@ class ImageLimits:
             raise ImageTooLarge(
                 requirement=f"An image must have at most {self.max_pixels:,} pixels",
                 received=f"{width:,} x {height:,} pixels",
-                remedy="Crop or scale it down, or raise the pixel limit.",
+                remedy="Crop or scale it down, or raise --max-pixels, in the service NOMINAL_MAX_PIXELS.",
             )
         if min(width, height) < self.min_side:
             raise ImageTooSmall(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.errors import AppError
-from app.imaging.decode import ImageLimits, decode_photograph
+from app.imaging.decode import decode_photograph
 from app.inspection.backbones import Backbones
 from app.learning.learn import backbone_ref, check_supported
 from app.learning.summary import summary_of
@@ -24,9 +24,9 @@ from app.store.schema import Job
 from app.store.store import Store
 from core.bank import bank_bytes
 from core.build import Build, BuildLimits
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled, CoreError
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from models.errors import ModelError
 
 NICENESS = 15
@@ -143,7 +143,7 @@ class BuildTask:
         self, images: list[tuple[str, str]], config: InputConfig
     ) -> Generator[tuple[str, Photograph], None, None]:
         """Decoded images under the names a bank keeps; a few are read ahead, so that distant blobs make nobody wait."""
-        limits = ImageLimits(self._settings.max_image_bytes, self._settings.max_pixels)
+        limits = self._settings.image_limits
 
         def decoded(sha256: str) -> Photograph:
             return decode_photograph(self._store.blobs.read(sha256), config, limits)

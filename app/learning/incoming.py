@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.errors import AppError, ImageRefused
-from app.imaging.decode import ImageLimits
 from app.learning.archives import HEAD_BYTES, archive_kind
 from app.settings import Settings
 from app.store.faults import storage_full
@@ -12,16 +11,11 @@ from app.store.staging import Staged, Staging
 RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
 
 
-def image_limits(settings: Settings) -> ImageLimits:
-    """What one image may ask for."""
-    return ImageLimits(settings.max_image_bytes, settings.max_pixels)
-
-
 class Incoming:
     """The sink of one file. ``refused`` says why the rest of it is dropped."""
 
     def __init__(self, staging: Staging, settings: Settings) -> None:
-        self._staging, self._limits = staging, image_limits(settings)
+        self._staging, self._limits = staging, settings.image_limits
         self.staged: Staged = staging.begin(settings.max_body_bytes)
         self.head = b""
         self.refused: AppError | None = None

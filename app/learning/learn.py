@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ImageRefused
+from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
 from core.bank import BackboneRef, Bank
 from core.build import Build, BuildLimits, Progress, Say
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.errors import BankError, TooFewImages
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from core.judging.calibration import conformal_rank
 from models.backbone import Backbone
 
@@ -84,6 +85,7 @@ def build_bank(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     say: Say | None = None,
+    image_limits: ImageLimits = DEFAULT_LIMITS,
 ) -> BuiltBank:
     """Build a bank from image files, recorded under ``names``. An unreadable file is refused, or named and skipped.
 
@@ -103,7 +105,7 @@ def build_bank(
     build = Build(
         backbone, backbone_ref(backbone), config, limits, progress, cancelled, say, backbone.spec.offset
     )
-    with closing(_readable(paths, names, config.input, skip)) as images:
+    with closing(_readable(paths, names, config.input, skip, image_limits)) as images:
         bank = build.run(images, len(paths))
     return BuiltBank(bank, tuple(skipped))
 
@@ -113,22 +115,25 @@ def _readable(
     names: Sequence[str],
     config: InputConfig,
     skip: Callable[[str, ImageRefused], None],
+    limits: ImageLimits,
 ) -> Generator[tuple[str, Photograph], None, None]:
-    for name, found in zip(names, _read_ahead(paths, config), strict=True):
+    for name, found in zip(names, _read_ahead(paths, config, limits), strict=True):
         if isinstance(found, ImageRefused):
             skip(name, found)
         else:
             yield name, found
 
 
-def _read_ahead(paths: Sequence[Path], config: InputConfig) -> Iterator[Photograph | ImageRefused]:
+def _read_ahead(
+    paths: Sequence[Path], config: InputConfig, limits: ImageLimits
+) -> Iterator[Photograph | ImageRefused]:
     """Decode in order, a few images ahead of the consumer, in one thread: the other cores belong to the backbone."""
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
     try:
-        pending = [pool.submit(read_photograph, path, config) for path in paths[:READ_AHEAD]]
+        pending = [pool.submit(read_photograph, path, config, limits) for path in paths[:READ_AHEAD]]
         for position in range(len(paths)):
             if position + READ_AHEAD < len(paths):
-                pending.append(pool.submit(read_photograph, paths[position + READ_AHEAD], config))
+                pending.append(pool.submit(read_photograph, paths[position + READ_AHEAD], config, limits))
             yield pending.pop(0).result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -12,7 +12,7 @@ from app.imaging.decode import check_header, decode_image
 from app.imaging.media import media_type_of
 from app.imaging.names import shown_name
 from app.learning.archives import ArchiveLimits, Refused, read_archive
-from app.learning.incoming import Incoming, image_limits
+from app.learning.incoming import Incoming
 from app.problems.problem import problem_of
 from app.settings import Settings
 from app.store.errors import NotFound
@@ -113,7 +113,7 @@ class Upload:
         Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
         """
         try:
-            check_header(data, limits := image_limits(self._settings))
+            check_header(data, limits := self._settings.image_limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False

@@ -21,6 +21,7 @@ from app.lifecycle.vitals import State
 from app.store.errors import NotFound
 from app.store.schema import ACTIVE_STATES, Bank, Version
 from core.errors import CoreError
+from core.judging.calibration import supported_rate
 
 PATIENCE = 2.0  # seconds that /health waits for the database
 
@@ -77,7 +78,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
         "pinned": bank.pinned,
         "nominal_images": images,
         "nominal_bytes": size,
-        "supported_false_reject": 1 / (images + 1),
+        "supported_false_reject": supported_rate(images),
         "loaded": _loaded(bank, loaded) if loaded else None,
     }
 

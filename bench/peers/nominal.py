@@ -11,8 +11,7 @@ from app.learning.learn import build_bank
 from app.ops.threads import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from models.backbone import Backbone, load_backbone
 
 RATE = 0.1  # of good parts rejected; few images support it

@@ -22,8 +22,8 @@ from app.insight import places
 from app.settings import Settings
 from app.store.inspections import Filter
 from app.store.schema import Inspection
-from core.features.patches import PatchConfig, patch_features
-from core.input.photograph import InputConfig
+from core.config import InputConfig, PatchConfig
+from core.features.patches import patch_features
 from core.input.preprocess import frame
 
 INSPECT = "/console/banks/caps/inspect"
