@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache, cached
 
 from core.bank import CalibrationRecord
 
@@ -15,18 +16,13 @@ class Calibrations:
     """By the sha256 of the bank file. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, CalibrationRecord] = OrderedDict()
-        self._lock = threading.Lock()
+        known: LRUCache[str, CalibrationRecord] = LRUCache(KEPT)
+        self._get = cached(known, key=lambda sha256, read: sha256, lock=threading.Lock())(_read)
 
     def get(self, sha256: str, read: Callable[[], CalibrationRecord]) -> CalibrationRecord:
         """The record, read at first."""
-        with self._lock:
-            if (known := self._known.get(sha256)) is not None:
-                self._known.move_to_end(sha256)
-                return known
-        record = read()
-        with self._lock:
-            self._known[sha256] = record
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return record
+        return self._get(sha256, read)
+
+
+def _read(sha256: str, read: Callable[[], CalibrationRecord]) -> CalibrationRecord:
+    return read()
