@@ -12,7 +12,7 @@ from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.imaging.folders import list_images, relative_names
-from app.learning.learn import build_bank, check_supported, check_target
+from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
 from app.ops.threads import own_cores
 from core.bank import save_bank
 from core.build import BuildLimits
@@ -71,10 +71,15 @@ def build(
     extractor = load_backbone(backbone, weights, not offline, runtime, own_cores(threads), precision)
     if extractor.notice:
         notice(extractor.notice)
-    limits = BuildLimits(memory_mb << 20)
     with build_progress() as progress:
-        names = relative_names(paths, folder)
-        built = build_bank(paths, names, extractor, config, limits, skip_bad, progress, say=notice)
+        images = image_files(paths, relative_names(paths, folder), config.input)
+        built = learn(
+            images,
+            extractor,
+            config,
+            Hooks(progress, say=notice, skip_bad=skip_bad),
+            BuildLimits(memory_mb << 20),
+        )
     save_bank(built.bank, out)
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]

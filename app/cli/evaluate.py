@@ -20,7 +20,7 @@ from app.imaging.folders import MvtecDataset
 from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from app.ops.threads import own_cores
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
@@ -104,11 +104,12 @@ def eval_(
 
 
 def _built(paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits) -> Bank:
-    names = [path.name for path in paths]
+    images, config = (
+        image_files(paths, [path.name for path in paths], config.input),
+        _supported(config, len(paths)),
+    )
     with build_progress() as progress:
-        return build_bank(
-            paths, names, extractor, _supported(config, len(paths)), limits, progress=progress, say=notice
-        ).bank
+        return learn(images, extractor, config, Hooks(progress, say=notice), limits).bank
 
 
 def _supported(config: DetectorConfig, count: int) -> DetectorConfig:
