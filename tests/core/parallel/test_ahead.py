@@ -100,9 +100,8 @@ def test_what_reading_raises_is_raised_in_its_place_and_no_thread_stays():
             raise OSError("unreadable")
         return i
 
-    taken = []
+    taken: list[int] = []
     with pytest.raises(OSError, match="unreadable"):
-        for each in read_ahead(read, range(9)):
-            taken.append(each)
+        taken.extend(read_ahead(read, range(9)))
     assert taken == [0, 1, 2]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
