@@ -12,9 +12,10 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
 from app.inspection.backbones import precisions_for
+from app.inspection.engine import Engine
 from app.ops.threads import own_cores
 from core.bank import Bank, load_bank
-from core.detector import check_backbone, check_conformance, thresholds_of
+from core.detector import thresholds_of
 from core.judging.calibration import promise, supported_rate
 from models.backbone import load_backbone
 
@@ -42,9 +43,8 @@ def show(
         extractor = load_backbone(
             bank.backbone.name, weights, not offline, runtime, own_cores(threads), asked
         )
-        check_backbone(bank, extractor.digest)
         shown["checked_in"] = f"{extractor.runtime}, {extractor.precision}"
-        shown["conformance_difference"] = check_conformance(bank, extractor)
+        shown["conformance_difference"] = Engine(extractor, bank).prove()
     if json_output:
         print_json({"bank": str(bank_file), **shown})
         return

@@ -13,7 +13,14 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from core.bank import Bank
-from core.detector import Detection, check_backbone, detect, map_threshold_of, thresholds_of
+from core.detector import (
+    Detection,
+    check_backbone,
+    check_conformance,
+    detect,
+    map_threshold_of,
+    thresholds_of,
+)
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame, to_tensor
 from core.judging.calibration import Decision, Thresholds, decide
@@ -106,6 +113,10 @@ class Engine:
                     found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
                 )
         return [answers[i] for i in range(len(images))]
+
+    def prove(self) -> float:
+        """The largest relative difference of the conformance scores here. Raises BankMismatch past the tolerance."""
+        return check_conformance(self.bank, self.backbone)
 
     def place(
         self, cell: tuple[int, int], geometry: Frame, grid: tuple[int, int] | None = None

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from app.errors import ImageRefused
 from app.imaging.folders import read_photograph
-from core.bank import BackboneRef, Bank
+from app.inspection.backbones import backbone_ref
+from core.bank import Bank
 from core.build import Build, BuildLimits, Progress, Say, too_few
 from core.config import DetectorConfig
 from core.errors import BankError
@@ -43,21 +44,6 @@ class BuiltBank:
 
     bank: Bank
     skipped: tuple[tuple[str, str], ...]
-
-
-def backbone_ref(backbone: Backbone) -> BackboneRef:
-    """What a bank records of the backbone that built it."""
-    spec = backbone.spec
-    return BackboneRef(
-        name=spec.name,
-        layers=spec.layers,
-        channels=spec.channels,
-        digest=backbone.digest,
-        runtime=backbone.runtime,
-        precision=backbone.precision,
-        mean=spec.mean,
-        std=spec.std,
-    )
 
 
 def check_supported(count: int, config: DetectorConfig) -> None:

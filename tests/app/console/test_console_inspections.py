@@ -24,7 +24,7 @@ from app.console.recent import RecentImages
 from app.imaging.decode import encode_png
 from app.imaging.overlay import ALPHAS
 from app.insight import places
-from app.learning.learn import backbone_ref
+from app.inspection.backbones import backbone_ref
 from app.settings import Settings
 from app.store.inspections import Filter
 from app.store.schema import Inspection

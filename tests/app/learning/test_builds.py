@@ -13,7 +13,8 @@ from parts import SMALL, build, parts
 
 from app.errors import ImageCorrupt, ImageFormatUnsupported, ImageRefused
 from app.imaging.decode import encode_png
-from app.learning.learn import Hooks, backbone_ref, check_supported, check_target, image_files, learn
+from app.inspection.backbones import backbone_ref
+from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
 from core.bank import bank_bytes
 from core.errors import BankError, Cancelled, TooFewImages, TooFewNominalImages
 
