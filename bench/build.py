@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from app.ops.threads import quiet_blas
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
@@ -96,9 +96,10 @@ def _build(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         input=InputConfig(options.size), max_bank_vectors=options.bound, target_false_reject=RATE
     )
     paths = sorted(folder.iterdir())
-    build_bank(paths[:WARM_UP], [path.name for path in paths[:WARM_UP]], backbone, config)
+    images = image_files(paths, [path.name for path in paths], config.input)
+    learn(images[:WARM_UP], backbone, config)
     stages, started = Stages(), time.perf_counter()
-    built = build_bank(paths, [path.name for path in paths], backbone, config, progress=stages.advance)
+    built = learn(images, backbone, config, Hooks(stages.advance))
     seconds = time.perf_counter() - started
     return {
         "images": len(paths),

@@ -91,7 +91,7 @@ class Build:
         arriving = iter(images)
         first = next(arriving, None)
         if first is None:
-            raise _too_few(0)
+            raise too_few(0)
         stream = FeatureStream(
             self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
         )
@@ -103,7 +103,7 @@ class Build:
             with closing(batches), self._reduced(batches) as (pca, patches):
                 coreset = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
-                raise _too_few(store.images)
+                raise too_few(store.images)
             return self._assemble(store, coreset, pca, stream, one.vectors.device)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
@@ -259,7 +259,8 @@ def _as_input(geometry: Frame) -> Frame:
     return Frame(rows, columns)
 
 
-def _too_few(count: int) -> TooFewImages:
+def too_few(count: int) -> TooFewImages:
+    """The error for fewer than two nominal images."""
     return TooFewImages(
         requirement="a bank needs at least two nominal images",
         received=str(count) if count else "none",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from fakes import random_backbone
 
-from app.learning.learn import backbone_ref
+from app.inspection.backbones import backbone_ref
 from core.bank import Bank
 from core.build import Build
 from core.config import DetectorConfig, InputConfig

@@ -13,7 +13,7 @@ from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, relative_names
-from app.learning.learn import build_bank, check_supported, check_target
+from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
 from core.bank import save_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
@@ -43,10 +43,9 @@ def build(
         notice(extractor.notice)
     limits = BuildLimits(memory_mb << 20)
     with build_progress() as progress:
-        names = relative_names(paths, folder)
-        built = build_bank(
-            paths, names, extractor, config, limits, skip_bad, progress, say=notice, image_limits=images
-        )
+        files = image_files(paths, relative_names(paths, folder), config.input, images)
+        hooks = Hooks(progress, say=notice, skip_bad=skip_bad)
+        built = learn(files, extractor, config, hooks, limits)
     save_bank(built.bank, out)
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]

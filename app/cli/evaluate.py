@@ -21,7 +21,7 @@ from app.imaging.folders import MvtecDataset
 from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
@@ -72,18 +72,10 @@ def eval_(
 def _built(
     paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits, images: ImageLimits
 ) -> Bank:
-    names = [path.name for path in paths]
+    files = image_files(paths, [path.name for path in paths], config.input, images)
     with build_progress() as progress:
-        return build_bank(
-            paths,
-            names,
-            extractor,
-            _supported(config, len(paths)),
-            limits,
-            progress=progress,
-            say=notice,
-            image_limits=images,
-        ).bank
+        hooks = Hooks(progress, say=notice)
+        return learn(files, extractor, _supported(config, len(paths)), hooks, limits).bank
 
 
 def _supported(config: DetectorConfig, count: int) -> DetectorConfig:

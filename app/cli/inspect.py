@@ -23,9 +23,9 @@ from app.imaging.folders import read_image, read_photograph
 from app.imaging.overlay import overlay
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
-from app.ops.files import write_atomically
 from core.bank import load_bank
 from core.errors import CoreError
+from core.files import write_atomically
 from core.input.photograph import Image
 
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]

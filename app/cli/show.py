@@ -12,8 +12,9 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
 from app.inspection.backbones import precisions_for
+from app.inspection.engine import Engine
 from core.bank import Bank, load_bank
-from core.detector import check_backbone, check_conformance, thresholds_of
+from core.detector import thresholds_of
 from core.judging.calibration import promise, supported_rate
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
@@ -34,9 +35,8 @@ def show(
     shown = facts(bank)
     if check:
         extractor = machine.load(bank.backbone.name, precisions_for(bank.backbone, machine.precision)[0])
-        check_backbone(bank, extractor.digest)
         shown["checked_in"] = f"{extractor.runtime}, {extractor.precision}"
-        shown["conformance_difference"] = check_conformance(bank, extractor)
+        shown["conformance_difference"] = Engine(extractor, bank).prove()
     if json_output:
         print_json({"bank": str(bank_file), **shown})
         return

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn, Self
@@ -14,6 +12,7 @@ from typing import BinaryIO, NoReturn, Self
 import httpx
 
 from app.client.errors import UnexpectedAnswer
+from core.files import Replacement
 
 SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")  # RFC 9530
 
@@ -22,12 +21,10 @@ class Saved:
     """A sink whose result is ``path``; the file appears there at the end."""
 
     def __init__(self, path: Path, headers: httpx.Headers) -> None:
-        self._path = path
+        self._path, self._new = path, Replacement(path)
         told = SHA256.search(headers.get("repr-digest", ""))
         self._told = base64.b64decode(told[1]) if told else None
         self._digest = hashlib.sha256()
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        self._partial, self._file = Path(name), os.fdopen(handle, "wb")
 
     def __enter__(self) -> Self:
         return self
@@ -35,12 +32,11 @@ class Saved:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self._new.__exit__(kind, error, trace)
 
     def feed(self, chunk: bytes) -> bool:
         """Never enough: the file is wanted to its end."""
-        self._file.write(chunk)
+        self._new.file.write(chunk)
         self._digest.update(chunk)
         return False
 
@@ -52,11 +48,7 @@ class Saved:
                 received="other bytes",
                 remedy="Try again; look for what stands between client and server.",
             )
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._partial.chmod(0o644)
-        self._partial.replace(self._path)
-        _sync(self._path.parent)
+        self._new.commit()
         return self._path
 
 
@@ -82,15 +74,6 @@ class Written:
     def result(self) -> int:
         self._file.flush()
         return self._bytes
-
-
-def _sync(folder: Path) -> None:
-    """Have the folder's new entry survive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def never(response: httpx.Response) -> NoReturn:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import OrderedDict
+
+from cachetools import FIFOCache
 
 BYTES = 128 << 20
 
@@ -12,18 +14,13 @@ class RecentImages:
     """By inspection, in bounded memory, lost with the process. Safe from any thread."""
 
     def __init__(self, most_bytes: int = BYTES) -> None:
-        self._most_bytes, self._bytes = most_bytes, 0
-        self._images: OrderedDict[str, bytes] = OrderedDict()
+        self._images: FIFOCache[str, bytes] = FIFOCache(most_bytes, getsizeof=len)
         self._lock = threading.Lock()
 
     def add(self, inspection: str, image: bytes) -> None:
-        """Hold one; the oldest leave when there is no room."""
-        with self._lock:
+        """Hold one; the oldest leave when there is no room, and one that is larger than all of it is not held."""
+        with self._lock, contextlib.suppress(ValueError):
             self._images[inspection] = image
-            self._bytes += len(image)
-            while self._bytes > self._most_bytes:
-                _, dropped = self._images.popitem(last=False)
-                self._bytes -= len(dropped)
 
     def get(self, inspection: str) -> bytes | None:
         """None for one that was never held, or is no more."""

@@ -24,7 +24,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from app.errors import ImageEmpty, ImageFormatUnsupported, ImageRefused, ImageTooLarge, ImageTooSmall
 from app.imaging.header import (
-    Format,
     Header,
     corrupt,
     read_bmp_header,
@@ -32,6 +31,7 @@ from app.imaging.header import (
     read_png_header,
     read_webp_header,
 )
+from app.imaging.media import Format, format_of
 from app.imaging.pixels import upright_rgb
 from app.imaging.png import png_bytes
 from app.imaging.tiff import read_tiff_header
@@ -52,7 +52,6 @@ _DECODERS: dict[Format, type[ImageFile]] = {
     "TIFF": TiffImageFile,
     "WEBP": WebPImageFile,
 }
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the known ones; "BM" alone may begin a text
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings stores it
 
 
@@ -150,8 +149,14 @@ def read_header(data: bytes) -> Header:
 
     Raises ImageFormatUnsupported, ImageManyFrames, ImagePixelsUnsupported or ImageCorrupt.
     """
+    if (found := format_of(data)) is None:
+        raise ImageFormatUnsupported(
+            requirement="An image must be PNG, JPEG, BMP, TIFF (not BigTIFF) or WebP",
+            received=f"{len(data):,} bytes that begin with {data[:8]!r}",
+            remedy="Save the image in one of these formats.",
+        )
     try:
-        return _HEADERS[_format(data)](data)
+        return _HEADERS[found](data)
     except (struct.error, IndexError) as error:
         raise corrupt("a file that ends inside its header") from error
 
@@ -171,24 +176,6 @@ def thumbnail(image: UInt8[np.ndarray, "h w 3"], side: int = 256) -> bytes:
     small = Image.fromarray(image)
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     return _save(small, "JPEG", quality=85)
-
-
-def _format(data: bytes) -> Format:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith((b"II*\0", b"MM\0*")):
-        return "TIFF"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
-        return "BMP"
-    raise ImageFormatUnsupported(
-        requirement="An image must be PNG, JPEG, BMP, TIFF (not BigTIFF) or WebP",
-        received=f"{len(data):,} bytes that begin with {data[:8]!r}",
-        remedy="Save the image in one of these formats.",
-    )
 
 
 def _silence_pillow() -> None:

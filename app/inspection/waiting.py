@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from cachetools import FIFOCache
 
 from app.errors import Overloaded
 
@@ -123,20 +125,18 @@ class _Pace:
 
 
 class ServiceTimes(Generic[K]):
-    """Measured batch by batch (EWMA). Knows the ``KEYS_REMEMBERED`` keys used last; one not yet measured takes 0 s."""
+    """Measured batch by batch (EWMA). Knows the ``KEYS_REMEMBERED`` keys measured last; others take 0 s."""
 
     def __init__(self) -> None:
-        self._paces: OrderedDict[K, _Pace] = OrderedDict()
+        self._paces: FIFOCache[K, _Pace] = FIFOCache(KEYS_REMEMBERED)
 
     def measure(self, key: K, *, items: int, seconds: float, waiting: int, now: float) -> None:
         """A batch of ``items`` took ``seconds`` and ended ``now``, while ``waiting`` more of its key wait."""
-        pace = self._paces.setdefault(key, _Pace())
+        pace = self._pace(key)
         each = seconds / items
         pace.seconds = pace.seconds + WEIGHT * (each - pace.seconds) if pace.seconds else each
         pace.callers, pace.ended = items + waiting, now
-        self._paces.move_to_end(key)
-        if len(self._paces) > KEYS_REMEMBERED:
-            self._paces.popitem(last=False)
+        self._paces[key] = pace  # now the last to leave
 
     def seconds(self, counts: Mapping[K, int]) -> float:
         """For so many items of each key."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 import tempfile
 from contextlib import ExitStack
@@ -29,9 +28,9 @@ from app.store import migrate
 from app.store.blobs import Blobs, referred
 from app.store.clock import Clock
 from app.store.database import Database
-from app.store.files import sync_directory
 from app.store.schema import Base, Blob
 from app.store.staging import local_faults
+from core.files import Replacement
 
 FORMAT = "nominal-backup-1"
 ROWS = 1000  # read at a time
@@ -44,20 +43,15 @@ def write_backup(database: Database, blobs: Blobs, clock: Clock, path: Path) -> 
 
     Raises ``StorageFull``, or ``BlobMissing`` and ``BlobCorrupt`` if the store itself is damaged.
     """
-    partial = path.with_name(path.name + ".partial")
     with ExitStack() as stack, local_faults(path):
-        stack.callback(partial.unlink, missing_ok=True)
+        new = stack.enter_context(Replacement(path))
         files: list[IO[bytes]] = [
             stack.enter_context(tempfile.TemporaryFile(dir=path.parent)) for _ in Base.metadata.sorted_tables
         ]
         manifest = _dump(database, clock, files)
-        with partial.open("wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                _pack(tar, manifest, files, blobs)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        sync_directory(path.parent)
+        with tarfile.open(fileobj=new.file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            _pack(tar, manifest, files, blobs)
+        new.commit()
     return manifest
 
 

@@ -5,8 +5,6 @@ Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from core.bank.container import Arrays, Container, decode, encode
 from core.bank.header import Header, header_of, read_header, write_header
 from core.bank.sections import SECTIONS, Form, format_of, hostile, line_bytes, take, text_lines
 from core.errors import BankError, CoreError
+from core.files import Replacement
 from core.search import Index
 
 FORMS: dict[str, Form] = {
@@ -33,19 +32,12 @@ _INDEX = "index."  # before the names of the index's own arrays, which the index
 
 
 def save_bank(bank: Bank, path: Path | str) -> None:
-    """Write a bank whole or not at all: beside its place, synced, then renamed. Raises BankError."""
+    """Write a bank whole or not at all: as ``core.files`` does it. Raises BankError."""
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        try:
-            with beside.open("xb") as file:
-                file.writelines(encode(_container(bank)))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        with Replacement(target) as new:
+            new.file.writelines(encode(_container(bank)))
+            new.commit()
     except OSError as error:
         raise BankError(
             requirement="a bank must be written to a folder that exists and has room",
@@ -149,11 +141,3 @@ def content_of(path: Path) -> bytes:
         received=f"{received} at {str(path)!a}",
         remedy="check the path",
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,7 +15,7 @@ from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
 import core.build
 import core.features.stream
-from app.learning.learn import backbone_ref
+from app.inspection.backbones import backbone_ref
 from core.bank import bank_bytes
 from core.build import Build, BuildLimits
 from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig

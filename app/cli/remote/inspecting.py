@@ -14,7 +14,7 @@ from app.cli.remote.group import Bank, client_of, commands
 from app.client import NominalClient, ProblemError, picture_bytes
 from app.client.inspections import Asked
 from app.http.schemas.inspections import Inspection
-from app.ops.files import write_atomically
+from core.files import write_atomically
 
 COLOURS = {"accept": "green", "review": "yellow", "reject": "red"}
 

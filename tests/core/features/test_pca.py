@@ -13,8 +13,8 @@ from fakes import random_backbone
 from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
 import core.features.pca_fit
+from app.inspection.backbones import backbone_ref
 from app.inspection.engine import Engine
-from app.learning.learn import backbone_ref
 from core.bank import Bank, bank_bytes, load_bank
 from core.build import Build, BuildLimits
 from core.detector import check_conformance
