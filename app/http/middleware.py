@@ -17,6 +17,7 @@ from app.http.problems import respond
 
 R = TypeVar("R")
 
+INSPECTED = "nominal.inspected"  # in a scope: is told of an inspection and its image before the answer
 PAGES = ("/console", "/docs")
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (  # the console compiles its templates in the browser and carries their data inline

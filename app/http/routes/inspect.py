@@ -28,7 +28,7 @@ from app.errors import (
     WarmingUp,
 )
 from app.http.auth import Inspector, may
-from app.http.middleware import unless_disconnected
+from app.http.middleware import INSPECTED, unless_disconnected
 from app.http.routes import prefer as preference
 from app.http.routes.answers import as_json, as_picture, picture_asked
 from app.http.routes.common import BankPath, Running, refuses
@@ -137,6 +137,8 @@ async def inspect_image(
         name, data, fields = await read_one(request, share, service.inspecting.image_limits)
         asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
         answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
+    if (told := request.scope.get(INSPECTED)) is not None:
+        told(answer.row, data)
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 
