@@ -27,7 +27,7 @@ from app.errors import (
     TooManyFiles,
     WarmingUp,
 )
-from app.http.auth import Inspector, may
+from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
 from app.http.routes.answers import applied, as_json, as_picture, deadline, picture_asked
 from app.http.routes.common import BankPath, Running, refuses
@@ -136,6 +136,8 @@ async def inspect_image(
         name, data, fields = await read_one(request, share, service.inspecting.image_limits)
         asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
         answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
+    if (told := request.scope.get(INSPECTED)) is not None:
+        told(answer.row, data)
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 

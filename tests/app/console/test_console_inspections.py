@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,8 @@ from service_kit import problem, service_of
 from starlette.testclient import TestClient
 from test_console_access import HTML, new_key, sign_in
 
-from app.console.filters import Wanted
-from app.console.recent import RecentImages
+from app.console.pictures import RecentImages
+from app.console.widgets.filters import Wanted
 from app.imaging.decode import encode_png
 from app.imaging.overlay import ALPHAS
 from app.insight import places
@@ -35,15 +37,15 @@ from core.features.patches import patch_features
 from core.input.preprocess import frame
 from core.judging.heatmap import patch_grid
 
-INSPECT = "/console/banks/caps/inspect"
+INSPECT = "/console/v1/banks/caps/inspect"
 NAMES = re.compile(r"\bp\d{3}\b")
 STEPS = re.compile(r"/console/inspections\?before=[\w-]+")
 PICTURES = ("photo", "layer", "map", "worst")
 
 
-def inspected(client: TestClient, image: bytes, query: str = "?name=part.png&serial=A1") -> dict[str, Any]:
+def inspected(client: TestClient, image: bytes, serial: str = "A1") -> dict[str, Any]:
     """The ledger's row of an image sent as the page sends it."""
-    answer = client.post(INSPECT + query, content=image)
+    answer = client.post(INSPECT, files={"image": ("part.png", image)}, data={"serial": serial})
     assert answer.status_code == 200, answer.text
     row: dict[str, Any] = client.get(f"/v1/inspections/{answer.json()['id']}").json()
     return row
@@ -208,12 +210,12 @@ def test_images_held_in_memory_are_bounded_and_the_oldest_leave() -> None:
 
 
 def test_an_export_holds_what_the_filter_names(taught: TestClient, bad: bytes) -> None:
-    inspected(taught, bad, "?serial=A1")
-    inspected(taught, bad, "?serial=B2")
-    answer = taught.get("/console/export/inspections?format=csv&serial=B2&decision=reject")
+    inspected(taught, bad, "A1")
+    inspected(taught, bad, "B2")
+    answer = taught.get("/console/v1/inspections/export?format=csv&serial=B2&decision=reject")
     assert answer.headers["content-disposition"] == 'attachment; filename="inspections.csv"'
     assert [line.split(",")[4] for line in answer.text.splitlines()] == ["serial", "B2"]
-    lines = taught.get("/console/export/inspections?format=jsonl").text.splitlines()
+    lines = taught.get("/console/v1/inspections/export?format=jsonl").text.splitlines()
     assert len(lines) == 2
 
 
@@ -225,6 +227,22 @@ def test_a_filter_survives_the_address_and_drops_what_means_nothing() -> None:
     assert found.since is not None
     assert found.since.isoformat() == "2026-11-01T00:00:00+00:00"
     assert Wanted.of({"decision": "maybe", "since": "yesterday", "verdict": "x"}).filter() == Filter()
+
+
+def test_an_export_names_the_filter_as_the_api_reads_it(taught: TestClient, bad: bytes) -> None:
+    id = inspected(taught, bad, "A 1")["id"]
+    day = service_of(taught).store.inspections.get(id).created_at.date()
+    wanted = Wanted(
+        bank="caps", decision="reject", serial="A 1", verdict="none", since=f"{day}", until=f"{day}"
+    )
+    found = taught.get(f"/console/v1/inspections/export{wanted.export_query('jsonl')}")
+    assert [json.loads(line)["id"] for line in found.text.splitlines()] == [id]
+    for other in (
+        replace(wanted, verdict="false_alarm"),
+        replace(wanted, since=f"{day + timedelta(days=1)}"),
+    ):
+        answer = taught.get(f"/console/v1/inspections/export{other.export_query('jsonl')}")
+        assert (answer.status_code, answer.text) == (200, "")
 
 
 def test_the_last_day_of_a_filter_is_included() -> None:
@@ -264,7 +282,7 @@ def test_an_empty_ledger_and_a_filter_without_match_say_what_to_do(taught: TestC
 
 def test_a_bank_that_learnt_nothing_leads_to_teaching(taught: TestClient) -> None:
     taught.post("/v1/banks", json={"id": "fresh"})
-    assert "has not learnt anything yet" in shown(taught, "/banks/fresh/inspect")
+    assert "has not learned anything yet" in shown(taught, "/banks/fresh/inspect")
 
 
 def test_what_the_address_names_is_shown_again(taught: TestClient, bad: bytes) -> None:

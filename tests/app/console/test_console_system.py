@@ -42,7 +42,7 @@ def test_keys_are_listed_for_administrators_alone(console: TestClient) -> None:
     console.post("/console/sign-out")
     sign_in(console, reader)
     page = shown(console, "/system")
-    assert "Only administrators see and make keys." in page
+    assert "Only administrators see and create keys." in page
     assert id not in page
 
 
