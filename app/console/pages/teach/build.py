@@ -21,7 +21,7 @@ from app.learning import jobs as builds
 from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import ACTIVE_STATES, Bank, Job
-from core.judging.calibration import supported_rate
+from core.judging.calibration import images_needed, supported_rate
 
 LOOK_SECONDS = 0.5
 STAGES = tuple(TEXT.stages)
@@ -56,7 +56,7 @@ class BuildPanel:
 
     def _say_support(self, bank: Bank, count: int) -> None:
         target = rates(bank, bank.config["target_false_reject"], None)[0]
-        needed = math.ceil(1 / target - 1 - 1e-9)
+        needed = images_needed(target)
         supported = supported_rate(count)
         words = TEXT.support if count else TEXT.support_none
         said = {"images": TEXT.set_count(count), "rate": percent(supported), "target": percent(target)}
