@@ -89,7 +89,7 @@ class Shell:
     api_key_hint: str = "An administrator creates one with: nominal keys create"
     key_refused: str = "This key is not valid. Check that you copied all of it, or ask for a new one."
     session_ended: str = (
-        "Your session has expired or its key was revoked. Sign in again; nothing saved is lost."
+        "Your session has ended, or its key was revoked. Sign in again; nothing saved is lost."
     )
     signed_out: str = "You are signed out."
     no_keys_needed: str = "No API key exists yet: on this machine the console opens without signing in."

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import orjson
 
 from app.errors import PictureUnavailable
-from app.imaging.decode import decode_image, thumbnail
 from app.imaging.pictures import Kind, Picture
 from app.inspection.batch import Work
 from app.inspection.inspect import Inspecting, decode, render
@@ -79,12 +78,6 @@ def read_image(inspecting: Inspecting, row: Inspection) -> bytes:
         return inspecting.store.blobs.read(row.image_sha256)
     except BlobMissing:
         raise _unavailable("its image is gone", "Restore a backup.") from None
-
-
-def small(inspecting: Inspecting, id: str, side: int) -> bytes:
-    """A JPEG of the kept image, at most ``side`` pixels each way. Raises NotFound, PictureUnavailable."""
-    body = read_image(inspecting, inspecting.store.inspections.get(id))
-    return thumbnail(decode_image(body, inspecting.image_limits), side)
 
 
 async def picture(inspecting: Inspecting, id: str, kind: Kind) -> tuple[Picture, float]:
