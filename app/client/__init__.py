@@ -8,19 +8,18 @@
 ``AsyncNominalClient`` has the same methods to be awaited; lists are read with ``async for``.
 """
 
-from app.client.asynchronous import AsyncNominalClient
+from app.client.client import AsyncNominalClient, NominalClient
 from app.client.errors import (
     BadArgument,
     BuildFailed,
     ClientError,
     ConnectionFailed,
     ProblemError,
+    Retries,
     UnexpectedAnswer,
     WaitedTooLong,
 )
 from app.client.inspections import map_array, picture_bytes
-from app.client.retries import Retries
-from app.client.synchronous import NominalClient
 
 __all__ = [
     "AsyncNominalClient",

@@ -1,17 +1,30 @@
-"""Calls about banks."""
+"""Calls about banks and their nominal images.
+
+An upload is several requests; sending it again is harmless, because an image is known by its content.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from app.client.bodies import Json
-from app.client.call import SLOW, Call, Pages, at, nothing, pages_of, parsed
-from app.http.schemas.banks import Bank, BankDetail, ThresholdChange
+from app.client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
+from app.client.errors import BadArgument, ProblemError
+from app.client.streams import File, as_json, form
+from app.http.schemas.banks import Bank, BankDetail, Image, ThresholdChange, Uploaded, UploadedFile
+from app.imaging.folders import list_images as image_files
+from app.imaging.folders import relative_names
+
+FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
+
+FilePath = str | Path
+Progress = Callable[[int, int], None]
+"""Receives (bytes sent, bytes in all)."""
 
 
 class BankSettings(TypedDict, total=False):
-    """What a bank has beside its title; null takes an override back, what is left out stays as it is."""
+    """What a bank has besides its title; null removes an override, what is left out stays as it is."""
 
     config: Mapping[str, Any]
     pinned: bool
@@ -23,7 +36,7 @@ class BankSettings(TypedDict, total=False):
 
 
 class BankChanges(BankSettings, total=False):
-    """What of a bank can change."""
+    """What can change about a bank."""
 
     title: str
 
@@ -35,22 +48,20 @@ def list_banks() -> Pages[Bank]:
 
 def get_bank(bank: str) -> Call[BankDetail]:
     """One bank, with the size of its nominal set."""
-    return Call("GET", at("/v1/banks/{}", bank), parsed(BankDetail))
+    return get(BankDetail, "/v1/banks/{}", bank)
 
 
 def create_bank(bank: str, title: str = "", **settings: Unpack[BankSettings]) -> Call[BankDetail]:
     """A new bank: one view of one product."""
-    body = Json({"id": bank, "title": title, **settings})
-    return Call("POST", "/v1/banks", parsed(BankDetail), body=body)
+    return post(BankDetail, "/v1/banks", body=as_json({"id": bank, "title": title, **settings}))
 
 
 def update_bank(
     bank: str, *, revision: int | None = None, **changes: Unpack[BankChanges]
 ) -> Call[BankDetail]:
-    """Change a bank; refused as stale where ``revision`` is given and not its present one."""
-    headers = if_match(revision)
-    path = at("/v1/banks/{}", bank)
-    return Call("PATCH", path, parsed(BankDetail), headers=headers, body=Json(changes), silence=SLOW)
+    """Change a bank; refused as stale if ``revision`` is given and is not the current one."""
+    path, headers = at("/v1/banks/{}", bank), if_match(revision)
+    return Call("PATCH", path, parsed(BankDetail), headers=headers, body=as_json(changes), silence=SLOW)
 
 
 def delete_bank(bank: str, *, revision: int | None = None) -> Call[None]:
@@ -59,11 +70,108 @@ def delete_bank(bank: str, *, revision: int | None = None) -> Call[None]:
 
 
 def list_threshold_changes(bank: str, limit: int = 100) -> Call[list[ThresholdChange]]:
-    """What the bank's thresholds became and by whom, newest first."""
-    path = at("/v1/banks/{}/threshold-changes", bank)
-    return Call("GET", path, parsed(list[ThresholdChange]), {"limit": limit})
+    """How the bank's thresholds changed and who changed them, newest first."""
+    return get(list[ThresholdChange], "/v1/banks/{}/threshold-changes", bank, limit=limit)
+
+
+def list_images(bank: str) -> Pages[Image]:
+    """The nominal set, by name."""
+    return pages_of(Image, at("/v1/banks/{}/images", bank), "after")
+
+
+def get_image(bank: str, sha256: str) -> Call[bytes]:
+    """An image as it was received."""
+    return get(bytes, "/v1/banks/{}/images/{}", bank, sha256)
+
+
+def get_thumbnail(bank: str, sha256: str, side: int = 256) -> Call[bytes]:
+    """A small JPEG of an image, at most ``side`` pixels wide and high."""
+    return get(bytes, "/v1/banks/{}/images/{}/thumbnail", bank, sha256, side=side)
+
+
+def delete_image(bank: str, sha256: str) -> Call[None]:
+    """Remove an image from the nominal set."""
+    return Call("DELETE", at("/v1/banks/{}/images/{}", bank, sha256), nothing)
+
+
+def upload_images(
+    bank: str, files: FilePath | Sequence[FilePath], *, progress: Progress = lambda sent, total: None
+) -> Flow[Uploaded]:
+    """Add images to the nominal set: a folder of them, or files, also zips and tars. The answer lists every file.
+
+    If it breaks off, what was sent is kept: call it again. Raises ProblemError if no file was kept, FolderError for
+    a folder without images.
+    """
+    found = _files(files)
+    total, before = sum(file.size for file in found), 0
+    answers: list[Uploaded] = []
+    refused: ProblemError | None = None
+    for group in _groups(found):
+        try:
+            answers.append((yield from _one(bank, group, _after(before, total, progress))))
+        except ProblemError as error:
+            answers.append(_all_rejected(error))
+            refused = error
+        before += sum(file.size for file in group)
+        progress(before, total)
+    if refused is not None and not any(answer.accepted or answer.duplicate for answer in answers):
+        raise refused
+    return _joined(answers)
 
 
 def if_match(revision: int | None) -> dict[str, str | None]:
-    """The header that has a change refused where somebody else was quicker."""
+    """The header with which the server refuses a change if somebody else made one first."""
     return {"If-Match": None if revision is None else f'"{revision}"'}
+
+
+def _one(bank: str, group: Sequence[File], sent: Callable[[int], None]) -> Call[Uploaded]:
+    body = form(group, sent)
+    return post(Uploaded, "/v1/banks/{}/images", bank, body=body, repeatable=True, silence=SLOW)
+
+
+def _after(before: int, total: int, progress: Progress) -> Callable[[int], None]:
+    """Progress of one request among several."""
+    return lambda sent: progress(before + sent, total)
+
+
+def _files(files: FilePath | Sequence[FilePath]) -> list[File]:
+    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    names = [path.name for path in paths]
+    if isinstance(files, str | Path) and paths[0].is_dir():
+        folder = paths[0]
+        paths = image_files(folder, recursive=True)
+        names = relative_names(paths, folder)
+    if not paths:
+        raise BadArgument(
+            requirement="an upload needs files", received="none", remedy="Name a folder or files."
+        )
+    return [File(name, path, path.stat().st_size) for name, path in zip(names, paths, strict=True)]
+
+
+def _groups(files: Sequence[File]) -> Iterator[list[File]]:
+    group: list[File] = []
+    for file in files:
+        if group and (len(group) == FILES or sum(other.size for other in group) + file.size > BYTES):
+            yield group
+            group = []
+        group.append(file)
+    yield group
+
+
+def _all_rejected(error: ProblemError) -> Uploaded:
+    """The answer to a request of only bad files, which the server sends as a problem. Raises any other problem."""
+    files = error.members.get("files")
+    if not isinstance(files, list):
+        raise error
+    entries = [UploadedFile.model_validate(entry) for entry in files]
+    return Uploaded(accepted=0, duplicate=0, rejected=len(entries), files=entries, nominal_images=0)
+
+
+def _joined(answers: Sequence[Uploaded]) -> Uploaded:
+    return Uploaded(
+        accepted=sum(answer.accepted for answer in answers),
+        duplicate=sum(answer.duplicate for answer in answers),
+        rejected=sum(answer.rejected for answer in answers),
+        files=[file for answer in answers for file in answer.files],
+        nominal_images=max(answer.nominal_images for answer in answers),
+    )

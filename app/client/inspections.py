@@ -1,22 +1,25 @@
-"""Calls that inspect, and calls about the ledger of inspections."""
+"""Calls that inspect, about the ledger of inspections, and about what versions learnt and would decide."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, TypedDict, Unpack
 
+import httpx
 import numpy as np
 from jaxtyping import Float32
+from pydantic import ValidationError
 
-from app.client.banks import if_match
-from app.client.bodies import FormOfBytes, Json, Raw
-from app.client.call import QUICK, Call, Pages, at, content, pages_of, parsed
-from app.client.downloads import Saved, Written, never
-from app.client.errors import BadArgument
+from app.client.banks import FilePath, if_match
+from app.client.call import QUICK, SLOW, Call, Pages, at, get, never, pages_of, parsed, post
+from app.client.errors import BadArgument, UnexpectedAnswer
+from app.client.streams import Sink, as_json, form_of_bytes, raw, saved, written
+from app.http.schemas.insight import Agreement, Calibration, Compared, Exploration
 from app.http.schemas.inspections import (
     Batch,
     Decision,
@@ -30,13 +33,20 @@ from app.http.schemas.inspections import (
 )
 
 GRACE = 2.0  # seconds that the network may take beyond a caller's deadline
+LONGEST = 1 << 16  # bytes of one line of a comparison
 
-ImageSource = bytes | Path
+ImageSource = bytes | FilePath
 Heatmap = Literal["none", "png", "overlay", "raw"]
+
+_foreign = partial(
+    UnexpectedAnswer,
+    requirement="a comparison must be a stream of JSON lines, one per inspection",
+    remedy="Compare again; check what stands between client and server.",
+)
 
 
 class Asked(TypedDict, total=False):
-    """What may be said of the parts inspected; thresholds override the bank's for these images."""
+    """What a caller may say about the inspected parts; thresholds override the bank's for these images."""
 
     serial: str
     station: str
@@ -45,7 +55,7 @@ class Asked(TypedDict, total=False):
 
 
 class Which(TypedDict, total=False):
-    """Which inspections; what is left out does not matter. Times with their zone: from ``since``, before ``until``."""
+    """Which inspections; what is left out does not matter. Times carry a zone: from ``since``, before ``until``."""
 
     bank: str
     decision: Decision
@@ -57,6 +67,19 @@ class Which(TypedDict, total=False):
     until: datetime
 
 
+class Tried(TypedDict, total=False):
+    """Thresholds or rates in place of the bank's; ``before`` is the cursor of more flips."""
+
+    review_threshold: float
+    reject_threshold: float
+    target_false_reject: float
+    target_review: float
+    version: int
+    bins: int
+    limit: int
+    before: str
+
+
 def inspect(
     bank: str,
     image: ImageSource,
@@ -65,13 +88,13 @@ def inspect(
     within: float | None = None,
     **asked: Unpack[Asked],
 ) -> Call[Inspection]:
-    """Inspect an image, a file's path or its bytes. In the ledger once it is answered.
+    """Inspect an image file, given as its path or its bytes. The answer is in the ledger; a path gives it a name.
 
-    ``within`` is the time for the answer in seconds, retries included; the server refuses what it cannot do by then.
+    ``within`` is the time for the answer in seconds, including retries; the server refuses what it cannot do by then.
     """
-    params = {**asked, "heatmap": heatmap}
-    headers = _prefer(within)
-    body = Raw(image.read_bytes() if isinstance(image, Path) else image)
+    params, headers = {**asked, "heatmap": heatmap}, _prefer(within)
+    name, data = _read(image)
+    body = raw(data) if name is None else form_of_bytes([(name, data)])
     path = at("/v1/banks/{}/inspect", bank)
     silence = QUICK + 10 if within is None else within + GRACE
     return Call("POST", path, parsed(Inspection), params, headers, body, silence=silence, within=within)
@@ -79,61 +102,61 @@ def inspect(
 
 def inspect_batch(
     bank: str,
-    images: Sequence[Path | tuple[str, bytes]],
+    images: Sequence[FilePath | tuple[str, bytes]],
     *,
     within: float | None = None,
     **asked: Unpack[Asked],
 ) -> Call[Batch]:
     """Inspect up to 256 images, paths or (name, bytes); each has its inspection or its problem, in this order."""
-    files = [(i.name, i.read_bytes()) if isinstance(i, Path) else i for i in images]
+    files = [i if isinstance(i, tuple) else _read(i) for i in images]
     if not files:
-        raise BadArgument(requirement="a batch needs an image", received="none", remedy="Name at least one.")
+        raise BadArgument(requirement="a batch needs an image", received="none", remedy="Give at least one.")
     path, params = at("/v1/banks/{}/inspect/batch", bank), dict(asked)
-    body, headers = FormOfBytes(files), _prefer(within)
+    body, headers = form_of_bytes([(name or "", data) for name, data in files]), _prefer(within)
     silence = 10 * QUICK if within is None else within + GRACE
     return Call("POST", path, parsed(Batch), params, headers, body, silence=silence, within=within)
 
 
 def list_inspections(**which: Unpack[Which]) -> Pages[Inspection]:
     """The ledger, newest first."""
-    return pages_of(Inspection, "/v1/inspections", "before", said(which))
+    return pages_of(Inspection, "/v1/inspections", "before", _said(which))
 
 
 def get_inspection(inspection: str) -> Call[Inspection]:
     """One inspection."""
-    return Call("GET", at("/v1/inspections/{}", inspection), parsed(Inspection))
+    return get(Inspection, "/v1/inspections/{}", inspection)
 
 
 def get_inspected_image(inspection: str) -> Call[bytes]:
-    """The image as it was received, where it was kept."""
-    return Call("GET", at("/v1/inspections/{}/image", inspection), content)
+    """The image as it was received, if it was kept."""
+    return get(bytes, "/v1/inspections/{}/image", inspection)
 
 
 def get_heatmap(inspection: str, form: Literal["png", "raw"] = "png") -> Call[bytes]:
     """The map of an inspection whose image was kept: coloured, or NPY for ``map_array``."""
-    return Call("GET", at("/v1/inspections/{}/heatmap", inspection), content, {"form": form})
+    return get(bytes, "/v1/inspections/{}/heatmap", inspection, form=form)
 
 
 def get_overlay(inspection: str) -> Call[bytes]:
     """The map over the image, a PNG."""
-    return Call("GET", at("/v1/inspections/{}/overlay", inspection), content)
+    return get(bytes, "/v1/inspections/{}/overlay", inspection)
 
 
 def export_inspections(
-    path: Path, *, form: Literal["csv", "jsonl"] = "csv", **which: Unpack[Which]
+    path: FilePath, *, form: Literal["csv", "jsonl"] = "csv", **which: Unpack[Which]
 ) -> Call[Path]:
     """Save every inspection of a filter as a file, newest first."""
-    params = {**said(which), "format": form}
-    return Call("GET", "/v1/inspections/export", never, params, sink=lambda headers: Saved(path, headers))
+    params = {**_said(which), "format": form}
+    return Call("GET", "/v1/inspections/export", never, params, sink=partial(saved, path))
 
 
 def write_inspections(
     file: BinaryIO, *, form: Literal["csv", "jsonl"] = "csv", **which: Unpack[Which]
 ) -> Call[int]:
-    """The same into an open file, such as standard output; the bytes written. Never sent again by itself."""
-    params = {**said(which), "format": form}
+    """The same into an open file, such as standard output; returns the bytes written. Never retried."""
+    params = {**_said(which), "format": form}
     path = "/v1/inspections/export"
-    return Call("GET", path, never, params, sink=lambda headers: Written(file), repeatable=False)
+    return Call("GET", path, never, params, sink=lambda headers: written(file), repeatable=False)
 
 
 def list_reviews(inspection: str) -> Call[list[Review]]:
@@ -143,22 +166,50 @@ def list_reviews(inspection: str) -> Call[list[Review]]:
 
 
 def review(inspection: str, verdict: Finding, note: str = "", *, revision: int | None = None) -> Call[Review]:
-    """Say what a person found, or ``withdrawn`` to take it back.
+    """Record what a person found, or ``withdrawn`` to take it back.
 
-    ``revision`` is the latest review's that they saw, 0 for none; refused if stale.
+    ``revision`` is that of the latest review they saw, 0 for none; refused if stale.
     """
-    path = at("/v1/inspections/{}/reviews", inspection)
-    body = Json({"verdict": verdict, "note": note})
-    return Call("POST", path, parsed(Review), headers=if_match(revision), body=body)
+    body, headers = as_json({"verdict": verdict, "note": note}), if_match(revision)
+    return post(Review, "/v1/inspections/{}/reviews", inspection, headers=headers, body=body)
 
 
 def add_false_alarm(inspection: str) -> Call[Taught]:
     """Add the image of an inspection reviewed as a false alarm to its bank's nominal set, for the next build."""
-    return Call("POST", at("/v1/inspections/{}/teach", inspection), parsed(Taught), repeatable=True)
+    return post(Taught, "/v1/inspections/{}/teach", inspection, repeatable=True)
+
+
+def get_calibration(bank: str, version: int, *, bins: int = 40, hardest: int = 12) -> Call[Calibration]:
+    """A version's nominal scores, what they promise, and the nominal images that look least nominal."""
+    path = "/v1/banks/{}/versions/{}/calibration"
+    return get(Calibration, path, bank, version, bins=bins, hardest=hardest)
+
+
+def explore_thresholds(bank: str, **tried: Unpack[Tried]) -> Call[Exploration]:
+    """What thresholds or rates would do before they are saved; by default the bank's own."""
+    return get(Exploration, "/v1/banks/{}/exploration", bank, **tried)
+
+
+def compare_versions(
+    bank: str, a: int, b: int, *, limit: int = 100, progress: Callable[[Compared], None] = lambda pair: None
+) -> Call[list[Compared]]:
+    """Score kept images with two versions, reviewed ones first; ``progress`` receives each as it is done."""
+    path, body = at("/v1/banks/{}/compare", bank), as_json({"a": a, "b": b, "limit": limit})
+    return Call("POST", path, never, body=body, sink=partial(_compared, progress), silence=SLOW)
+
+
+def list_review_queue(**which: Unpack[Which]) -> Pages[Inspection]:
+    """Inspections without a verdict: rejected ones first, then those to review, then accepted ones."""
+    return pages_of(Inspection, "/v1/reviews/queue", "after", _said(which))
+
+
+def get_agreement(**which: Unpack[Which]) -> Call[Agreement]:
+    """How people judged the decisions of a filter, and how many still wait."""
+    return get(Agreement, "/v1/reviews/agreement", **_said(which))
 
 
 def picture_bytes(picture: InlinePicture) -> bytes:
-    """The file that an inspection's inline heatmap holds: a PNG, or NPY for ``map_array``."""
+    """The file in an inspection's inline heatmap: a PNG, or NPY for ``map_array``."""
     return base64.b64decode(picture.data)
 
 
@@ -168,10 +219,46 @@ def map_array(npy: bytes) -> Float32[np.ndarray, "height width"]:
     return array
 
 
-def said(which: Which) -> dict[str, object]:
+def _said(which: Which) -> dict[str, object]:
     """A filter as parameters."""
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in which.items() if v is not None}
 
 
 def _prefer(within: float | None) -> dict[str, str | None]:
     return {"Prefer": None if within is None else f"respond-within={max(1, round(within * 1000))}ms"}
+
+
+def _compared(progress: Callable[[Compared], None], headers: httpx.Headers) -> Sink[list[Compared]]:
+    """The compared inspections of a stream of JSON lines.
+
+    Raises UnexpectedAnswer where the stream ends before all were compared, as when the server shuts down.
+    """
+    found: list[Compared] = []
+    pending = b""
+    while chunk := (yield):
+        *whole, pending = (pending + chunk).split(b"\n")
+        if len(pending) > LONGEST:
+            raise _foreign(received="a line without end")
+        for line in whole:
+            try:
+                found.append(Compared.model_validate_json(line))
+            except ValidationError as error:
+                raise _foreign(received="a line that is none") from error
+            progress(found[-1])
+    if pending or (found and found[-1].done < found[-1].total):
+        raise _foreign(received="one that broke off")
+    return found
+
+
+def _read(image: ImageSource) -> tuple[str | None, bytes]:
+    """(file name, bytes) of an image file."""
+    if isinstance(image, str | Path):
+        path = Path(image)
+        return path.name, path.read_bytes()
+    if isinstance(image, bytes | bytearray | memoryview):
+        return None, bytes(image)
+    raise BadArgument(
+        requirement="an image must be the path of an image file, or its bytes",
+        received=f"{type(image).__module__}.{type(image).__qualname__}",
+        remedy="Encode it first: Pillow's Image.save writes PNG into an io.BytesIO, whose getvalue() can be given.",
+    )

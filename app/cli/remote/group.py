@@ -8,7 +8,7 @@ import typer
 
 from app.cli import app
 from app.client import NominalClient
-from app.client.connection import KEY, URL
+from app.client.call import KEY, URL
 
 commands = typer.Typer(no_args_is_help=True, help="Use a Nominal server: banks, builds, inspections, health.")
 app.add_typer(commands, name="remote")

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 from live_server import SMALL, application, live_server, picture, write_pictures
+from PIL import Image
 from pydantic import ValidationError
 
 from app.client import (
@@ -26,20 +27,16 @@ from app.client import (
     ProblemError,
     banks,
     builds,
-    health,
-    images,
-    insight,
     inspections,
-    keys,
     map_array,
     picture_bytes,
-    versions,
+    server,
 )
 from app.client.call import Call, Pages
 from app.http.schemas.jobs import Job
 from app.settings import Settings
 
-NOUNS = (banks, builds, health, images, insight, inspections, keys, versions)
+NOUNS = (banks, builds, inspections, server)
 PNG = b"\x89PNG"
 
 
@@ -136,7 +133,7 @@ def test_one_nominal_image_is_deleted(caps: NominalClient, tmp_path: Path) -> No
 def test_lists_longer_than_a_page_are_read_to_their_end(
     caps: NominalClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = caps.each(_by_one(images.list_images("caps")))
+    asked = caps.each(_by_one(banks.list_images("caps")))
     assert len({image.sha256 for image in asked}) == caps.get_bank("caps").nominal_images
 
 
@@ -229,6 +226,36 @@ def test_a_batch_answers_each_file_in_its_order(caps: NominalClient, tmp_path: P
     assert (first.name, first.inspection.name, first.inspection.station) == ("a.png", "a.png", "lab")
     assert second.problem is not None
     assert (second.name, second.problem["type"]) == ("b.png", "/problems/image-format")
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_read_and_gives_its_file_name(
+    caps: NominalClient, tmp_path: Path, kind: type[str] | type[Path]
+) -> None:
+    file = tmp_path / "part 7.png"
+    file.write_bytes(picture(7))
+    assert caps.inspect("caps", kind(file)).name == "part 7.png"
+    assert caps.inspect_batch("caps", [kind(file)]).items[0].name == "part 7.png"
+    assert caps.inspect("caps", picture(7)).name is None
+    with pytest.raises(FileNotFoundError):
+        caps.inspect("caps", kind(tmp_path / "none.png"))
+
+
+def test_a_file_is_uploaded_by_a_path_as_text(caps: NominalClient, tmp_path: Path) -> None:
+    caps.create_bank("texts")
+    folder = write_pictures(tmp_path, 2)
+    assert caps.upload_images("texts", str(folder)).accepted == 2
+    assert caps.upload_images("texts", str(folder / "000.png")).duplicate == 1
+    assert caps.upload_images("texts", [str(folder / "000.png")]).duplicate == 1
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4, 3), np.uint8), Image.new("RGB", (4, 4)), None])
+def test_pixels_are_refused_with_what_to_do(caps: NominalClient, image: Any) -> None:
+    for ask in (lambda: caps.inspect("caps", image), lambda: caps.inspect_batch("caps", [image])):
+        with pytest.raises(BadArgument, match="path of an image file, or its bytes") as caught:
+            ask()
+        assert type(image).__name__ in str(caught.value.received)
+        assert "PNG" in str(caught.value.remedy)
 
 
 def test_the_ledger_is_filtered_by_what_is_asked(caps: NominalClient, flawed: str) -> None:

@@ -20,7 +20,7 @@ from app.client import (
     Retries,
     UnexpectedAnswer,
 )
-from app.client.retries import Attempts
+from app.client.errors import Attempts
 
 AT_ONCE = Retries(first_pause=0)
 LIVE = reply(200, b'{"status": "alive"}')

@@ -26,7 +26,7 @@ from app.client import (
     UnexpectedAnswer,
     WaitedTooLong,
 )
-from app.client.images import BYTES, FILES
+from app.client.banks import BYTES, FILES
 from app.errors import FolderError
 from app.http.schemas.jobs import Job
 

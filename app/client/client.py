@@ -1,0 +1,337 @@
+"""The clients: one for ordinary programs and one for asyncio. Every method sends one description of this package."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from functools import cache, wraps
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+import httpx
+
+from app.client import banks, builds, inspections, server
+from app.client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
+from app.client.errors import DEFAULT, Attempts, ClientError, Retries
+from app.client.streams import Sink
+
+P = ParamSpec("P")
+T = TypeVar("T")
+N = TypeVar("N", bound="NominalClient")
+A = TypeVar("A", bound="AsyncNominalClient")
+
+
+@dataclass(frozen=True)
+class _Described(Generic[P, T]):
+    """A description as a method: a plain one of ``NominalClient``, a coroutine of ``AsyncNominalClient``."""
+
+    describe: Callable[P, Call[T] | Flow[T]]
+
+    @overload
+    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], T]: ...
+    @overload
+    def __get__(
+        self, client: None, owner: type[A]
+    ) -> Callable[Concatenate[A, P], Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: Any, owner: Any) -> Any:
+        return _method(self.describe, client, awaited=issubclass(owner, AsyncNominalClient))
+
+
+@dataclass(frozen=True)
+class _Listed(Generic[P, T]):
+    """A description of a list as a method to iterate over, with ``async for`` on ``AsyncNominalClient``."""
+
+    describe: Callable[P, Pages[T]]
+
+    @overload
+    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, AsyncIterator[T]]: ...
+    @overload
+    def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], Iterator[T]]: ...
+    @overload
+    def __get__(self, client: None, owner: type[A]) -> Callable[Concatenate[A, P], AsyncIterator[T]]: ...
+    def __get__(self, client: Any, owner: Any) -> Any:
+        return _method(self.describe, client, awaited=False)
+
+
+def _method(describe: Callable[..., Any], client: Any, awaited: bool) -> Any:
+    method = _function(describe, awaited)
+    return method if client is None else MethodType(method, client)
+
+
+@cache
+def _function(describe: Callable[..., Any], awaited: bool) -> Callable[..., Any]:
+    """With the name, documentation and parameters of ``describe``, so that ``help`` shows them."""
+
+    def plain(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        described = describe(*args, **kwargs)
+        return self.each(described) if isinstance(described, Pages) else self.run(described)
+
+    async def waiting(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return await self.run(describe(*args, **kwargs))
+
+    method, signature = wraps(describe)(waiting if awaited else plain), inspect.signature(describe)
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [this, *signature.parameters.values()]
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect looks for it
+        parameters=parameters, return_annotation=inspect.Signature.empty
+    )
+    return method
+
+
+class _Calls:
+    """Every description as a method."""
+
+    list_banks = _Listed(banks.list_banks)
+    get_bank = _Described(banks.get_bank)
+    create_bank = _Described(banks.create_bank)
+    update_bank = _Described(banks.update_bank)
+    delete_bank = _Described(banks.delete_bank)
+    list_threshold_changes = _Described(banks.list_threshold_changes)
+
+    list_images = _Listed(banks.list_images)
+    get_image = _Described(banks.get_image)
+    get_thumbnail = _Described(banks.get_thumbnail)
+    delete_image = _Described(banks.delete_image)
+    upload_images = _Described(banks.upload_images)
+
+    start_build = _Described(builds.start_build)
+    build = _Described(builds.build)
+    list_jobs = _Listed(builds.list_jobs)
+    get_job = _Described(builds.get_job)
+    cancel_job = _Described(builds.cancel_job)
+    wait_for_job = _Described(builds.wait_for_job)
+
+    list_versions = _Described(builds.list_versions)
+    get_version = _Described(builds.get_version)
+    activate_version = _Described(builds.activate_version)
+    roll_back = _Described(builds.roll_back)
+    delete_version = _Described(builds.delete_version)
+    download_version = _Described(builds.download_version)
+    import_version = _Described(builds.import_version)
+
+    inspect = _Described(inspections.inspect)
+    inspect_batch = _Described(inspections.inspect_batch)
+    list_inspections = _Listed(inspections.list_inspections)
+    get_inspection = _Described(inspections.get_inspection)
+    get_inspected_image = _Described(inspections.get_inspected_image)
+    get_heatmap = _Described(inspections.get_heatmap)
+    get_overlay = _Described(inspections.get_overlay)
+    export_inspections = _Described(inspections.export_inspections)
+    write_inspections = _Described(inspections.write_inspections)
+    list_reviews = _Described(inspections.list_reviews)
+    review = _Described(inspections.review)
+    add_false_alarm = _Described(inspections.add_false_alarm)
+
+    get_calibration = _Described(inspections.get_calibration)
+    explore_thresholds = _Described(inspections.explore_thresholds)
+    compare_versions = _Described(inspections.compare_versions)
+    list_review_queue = _Listed(inspections.list_review_queue)
+    get_agreement = _Described(inspections.get_agreement)
+
+    get_live = _Described(server.get_live)
+    get_ready = _Described(server.get_ready)
+    get_health = _Described(server.get_health)
+    get_bank_health = _Described(server.get_bank_health)
+    get_version_of_service = _Described(server.get_version_of_service)
+    wait_until_ready = _Described(server.wait_until_ready)
+
+    list_keys = _Described(server.list_keys)
+    create_key = _Described(server.create_key)
+    rotate_key = _Described(server.rotate_key)
+    revoke_key = _Described(server.revoke_key)
+    list_audit = _Listed(server.list_audit)
+
+
+class NominalClient(_Calls):
+    """A Nominal server at ``url`` (NOMINAL_URL, else this machine's port 8000), called with ``key`` (NOMINAL_API_KEY).
+
+    A context manager that threads may share. Errors are the tree of app/client/errors.py; a file that cannot be read
+    raises OSError.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        retries: Retries = DEFAULT,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """``transport`` takes the place of the network."""
+        self._retries = retries
+        self._http = httpx.Client(**options(url, key), transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def send(self, call: Call[T]) -> T:
+        """One call's answer; sent again where that is safe."""
+        attempts = Attempts(self._retries, call.may_repeat, call.within)
+        while True:
+            try:
+                return self._attempt(call)
+            except ClientError as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+    def run(self, flow: Call[T] | Flow[T]) -> T:
+        """The result of a call of one step or several."""
+        steps = iter(flow)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    found = self._step(step)
+                except ClientError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(found)
+        except StopIteration as end:
+            result: T = end.value
+        return result
+
+    def _step(self, step: Call[Any] | Pause) -> Any:
+        return time.sleep(step.seconds) if isinstance(step, Pause) else self.send(step)
+
+    def each(self, pages: Pages[T]) -> Iterator[T]:
+        """Every item of a list; requests each page when it is needed."""
+        page = self.send(pages.at(None))
+        yield from page.items
+        while page.next is not None:
+            page = self.send(pages.at(page.next))
+            yield from page.items
+
+    def _attempt(self, call: Call[T]) -> T:
+        try:
+            with ExitStack() as stack:
+                request = request_of(call, self._http.build_request, stack)
+                response = self._http.send(request, stream=True)
+                stack.callback(response.close)
+                if call.sink is not None and response.is_success:
+                    return self._pour(response, call.sink(response.headers), stack)
+                response.read()
+                return answer(call, response)
+        except httpx.TransportError as error:
+            raise failure(call, error, self._http.base_url) from error
+
+    def _pour(self, response: httpx.Response, sink: Sink[T], stack: ExitStack) -> T:
+        stack.callback(sink.close)
+        try:
+            next(sink)
+            for chunk in response.iter_bytes():
+                sink.send(chunk)
+            sink.send(b"")
+        except StopIteration as end:
+            result: T = end.value
+        return result
+
+
+class AsyncNominalClient(_Calls):
+    """The same for asyncio: an asynchronous context manager of one event loop, with the same methods to be awaited."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        retries: Retries = DEFAULT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``transport`` takes the place of the network."""
+        self._retries = retries
+        self._http = httpx.AsyncClient(**options(url, key), transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def send(self, call: Call[T]) -> T:
+        """One call's answer; sent again where that is safe."""
+        attempts = Attempts(self._retries, call.may_repeat, call.within)
+        while True:
+            try:
+                return await self._attempt(call)
+            except ClientError as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+
+    async def run(self, flow: Call[T] | Flow[T]) -> T:
+        """The result of a call of one step or several."""
+        steps = iter(flow)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    found = await self._step(step)
+                except ClientError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(found)
+        except StopIteration as end:
+            result: T = end.value
+        return result
+
+    async def _step(self, step: Call[Any] | Pause) -> Any:
+        return await (asyncio.sleep(step.seconds) if isinstance(step, Pause) else self.send(step))
+
+    async def each(self, pages: Pages[T]) -> AsyncIterator[T]:
+        """Every item of a list; requests each page when it is needed."""
+        page = await self.send(pages.at(None))
+        for item in page.items:
+            yield item
+        while page.next is not None:
+            page = await self.send(pages.at(page.next))
+            for item in page.items:
+                yield item
+
+    async def _attempt(self, call: Call[T]) -> T:
+        try:
+            async with AsyncExitStack() as closing:
+                stack = closing.enter_context(ExitStack())
+                request = request_of(call, self._http.build_request, stack)
+                response = await self._http.send(request, stream=True)
+                closing.push_async_callback(response.aclose)
+                if call.sink is not None and response.is_success:
+                    return await self._pour(response, call.sink(response.headers), stack)
+                await response.aread()
+                return answer(call, response)
+        except httpx.TransportError as error:
+            raise failure(call, error, self._http.base_url) from error
+
+    async def _pour(self, response: httpx.Response, sink: Sink[T], stack: ExitStack) -> T:
+        stack.callback(sink.close)
+        try:
+            next(sink)
+            async for chunk in response.aiter_bytes():
+                sink.send(chunk)
+            sink.send(b"")
+        except StopIteration as end:
+            result: T = end.value
+        return result

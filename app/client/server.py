@@ -1,0 +1,85 @@
+"""Calls about the server itself: its health, which needs no key except for a bank's, its API keys and audit log."""
+
+from __future__ import annotations
+
+import time
+
+from app.client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
+from app.client.errors import ConnectionFailed, WaitedTooLong
+from app.client.streams import as_json
+from app.http.schemas.health import BankHealth, Health, Live, Ready, Release
+from app.http.schemas.keys import AuditEntry, Key, KeyList, NewKey, Role
+
+POLL_SECONDS = 0.2
+
+
+def get_live() -> Call[Live]:
+    """The process answers."""
+    return get(Live, "/livez")
+
+
+def get_ready() -> Call[Ready]:
+    """Whether the server can inspect; "not yet" is an answer, not an error. Asked once."""
+    return Call("GET", "/readyz", parsed(Ready), answers=(503,), within=0)
+
+
+def get_health() -> Call[Health]:
+    """The health of the server and, with a key, of each bank by name."""
+    return get(Health, "/health")
+
+
+def get_bank_health(bank: str, *, check: bool = False) -> Call[BankHealth]:
+    """The health of one bank. ``check`` loads its version and scores its conformance images now."""
+    path = at("/v1/banks/{}/health", bank)
+    return Call("GET", path, parsed(BankHealth), {"check": check}, silence=SLOW)
+
+
+def get_version_of_service() -> Call[Release]:
+    """The release that runs."""
+    return get(Release, "/version")
+
+
+def wait_until_ready(seconds: float = 60.0) -> Flow[Ready]:
+    """Asks until the server is there and ready. Raises WaitedTooLong."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            ready = yield from get_ready()
+            found: str = ready.status
+            if found == "ready":
+                return ready
+        except ConnectionFailed:
+            found = "no server there"
+        if time.monotonic() >= end:
+            raise WaitedTooLong(
+                requirement=f"the server must be ready within {seconds:g} s",
+                received=found,
+                remedy="See its log.",
+            )
+        yield Pause(POLL_SECONDS)
+
+
+def list_keys() -> Call[list[Key]]:
+    """All keys, oldest first, revoked ones too."""
+    whole = parsed(KeyList)
+    return Call("GET", "/v1/keys", lambda response: whole(response).items)
+
+
+def create_key(name: str, role: Role, days: float | None = None) -> Call[NewKey]:
+    """A new key; its text is shown only once. From the first key on, every request needs one."""
+    return post(NewKey, "/v1/keys", body=as_json({"name": name, "role": role, "days": days}))
+
+
+def rotate_key(key: str, overlap_seconds: float = 3600.0) -> Call[NewKey]:
+    """A new key that replaces the one with this id, which stays valid for the overlap."""
+    return post(NewKey, "/v1/keys/{}/rotate", key, body=as_json({"overlap_seconds": overlap_seconds}))
+
+
+def revoke_key(key: str) -> Call[Key]:
+    """Refuse the key with this id from now on."""
+    return Call("DELETE", at("/v1/keys/{}", key), parsed(Key))
+
+
+def list_audit(target: str | None = None) -> Pages[AuditEntry]:
+    """Who changed what, newest first; a ``target`` looks like ``bank:screws``."""
+    return pages_of(AuditEntry, "/v1/audit", "before", {"target": target})
