@@ -38,6 +38,26 @@ class TooFewNominalImages(CoreError):
     """The asked false-reject rate needs more nominal images than there are; the rank is never clamped."""
 
 
+class GroupsError(CoreError):
+    """Root of what is wrong with the groups of photographs that show one part."""
+
+
+class GroupsPatternError(GroupsError):
+    """A pattern for groups does not compile, or finds no part in some names."""
+
+
+class GroupsFileError(GroupsError):
+    """A groups file cannot be read, has other columns, or does not match the images."""
+
+
+class OneGroup(GroupsError):
+    """All photographs show one part, so that none can be held out."""
+
+
+class AllDuplicates(OneGroup):
+    """All photographs are copies of one."""
+
+
 class MemoryBudgetError(CoreError):
     """A build cannot fit in the memory or disk it may use; raised before any work, with the numbers."""
 
