@@ -1,18 +1,23 @@
-"""Banks: created, changed, deleted. A change of thresholds is tried on the active version before it is kept."""
+"""Banks: created, changed, deleted. A change of thresholds is tried on the active version before it is kept.
+
+Of a configuration as JSON, what a caller leaves out keeps its value, and what no config has is refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from app.inspection.thresholds import Wish, effective
-from app.learning.configs import default_config, merged
+from app.inspection.thresholds import Wish, effective, rates
 from app.lifecycle.service import Service
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
 from app.store.page import Page
 from app.store.schema import Bank
+from core.config import DetectorConfig
+from core.errors import ConfigError
 
 THRESHOLDS = tuple(field.name for field in fields(Wish))
 
@@ -79,3 +84,36 @@ async def _try(service: Service, bank: Bank, change: BankChange) -> None:
 
 def _thresholds(change: BankChange) -> dict[str, Any]:
     return {name: value for name, value in change.items() if name in THRESHOLDS}
+
+
+JsonObject = dict[str, Any]
+
+
+def default_config() -> JsonObject:
+    """Of a new bank."""
+    return DetectorConfig().to_json()
+
+
+def merged(base: JsonObject, change: Mapping[str, Any]) -> JsonObject:
+    """``base`` with ``change`` laid over it, objects key by key. Raises ConfigError."""
+    laid = dict(base)
+    for name, value in change.items():
+        known = laid.get(name)
+        laid[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
+    try:
+        return DetectorConfig.from_json(laid).to_json()
+    except (TypeError, ValueError, OverflowError) as error:  # a number no check of a range expects
+        raise ConfigError(
+            requirement="a config must hold values in their ranges",
+            received=str(error)[:200],
+            remedy="correct it",
+        ) from None
+
+
+def config_to_build(bank: Bank, change: Mapping[str, Any]) -> DetectorConfig:
+    """What a build of a bank takes: its config, its target rates, and this build's own changes over both."""
+    config = bank.config
+    reject, review = rates(bank, config["target_false_reject"], config["target_review"])
+    return DetectorConfig.from_json(
+        merged(config | {"target_false_reject": reject, "target_review": review}, change)
+    )

@@ -10,8 +10,7 @@ from functools import partial
 
 from app.errors import AppError, UploadRefused
 from app.http.multipart import MultipartReader, Part
-from app.learning.incoming import Incoming
-from app.learning.upload_files import Entry, Upload
+from app.learning.upload_files import Entry, Incoming, Upload
 from app.lifecycle.service import Service
 
 FEED = 1 << 20  # bytes gathered before a thread is asked to write them

@@ -18,8 +18,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
-from app.inspection.batching.entry import BatchObserver, Entry, Load, Served
-from app.inspection.batching.queue import FairQueue
+from app.inspection.batching.queue import BatchObserver, Entry, FairQueue, Load, Served
 from app.inspection.batching.times import ServiceTimes
 
 K = TypeVar("K", bound=Hashable)

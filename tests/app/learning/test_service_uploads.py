@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from app.imaging.decode import encode_jpeg, encode_png
 from app.imaging.names import shown_name
-from app.learning.incoming import Incoming
+from app.learning.upload_files import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull
 from app.store.staging import Staging
