@@ -21,8 +21,7 @@ from core.config import BUILD_MEMORY, DetectorConfig
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
 from core.features.patches import Patches
-from core.features.pca import Pca, check_kept
-from core.features.pca_fit import reducing
+from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame

@@ -15,8 +15,7 @@ from typing import Any, Literal
 from app.errors import AppError
 from app.imaging.decode import decode_photograph
 from app.inspection.backbones import Backbones
-from app.learning.learn import Hooks, Named, learn
-from app.learning.summary import summary_of
+from app.learning.learn import Hooks, Named, learn, summary_of
 from app.settings import Settings
 from app.store.leases import Progress
 from app.store.schema import Job

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.errors import ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
@@ -16,9 +17,10 @@ from app.inspection.backbones import backbone_ref
 from core.bank import Bank
 from core.build import Build, BuildLimits, Progress, Say, too_few
 from core.config import DetectorConfig, InputConfig
+from core.detector import map_threshold_of, thresholds_of
 from core.errors import BankError
 from core.input.photograph import Photograph
-from core.judging.calibration import conformal_rank
+from core.judging.calibration import conformal_rank, promise, supported_rate
 from core.parallel.ahead import read_ahead
 from models.backbone import Backbone
 
@@ -135,3 +137,27 @@ def _read(image: Named) -> Photograph | ImageRefused:
         return image[1]()
     except ImageRefused as error:
         return error
+
+
+def summary_of(bank: Bank) -> dict[str, Any]:
+    """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
+    thresholds, images = thresholds_of(bank), len(bank.calibration_scores)
+    m, d = bank.vectors.shape
+    return {
+        "images": images,
+        "vectors": m,
+        "dimension": d,
+        "source_patches": bank.coreset.source_patches,
+        "covering_radius": bank.coreset.covering_radius,
+        "index_recall": float(bank.index.recall),
+        "backbone": bank.backbone.name,
+        "weights": bank.backbone.digest,
+        "runtime": bank.backbone.runtime,
+        "precision": bank.backbone.precision,
+        "review_threshold": thresholds.review,
+        "reject_threshold": thresholds.reject,
+        "map_threshold": map_threshold_of(bank),
+        "supported_false_reject": supported_rate(images),
+        "promise": promise(images, bank.config.target_false_reject).text,
+        "config": bank.config.to_json(),
+    }

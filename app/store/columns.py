@@ -1,4 +1,7 @@
-"""Column types that hold the same value on SQLite and PostgreSQL, or refuse it on both."""
+"""Column types that hold the same value on SQLite and PostgreSQL, or refuse it on both.
+
+An ``Insertion`` gives whole rows to the driver by them.
+"""
 
 from __future__ import annotations
 

@@ -20,8 +20,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.columns import Insertion
-from app.store.errors import DatabaseBusy, DatabaseUnsupported
-from app.store.faults import named, out_of_range
+from app.store.errors import DatabaseBusy, DatabaseUnsupported, named, out_of_range
 from app.store.schema import Base
 
 JOURNAL_LIMIT_BYTES = 64 << 20

@@ -17,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.store.errors import BlobsUnavailable, BlobTooLarge, StorageFull
-from app.store.faults import NO_SPACE, storage_full
+from app.store.errors import NO_SPACE, BlobsUnavailable, BlobTooLarge, StorageFull, storage_full
 from core.files import sync_file
 
 SUFFIX = ".partial"

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from app.imaging.decode import decode_image, encode_jpeg, encode_png
 from app.imaging.folders import read_image
 from app.imaging.names import shown_name
-from app.learning.incoming import Incoming
+from app.learning.upload_files import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull
 from app.store.staging import Staging
