@@ -25,8 +25,9 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from app.imaging.decode import decode_image, encode_png
+from app.imaging.decode import decode_image
 from app.imaging.overlay import overlay
+from app.imaging.png import encode_png
 from app.inspection.engine import Engine
 from app.ops.threads import quiet_blas
 from bench.accuracy import RESNET50
@@ -36,10 +37,9 @@ from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.bank import load_bank
 from core.features.patches import patch_features
 from core.input.preprocess import frame, to_tensor
-from core.judging.calibration import decide
 from core.judging.heatmap import heatmap
 from core.judging.regions import regions
-from core.judging.scoring import image_scores
+from core.judging.scoring import decide, image_scores
 from models.backbone import load_backbone
 
 BANK = "cells"

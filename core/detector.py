@@ -20,8 +20,8 @@ from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
 from core.input.preprocess import to_tensor
-from core.judging.calibration import Thresholds, conformal_threshold
-from core.judging.scoring import image_scores, reweighted_scores
+from core.judging.calibration import conformal_threshold
+from core.judging.scoring import Thresholds, image_scores, reweighted_scores
 from core.search import Index, Queries, as_queries
 
 LEAST_LEVEL = (
@@ -52,7 +52,8 @@ class Detection:
 def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) -> Detection:
     """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6 or Eq. 7."""
     started = time.perf_counter()
-    vectors, grid = reduced(patch_features(extract(batch), bank.config.patch), bank.pca)
+    patches = patch_features(extract(batch), bank.config.patch)
+    vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
     featured = time.perf_counter()
     b, p, d = vectors.shape
     flat = as_queries(vectors.reshape(b * p, d))

@@ -18,9 +18,10 @@ from app.cli import options as o
 from app.cli.console import Json, notice, plain, print_json, stdout
 from app.cli.show import BankFile
 from app.errors import ImageRefused
-from app.imaging.decode import ImageLimits, encode_png
+from app.imaging.decode import ImageLimits
 from app.imaging.folders import read_image, read_photograph
 from app.imaging.overlay import overlay
+from app.imaging.png import encode_png
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
 from core.bank import load_bank

@@ -10,7 +10,8 @@ from cachetools import FIFOCache
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from app.imaging.decode import decode_image, thumbnail
+from app.imaging.decode import decode_image
+from app.imaging.png import thumbnail
 from app.insight import places
 from app.inspection import inspections
 from app.lifecycle.service import Service

@@ -21,10 +21,9 @@ from app.console.entrance import SERVICE, visitor
 from app.console.words import SHELL
 from app.errors import AppError, ForeignOrigin, RoleTooLow
 from app.http.auth import ACTOR
-from app.lifecycle.keys import Actor
+from app.lifecycle.keys import Actor, allows
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
-from app.store.keys import allows
 from app.store.schema import Bank, Role
 from core.errors import CoreError
 from models.errors import ModelError

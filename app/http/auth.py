@@ -16,10 +16,9 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from app.errors import ForeignOrigin, RoleTooLow
-from app.lifecycle.keys import LOCAL, Actor
+from app.lifecycle.keys import LOCAL, Actor, allows
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
-from app.store.keys import allows
 from app.store.schema import Role
 
 ACTOR = "nominal.actor"  # in a scope: who calls, where an entrance before the routes has settled it

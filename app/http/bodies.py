@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, BadContentLength, BodyTooLarge, BodyTooSlow
 from app.http.problems import respond
-from app.inspection.gate import MEMORY_IN_FLIGHT
+from app.inspection.waiting import MEMORY_IN_FLIGHT
 from app.settings import Settings
 
 R = TypeVar("R")

@@ -10,9 +10,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from app.imaging.decode import encode_png
 from app.imaging.overlay import ALPHAS, COLOURS, overlay
-from app.imaging.png import png_bytes
+from app.imaging.png import encode_png, png_bytes
 from core.judging.regions import Region
 
 Kind = Literal["png", "layer", "overlay", "raw"]

@@ -1,4 +1,4 @@
-"""PNG files of 8-bit samples (ISO/IEC 15948), written in less time than Pillow takes.
+"""Arrays as files: PNG by our own few lines, JPEG by Pillow.
 
 Pillow tries five filters on every row; here every row is stored as its difference to the one above, which suits maps
 and photographs alike, and run-length deflate packs it.
@@ -6,13 +6,15 @@ and photographs alike, and run-length deflate packs it.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
-from app.imaging.media import PNG_SIGNATURE
+from app.imaging.header import PNG_SIGNATURE
 
 _GREY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _UP = 2  # filter type: less the sample above
@@ -54,3 +56,26 @@ def _chunk(name: bytes, content: bytes) -> bytes:
         + content
         + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
     )
+
+
+def encode_png(image: UInt8[np.ndarray, "h w *rgb"]) -> bytes:
+    """PNG of grey (h, w) or RGB (h, w, 3), every sample kept."""
+    return png_bytes(image)
+
+
+def encode_jpeg(image: UInt8[np.ndarray, "h w *rgb"], quality: int = 90) -> bytes:
+    """JPEG of grey (h, w) or RGB (h, w, 3), for looking at: twenty times faster than PNG, not exact."""
+    return _save(Image.fromarray(image), "JPEG", quality=quality)
+
+
+def thumbnail(image: UInt8[np.ndarray, "h w 3"], side: int = 256) -> bytes:
+    """A JPEG for looking at, at most ``side`` pixels each way, never enlarged."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return _save(small, "JPEG", quality=85)
+
+
+def _save(image: Image.Image, kind: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()

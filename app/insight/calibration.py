@@ -12,8 +12,9 @@ from app.inspection.thresholds import effective, rates
 from app.store.schema import Bank
 from core.bank import CalibrationRecord
 from core.errors import CoreError
-from core.judging.calibration import Promise, Thresholds, promise, supported_rate
+from core.judging.calibration import Promise, promise, supported_rate
 from core.judging.exploration import ExpectedRate, bin_edges, expected_rate, histogram
+from core.judging.scoring import Thresholds
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from app.inspection.thresholds import effective
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
 from core.input.photograph import Photograph
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 PATIENCE = 0.25  # seconds that an image waits for a gap between inspections
 LOOK_SECONDS = 0.005

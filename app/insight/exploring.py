@@ -18,7 +18,6 @@ from app.store.inspections import Scored
 from app.store.schema import Bank, Decision, Inspection, Verdict
 from core.bank import CalibrationRecord
 from core.errors import CoreError
-from core.judging.calibration import Thresholds
 from core.judging.exploration import (
     DECISIONS,
     ExpectedRate,
@@ -30,6 +29,7 @@ from core.judging.exploration import (
     histogram,
     share,
 )
+from core.judging.scoring import Thresholds
 
 MOST = 20_000  # inspections looked at, the newest
 VERDICTS: tuple[Verdict | None, ...] = (None, "confirmed_defect", "false_alarm", "missed_defect")

@@ -7,7 +7,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
-from app.imaging.decode import decode_image, encode_jpeg
+from app.imaging.decode import decode_image
+from app.imaging.png import encode_jpeg
 from app.inspection.inspect import Inspecting
 from app.inspection.registry import Loaded
 from app.store.errors import BlobMissing, NotFound

@@ -22,14 +22,15 @@ from core.detector import (
     thresholds_of,
 )
 from core.input.photograph import Image, Photograph
-from core.input.preprocess import Frame, frame, to_tensor
-from core.judging.calibration import Decision, Thresholds, decide
-from core.judging.heatmap import heatmap, patch_grid, patch_place, peak
+from core.input.preprocess import Frame, frame_of, patch_grid, patch_place, to_tensor
+from core.judging.heatmap import heatmap, peak
 from core.judging.regions import Region, regions
+from core.judging.scoring import Decision, Thresholds, decide
 from models.backbone import Backbone
 
 REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
 ROUNDING = 1 + 1e-5  # how far above its highest distance a map may come, which averages them
+BATCH_PIXELS = 2 << 20  # of input that pass the backbone together: 32 at 256 pixels a side, 2 at 1,024
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Inspection:
     """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
 
     heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
-    needed it. map_threshold: what its regions exceed.
+    needed it. map_threshold: what its regions exceed. size: (height, width) of the original.
     """
 
     score: float
@@ -73,6 +74,7 @@ class Inspection:
     nearest: NearestPatch
     map_threshold: float
     timings: Timings
+    size: tuple[int, int]
     draw: Callable[[], Float32[np.ndarray, "height width"]]
 
     @property
@@ -102,13 +104,13 @@ class Engine:
         config, spec = self.bank.config.input, self.backbone.spec
         answers: dict[int, Inspection] = {}
         started = time.perf_counter()
-        photographs = [Photograph.of(image) for image in images]
+        photographs = [x if isinstance(x, Photograph) else Photograph(x) for x in images]
         inputs = [to_tensor(each.pixels, config, spec.mean, spec.std) for each in photographs]
         preprocess = time.perf_counter() - started
         for members in _same_shape(inputs):
             found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
             for place, i in enumerate(members):
-                geometry = frame(config, *photographs[i].shape)
+                geometry = frame_of(config, photographs[i])
                 answers[i] = self._answer(
                     found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
                 )
@@ -152,7 +154,8 @@ class Engine:
             map=(time.perf_counter() - started) * 1e3,
         )
         nearest = self._nearest(found, place, geometry)
-        return Inspection(score, thresholds, decision, areas, nearest, level, timings, draw)
+        size = geometry.rows.source, geometry.columns.source
+        return Inspection(score, thresholds, decision, areas, nearest, level, timings, size, draw)
 
     def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
         worst = int(found.distances[place].argmax())
@@ -167,6 +170,35 @@ class Engine:
             at_x=x,
             at_y=y,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What waits in the queue; it holds its engine, which may leave the memory meanwhile."""
+
+    image: Photograph
+    thresholds: Thresholds
+    engine: Engine
+
+
+def image_bytes(work: Work) -> int:
+    """What a waiting image weighs."""
+    return work.image.pixels.nbytes
+
+
+def run_batch(key: object, works: Sequence[Work]) -> list[Inspection]:
+    """What the batcher calls on the inference thread: one call of the engine, or some where inputs are large."""
+    engine = works[0].engine
+    most = max(1, BATCH_PIXELS // engine.bank.config.input.size**2)
+    same: dict[Thresholds, list[int]] = {}
+    for i, work in enumerate(works):
+        same.setdefault(work.thresholds, []).append(i)
+    answers: dict[int, Inspection] = {}
+    for thresholds, members in same.items():
+        for some in (members[i : i + most] for i in range(0, len(members), most)):
+            found = engine.inspect([works[i].image for i in some], thresholds)
+            answers.update(zip(some, found, strict=True))
+    return [answers[i] for i in range(len(works))]
 
 
 def split_name(name: str) -> tuple[str | None, str]:

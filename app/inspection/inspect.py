@@ -12,27 +12,24 @@ from dataclasses import dataclass, field
 
 from app.errors import BankWithoutVersion, DeadlineExceeded
 from app.imaging.decode import ImageLimits, check_header, decode_image, decode_photograph
-from app.imaging.media import media_type_of
+from app.imaging.header import media_type_of
 from app.imaging.pictures import Kind, Picture, draw
 from app.inspection import engine
 from app.inspection.backbones import Backbones
-from app.inspection.batch import Work
 from app.inspection.batcher import Batcher
 from app.inspection.calibrations import Calibrations
-from app.inspection.gate import Gate
 from app.inspection.ledger import KeptImage, Ledger
 from app.inspection.registry import Key, Loaded, Registry
 from app.inspection.thresholds import effective, overridden
-from app.inspection.waiting import Served
-from app.ops.life import Life
+from app.inspection.waiting import Gate, Served
 from app.ops.metrics import Metrics
-from app.ops.pools import Pools
+from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store import schema
 from app.store.schema import Decision
 from app.store.store import Store
 from core.input.photograph import Image, Photograph
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,7 @@ class Inspecting:
     settings: Settings
     store: Store
     backbones: Backbones
-    batcher: Batcher[Key, Work, engine.Inspection]
+    batcher: Batcher[Key, engine.Work, engine.Inspection]
     registry: Registry
     calibrations: Calibrations
     ledger: Ledger
@@ -99,14 +96,15 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
     Raises NotFound, BankWithoutVersion, VersionUnusable, ImageRefused, Overloaded, StoreError.
     """
     started = time.perf_counter()
-    row, decoded = await inspecting.pools.decoder(lambda: read(inspecting, bank, body))
+    loop, decoders = asyncio.get_running_loop(), inspecting.pools.decoders
+    row, decoded = await loop.run_in_executor(decoders, read, inspecting, bank, body)
     loaded = await load(inspecting, row, asked.deadline)
     if decoded is None:
-        decoded = await inspecting.pools.decoder(lambda: decode(inspecting, loaded, body))
+        decoded = await loop.run_in_executor(decoders, decode, inspecting, loaded, body)
     thresholds = effective_of(row, loaded)
     if (asked.review_threshold, asked.reject_threshold) != (None, None):
         thresholds = overridden(thresholds, asked.review_threshold, asked.reject_threshold)
-    work = Work(decoded.photograph, thresholds, loaded)
+    work = engine.Work(decoded.photograph, thresholds, loaded.engine)
     served = await inspecting.batcher.submit(loaded.key, work, deadline=asked.deadline)
     judged = judge(loaded, decoded, served, asked, started)
     picture = None
@@ -164,7 +162,8 @@ def judge(
     loaded: Loaded, decoded: Decoded, served: Served[engine.Inspection], asked: Asked, started: float
 ) -> schema.Inspection:
     """The inspection as the ledger keeps it and everybody sees it. started: ``time.perf_counter`` of the request."""
-    found, (height, width) = served.result, decoded.photograph.shape
+    found = served.result
+    height, width = found.size
     sha256, name = engine.split_name(found.nearest.image)
     timings = {"queue": served.queue_seconds * 1e3, "decode": decoded.milliseconds, **vars(found.timings)}
     timings["total"] = (time.perf_counter() - started) * 1e3

@@ -7,18 +7,19 @@ import io
 import time
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
 from app.errors import PictureUnavailable
 from app.imaging.pictures import Kind, Picture
-from app.inspection.batch import Work
+from app.inspection.engine import Work
 from app.inspection.inspect import Inspecting, decode, render
+from app.inspection.ledger import document
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
@@ -26,40 +27,6 @@ COLUMNS = (
     "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor",
 )  # fmt: skip
 ROWS = 500  # of one piece of an export
-
-
-def answer(row: Inspection) -> dict[str, Any]:
-    """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
-    path = f"/v1/inspections/{row.id}"
-    kept = row.image_sha256 is not None
-    return {
-        "id": row.id,
-        "bank": row.bank,
-        "version": row.version,
-        "created_at": row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "serial": row.serial,
-        "station": row.station,
-        "name": row.name,
-        "width": row.width,
-        "height": row.height,
-        "score": row.score,
-        "thresholds": {"review": row.review_threshold, "reject": row.reject_threshold},
-        "decision": row.decision,
-        "regions": row.regions,
-        "nearest": row.nearest,
-        "digests": row.digests,
-        "timings": row.timings,
-        "verdict": row.verdict,
-        "image_sha256": row.image_sha256,
-        "links": {
-            "self": path,
-            "reviews": f"{path}/reviews",
-            "image": f"{path}/image" if kept else None,
-            "heatmap": f"{path}/heatmap" if kept else None,
-            "overlay": f"{path}/overlay" if kept else None,
-        },
-        "heatmap": None,
-    }
 
 
 def export(inspecting: Inspecting, which: Filter, form: Format) -> Iterator[bytes]:
@@ -100,7 +67,7 @@ async def drawn(inspecting: Inspecting, row: Inspection, body: bytes, kind: Kind
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
         ) from None
     image = await inspecting.pools.background(lambda: decode(inspecting, loaded, body).photograph)
-    work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
+    work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded.engine)
     deadline = time.monotonic() + inspecting.settings.request_timeout_seconds
     found = (await inspecting.batcher.submit(loaded.key, work, deadline=deadline)).result
     return await render(inspecting, kind, found, image, body), found.map_threshold
@@ -120,7 +87,7 @@ def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:
 def _json_lines(rows: Iterator[Inspection]) -> Iterator[bytes]:
     lines: list[bytes] = []
     for row in rows:
-        lines.append(orjson.dumps(answer(row), option=orjson.OPT_APPEND_NEWLINE))
+        lines.append(orjson.dumps(document(row), option=orjson.OPT_APPEND_NEWLINE))
         if len(lines) == ROWS:
             yield b"".join(lines)
             lines.clear()

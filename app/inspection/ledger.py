@@ -11,7 +11,9 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import groupby
+from typing import Any
 
 from app.store.schema import Inspection
 from app.store.staging import Staged
@@ -95,6 +97,40 @@ class Ledger:
             for entry in group:
                 entry.image = None  # kept: a second try needs the row alone
         self._store.inspections.add([entry.row for entry in entries])
+
+
+def document(row: Inspection) -> dict[str, Any]:
+    """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
+    path = f"/v1/inspections/{row.id}"
+    kept = row.image_sha256 is not None
+    return {
+        "id": row.id,
+        "bank": row.bank,
+        "version": row.version,
+        "created_at": row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "serial": row.serial,
+        "station": row.station,
+        "name": row.name,
+        "width": row.width,
+        "height": row.height,
+        "score": row.score,
+        "thresholds": {"review": row.review_threshold, "reject": row.reject_threshold},
+        "decision": row.decision,
+        "regions": row.regions,
+        "nearest": row.nearest,
+        "digests": row.digests,
+        "timings": row.timings,
+        "verdict": row.verdict,
+        "image_sha256": row.image_sha256,
+        "links": {
+            "self": path,
+            "reviews": f"{path}/reviews",
+            "image": f"{path}/image" if kept else None,
+            "heatmap": f"{path}/heatmap" if kept else None,
+            "overlay": f"{path}/overlay" if kept else None,
+        },
+        "heatmap": None,
+    }
 
 
 def _answer(entries: Sequence[_Entry], error: Exception | None) -> None:

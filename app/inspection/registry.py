@@ -27,7 +27,7 @@ from app.store.schema import Version
 from app.store.store import Store
 from app.store.versions import refuse_quarantined
 from core.bank import Bank, load_bank
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 V = TypeVar("V")
 Key = tuple[str, int]

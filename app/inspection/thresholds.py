@@ -14,7 +14,8 @@ from jaxtyping import Float32
 
 from core.config import DetectorConfig
 from core.errors import ConfigError
-from core.judging.calibration import Thresholds, conformal_threshold
+from core.judging.calibration import conformal_threshold
+from core.judging.scoring import Thresholds
 
 
 class Calibrated(Protocol):

@@ -1,16 +1,17 @@
-"""What goes through the batcher: items that wait in turns, their answers, and how long a key's items take."""
+"""What waits for the inference thread: requests let in, items in turns, their answers, and how long they take."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from cachetools import FIFOCache
 
-from app.errors import Overloaded
+from app.errors import Draining, Overloaded, QueueFull, WarmingUp
 
 K = TypeVar("K", bound=Hashable)
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
@@ -20,6 +21,7 @@ E = TypeVar("E")
 
 WEIGHT = 0.2  # of the newest batch
 KEYS_REMEMBERED = 256
+MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
 
 
 @dataclass(frozen=True)
@@ -156,3 +158,77 @@ class ServiceTimes(Generic[K]):
 
     def _pace(self, key: K) -> _Pace:
         return self._paces.get(key) or _Pace()
+
+
+class Pass:
+    """One request's share of the memory."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self.bytes = gate, 0
+
+    def grow(self, count: int) -> None:
+        """Take ``count`` bytes more. Raises ``QueueFull``."""
+        self._gate.take(count)
+        self.bytes += count
+
+
+class Gate:
+    """How much is held in memory for callers: requests and bytes in flight, refused past their bounds.
+
+    Lives on the event loop. ``retry_after`` tells the seconds after which to try again.
+    """
+
+    def __init__(self, requests: int, bytes_: int, retry_after: Callable[[], float]) -> None:
+        self._most_requests, self._most_bytes, self._retry_after = requests, bytes_, retry_after
+        self.requests, self.bytes = 0, 0
+        self._opened, self._closed = False, False
+
+    def open(self) -> None:
+        """Let inspections in from now on: the server has inspected something itself."""
+        self._opened = True
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._closed = True
+
+    @contextmanager
+    def enter(self) -> Iterator[Pass]:
+        """Holds a place while the block lasts. Raises ``WarmingUp``, ``QueueFull`` or ``Draining``."""
+        if not self._opened:
+            raise WarmingUp(
+                requirement="the server must be warm before it inspects",
+                received="a request while it warms up",
+                remedy="Wait for /readyz to answer 200.",
+                retry_after=1.0,
+            )
+        if self._closed:
+            raise self._refusal(Draining, "the server must not be shutting down", "a request while it is")
+        if self.requests >= self._most_requests:
+            raise self._refusal(
+                QueueFull, f"at most {self._most_requests} inspections may be under way", "one more"
+            )
+        self.requests += 1
+        mine = Pass(self)
+        try:
+            yield mine
+        finally:
+            self.requests -= 1
+            self.bytes -= mine.bytes
+
+    def take(self, count: int) -> None:
+        """Count bytes held; none are refused while nothing else is held, so every legal image passes."""
+        if self.bytes and self.bytes + count > self._most_bytes:
+            raise self._refusal(
+                QueueFull, f"at most {self._most_bytes} bytes of images may be under way", "more"
+            )
+        self.bytes += count
+
+    def _refusal(
+        self, kind: type[QueueFull | Draining], requirement: str, received: str
+    ) -> QueueFull | Draining:
+        return kind(
+            requirement=requirement,
+            received=received,
+            remedy="Try again after the seconds that Retry-After says.",
+            retry_after=max(1.0, self._retry_after()),
+        )

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Supervisor
-from app.ops.life import Life
-from app.ops.pools import Pools
+from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.store import Store
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.imaging.decode import decode_image, thumbnail
+from app.imaging.decode import decode_image
+from app.imaging.png import thumbnail
 from app.learning.learning import Learning
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
-from app.imaging.decode import check_header, decode_image
-from app.imaging.media import media_type_of
+from app.imaging.decode import ImageLimits, check_header, decode_image
+from app.imaging.header import media_type_of
 from app.imaging.names import shown_name
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.problems.problem import problem_of
 from app.settings import Settings
-from app.store.errors import NotFound, storage_full
+from app.store.errors import storage_full
 from app.store.images import NewImage
 from app.store.staging import Staged, Staging
 from app.store.store import Store
@@ -25,8 +25,8 @@ RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
 class Incoming:
     """The sink of one file. ``refused`` says why the rest of it is dropped."""
 
-    def __init__(self, staging: Staging, settings: Settings) -> None:
-        self._staging, self._limits = staging, settings.image_limits
+    def __init__(self, staging: Staging, settings: Settings, limits: ImageLimits) -> None:
+        self._staging, self._limits = staging, limits
         self.staged: Staged = staging.begin(settings.max_body_bytes)
         self.head = b""
         self.refused: AppError | None = None
@@ -82,8 +82,9 @@ class _Waiting:
 class Upload:
     """One request's files, on one thread at a time. ``close`` keeps what waits and deletes the rest."""
 
-    def __init__(self, store: Store, settings: Settings, bank: str, actor: str) -> None:
-        self._store, self._settings, self._bank, self._actor = store, settings, bank, actor
+    def __init__(self, store: Store, settings: Settings, limits: ImageLimits, bank: str, actor: str) -> None:
+        self._store, self._settings, self._limits = store, settings, limits
+        self._bank, self._actor = bank, actor
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self.entries: list[Entry] = []
@@ -92,7 +93,7 @@ class Upload:
 
     def open(self, name: str = "") -> Incoming:
         """The sink of the next file."""
-        self._incoming = Incoming(self._store.blobs.staging, self._settings)
+        self._incoming = Incoming(self._store.blobs.staging, self._settings, self._limits)
         return self._incoming
 
     def take(self, name: str | None, incoming: Incoming) -> None:
@@ -155,7 +156,7 @@ class Upload:
         Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
         """
         try:
-            check_header(data, limits := self._settings.image_limits)
+            check_header(data, self._limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
@@ -171,7 +172,7 @@ class Upload:
             self.entries.append(entry)
             return False
         try:
-            height, width = decode_image(data, limits).shape[:2]
+            height, width = decode_image(data, self._limits).shape[:2]
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
@@ -186,9 +187,8 @@ class Upload:
 
     def _is_known(self, entry: Entry) -> bool:
         """Whether the set has the image; its size is then noted."""
-        try:
-            known = self._store.images.get(self._bank, entry["sha256"])
-        except NotFound:
+        known = self._store.images.find(self._bank, entry["sha256"])
+        if known is None:
             return False
         entry |= {"width": known.width, "height": known.height}
         return True

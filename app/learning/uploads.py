@@ -33,7 +33,7 @@ async def receive(
     """
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
-    upload = Upload(learning.store, learning.settings, bank, actor)
+    upload = Upload(learning.store, learning.settings, learning.inspecting.image_limits, bank, actor)
     feed = feed_of(upload)
     try:
         pending = bytearray()

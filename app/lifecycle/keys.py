@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
-from app.store.keys import Keys
+from app.store.keys import RANK, Keys
 from app.store.schema import ApiKey, Role
 
 BELIEVED_SECONDS = 2.0
@@ -98,6 +98,11 @@ class Admission:
         key = self._keys.revoke(id, actor=actor)
         self.forget()
         return key
+
+
+def allows(held: Role, needed: Role) -> bool:
+    """Whether a key of role ``held`` may do what needs ``needed``: read < inspect < admin."""
+    return RANK[held] >= RANK[needed]
 
 
 def _digest(text: str) -> bytes:

@@ -13,14 +13,13 @@ from typing import Any
 from app.errors import AppError
 from app.imaging.decode import ImageLimits
 from app.inspection.backbones import Backbones
-from app.inspection.batch import Work, image_bytes, run_batch
 from app.inspection.batcher import Batcher
 from app.inspection.calibrations import Calibrations
-from app.inspection.engine import Inspection
-from app.inspection.gate import MEMORY_IN_FLIGHT, Gate
+from app.inspection.engine import Inspection, Work, image_bytes, run_batch
 from app.inspection.inspect import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
+from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.learning import Learning
 from app.learning.supervisor import Supervisor
 from app.lifecycle.keys import Admission
@@ -35,9 +34,8 @@ from app.lifecycle.upkeep import (
     warm_up,
     watch_leases,
 )
-from app.ops.life import Life
 from app.ops.observed import Observed
-from app.ops.pools import Pools
+from app.ops.process import Life, Pools
 from app.ops.threads import decoders, own_cores
 from app.settings import Settings
 from app.store.store import Store

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from app.inspection.inspect import Inspecting
 from app.learning.learning import Learning
 from app.lifecycle.keys import Admission
-from app.ops.life import Life
 from app.ops.observed import Observed
-from app.ops.pools import Pools
+from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.store import Store
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Float, Insert, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.errors import IllegalValue
@@ -146,7 +147,10 @@ class Insertion:
             (name, columns[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
         ]
 
-    def values(self, row: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
-        """Raises IllegalValue for what a column refuses."""
-        made = {name: row[name] if convert is None else convert(row[name]) for name, convert in self._columns}
+    def values(self, row: Mapping[str, Any] | DeclarativeBase) -> list[Any] | dict[str, Any]:
+        """Of a row as an object, or by the names of its columns. Raises IllegalValue for what a column refuses."""
+        named = row if isinstance(row, Mapping) else vars(row)
+        made = {
+            name: named[name] if convert is None else convert(named[name]) for name, convert in self._columns
+        }
         return [*made.values()] if self._by_position else made

@@ -64,7 +64,7 @@ class Database:
         ):
             yield session
 
-    def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any]]) -> None:
+    def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any] | Base]) -> None:
         """``write`` for rows that every inspection adds, by the driver alone: SQLAlchemy takes longer than the disk."""
         values = [insertion.values(row) for row in rows]
         with self._named_faults(), self._in_turn(), self._cursor(insertion.sql) as cursor:

@@ -60,6 +60,11 @@ class Images:
         with self._database.read() as session:
             return image_found(session.get(Image, (bank, sha256)), sha256)
 
+    def find(self, bank: str, sha256: str) -> Image | None:
+        """The image, if it is in the bank's nominal set."""
+        with self._database.read() as session:
+            return session.get(Image, (bank, sha256))
+
     def present(self, bank: str, sha256s: Sequence[str]) -> set[str]:
         """Which of these are in the bank's nominal set."""
         query = select(Image.sha256).where(Image.bank == bank, Image.sha256.in_(sha256s))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -45,7 +46,6 @@ class Filter:
 
 
 EVERY = Filter()
-COLUMNS = Inspection.__table__.columns.keys()
 
 
 class Scored(NamedTuple):
@@ -62,12 +62,9 @@ class Inspections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insertion = database.insertion(database.insert(Inspection))
-
-    def add(self, inspections: Sequence[Inspection]) -> None:
+        insertion = database.insertion(database.insert(Inspection))
+        self.add: Callable[[Sequence[Inspection]], None] = partial(database.append, insertion)
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
-        rows = [{column: getattr(row, column) for column in COLUMNS} for row in inspections]
-        self._database.append(self._insertion, rows)
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""

@@ -133,11 +133,6 @@ class Keys:
         return key
 
 
-def allows(held: Role, needed: Role) -> bool:
-    """Whether a key of role ``held`` may do what needs ``needed``: read < inspect < admin."""
-    return RANK[held] >= RANK[needed]
-
-
 def _parts(text: str) -> tuple[str, str] | None:
     """(id, digest of the secret), or None for text that is no key."""
     match = FORM.fullmatch(text)

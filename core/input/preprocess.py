@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.config import LARGEST_SIZE, STEP, InputConfig
 from core.errors import ShapeError
-from core.input.photograph import Image
+from core.input.photograph import Image, Photograph
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,33 @@ def to_tensor(
     shown = _grey(resized) if config.grey else resized
     pixels = _normalised(shown, _levels(tuple(mean), tuple(std)))
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)
+
+
+def frame_of(config: InputConfig, photograph: Photograph) -> Frame:
+    """``frame`` of a photograph as decoded, perhaps at a fraction of its scale."""
+    height, width = photograph.pixels.shape[:2]
+    return frame(config, height * photograph.reduced, width * photograph.reduced)
+
+
+def patch_grid(frame: Frame, pixels: int, stride: int) -> tuple[int, int]:
+    """(rows, columns) of an image's patches: cells of ``pixels`` input pixels, every ``stride``-th of them."""
+
+    def patches(side: int) -> int:
+        return len(range((stride - 1) // 2, math.ceil(side / pixels), stride))
+
+    return patches(frame.rows.input), patches(frame.columns.input)
+
+
+def patch_place(
+    row: int, column: int, grid: tuple[int, int], frame: Frame, offset: float = 0.0
+) -> tuple[int, int]:
+    """The original pixel (y, x) nearest to where one patch of a (gh, gw) grid looks."""
+    return _original(frame.rows, row, grid[0], offset), _original(frame.columns, column, grid[1], offset)
+
+
+def _original(axis: AxisMap, cell: int, cells: int, offset: float) -> int:
+    centre = (cell + 0.5) * axis.input / cells + offset  # input pixels from the edge
+    return int(np.clip((centre - axis.offset) / axis.scale, 0, axis.source - 1))
 
 
 def reduced(image: Image, side: int) -> Image:

@@ -10,31 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import betaincinv
 
 from core.errors import ConfigError, ShapeError, TooFewNominalImages
-
-Decision = Literal["accept", "review", "reject"]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Two scores, ``review`` at most ``reject``: above one a person looks, above the other a part fails."""
-
-    review: float
-    reject: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.review) and math.isfinite(self.reject) and self.review <= self.reject):
-            raise ConfigError(
-                requirement="thresholds must be finite, review not above reject",
-                received=f"review {self.review}, reject {self.reject}",
-                remedy="lower the review threshold or raise the reject threshold",
-            )
 
 
 @dataclass(frozen=True)
@@ -52,22 +33,6 @@ class Promise:
     low: float
     high: float
     text: str
-
-
-def decide(score: float, thresholds: Thresholds) -> Decision:
-    """``reject`` above the reject threshold, else ``review`` above the review threshold, else ``accept``.
-
-    A score equal to a threshold does not pass it. Raises ShapeError for NaN, which would else be accepted.
-    """
-    if math.isnan(score):
-        raise ShapeError(
-            requirement="a score must be a number",
-            received="NaN",
-            remedy="check the backbone's weights and the image for non-finite values",
-        )
-    if score > thresholds.reject:
-        return "reject"
-    return "review" if score > thresholds.review else "accept"
 
 
 def supported_rate(n: int) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from core.errors import ConfigError
-from core.judging.calibration import Decision, Thresholds, binomial_interval
+from core.judging.calibration import binomial_interval
+from core.judging.scoring import Decision, Thresholds
 
 DECISIONS: tuple[Decision, ...] = ("accept", "review", "reject")
 """In ascending order of severity; a decision's code is its place here."""

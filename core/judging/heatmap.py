@@ -9,7 +9,6 @@ Letters: gh gw patch rows and columns, h w input pixels, H W original pixels; he
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -54,27 +53,6 @@ def peak(heat: Float32[np.ndarray, "H W"]) -> Peak:
     """The highest pixel of a map; the first in reading order among equals."""
     y, x = divmod(int(heat.argmax()), heat.shape[1])
     return Peak(float(heat[y, x]), x, y)
-
-
-def patch_grid(frame: Frame, pixels: int, stride: int) -> tuple[int, int]:
-    """(rows, columns) of an image's patches: cells of ``pixels`` input pixels, every ``stride``-th of them."""
-
-    def patches(side: int) -> int:
-        return len(range((stride - 1) // 2, math.ceil(side / pixels), stride))
-
-    return patches(frame.rows.input), patches(frame.columns.input)
-
-
-def patch_place(
-    row: int, column: int, grid: tuple[int, int], frame: Frame, offset: float = 0.0
-) -> tuple[int, int]:
-    """The original pixel (y, x) nearest to where one patch of a (gh, gw) grid looks."""
-    return _original(frame.rows, row, grid[0], offset), _original(frame.columns, column, grid[1], offset)
-
-
-def _original(axis: AxisMap, cell: int, cells: int, offset: float) -> int:
-    centre = (cell + 0.5) * axis.input / cells + offset  # input pixels from the edge
-    return int(np.clip((centre - axis.offset) / axis.scale, 0, axis.source - 1))
 
 
 @lru_cache(maxsize=16)

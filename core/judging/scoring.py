@@ -6,18 +6,24 @@ Distances are Euclidean, not squared; larger is more anomalous; scores are unbou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from core.errors import ShapeError
+from core.errors import ConfigError, ShapeError
 
 NEIGHBOURS = 9  # the paper's b, m* itself included
 
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """``search(queries (n, d), k) -> (distances (n, k) ascending, ids (n, k))``: what ``Index.search`` does."""
+
+
+Decision = Literal["accept", "review", "reject"]
 
 
 def image_scores(distances: Float32[np.ndarray, "b p"]) -> Float32[np.ndarray, " b"]:
@@ -92,3 +98,35 @@ def _with_itself(
     """Put m* last where duplicates of it, or an approximate index, crowded it out of its own neighbours."""
     missing = ~(around == itself[:, None]).any(axis=1)
     return np.column_stack([around[:, :-1], np.where(missing, itself, around[:, -1])])
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Two scores, ``review`` at most ``reject``: above one a person looks, above the other a part fails."""
+
+    review: float
+    reject: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.review) and math.isfinite(self.reject) and self.review <= self.reject):
+            raise ConfigError(
+                requirement="thresholds must be finite, review not above reject",
+                received=f"review {self.review}, reject {self.reject}",
+                remedy="lower the review threshold or raise the reject threshold",
+            )
+
+
+def decide(score: float, thresholds: Thresholds) -> Decision:
+    """``reject`` above the reject threshold, else ``review`` above the review threshold, else ``accept``.
+
+    A score equal to a threshold does not pass it. Raises ShapeError for NaN, which would else be accepted.
+    """
+    if math.isnan(score):
+        raise ShapeError(
+            requirement="a score must be a number",
+            received="NaN",
+            remedy="check the backbone's weights and the image for non-finite values",
+        )
+    if score > thresholds.reject:
+        return "reject"
+    return "review" if score > thresholds.review else "accept"

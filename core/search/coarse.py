@@ -1,7 +1,7 @@
 """Which bank vectors can be nearest: one matrix product of low precision, made a proof by its error bound.
 
 For sketches f (see ``sketch``), |x - c| <= u implies |f(x) - f(c)| <= u, and for the rounded ones that are
-multiplied (see ``gains``) |f'(x) - f'(c)| <= u + e, where e is how far rounding moved the two. The product gives the
+multiplied (``Factors``) |f'(x) - f'(c)| <= u + e, where e is how far rounding moved the two. The product gives the
 gains of all pairs. The k best are measured directly, which gives u; what does not reach it is out. Precision and
 sketch move the time, never a result.
 Letters: n queries, m bank vectors, d dimensions, w numbers of a sketch, k neighbours, c contenders, g groups.
@@ -10,6 +10,7 @@ Letters: n queries, m bank vectors, d dimensions, w numbers of a sketch, k neigh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import faiss as untyped_faiss
@@ -18,12 +19,26 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
-from core.search.faiss_threads import faiss_threads
-from core.search.gains import Factors, Gains, quickest
-from core.search.products import product
-from core.search.sketch import Sketch
+from core.search.sketch import Factors, Gains, Sketch, product, quickest
 
 faiss: Any = untyped_faiss  # its stubs lack the distances of pairs
+
+
+@contextmanager
+def faiss_threads(count: int | None = None) -> Iterator[None]:
+    """FAISS computes what this thread calls within on ``count`` threads, as many as torch where None.
+
+    OpenMP keeps the number per calling thread, and torch may share FAISS's OpenMP, depending on which library is
+    loaded first. So the number is lent for a call and put back: left at one, it would hold torch's next products in
+    this thread to one core.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(torch.get_num_threads() if count is None else count)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
 
 _PAIRS = 2**23  # of one product at most, 32 MiB of gains
 _ROWS = 1024  # vectors sketched at a time

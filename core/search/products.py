@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor
 
 _TURNS = 20  # of each type, some milliseconds in all where one of them is quick
 _SECONDS = 0.3  # after which no turn is begun
@@ -36,14 +35,8 @@ def multiplies_faster(type_: torch.dtype) -> bool:
     return best[type_] < _LEADS[type_] * best[torch.float32]
 
 
-def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
-    """left @ right.T; of int8 in int32."""
-    multiply = _int_mm if left.dtype is torch.int8 else torch.mm
-    return multiply(left, right.T) if out is None else multiply(left, right.T, out=out)
-
-
 def _seconds(type_: torch.dtype) -> float:
     left, right = torch.ones(256, 256, dtype=type_), torch.ones(1024, 256, dtype=type_)
     started = time.perf_counter()
-    product(left, right)
+    (_int_mm if type_ is torch.int8 else torch.mm)(left, right.T)
     return time.perf_counter() - started

@@ -22,7 +22,7 @@ from core.detector import (
 )
 from core.errors import BankMismatch, TooFewNominalImages
 from core.input.preprocess import to_tensor
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 CONFIGS = {
     "as it comes": SMALL,

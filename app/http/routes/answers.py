@@ -10,15 +10,14 @@ import re
 import time
 from typing import Any
 
-import orjson
 from fastapi import Response
 
 from app.errors import FieldInvalid, NotAcceptable
 from app.http.schemas import inspections as schema
 from app.http.schemas.common import Page
 from app.imaging.pictures import NPY, PNG, Kind, Picture
-from app.inspection import inspections
 from app.inspection.inspect import Answer
+from app.inspection.ledger import document
 from app.store.page import Page as Rows
 from app.store.schema import Inspection
 
@@ -47,18 +46,9 @@ def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
 def as_page(page: Rows[Inspection]) -> Page[schema.Inspection]:
     """A page of the ledger as it is answered."""
     return Page(
-        items=[schema.Inspection.model_validate(inspections.answer(row)) for row in page.items],
+        items=[schema.Inspection.model_validate(document(row)) for row in page.items],
         next=page.next,
     )
-
-
-def as_json(answer: Answer, prefer: str | None) -> Response:
-    said = inspections.answer(answer.row)
-    if answer.picture is not None:
-        said["heatmap"] = _inline(answer.picture, answer.map_threshold)
-    timings = ", ".join(f"{name};dur={value}" for name, value in answer.row.timings.items())
-    headers = {"Server-Timing": timings, **applied(prefer)}
-    return Response(orjson.dumps(said), media_type="application/json", headers=headers)
 
 
 def as_picture(answer: Answer, prefer: str | None) -> Response:
@@ -78,7 +68,7 @@ def as_picture(answer: Answer, prefer: str | None) -> Response:
     return Response(picture.data, media_type=picture.media_type, headers=headers)
 
 
-def _inline(picture: Picture, threshold: float) -> dict[str, Any]:
+def inline(picture: Picture, threshold: float) -> dict[str, Any]:
     data = base64.b64encode(picture.data).decode("ascii")
     return {"kind": picture.kind, "media_type": picture.media_type, "threshold": threshold, "data": data}
 

@@ -10,7 +10,7 @@ from app.errors import FieldInvalid, ImageTooLarge, MediaTypeUnsupported
 from app.http.multipart import MultipartReader, Part
 from app.imaging.decode import ImageLimits
 from app.imaging.names import shown_name
-from app.inspection.gate import Pass
+from app.inspection.waiting import Pass
 
 RAW = ("image/", "application/octet-stream")
 

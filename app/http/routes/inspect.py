@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -29,7 +30,7 @@ from app.errors import (
 )
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
-from app.http.routes.answers import applied, as_json, as_picture, deadline, picture_asked
+from app.http.routes.answers import applied, as_picture, deadline, inline, picture_asked
 from app.http.routes.common import BankPath, Running, refuses
 from app.http.routes.image_body import Held, read_form, read_one
 from app.http.routes.images import FILE
@@ -37,8 +38,8 @@ from app.http.schemas import inspections as schema
 from app.http.schemas.common import Request as Body
 from app.http.schemas.common import Score
 from app.imaging.pictures import NPY, PNG
-from app.inspection import inspections
-from app.inspection.inspect import Asked, inspect
+from app.inspection.inspect import Answer, Asked, inspect
+from app.inspection.ledger import document
 from app.lifecycle.service import Service
 from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
@@ -54,7 +55,7 @@ Prefer = Annotated[
 Accept = Annotated[
     str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
 ]
-OPTIONS = {"prefer", "accept"}  # headers
+ANY = "*/*"  # what clients accept that were not told what to
 LONGEST_TEXT = 128
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
@@ -94,7 +95,8 @@ class Direct(APIRoute):
         solved = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if request.scope["query_string"] or not OPTIONS.isdisjoint(request.headers):
+            asks = "prefer" in request.headers or request.headers.get("accept", ANY) != ANY
+            if request.scope["query_string"] or asks:
                 return await solved(request)
             return await inspect_image(request, await inspector(request), request.path_params["bank"], PLAIN)
 
@@ -131,7 +133,9 @@ async def inspect_image(
     """
     service: Service = request.app.state.service
     asked = _asked(service, actor.id, wanted, prefer)
-    kind, bare = picture_asked(wanted.heatmap, accept)
+    kind, bare = None, False
+    if wanted.heatmap != "none" or accept not in (None, ANY):
+        kind, bare = picture_asked(wanted.heatmap, accept)
     with service.inspecting.gate.enter() as share:
         name, data, fields = await read_one(request, share, service.inspecting.image_limits)
         asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
@@ -190,14 +194,24 @@ async def _each(
                 answer = await inspect(service.inspecting, bank, bytes(held.data), replace(asked, name=name))
             except (AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
-            return {"name": name, "inspection": inspections.answer(answer.row), "problem": None}
+            return {"name": name, "inspection": document(answer.row), "problem": None}
 
     return await asyncio.gather(*(one(name, held) for name, held in images))
 
 
+def as_json(answer: Answer, prefer: str | None) -> Response:
+    said = document(answer.row)
+    if answer.picture is not None:
+        said["heatmap"] = inline(answer.picture, answer.map_threshold)
+    timings = ", ".join(f"{name};dur={value}" for name, value in answer.row.timings.items())
+    headers = {"Server-Timing": timings, **(applied(prefer) if prefer else {})}
+    return Response(orjson.dumps(said), media_type="application/json", headers=headers)
+
+
 def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
+    most = service.settings.request_timeout_seconds
     return Asked(
-        deadline=deadline(prefer, service.settings.request_timeout_seconds),
+        deadline=deadline(prefer, most) if prefer else time.monotonic() + most,
         actor=actor,
         serial=wanted.serial,
         station=wanted.station,

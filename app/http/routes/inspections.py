@@ -18,9 +18,10 @@ from app.http.routes.images import FILE
 from app.http.schemas import inspections as schema
 from app.http.schemas.common import Page
 from app.http.schemas.common import Request as Body
-from app.imaging.media import media_type_of
+from app.imaging.header import media_type_of
 from app.imaging.pictures import NPY, PNG, Picture
 from app.inspection import inspections
+from app.inspection.ledger import document
 from app.store.errors import (
     IllegalValue,
     ImageNotKept,
@@ -110,7 +111,7 @@ def export_inspections(
 @router.get("/{inspection}", responses=refuses(NotFound))
 def get_inspection(service: Running, actor: Reader, inspection: InspectionPath) -> schema.Inspection:
     """One inspection."""
-    return schema.Inspection.model_validate(inspections.answer(service.store.inspections.get(inspection)))
+    return schema.Inspection.model_validate(document(service.store.inspections.get(inspection)))
 
 
 @router.get("/{inspection}/heatmap", response_class=Response, responses={

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import ArchiveUnsupported
-from app.imaging.media import HEAD_BYTES, archive_of
+from app.imaging.header import HEAD_BYTES, archive_of
 from app.learning.archives.limits import ArchiveLimits, Member, Refused
 from app.learning.archives.tar import read_tar
 from app.learning.archives.zip import read_zip

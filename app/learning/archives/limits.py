@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
 from app.errors import ArchiveBomb, ArchiveEntryRefused, ArchiveTooLarge, ArchiveTooManyFiles
-from app.imaging.media import archive_of
+from app.imaging.header import archive_of
 
 CHUNK = 64 * 1024
 JUDGED_FROM = 1 << 20  # bytes; below this a high ratio is padding, not a bomb

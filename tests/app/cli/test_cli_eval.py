@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from parts import parts, scratched
 
-from app.imaging.decode import encode_png
+from app.imaging.png import encode_png
 from core.bank import load_bank
 
 pytest_plugins = ("command_line",)

@@ -23,8 +23,8 @@ from test_console_access import HTML, new_key, sign_in
 
 from app.console.pictures import RecentImages
 from app.console.widgets.filters import Wanted
-from app.imaging.decode import encode_png
 from app.imaging.overlay import ALPHAS
+from app.imaging.png import encode_png
 from app.insight import places
 from app.inspection.backbones import backbone_ref
 from app.settings import Settings
@@ -34,8 +34,7 @@ from core.bank import bank_bytes
 from core.build import Build
 from core.config import InputConfig, PatchConfig
 from core.features.patches import patch_features
-from core.input.preprocess import frame
-from core.judging.heatmap import patch_grid
+from core.input.preprocess import frame, patch_grid
 
 INSPECT = "/console/v1/banks/caps/inspect"
 NAMES = re.compile(r"\bp\d{3}\b")

@@ -12,13 +12,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.bodies import unless_disconnected
 from app.http.middleware import (
     API_POLICY,
     PAGE_POLICY,
     CatchErrors,
     Observe,
     SecurityHeaders,
-    unless_disconnected,
 )
 from app.ops.observed import Observed
 

@@ -23,15 +23,8 @@ from app.errors import (
     ImageTooLarge,
     ImageTooSmall,
 )
-from app.imaging.decode import (
-    ImageLimits,
-    decode_image,
-    decode_photograph,
-    encode_jpeg,
-    encode_png,
-    read_header,
-    thumbnail,
-)
+from app.imaging.decode import ImageLimits, decode_image, decode_photograph, read_header
+from app.imaging.png import encode_jpeg, encode_png, thumbnail
 from core.config import InputConfig
 
 W, H = 20, 16

@@ -16,13 +16,13 @@ from service_kit import inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.errors import QueueFull
-from app.imaging.decode import encode_jpeg, encode_png
+from app.imaging.png import encode_jpeg, encode_png
 from app.insight import comparing, exploring, review_queue
 from app.settings import Settings
 from app.store.inspections import EVERY
 from app.store.schema import Inspection
 from core.bank import bank_bytes, load_bank
-from core.judging.calibration import Thresholds, decide
+from core.judging.scoring import Thresholds, decide
 from models.backbone import Backbone
 
 CAPS = "/v1/banks/caps"

@@ -16,9 +16,9 @@ from core.bank import bank_bytes, load_bank
 from core.config import InputConfig
 from core.errors import BankMismatch, ShapeError, TooFewNominalImages
 from core.input.photograph import Photograph
-from core.judging.calibration import Thresholds
 from core.judging.heatmap import heatmap
 from core.judging.regions import regions
+from core.judging.scoring import Thresholds
 from models.backbone import load_backbone
 
 SHAPE = (90, 150)

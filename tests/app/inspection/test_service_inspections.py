@@ -17,17 +17,17 @@ from PIL import Image
 from service_kit import PNG, inspect, problem, service_of
 from starlette.testclient import TestClient
 
-from app.imaging.decode import decode_image, decode_photograph, encode_jpeg, encode_png
+from app.imaging.decode import decode_image, decode_photograph
 from app.imaging.overlay import overlay
-from app.inspection.batch import BATCH_PIXELS, Work, run_batch
-from app.inspection.engine import Engine, Inspection
+from app.imaging.png import encode_jpeg, encode_png
+from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Work, run_batch
 from app.inspection.registry import Loaded
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
 from core.config import DetectorConfig, InputConfig
 from core.input.photograph import Image as Pixels
 from core.input.photograph import Photograph
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 from models.backbone import Backbone
 
 

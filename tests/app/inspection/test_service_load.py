@@ -18,7 +18,7 @@ from starlette.types import Message
 
 from app.errors import FieldInvalid, QueueFull
 from app.http.routes import answers
-from app.inspection.gate import Gate
+from app.inspection.waiting import Gate
 from app.settings import Settings
 from app.store import schema
 from models.backbone import Backbone

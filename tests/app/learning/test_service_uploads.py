@@ -17,9 +17,10 @@ from PIL import Image
 from service_kit import PNG, new_bank, problem, service_of
 from starlette.testclient import TestClient
 
-from app.imaging.decode import decode_image, encode_jpeg, encode_png
+from app.imaging.decode import decode_image
 from app.imaging.folders import read_image
 from app.imaging.names import shown_name
+from app.imaging.png import encode_jpeg, encode_png
 from app.learning.upload_files import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull
@@ -261,7 +262,7 @@ def test_a_large_archive_stops_when_the_reserve_is_reached(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staging = Staging(tmp_path / "partial", reserve=1000)
-    incoming = Incoming(staging, settings)
+    incoming = Incoming(staging, settings, settings.image_limits)
     incoming.write(b"PK\x03\x04")
     monkeypatch.setattr(Staging, "free_bytes", lambda staging: 10)
     with pytest.raises(StorageFull):

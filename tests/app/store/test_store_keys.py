@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.lifecycle.keys import allows
 from app.store.errors import AlreadyExists, IllegalValue, KeyRefused, NotFound
-from app.store.keys import FORM, RANK, allows
+from app.store.keys import FORM, RANK
 from app.store.store import Store
 
 ADMITTED = "nominal_0123456789ab_" + "s" * 43

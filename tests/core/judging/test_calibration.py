@@ -13,15 +13,14 @@ from scipy.special import bdtr, bdtrc
 
 from core.errors import ConfigError, ShapeError, TooFewNominalImages
 from core.judging.calibration import (
-    Thresholds,
     binomial_interval,
     conformal_rank,
     conformal_threshold,
-    decide,
     images_needed,
     promise,
     supported_rate,
 )
+from core.judging.scoring import Thresholds, decide
 
 
 @pytest.mark.parametrize(("rate", "hundredths"), [(0.01, 1), (0.05, 5), (0.1, 10), (0.29, 29)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.judging.calibration import Thresholds, conformal_threshold, decide, promise
+from core.judging.calibration import conformal_threshold, promise
 from core.judging.exploration import (
     DECISIONS,
     bin_edges,
@@ -16,6 +16,7 @@ from core.judging.exploration import (
     histogram,
     share,
 )
+from core.judging.scoring import Thresholds, decide
 
 
 def test_at_a_calibrated_threshold_the_expectation_is_what_the_calibration_promises() -> None:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from core.config import InputConfig
 from core.errors import ShapeError
-from core.input.preprocess import Frame, frame
-from core.judging.heatmap import heatmap, patch_place, peak
+from core.input.preprocess import Frame, frame, patch_place
+from core.judging.heatmap import heatmap, peak
 
 
 def smoothed_input(grid: np.ndarray, shape: tuple[int, int], sigma: float) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.config import IndexConfig
+from core.config import DetectorConfig, IndexConfig
 from core.errors import ConfigError, SearchError, ShapeError
 from core.search import Index
 
@@ -208,7 +208,7 @@ def test_a_config_outside_its_ranges_is_refused() -> None:
     with pytest.raises(ConfigError, match="links"):
         IndexConfig(links=3)
     with pytest.raises(ConfigError, match="kind"):
-        IndexConfig(kind="annoy")
+        DetectorConfig().changed({"index": {"kind": "annoy"}})
 
 
 def put(name: str, place: Any, value: float) -> Callable[[dict[str, np.ndarray]], None]:

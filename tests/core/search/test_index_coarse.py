@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.search import Index, coarse, gains
+from core.search import Index, coarse, sketch
 from core.search.coarse import Coarse, measure
 from core.search.exact import ExactSearch
-from core.search.gains import Floats, Integers
-from core.search.products import product
-from core.search.sketch import Sketch
+from core.search.sketch import Floats, Integers, Sketch, product
 
 Kind = type[Floats] | type[Integers]
-EXACT = pytest.mark.skipif(not gains._exact(), reason="this processor does not multiply integers exactly")
+EXACT = pytest.mark.skipif(not sketch._exact(), reason="this processor does not multiply integers exactly")
 BOTH = pytest.mark.parametrize("kind", [Floats, pytest.param(Integers, marks=EXACT)])
 SHAPES = [
     (1, 1, 1),
@@ -196,12 +194,12 @@ def test_integers_are_chosen_where_they_are_exact_and_faster_and_the_sketch_is_t
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turned, small = Sketch(normal(rng, 300, 24)), Sketch(normal(rng, 300, 512)[:100])
-    monkeypatch.setattr(gains, "_exact", lambda: True)
-    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: True)
-    assert isinstance(gains.quickest(turned), Integers)
-    assert isinstance(gains.quickest(small), Floats)
-    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: False)
-    assert isinstance(gains.quickest(turned), Floats)
+    monkeypatch.setattr(sketch, "_exact", lambda: True)
+    monkeypatch.setattr(sketch, "multiplies_faster", lambda type_: True)
+    assert isinstance(sketch.quickest(turned), Integers)
+    assert isinstance(sketch.quickest(small), Floats)
+    monkeypatch.setattr(sketch, "multiplies_faster", lambda type_: False)
+    assert isinstance(sketch.quickest(turned), Floats)
 
 
 def test_a_processor_that_limits_sums_of_two_products_gets_floats(
@@ -212,11 +210,11 @@ def test_a_processor_that_limits_sums_of_two_products_gets_floats(
         pairs = (unsigned[:, None] * right.int()[None]).unflatten(2, (-1, 2)).sum(dim=3)
         return pairs.clamp(-(2**15), 2**15 - 1).sum(dim=2) - 128 * right.int().sum(dim=1)
 
-    monkeypatch.setattr(gains, "multiplies_faster", lambda type_: True)
-    monkeypatch.setattr(gains, "product", limited)
-    gains._exact.cache_clear()
-    assert isinstance(gains.quickest(Sketch(normal(rng, 300, 24))), Floats)
-    gains._exact.cache_clear()
+    monkeypatch.setattr(sketch, "multiplies_faster", lambda type_: True)
+    monkeypatch.setattr(sketch, "product", limited)
+    sketch._exact.cache_clear()
+    assert isinstance(sketch.quickest(Sketch(normal(rng, 300, 24))), Floats)
+    sketch._exact.cache_clear()
 
 
 @EXACT

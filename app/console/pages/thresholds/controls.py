@@ -9,7 +9,7 @@ from nicegui import ui
 from app.console.pages.thresholds.explorer import Explorer, Given
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.widgets.blocks import block
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 FIELD = "outlined dense hide-bottom-space"
 STEPS = 500  # of a slider

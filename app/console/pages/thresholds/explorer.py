@@ -20,7 +20,7 @@ from app.store.banks import BankChange
 from app.store.errors import StaleRevision
 from app.store.schema import Inspection
 from core.errors import CoreError
-from core.judging.calibration import Thresholds
+from core.judging.scoring import Thresholds
 
 Mode = Literal["score", "rate"]
 Given = dict[str, float | None]
