@@ -51,6 +51,7 @@ def main() -> None:
     words = argparse.ArgumentParser(prog="python -m bench.groups", description=__doc__)
     words.add_argument("--toy", action="store_true", help="a few small images, to see that it works")
     words.add_argument("--only", default="", help="run only the sets whose name contains this")
+    words.add_argument("--backbone", default="", help="run only the backbones whose name contains this")
     words.add_argument("--size", type=int, default=256, help="input pixels a side")
     options = words.parse_args()
     sets, names = _sets(), BACKBONES if RESNET50.exists() else BACKBONES[1:]
@@ -58,7 +59,7 @@ def main() -> None:
         sets, names, options.size = {"toy bursts": lambda: _bursts(_cells()[:4])}, BACKBONES[1:], 128
     rows = []
     for backbone, (name, shown) in itertools.product(map(_backbone, names), sets.items()):
-        if options.only in name:
+        if options.only in name and options.backbone in backbone.spec.name:
             rows.append(_row(name, backbone, shown(), options.size))
             print(" | ".join(rows[-1]), flush=True)
     print(f"\n{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-groups`.")

@@ -1,8 +1,8 @@
 """What near-duplicates are found by, kept of each image while its features stream by: 7 kB, whatever the backbone.
 
 A descriptor, the 4 x 4 average grid of the backbone's last map hashed to 512 numbers (feature hashing: Weinberger et
-al. 2009), and a texture. Hashing 1,920 or 16,384 numbers to 512 changes the average precision of same-part pairs by
-less than .005 (mtd, both backbones), and bounds the memory.
+al. 2009), and a texture. Hashing keeps products of descriptors in expectation, and bounds the memory: 1,920 or 16,384
+numbers become 512.
 Letters: b images of a batch, n of a set, c channels, m numbers of a descriptor.
 """
 

@@ -21,8 +21,8 @@ from core.groups.pairs import Pairs, nearest_pairs, products
 from core.groups.texture import coarse, peaks, whitened
 from core.groups.whiten import chance, whiten
 
-COSINE = 0.6  # joins .992 of the true pairs of mtd, .7 only .97; 99 of 100 distinct solar cells stay below it
-PEAK = 0.84  # shots of one part reach more, bar one pair in 20; distinct castings posed alike at most .8
+COSINE = 0.6  # .7 joined .97 of the pairs of mtd that show one tile, .6 joins .99; lower joins distinct solar cells
+PEAK = 0.84  # bursts of few parts come apart from .85, castings posed alike from .8 down are joined
 LARGEST = 12  # photographs of one part found; more are cut, for chains of parts that look alike would join whole sets
 CYCLES = 6  # frequencies, per side, by which textures are looked for
 
