@@ -62,12 +62,7 @@ def print_rows(rows: Sequence[Any], columns: Columns) -> None:
     stdout.print(shown)
 
 
-def print_list(
-    name: str,
-    found: Sequence[BaseModel],
-    json_output: bool,
-    columns: Columns,
-) -> None:
+def print_list(name: str, found: Sequence[BaseModel], json_output: bool, columns: Columns) -> None:
     """Models as rows, or as one JSON object with the list ``name``."""
     if json_output:
         print_json({name: [each.model_dump(mode="json") for each in found]})
