@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from app.cli.console import counting, notice, plain, say, stdout
-from app.cli.remote.builds import sending, watch
-from app.cli.remote.inspecting import row_of
+from app.cli.console import counting, notice, plain, say, stdout, transferring
+from app.cli.remote.banks import watch
+from app.cli.remote.inspections import row_of
+from app.cli.tables import cell
 from app.client import ClientError, NominalClient
 from app.errors import AppError
 from app.http.schemas.inspections import Inspection
@@ -97,7 +98,7 @@ def teach(client: NominalClient, choice: Choice) -> None:
     """From no bank to an active version."""
     client.create_bank(BANK, "Solar cells", config=choice.config)
     started = time.perf_counter()
-    with sending() as progress:
+    with transferring("Sending") as progress:
         uploaded = client.upload_images(BANK, choice.train, progress=progress)
     say(f"{uploaded.accepted} nominal cells uploaded in {time.perf_counter() - started:.1f} s")
     started = time.perf_counter()
@@ -130,7 +131,9 @@ def table(shown: Sequence[Posted]) -> Table:
     made = Table(*head, box=None)
     for p in shown:
         truth = "defective" if p.test.defective else "nominal"
-        made.add_row(plain(p.test.path.name), truth, *row_of(p.found)[:4], f"{p.seconds * 1e3:.0f}")
+        made.add_row(
+            plain(p.test.path.name), truth, *map(cell, row_of(p.found)[:4]), f"{p.seconds * 1e3:.0f}"
+        )
     return made
 
 

@@ -8,24 +8,25 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from app.cli.console import plain, stderr
+from app import __version__
+from app.cli.console import plain, say, stderr
 from app.errors import AppError
 
 COMMANDS = {
     "build": "Learn a bank from a folder of good images, with its threshold.",
     "inspect": "Inspect images against a bank, and show where they differ.",
     "eval": "Build a bank from train/good, inspect test/, and print the metrics.",
-    "show": "Show a bank; loading it proves its integrity, --check its conformance.",
+    "show": "Show a bank. Loading it verifies its integrity; --check verifies its conformance.",
     "weights": "List, fetch, import and export backbone weights.",
-    "doctor": "Show versions, runtimes, weights at hand, threads and memory.",
+    "doctor": "Show versions, runtimes, available weights, threads and memory.",
     "serve": "Serve over HTTP. Settings come from NOMINAL_* variables.",
     "remote": "Use a Nominal server: banks, builds, inspections, health.",
-    "keys": "Make, list, replace and revoke API keys of this machine's store.",
+    "keys": "Create, list, replace and revoke API keys in this machine's store.",
     "store": "Back up and restore everything the service keeps.",
 }
 """What ``nominal --help`` says of each command."""
@@ -44,12 +45,27 @@ class Commands(TyperGroup):
         return name, None if name is None else command(name), rest
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"nominal {__version__}")
+        raise typer.Exit()
 
 
 @app.callback()
-def nominal() -> None:
-    """Learns what a good part looks like from good images alone; scores new images and shows where they differ."""
+def nominal(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learns from good images what a good part looks like; scores new images and shows where they differ."""
 
 
 def command(name: str) -> Any:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 if TYPE_CHECKING:  # torch takes seconds to import; a refusal of the command line need not wait for it
     from core.build import Progress as BuildProgress
 
 stderr = Console(stderr=True)
-stdout = Console()
+stdout = Console() if Console().is_terminal else Console(width=10_000)  # a pipe or file takes lines whole
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")
@@ -32,7 +40,7 @@ STAGES = {
 
 
 def plain(text: object) -> Text:
-    """Text as it is: its brackets are no markup, its control characters no commands to the terminal."""
+    """Text as it is: its brackets are not markup, its control characters not commands to the terminal."""
     return Text("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text)))
 
 
@@ -74,11 +82,19 @@ def counting(label: str, total: int) -> Iterator[Any]:
         yield lambda: bars.advance(task)
 
 
-def _bars() -> Progress:
+@contextmanager
+def transferring(label: str) -> Iterator[Callable[[int, int], None]]:
+    """One bar of bytes; call what is yielded with those done and those in all."""
+    with _bars(DownloadColumn()) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _bars(amount: ProgressColumn | None = None) -> Progress:
     return Progress(
         TextColumn("{task.description:<36}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        amount or MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=stderr,
     )

@@ -22,7 +22,7 @@ PACKAGES = ("torch", "torchvision", "faiss-cpu", "numpy", "timm", "pillow", "ope
 
 @app.command()
 def doctor(json_output: Json = False) -> None:
-    """Show versions, runtimes, weights at hand, threads and memory."""
+    """Show versions, runtimes, available weights, threads and memory."""
     found = examine()
     if json_output:
         print_json(found)

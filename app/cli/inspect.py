@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json, notice, plain, print_json, stdout
+from app.cli.console import Json
 from app.cli.show import BankFile
+from app.cli.tables import map_names, print_answers
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import read_image, read_photograph
@@ -41,26 +40,18 @@ def inspect(
     limits: ImageLimits,
     heatmaps: Annotated[
         Path | None,
-        typer.Option("--heatmaps", help="Folder for an overlay (PNG) and raw map (NPY) of each image."),
+        typer.Option("--heatmaps", help="Folder for the overlay (PNG) and raw map (NPY) of each image."),
     ] = None,
     json_output: Json = False,
 ) -> None:
-    """Inspect images against a bank. One unreadable image is named and the rest inspected; the exit status is 1."""
+    """Inspect images against a bank. Unreadable images are named, the rest inspected; the exit status is then 1."""
     if heatmaps is not None:
         heatmaps.mkdir(parents=True, exist_ok=True)
     bank = load_bank(bank_file)
     engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
     places = [heatmaps and heatmaps / name for name in map_names(images)]
     answers = [_inspected(engine, path, place, limits) for path, place in zip(images, places, strict=True)]
-    if json_output:
-        print_json({"bank": str(bank_file), "inspections": answers})
-    else:
-        stdout.print(_table(answers))
-    refused = [a for a in answers if "error" in a]
-    for answer in refused:
-        notice(f"{answer['image']}: {answer['error']}")
-    if refused:
-        raise typer.Exit(1)
+    print_answers({"bank": str(bank_file)}, answers, _row, json_output)
 
 
 def inspection_json(found: Inspection) -> dict[str, Any]:
@@ -77,18 +68,6 @@ def inspection_json(found: Inspection) -> dict[str, Any]:
     }
 
 
-def map_names(images: Sequence[Path]) -> list[str]:
-    """How the files of each image's maps begin, no two alike: its stem, numbered where an earlier one has it."""
-    names: dict[str, str] = {}
-    for path in images:
-        name, number = path.stem, 1
-        while name.casefold() in names:  # some file systems do not tell A from a
-            number += 1
-            name = f"{path.stem}-{number}"
-        names[name.casefold()] = name
-    return list(names.values())
-
-
 def _inspected(engine: Engine, path: Path, place: Path | None, limits: ImageLimits) -> dict[str, Any]:
     image = read_photograph(path, engine.bank.config.input, limits)
     if isinstance(image, ImageRefused):
@@ -101,7 +80,7 @@ def _inspected(engine: Engine, path: Path, place: Path | None, limits: ImageLimi
         shown = whole
     try:
         found = engine.inspect([image])[0]
-    except CoreError as error:  # of this image alone: too long for its fit, say
+    except CoreError as error:  # only this image is at fault: too long for its fit, say
         return {"image": str(path), "error": str(error)}
     files = {} if place is None else _save_maps(place, shown, found, engine.map_threshold)
     return {"image": str(path), **inspection_json(found), **files}
@@ -120,20 +99,12 @@ def _save_maps(place: Path, image: Image, found: Inspection, level: float) -> di
     return {kind: str(file) for kind, file in files.items()}
 
 
-def _table(answers: list[dict[str, Any]]) -> Table:
-    table = Table("image", "score", "threshold", "decision", "regions", "nearest nominal patch", box=None)
-    for a in answers:
-        if "error" in a:
-            table.add_row(plain(Path(a["image"]).name), "-", "-", "[red]refused[/]", "-", "-")
-            continue
-        colour = {"accept": "green", "review": "yellow", "reject": "red"}[a["decision"]]
-        near = a["nearest"]
-        table.add_row(
-            plain(Path(a["image"]).name),
-            f"{a['score']:.3f}",
-            f"{a['threshold_reject']:.3f}",
-            f"[{colour}]{a['decision']}[/]",
-            str(len(a["regions"])),
-            plain(f"{near['image']} ({near['row']}, {near['column']})"),
-        )
-    return table
+def _row(answer: dict[str, Any]) -> list[object]:
+    near = answer["nearest"]
+    return [
+        f"{answer['score']:.3f}",
+        f"{answer['threshold_reject']:.3f}",
+        answer["decision"],
+        len(answer["regions"]),
+        f"{near['image']} ({near['row']}, {near['column']})",
+    ]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from app.cli import app
-from app.cli.console import Json, notice, plain, print_json, say, stdout
+from app.cli.console import Json, notice, say
+from app.cli.tables import print_list
 from app.http.schemas.keys import Key, Role
 from app.settings import load_settings
 from app.store.schema import ApiKey
 from app.store.store import open_store
 
 commands = typer.Typer(
-    no_args_is_help=True, help="Make, list, replace and revoke API keys of this machine's store."
+    no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
 )
 app.add_typer(commands, name="keys")
 
-KeyId = Annotated[str, typer.Argument(help="Key's id: what stands between its underscores.")]
+KeyId = Annotated[str, typer.Argument(help="Key's id: the part between its underscores.")]
 ACTOR = "cli"
 
 
@@ -28,29 +28,22 @@ def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     role: Annotated[Role, typer.Option("--role", help="read, inspect or admin.")] = "inspect",
     days: Annotated[
-        float | None, typer.Option("--days", min=0.001, help="Days it is valid; for ever.")
+        float | None, typer.Option("--days", min=0.001, help="Days until it expires (default: never).")
     ] = None,
 ) -> None:
-    """Make a key and print it; it is shown this once. From the first one on, every request needs a key."""
+    """Create a key and print it; it is shown only once. From the first key on, every request needs one."""
     with open_store(load_settings()) as store:
         _told(*store.keys.create(name, role, actor=ACTOR, days=days))
 
 
 @commands.command("list")
 def list_(json_output: Json = False) -> None:
-    """Every key without its secret, oldest first."""
+    """List every key without its secret, oldest first."""
     with open_store(load_settings()) as store:
         found = [Key.model_validate(row) for row in store.keys.all()]
-    if json_output:
-        print_json({"keys": [key.model_dump(mode="json") for key in found]})
-        return
-    table = Table("id", "name", "role", "made by", "made", "valid until", "revoked", box=None)
-    for key in found:
-        times = (
-            f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (key.created_at, key.expires_at, key.revoked_at)
-        )
-        table.add_row(key.id, plain(key.name), key.role, plain(key.created_by), *times)
-    stdout.print(table)
+    times = {"created": "created_at", "expires": "expires_at", "revoked": "revoked_at"}
+    whose = {"id": "id", "name": "name", "role": "role", "created by": "created_by"}
+    print_list("keys", found, json_output, whose | times)
 
 
 @commands.command()
@@ -60,20 +53,20 @@ def rotate(
         float, typer.Option("--overlap-seconds", min=0, help="How long the old key stays valid.")
     ] = 3600,
 ) -> None:
-    """Print a new key in an old one's place."""
+    """Replace a key and print the new one."""
     with open_store(load_settings()) as store:
         _told(*store.keys.rotate(key, actor=ACTOR, overlap_seconds=overlap_seconds))
 
 
 @commands.command()
 def revoke(key: KeyId) -> None:
-    """Have a key refused from now on, by a running server within two seconds."""
+    """Revoke a key; a running server refuses it within two seconds."""
     with open_store(load_settings()) as store:
         row = store.keys.revoke(key, actor=ACTOR)
     say(f"Revoked {row.id} ({row.name})")
 
 
 def _told(text: str, row: ApiKey) -> None:
-    """The key alone on standard output, so that it can be piped."""
+    """Only the key on standard output, so that it can be piped."""
     notice(f"Key {row.id} of {row.name}, role {row.role}. It is not shown again.")
     say(text)

@@ -31,14 +31,14 @@ CUT_SECONDS = 2  # after which connections that still talk are cut, once drainin
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option("--host", help="Address; NOMINAL_HOST when left out.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port; NOMINAL_PORT when left out.")] = None,
-    worker: Annotated[bool, typer.Option(help="Whether builds run beside this server.")] = True,
-    runtime: Annotated[str | None, typer.Option("--runtime", help="In place of NOMINAL_RUNTIME.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address (default: NOMINAL_HOST).")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port (default: NOMINAL_PORT).")] = None,
+    worker: Annotated[bool, typer.Option(help="Run builds beside this server.")] = True,
+    runtime: Annotated[str | None, typer.Option("--runtime", help="Instead of NOMINAL_RUNTIME.")] = None,
     precision: Annotated[
-        str | None, typer.Option("--precision", help="In place of NOMINAL_PRECISION.")
+        str | None, typer.Option("--precision", help="Instead of NOMINAL_PRECISION.")
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="In place of NOMINAL_THREADS.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Instead of NOMINAL_THREADS.")] = None,
 ) -> None:
     """Serve over HTTP. Settings come from NOMINAL_* variables (docs/operations.md)."""
     named = {"host": host, "port": port, "runtime": runtime, "precision": precision, "threads": threads}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json, plain, print_json, say, stdout
+from app.cli.console import Json, print_json, say
+from app.cli.tables import print_facts
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
 from core.bank import Bank, load_bank
@@ -26,11 +26,11 @@ def show(
     bank_file: BankFile,
     machine: o.Machine,
     check: Annotated[
-        bool, typer.Option("--check", help="Score the conformance images with this machine.")
+        bool, typer.Option("--check", help="Score the conformance images on this machine.")
     ] = False,
     json_output: Json = False,
 ) -> None:
-    """Show a bank; loading it proves its integrity, --check its conformance."""
+    """Show a bank. Loading it verifies its integrity; --check verifies its conformance."""
     bank = load_bank(bank_file)
     shown = facts(bank)
     if check:
@@ -39,12 +39,9 @@ def show(
         shown["conformance_difference"] = Engine(extractor, bank).prove()
     if json_output:
         print_json({"bank": str(bank_file), **shown})
-        return
-    table = Table(show_header=False, box=None)
-    for key, value in shown.items():
-        table.add_row(key.replace("_", " "), plain(f"{value:.6g}" if isinstance(value, float) else value))
-    stdout.print(table, highlight=False)
-    say(promises(bank))
+    else:
+        print_facts(shown)
+        say(promises(bank))
 
 
 def facts(bank: Bank) -> dict[str, Any]:

@@ -18,7 +18,7 @@ app.add_typer(commands, name="store")
 
 @commands.command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -> None:
-    """Write database and images to one file, whole or not at all, while the server runs."""
+    """Write database and images to one file, whole or not at all; the server may be running."""
     with open_store(load_settings()) as store:
         manifest = store.backup(file)
     say(f"Wrote {file}: {_told(manifest)}")
@@ -26,7 +26,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -
 
 @commands.command()
 def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
-    """Fill an empty store from a backup, proven whole first; from SQLite to PostgreSQL or a folder to S3 as well."""
+    """Fill an empty store from a backup, verified first; also from SQLite to PostgreSQL, or from a folder to S3."""
     with open_store(load_settings()) as store:
         manifest = store.restore(file)
     say(f"Restored {file}: {_told(manifest)}")

@@ -21,51 +21,38 @@ from app.client.streams import Sink
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
+W = TypeVar("W")
 N = TypeVar("N", bound="NominalClient")
 A = TypeVar("A", bound="AsyncNominalClient")
 
 
 @dataclass(frozen=True)
-class _Described(Generic[P, T]):
-    """A description as a method: a plain one of ``NominalClient``, a coroutine of ``AsyncNominalClient``."""
+class _Method(Generic[P, S, W]):
+    """A description as a method of both clients: it returns an ``S`` of ``NominalClient``, a ``W`` of the other."""
 
-    describe: Callable[P, Call[T] | Flow[T]]
+    describe: Callable[P, Any]
+    awaited: bool
 
     @overload
-    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, T]: ...
+    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, S]: ...
     @overload
-    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, W]: ...
     @overload
-    def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], T]: ...
+    def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], S]: ...
     @overload
-    def __get__(
-        self, client: None, owner: type[A]
-    ) -> Callable[Concatenate[A, P], Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: None, owner: type[A]) -> Callable[Concatenate[A, P], W]: ...
     def __get__(self, client: Any, owner: Any) -> Any:
-        return _method(self.describe, client, awaited=issubclass(owner, AsyncNominalClient))
+        method = _function(self.describe, self.awaited and issubclass(owner, AsyncNominalClient))
+        return method if client is None else MethodType(method, client)
 
 
-@dataclass(frozen=True)
-class _Listed(Generic[P, T]):
-    """A description of a list as a method to iterate over, with ``async for`` on ``AsyncNominalClient``."""
-
-    describe: Callable[P, Pages[T]]
-
-    @overload
-    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, Iterator[T]]: ...
-    @overload
-    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, AsyncIterator[T]]: ...
-    @overload
-    def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], Iterator[T]]: ...
-    @overload
-    def __get__(self, client: None, owner: type[A]) -> Callable[Concatenate[A, P], AsyncIterator[T]]: ...
-    def __get__(self, client: Any, owner: Any) -> Any:
-        return _method(self.describe, client, awaited=False)
+def _call(describe: Callable[P, Call[T] | Flow[T]]) -> _Method[P, T, Coroutine[Any, Any, T]]:
+    return _Method(describe, awaited=True)
 
 
-def _method(describe: Callable[..., Any], client: Any, awaited: bool) -> Any:
-    method = _function(describe, awaited)
-    return method if client is None else MethodType(method, client)
+def _list(describe: Callable[P, Pages[T]]) -> _Method[P, Iterator[T], AsyncIterator[T]]:
+    return _Method(describe, awaited=False)
 
 
 @cache
@@ -91,65 +78,65 @@ def _function(describe: Callable[..., Any], awaited: bool) -> Callable[..., Any]
 class _Calls:
     """Every description as a method."""
 
-    list_banks = _Listed(banks.list_banks)
-    get_bank = _Described(banks.get_bank)
-    create_bank = _Described(banks.create_bank)
-    update_bank = _Described(banks.update_bank)
-    delete_bank = _Described(banks.delete_bank)
-    list_threshold_changes = _Described(banks.list_threshold_changes)
+    list_banks = _list(banks.list_banks)
+    get_bank = _call(banks.get_bank)
+    create_bank = _call(banks.create_bank)
+    update_bank = _call(banks.update_bank)
+    delete_bank = _call(banks.delete_bank)
+    list_threshold_changes = _call(banks.list_threshold_changes)
 
-    list_images = _Listed(banks.list_images)
-    get_image = _Described(banks.get_image)
-    get_thumbnail = _Described(banks.get_thumbnail)
-    delete_image = _Described(banks.delete_image)
-    upload_images = _Described(banks.upload_images)
+    list_images = _list(banks.list_images)
+    get_image = _call(banks.get_image)
+    get_thumbnail = _call(banks.get_thumbnail)
+    delete_image = _call(banks.delete_image)
+    upload_images = _call(banks.upload_images)
 
-    start_build = _Described(builds.start_build)
-    build = _Described(builds.build)
-    list_jobs = _Listed(builds.list_jobs)
-    get_job = _Described(builds.get_job)
-    cancel_job = _Described(builds.cancel_job)
-    wait_for_job = _Described(builds.wait_for_job)
+    start_build = _call(builds.start_build)
+    build = _call(builds.build)
+    list_jobs = _list(builds.list_jobs)
+    get_job = _call(builds.get_job)
+    cancel_job = _call(builds.cancel_job)
+    wait_for_job = _call(builds.wait_for_job)
 
-    list_versions = _Described(builds.list_versions)
-    get_version = _Described(builds.get_version)
-    activate_version = _Described(builds.activate_version)
-    roll_back = _Described(builds.roll_back)
-    delete_version = _Described(builds.delete_version)
-    download_version = _Described(builds.download_version)
-    import_version = _Described(builds.import_version)
+    list_versions = _call(builds.list_versions)
+    get_version = _call(builds.get_version)
+    activate_version = _call(builds.activate_version)
+    roll_back = _call(builds.roll_back)
+    delete_version = _call(builds.delete_version)
+    download_version = _call(builds.download_version)
+    import_version = _call(builds.import_version)
 
-    inspect = _Described(inspections.inspect)
-    inspect_batch = _Described(inspections.inspect_batch)
-    list_inspections = _Listed(inspections.list_inspections)
-    get_inspection = _Described(inspections.get_inspection)
-    get_inspected_image = _Described(inspections.get_inspected_image)
-    get_heatmap = _Described(inspections.get_heatmap)
-    get_overlay = _Described(inspections.get_overlay)
-    export_inspections = _Described(inspections.export_inspections)
-    write_inspections = _Described(inspections.write_inspections)
-    list_reviews = _Described(inspections.list_reviews)
-    review = _Described(inspections.review)
-    add_false_alarm = _Described(inspections.add_false_alarm)
+    inspect = _call(inspections.inspect)
+    inspect_batch = _call(inspections.inspect_batch)
+    list_inspections = _list(inspections.list_inspections)
+    get_inspection = _call(inspections.get_inspection)
+    get_inspected_image = _call(inspections.get_inspected_image)
+    get_heatmap = _call(inspections.get_heatmap)
+    get_overlay = _call(inspections.get_overlay)
+    export_inspections = _call(inspections.export_inspections)
+    write_inspections = _call(inspections.write_inspections)
+    list_reviews = _call(inspections.list_reviews)
+    review = _call(inspections.review)
+    add_false_alarm = _call(inspections.add_false_alarm)
 
-    get_calibration = _Described(inspections.get_calibration)
-    explore_thresholds = _Described(inspections.explore_thresholds)
-    compare_versions = _Described(inspections.compare_versions)
-    list_review_queue = _Listed(inspections.list_review_queue)
-    get_agreement = _Described(inspections.get_agreement)
+    get_calibration = _call(inspections.get_calibration)
+    explore_thresholds = _call(inspections.explore_thresholds)
+    compare_versions = _call(inspections.compare_versions)
+    list_review_queue = _list(inspections.list_review_queue)
+    get_agreement = _call(inspections.get_agreement)
 
-    get_live = _Described(server.get_live)
-    get_ready = _Described(server.get_ready)
-    get_health = _Described(server.get_health)
-    get_bank_health = _Described(server.get_bank_health)
-    get_version_of_service = _Described(server.get_version_of_service)
-    wait_until_ready = _Described(server.wait_until_ready)
+    get_live = _call(server.get_live)
+    get_ready = _call(server.get_ready)
+    get_health = _call(server.get_health)
+    get_bank_health = _call(server.get_bank_health)
+    get_version_of_service = _call(server.get_version_of_service)
+    wait_until_ready = _call(server.wait_until_ready)
 
-    list_keys = _Described(server.list_keys)
-    create_key = _Described(server.create_key)
-    rotate_key = _Described(server.rotate_key)
-    revoke_key = _Described(server.revoke_key)
-    list_audit = _Listed(server.list_audit)
+    list_keys = _call(server.list_keys)
+    create_key = _call(server.create_key)
+    rotate_key = _call(server.rotate_key)
+    revoke_key = _call(server.revoke_key)
+    list_audit = _list(server.list_audit)
 
 
 class NominalClient(_Calls):

@@ -81,7 +81,9 @@ def read_photograph(
         return ImageUnreadable(
             requirement="An image file must be readable",
             received=f"{path}: {error.strerror}",
-            remedy="Check that it is there and may be read.",
+            remedy=f"Name its image files: {path}/*"
+            if path.is_dir()
+            else "Check that it is there and may be read.",
         )
 
 

@@ -1,35 +1,40 @@
-"""``nominal remote banks``: list, create, show, delete."""
+"""``nominal remote banks``, ``upload``, ``build``, ``cancel`` and ``versions``: from good images to what is served."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from app.cli.console import Json, plain, print_json, say, stdout
-from app.cli.remote.group import Bank, client_of, commands
-from app.client import BadArgument
+from app.cli.console import Json, build_progress, notice, print_json, say, transferring
+from app.cli.tables import Columns, print_facts, print_list, print_rows
+from app.client import BadArgument, NominalClient
+from app.http.schemas.jobs import Job
 
+commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
+versions = typer.Typer(no_args_is_help=True, help="List, activate, roll back, download and import versions.")
 commands.add_typer(banks, name="banks")
+commands.add_typer(versions, name="versions")
+
+Bank = Annotated[str, typer.Argument(help="Bank's id.")]
+Number = Annotated[int, typer.Argument(help="Version's number.")]
+
+
+def client_of(ctx: typer.Context) -> NominalClient:
+    """The client of the command that runs."""
+    found: NominalClient = ctx.obj
+    return found
 
 
 @banks.command("list")
-def list_(ctx: typer.Context, json_output: Json = False) -> None:
-    """Every bank with its active version."""
+def list_banks(ctx: typer.Context, json_output: Json = False) -> None:
+    """List every bank with its active version."""
     found = list(client_of(ctx).list_banks())
-    if json_output:
-        print_json({"banks": [bank.model_dump(mode="json") for bank in found]})
-        return
-    table = Table("bank", "title", "active version", "pinned", "changed", box=None)
-    for bank in found:
-        active = "-" if bank.active_version is None else str(bank.active_version)
-        table.add_row(
-            plain(bank.id), plain(bank.title), active, str(bank.pinned), f"{bank.updated_at:%Y-%m-%d %H:%M}"
-        )
-    stdout.print(table)
+    columns = {"bank": "id", "title": "title", "active version": "active_version"}
+    print_list("banks", found, json_output, columns | {"pinned": "pinned", "changed": "updated_at"})
 
 
 @banks.command()
@@ -46,7 +51,7 @@ def create(
     ] = None,
     target_review: Annotated[
         float | None,
-        typer.Option("--target-review", help="Share that may be reviewed or rejected; no review by default."),
+        typer.Option("--target-review", help="Share that may be reviewed or rejected (default: no review)."),
     ] = None,
     pinned: Annotated[bool, typer.Option("--pinned", help="Keep its active version in memory.")] = False,
     json_output: Json = False,
@@ -68,28 +73,188 @@ def create(
 
 @banks.command()
 def show(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
-    """One bank: its nominal set, version, thresholds and config."""
+    """Show a bank: its nominal set, version, thresholds and config."""
     found = client_of(ctx).get_bank(bank).model_dump(mode="json")
-    if json_output:
-        print_json(found)
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in found.items():
-        table.add_row(name.replace("_", " "), plain("-" if value is None else value))
-    stdout.print(table)
+    print_json(found) if json_output else print_facts(found)
 
 
 @banks.command()
 def delete(
     ctx: typer.Context,
     bank: Bank,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a bank with its images, versions and jobs; its inspections stay."""
     if not yes:
         typer.confirm(f"Delete {bank} with its images and versions?", abort=True, err=True)
     client_of(ctx).delete_bank(bank)
     say(f"Deleted {bank}")
+
+
+@commands.command()
+def upload(
+    ctx: typer.Context,
+    bank: Bank,
+    files: Annotated[list[Path], typer.Argument(help="A folder of good images, or images, zips and tars.")],
+    json_output: Json = False,
+) -> None:
+    """Add good images to a bank's nominal set. Repeating it is harmless; the exit status is 1 if any is rejected."""
+    chosen = files[0] if len(files) == 1 else files
+    with transferring("Sending") as progress:
+        uploaded = client_of(ctx).upload_images(bank, chosen, progress=progress)
+    for file in uploaded.files:
+        if file.status == "rejected":
+            notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
+    if json_output:
+        print_json(uploaded.model_dump(mode="json"))
+    else:
+        say(
+            f"{uploaded.accepted} accepted, {uploaded.duplicate} known before, {uploaded.rejected} rejected; "
+            f"{uploaded.nominal_images} in the bank"
+        )
+    if uploaded.rejected:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def build(
+    ctx: typer.Context,
+    bank: Bank,
+    activate: Annotated[bool, typer.Option(help="Make the finished version the active one.")] = True,
+    wait: Annotated[bool, typer.Option(help="Watch the build until it ends.")] = True,
+    json_output: Json = False,
+) -> None:
+    """Build a version from a bank's nominal set and watch it."""
+    client = client_of(ctx)
+    job = client.start_build(bank, activate=activate)
+    if wait:
+        job = watch(client, job)
+    if json_output:
+        print_json(job.model_dump(mode="json"))
+    elif wait:
+        summary = client.get_version(bank, job.version or 0).summary
+        say(f"Version {job.version} of {bank} {'is active' if activate else 'is built'}")
+        say(summary.get("promise", ""))
+    else:
+        say(f"Job {job.id}")
+
+
+@commands.command()
+def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id.")]) -> None:
+    """Cancel a build; it stops within about a second."""
+    say(f"Job {job}: {client_of(ctx).cancel_job(job).state}, cancelling")
+
+
+@versions.command("list")
+def list_versions(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
+    """List every version of a bank, newest first."""
+    found = client_of(ctx).list_versions(bank)
+    columns: Columns = {
+        "version": "number",
+        "active": "active",
+        "state": lambda v: v.state if v.reason is None else f"{v.state}: {v.reason}",
+        "images": lambda v: v.summary.get("images"),
+        "vectors": lambda v: v.summary.get("vectors"),
+        "threshold": lambda v: v.summary.get("reject_threshold"),
+        "built": "created_at",
+    }
+    print_list("versions", found, json_output, columns)
+
+
+@versions.command()
+def calibration(ctx: typer.Context, bank: Bank, version: Number, json_output: Json = False) -> None:
+    """Show what a version promises, and the nominal images that look least nominal."""
+    found = client_of(ctx).get_calibration(bank, version)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    say(found.promise.text if found.promise else found.reason or f"{found.images} nominal images")
+    columns = {"score": "score", "hardest nominal image": "name", "in the set": "present"}
+    print_rows(found.hardest, columns)
+
+
+@versions.command()
+def compare(
+    ctx: typer.Context,
+    bank: Bank,
+    a: Number,
+    b: Number,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=500, help="Compare at most this many inspections.")
+    ] = 100,
+    json_output: Json = False,
+) -> None:
+    """Run two versions over kept images of past inspections; show what they decide differently."""
+    pairs = client_of(ctx).compare_versions(bank, a, b, limit=limit)
+    if json_output:
+        print_json({"pairs": [pair.model_dump(mode="json") for pair in pairs]})
+        return
+    flipped = [pair for pair in pairs if pair.flipped and pair.a and pair.b]
+    say(f"{len(flipped)} of {len(pairs)} inspections are decided differently")
+    columns: Columns = {
+        "inspection": "inspection.id",
+        "verdict": "inspection.verdict",
+        f"version {a}": lambda pair: f"{pair.a.score:.3f} {pair.a.decision}",
+        f"version {b}": lambda pair: f"{pair.b.score:.3f} {pair.b.decision}",
+    }
+    if flipped:
+        print_rows(flipped, columns)
+
+
+@versions.command()
+def activate(ctx: typer.Context, bank: Bank, version: Number) -> None:
+    """Serve this version from now on."""
+    say(f"Version {client_of(ctx).activate_version(bank, version).active_version} of {bank} is active")
+
+
+@versions.command("roll-back")
+def roll_back(ctx: typer.Context, bank: Bank) -> None:
+    """Activate the newest sound version before the active one."""
+    say(f"Version {client_of(ctx).roll_back(bank).active_version} of {bank} is active")
+
+
+@versions.command()
+def download(
+    ctx: typer.Context,
+    bank: Bank,
+    version: Number,
+    out: Annotated[Path, typer.Option("--out", help="Bank file to write.")],
+) -> None:
+    """Save a version as a bank file."""
+    say(f"Wrote {client_of(ctx).download_version(bank, version, out)}")
+
+
+@versions.command("import")
+def import_(
+    ctx: typer.Context,
+    bank: Bank,
+    file: Annotated[Path, typer.Argument(help="Bank file.")],
+    activate: Annotated[bool, typer.Option("--activate", help="Make it the active version.")] = False,
+) -> None:
+    """Import a bank file as the bank's next version."""
+    version = client_of(ctx).import_version(bank, file, activate=activate)
+    say(f"Version {version.number} of {bank}{' is active' if activate else ''}")
+
+
+def watch(client: NominalClient, job: Job) -> Job:
+    """The job at its end, its progress shown meanwhile. Raises BuildFailed."""
+    with build_progress() as show:
+        before: tuple[str, int] | None = None  # stage and its total
+
+        def heard(latest: Job) -> None:
+            nonlocal before
+            if latest.stage is None or not latest.total:
+                return
+            if before is not None and before[0] != latest.stage:
+                show(before[0], before[1], before[1])  # its last steps were not reported
+            show(latest.stage, latest.done, latest.total)
+            before = latest.stage, latest.total
+
+        try:
+            return client.wait_for_job(job.id, progress=heard)
+        except KeyboardInterrupt:
+            notice(f"The build goes on. To end it: nominal remote cancel {job.id}")
+            raise
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -99,6 +264,8 @@ def _object(text: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise BadArgument(
-            requirement="--config must be a JSON object", received=text[:80], remedy="Quote it for the shell."
+            requirement="--config must be a JSON object",
+            received=text[:80],
+            remedy="Check its quotes: the shell removes unprotected ones.",
         )
     return value

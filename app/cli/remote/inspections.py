@@ -1,31 +1,69 @@
-"""``nominal remote inspections`` and ``review``: the ledger, and what people found."""
+"""``nominal remote inspect``, ``inspections`` and ``review``: scores and decisions, the ledger, what people found."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
-from rich.table import Table
 
-from app.cli.console import Json, plain, print_json, say, stdout
-from app.cli.remote.group import client_of, commands
-from app.cli.remote.inspecting import row_of
-from app.client.inspections import Which
-from app.http.schemas.inspections import Decision, Finding
+from app.cli.console import Json, say
+from app.cli.remote.banks import Bank, client_of
+from app.cli.tables import Columns, map_names, print_answers, print_list
+from app.client import NominalClient, ProblemError, picture_bytes
+from app.client.inspections import Asked, Which
+from app.http.schemas.inspections import Decision, Finding, Inspection
+from core.files import write_atomically
 
+commands = typer.Typer()
 inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger of inspections.")
 commands.add_typer(inspections, name="inspections")
 
-Of = Annotated[str | None, typer.Option("--bank", help="Of this bank.")]
-Decided = Annotated[Decision | None, typer.Option("--decision", help="Decided so.")]
-Serial = Annotated[str | None, typer.Option("--serial", help="Of this part.")]
-Since = Annotated[datetime | None, typer.Option("--since", help="From then on, UTC.")]
-Until = Annotated[datetime | None, typer.Option("--until", help="Before then, UTC.")]
+ROW: dict[str, Callable[[Inspection], object]] = {
+    "score": lambda found: f"{found.score:.3f}",
+    "threshold": lambda found: f"{found.thresholds.reject:.3f}",
+    "decision": lambda found: found.decision,
+    "regions": lambda found: len(found.regions),
+    "nearest": lambda found: (near := found.nearest) and f"{near.image} ({near.row}, {near.column})",
+}
+Of = Annotated[str | None, typer.Option("--bank", help="Only of this bank.")]
+Decided = Annotated[Decision | None, typer.Option("--decision", help="Only with this decision.")]
+Serial = Annotated[str | None, typer.Option("--serial", help="Only of this part.")]
+Since = Annotated[datetime | None, typer.Option("--since", help="From this time on, UTC.")]
+Until = Annotated[datetime | None, typer.Option("--until", help="Before this time, UTC.")]
 Inspected = Annotated[str, typer.Argument(help="Inspection's id.")]
+
+
+@commands.command()
+def inspect(
+    ctx: typer.Context,
+    bank: Bank,
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    overlays: Annotated[
+        Path | None, typer.Option("--overlays", help="Folder for a picture of each map over its image.")
+    ] = None,
+    serial: Annotated[str | None, typer.Option("--serial", help="Serial number of the part.")] = None,
+    station: Annotated[str | None, typer.Option("--station", help="Where the part was photographed.")] = None,
+    within: Annotated[
+        float | None,
+        typer.Option("--within", help="Seconds within which each answer must come, or be refused."),
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Inspect images on the server. Refused images are named, the rest inspected; the exit status is then 1."""
+    said: Asked = {}
+    if serial is not None:
+        said["serial"] = serial
+    if station is not None:
+        said["station"] = station
+    client = client_of(ctx)
+    targets = [overlays and overlays / f"{name}_overlay.png" for name in map_names(images)]
+    answers = [_inspected(client, bank, *each, within, said) for each in zip(images, targets, strict=True)]
+    print_answers({"bank": bank}, answers, lambda a: row_of(Inspection.model_validate(a)), json_output)
 
 
 @inspections.command("list")
@@ -36,47 +74,38 @@ def list_(
     serial: Serial = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="List at most this many.")] = 50,
     json_output: Json = False,
 ) -> None:
-    """The newest inspections of a filter."""
-    which = _which(bank, decision, serial, since, until)
+    """List the newest inspections that match."""
+    which = _which(bank=bank, decision=decision, serial=serial, since=since, until=until)
     found = list(islice(client_of(ctx).list_inspections(**which), limit))
-    if json_output:
-        print_json({"inspections": [inspection.model_dump(mode="json") for inspection in found]})
-        return
-    head = (
-        "inspection",
-        "when",
-        "bank",
-        "serial",
-        "score",
-        "threshold",
-        "decision",
-        "regions",
-        "nearest",
-        "verdict",
-    )
-    table = Table(*head, box=None)
-    for i in found:
-        when = f"{i.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(i.id, when, plain(i.bank), plain(i.serial or "-"), *row_of(i), i.verdict or "-")
-    stdout.print(table)
+    columns: Columns = {
+        "inspection": "id",
+        "when": lambda i: f"{i.created_at:%Y-%m-%d %H:%M:%S}",
+        "bank": "bank",
+        "serial": "serial",
+        **ROW,
+        "verdict": "verdict",
+    }
+    print_list("inspections", found, json_output, columns)
 
 
 @inspections.command()
 def export(
     ctx: typer.Context,
     form: Annotated[Literal["csv", "jsonl"], typer.Argument(help="csv or jsonl.")] = "csv",
-    out: Annotated[Path | None, typer.Option("--out", help="File; standard output when left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write (default: standard output).")
+    ] = None,
     bank: Of = None,
     decision: Decided = None,
     serial: Serial = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Every inspection of a filter, newest first."""
-    which = _which(bank, decision, serial, since, until)
+    """Export every inspection that matches, newest first."""
+    which = _which(bank=bank, decision=decision, serial=serial, since=since, until=until)
     if out is None:
         client_of(ctx).write_inspections(sys.stdout.buffer, form=form, **which)
     else:
@@ -96,7 +125,7 @@ def review(
         typer.Option("--teach", help="Add a false alarm's image to the nominal set, for the next build."),
     ] = False,
 ) -> None:
-    """Say what a person found of an inspection."""
+    """Record what a person found."""
     client = client_of(ctx)
     said = client.review(inspection, verdict, note)
     say(f"Review {said.revision} of {inspection}: {said.verdict}")
@@ -105,23 +134,29 @@ def review(
         say(f"Its image is in the nominal set ({taught.status}), which holds {taught.nominal_images}")
 
 
-def _which(
-    bank: str | None,
-    decision: Decision | None,
-    serial: str | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> Which:
-    """What was asked for, without the rest."""
-    which: Which = {}
-    if bank is not None:
-        which["bank"] = bank
-    if decision is not None:
-        which["decision"] = decision
-    if serial is not None:
-        which["serial"] = serial
-    if since is not None:
-        which["since"] = since.replace(tzinfo=UTC)
-    if until is not None:
-        which["until"] = until.replace(tzinfo=UTC)
-    return which
+def row_of(found: Inspection) -> list[object]:
+    """Score, threshold, decision, regions and nearest nominal patch, for a table."""
+    return [value(found) for value in ROW.values()]
+
+
+def _inspected(
+    client: NominalClient, bank: str, image: Path, target: Path | None, within: float | None, said: Asked
+) -> dict[str, Any]:
+    try:
+        found = client.inspect(bank, image, heatmap="overlay" if target else "none", within=within, **said)
+    except ProblemError as error:
+        if not error.slug.startswith("image-"):
+            raise  # it is not this image's fault
+        return {"image": str(image), "error": str(error)}
+    except OSError as error:
+        return {"image": str(image), "error": error.strerror or str(error)}
+    if target is not None and found.heatmap is not None:
+        write_atomically(target, picture_bytes(found.heatmap))
+    return {"image": str(image), **found.model_dump(mode="json", exclude={"heatmap"})}
+
+
+def _which(**asked: Any) -> Which:
+    """The filters that were given; times are UTC."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    zoned = {n: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for n, v in given.items()}
+    return cast(Which, zoned)

@@ -17,7 +17,7 @@ from parts import SMALL, build, parts, scratched
 from PIL import Image
 from safetensors.torch import save_file
 
-from app.cli.inspect import map_names
+from app.cli.tables import map_names
 from app.imaging.folders import read_image, read_photograph
 from app.imaging.png import encode_jpeg, encode_png
 from app.inspection.engine import Engine
@@ -160,6 +160,7 @@ def test_one_bad_image_is_named_and_the_others_answered(nominal, weights, bank, 
         if "error" in answer:
             assert str(path) in answer["error"]
             assert f"{path}: {answer['error']}" in ended.err
+            assert ("Name its image files" in answer["error"]) == (path == new)
     assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == sorted(
         f"{name}_{kind}" for name in ("good", "hole") for kind in ("map.npy", "overlay.png")
     )

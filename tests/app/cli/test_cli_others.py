@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 from fakes import tiny_weights
 from parts import SMALL, build, parts
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from app import cli
+from app import __version__, cli
 from app.cli import doctor
+from app.cli.tables import print_rows
 from core.bank import save_bank
 from core.detector import thresholds_of
 from core.judging.calibration import promise
@@ -187,6 +190,44 @@ def test_every_command_is_found_by_its_name_and_help_says_of_it_what_its_own_hel
         found = cli.command(name)
         assert found.name == name
         assert (found.help or "").split("\n")[0].startswith(line.rstrip(".").split(",")[0])
+
+
+def test_the_version_is_printed_and_h_is_help(nominal):
+    printed = nominal("--version")
+    assert (printed.status, printed.out) == (0, f"nominal {__version__}\n")
+    for words in ([], ["keys"], ["remote", "banks", "list"]):
+        short, long = nominal(*words, "-h"), nominal(*words, "--help")
+        assert (short.status, short.out) == (0, long.out)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"), [("rem", "remote"), ("remote ba", "banks"), ("keys create --ro", "--role")]
+)
+def test_a_shell_completes_commands_and_options(typed, found):
+    words = f"nominal {typed}"
+    asked = {
+        "_NOMINAL_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    program = "import sys; sys.argv = ['nominal']; from app.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=os.environ | asked
+    )
+    assert done.stdout.split() == [found], done.stderr
+
+
+def test_an_id_is_whole_on_a_narrow_terminal_and_a_piped_line_is_not_wrapped(monkeypatch):
+    id, name = "0123456789abcdef" * 2, "a name that is long " * 9
+    narrow = Console(width=80, force_terminal=True, file=io.StringIO())
+    columns = {"id": lambda row: id, **{f"column {i}": lambda row: name for i in range(9)}}
+    monkeypatch.setattr("app.cli.tables.stdout", narrow)
+    print_rows([None], columns)
+    assert id in narrow.file.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in narrow.file.getvalue()
+    program = "from app.cli.tables import print_rows; print_rows(['x' * 300], {'id': str, 'again': str})"
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert piped.stdout.splitlines()[1].split() == ["x" * 300] * 2
 
 
 @pytest.mark.parametrize("words", [["--help"], ["remote", "--help"], ["keys", "list"], ["store", "--help"]])

@@ -130,6 +130,13 @@ def test_health_is_shown_and_its_status_says_whether_all_is_well(remote: Run) ->
     assert remote("health", "blank").status == 1
 
 
+@pytest.mark.parametrize("words", [["health"], ["health", "caps"], ["banks", "show", "caps"]])
+def test_facts_are_printed_for_people(remote: Run, words: list[str]) -> None:
+    out = remote(*words).out
+    assert not set("{}[]") & set(out)
+    assert "None" not in out
+
+
 def test_a_server_that_is_not_there_is_a_plain_message(nominal: Run) -> None:
     ended = nominal("remote", "--url", "http://127.0.0.1:9", "cancel", "j1")
     assert ended.status == 1
