@@ -24,7 +24,7 @@ class Teach:
     build_hint: str = "Learns from the nominal set as it is now. You can compare an inactive version first."
     activate: str = "Make it the active version"
     build_now: str = "Build version {n}"
-    support_none: str = "No image yet; the false-reject target is {target}."
+    support_none: str = "The false-reject target is {target}."
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
     support_few: str = "A build needs at least two images."
     unsupported: Plural = Plural(
