@@ -29,8 +29,8 @@ from app.http.routes import (
     versions,
 )
 from app.lifecycle.opening import open_service
+from app.ops.logs import telemetry
 from app.ops.observed import Observed
-from app.ops.telemetry import telemetry
 from app.settings import Settings, load_settings
 from models.backbone import Backbone
 

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from app.imaging.decode import decode_image
-from app.imaging.overlay import overlay
+from app.imaging.pictures import overlay
 from app.imaging.png import encode_png
 from app.inspection.engine import Engine
 from app.ops.threads import quiet_blas

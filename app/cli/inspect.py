@@ -19,7 +19,7 @@ from app.cli.tables import map_names, print_answers
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import read_image, read_photograph
-from app.imaging.overlay import overlay
+from app.imaging.pictures import overlay
 from app.imaging.png import encode_png
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection

@@ -9,7 +9,7 @@ import typer
 from app.cli import app
 from app.cli.console import Json, notice, say
 from app.cli.tables import print_list
-from app.http.schemas.keys import Key, Role
+from app.http.schemas.server import Key, Role
 from app.settings import load_settings
 from app.store.schema import ApiKey
 from app.store.store import open_store

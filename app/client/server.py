@@ -7,8 +7,18 @@ import time
 from app.client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
 from app.client.errors import ConnectionFailed, WaitedTooLong
 from app.client.streams import as_json
-from app.http.schemas.health import BankHealth, Health, Live, Ready, Release
-from app.http.schemas.keys import AuditEntry, Key, KeyList, NewKey, Role
+from app.http.schemas.server import (
+    AuditEntry,
+    BankHealth,
+    Health,
+    Key,
+    KeyList,
+    Live,
+    NewKey,
+    Ready,
+    Release,
+    Role,
+)
 
 POLL_SECONDS = 0.2
 

@@ -1,4 +1,4 @@
-"""A heatmap as a file: raw (NPY, score units), coloured (PNG), to lay over its image (PNG), or laid over it (PNG)."""
+"""A heatmap as a picture: raw (NPY, score units), coloured, as a layer, or laid over its image (PNG)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,93 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
+from PIL import Image, ImageDraw
 
-from app.imaging.overlay import ALPHAS, COLOURS, overlay
 from app.imaging.png import encode_png, png_bytes
+from core.errors import ShapeError
 from core.judging.regions import Region
+
+_OPACITY = 0.7  # at the threshold and above: the part stays visible
+_BOX = (0, 255, 255)  # cyan: nowhere else in the picture
+
+_D65 = np.array([0.95047, 1.0, 1.08883])
+_XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+
+
+def overlay(
+    image: UInt8[np.ndarray, "h w 3"],
+    scores: Float32[np.ndarray, "h w"],
+    threshold: float,
+    regions: Sequence[Region] = (),
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The image in grey with ``scores`` in colour over it, and a box around each of ``regions``.
+
+    scores and threshold share one unit. Raises ShapeError for a map of another size than the image, or a
+    threshold that is not above 0.
+    """
+    _check(image, scores, threshold)
+    grey = Image.fromarray(image).convert("L").convert("RGB")
+    levels = Image.fromarray(_levels(scores, threshold))
+    heat = levels.copy()
+    heat.putpalette(COLOURS.tobytes())
+    drawn = Image.composite(heat.convert("RGB"), grey, levels.point(ALPHAS.tolist()))
+    pen, line = ImageDraw.Draw(drawn), max(1, round(min(drawn.size) / 256))
+    for r in regions:
+        pen.rectangle((r.x, r.y, r.x + r.width - 1, r.y + r.height - 1), outline=_BOX, width=line)
+    return np.array(drawn)
+
+
+def _levels(scores: Float32[np.ndarray, "h w"], threshold: float) -> UInt8[np.ndarray, "h w"]:
+    """0 to 255 for scores from 0 to twice the threshold; the rest is clipped."""
+    scaled = np.clip(scores * np.float32(127.5 / threshold), 0, 255)
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _colours() -> UInt8[np.ndarray, "256 3"]:
+    """256 sRGB colours of even lightness steps, hue turning from violet through red to yellow."""
+    t = np.linspace(0, 1, 256)
+    lightness = 15 + 77 * t
+    hue = np.deg2rad(300 + 160 * t)  # violet 300, red 380 = 20, yellow 460 = 100
+    chroma = 40 + 40 * np.sin(np.pi * t)
+    return _srgb(np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1))
+
+
+def _srgb(lab: Float64[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
+    """CIE L*a*b* under D65 to sRGB, clipped to what a screen shows."""
+    y = (lab[:, 0] + 16) / 116
+    f = np.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], axis=1)
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * _D65
+    linear = np.clip(xyz @ _XYZ_TO_RGB.T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    rgb: np.ndarray = np.rint(encoded * 255)
+    return rgb.astype(np.uint8)
+
+
+def _alphas() -> UInt8[np.ndarray, " levels"]:
+    """Opacity of each level: 0 at 0, rising with the cube to its most at the threshold, then constant."""
+    t = np.minimum(np.arange(256) / 127.5, 1)
+    return np.rint(255 * _OPACITY * t**3).astype(np.uint8)
+
+
+def _check(image: np.ndarray, scores: np.ndarray, threshold: float) -> None:
+    if image.shape[:2] != scores.shape:
+        raise ShapeError(
+            requirement="A map must have the size of its image",
+            received=f"a map of {scores.shape} for an image of {image.shape[:2]}",
+            remedy="Draw the map over the image it was computed from.",
+        )
+    if not threshold > 0:
+        raise ShapeError(
+            requirement="The threshold of a map must be above 0",
+            received=str(threshold),
+            remedy="Pass the calibrated map threshold of the bank.",
+        )
+
+
+COLOURS = _colours()
+ALPHAS = _alphas()
+
 
 Kind = Literal["png", "layer", "overlay", "raw"]
 PNG, NPY = "image/png", "application/x-npy"

@@ -17,10 +17,9 @@ from app.imaging.pictures import Kind, Picture, draw
 from app.inspection import engine
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
-from app.inspection.calibrations import Calibrations
 from app.inspection.ledger import KeptImage, Ledger
 from app.inspection.registry import Key, Loaded, Registry
-from app.inspection.thresholds import effective, overridden
+from app.inspection.thresholds import Calibrations, effective, overridden
 from app.inspection.waiting import Gate, Served
 from app.ops.metrics import Metrics
 from app.ops.process import Life, Pools

@@ -6,12 +6,19 @@ threshold sets both.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from jaxtyping import Float32
 
+from app.inspection.registry import Registry
+from app.store.schema import Version
+from app.store.store import Store
+from core.bank import CalibrationRecord, load_record, record_of
 from core.config import DetectorConfig
 from core.errors import ConfigError
 from core.judging.calibration import conformal_threshold
@@ -91,3 +98,24 @@ def overridden(base: Thresholds, review: float | None, reject: float | None) -> 
 
 def _disagree(requirement: str, received: str) -> ConfigError:
     return ConfigError(requirement=requirement, received=received, remedy="change one of them")
+
+
+KEPT = 64
+
+
+class Calibrations:
+    """Of the versions in ``registry`` from memory, of others from their files. Safe to share between threads."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._registry, self._store = registry, store
+        self._known: LRUCache[str, CalibrationRecord] = LRUCache(KEPT)
+        self._lock = threading.Lock()
+
+    @cachedmethod(attrgetter("_known"), key=lambda self, version: version.sha256, lock=attrgetter("_lock"))
+    def of(self, version: Version) -> CalibrationRecord:
+        """Raises BlobMissing, BlobCorrupt, BankError."""
+        loaded = self._registry.peek((version.bank, version.number))
+        if loaded is not None:
+            return record_of(loaded.engine.bank)
+        with self._store.blobs.as_file(version.sha256) as path:
+            return load_record(path)

@@ -9,8 +9,7 @@ from typing import Any
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
 from app.imaging.decode import ImageLimits, check_header, decode_image
-from app.imaging.header import media_type_of
-from app.imaging.names import shown_name
+from app.imaging.header import media_type_of, shown_name
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.problems.problem import problem_of
 from app.settings import Settings

@@ -14,11 +14,11 @@ from app.errors import AppError
 from app.imaging.decode import ImageLimits
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
-from app.inspection.calibrations import Calibrations
 from app.inspection.engine import Inspection, Work, image_bytes, run_batch
 from app.inspection.inspect import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
+from app.inspection.thresholds import Calibrations
 from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.learning import Learning
 from app.learning.supervisor import Supervisor

@@ -1,11 +1,60 @@
-"""What is seen of an application's requests: metrics, and the problems answered last."""
+"""What is seen of an application's requests: metrics, and the problems answered last, bounded, secrets masked."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from cachetools import FIFOCache
+
+from app.ops.logs import mask
 from app.ops.metrics import Metrics
-from app.ops.recent import RecentProblems
+from app.problems.problem import problem_of
+
+MOST = 100  # different ones
+LONGEST = 500  # characters of a text
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A problem: where it was answered, what it said, how often and when last."""
+
+    where: str
+    status: int
+    type: str
+    detail: str
+    times: int
+    last: datetime
+    request_id: str | None
+
+
+class RecentProblems:
+    """Newest last; one that comes again is counted and becomes the newest. Safe from any thread."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._seen: FIFOCache[tuple[str, str, str], Seen] = FIFOCache(most)
+        self._lock = threading.Lock()
+
+    def add(self, where: str, status: int, type: str, detail: str, request_id: str | None = None) -> None:
+        """Note one; the one seen longest ago leaves when there are too many."""
+        where, detail = mask(where)[:LONGEST], mask(detail)[:LONGEST]
+        with self._lock:
+            before = self._seen.pop((where, type, detail), None)
+            times = before.times + 1 if before else 1
+            self._seen[where, type, detail] = Seen(
+                where, status, type, detail, times, datetime.now(UTC), request_id
+            )
+
+    def note(self, where: str, error: Exception) -> None:
+        """Note what ``error`` would be answered as."""
+        problem = problem_of(error)
+        self.add(where, problem.type.status, problem.type.slug, problem.detail)
+
+    def latest(self) -> list[Seen]:
+        """Newest first."""
+        with self._lock:
+            return [*self._seen.values()][::-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.clock import Clock
 from app.store.database import Database
-from app.store.ids import new_id
+from app.store.ids import Clock, new_id
 from app.store.page import Page, newest_first
 from app.store.schema import AuditEntry
 

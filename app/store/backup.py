@@ -31,10 +31,10 @@ from sqlalchemy.orm import Session
 
 from app.store import migrate
 from app.store.blobs import Blobs, chunks, referred
-from app.store.clock import Clock
 from app.store.columns import Utc
 from app.store.database import Database
 from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
+from app.store.ids import Clock
 from app.store.schema import Base, Blob
 from app.store.staging import local_faults
 from core.files import Replacement

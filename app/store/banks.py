@@ -9,11 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.clock import Clock
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, NotFound, StaleRevision
-from app.store.ids import check_slug, new_id, shown
+from app.store.ids import Clock, check_slug, new_id, shown
 from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, ThresholdChange
 

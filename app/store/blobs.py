@@ -22,10 +22,10 @@ from typing import IO, BinaryIO
 from sqlalchemy import ColumnElement, Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.store.clock import Clock
 from app.store.database import Database
 from app.store.errors import BlobCorrupt
 from app.store.files import BlobFiles, LocalFiles
+from app.store.ids import Clock
 from app.store.schema import Blob, Image, Inspection, JobImage, Version
 from app.store.staging import Staged, Staging
 

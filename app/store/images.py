@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.banks import found, held
 from app.store.blobs import touch
-from app.store.clock import Clock
 from app.store.database import Database
 from app.store.errors import ImageNotKept, NotAFalseAlarm, NotFound
-from app.store.ids import shown
+from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
 from app.store.page import Page, page_of
 from app.store.schema import Bank, Blob, Image, Inspection, Source

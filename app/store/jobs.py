@@ -14,11 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.store.audit import record
 from app.store.banks import build_running, held
-from app.store.clock import Clock
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import IdempotencyConflict, JobFinished, NotFound
-from app.store.ids import new_id, shown
+from app.store.ids import Clock, new_id, shown
 from app.store.page import Page, newest_first
 from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobState
 

@@ -21,10 +21,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.store.banks import locked, revise
-from app.store.clock import Clock
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import LeaseLost
+from app.store.ids import Clock
 from app.store.jobs import finish
 from app.store.schema import Job, Version
 from app.store.versions import append

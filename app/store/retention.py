@@ -9,8 +9,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, or_, select
 
 from app.store.blobs import touch
-from app.store.clock import Clock, ClockGuard
 from app.store.database import Database
+from app.store.ids import Clock, ClockGuard
 from app.store.schema import Decision, Inspection
 
 CHUNK = 500  # rows a transaction deletes at most, so that inspections are not kept waiting

@@ -13,16 +13,15 @@ from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected
-from app.store.clock import Clock
 from app.store.database import Database, parse_url
 from app.store.files import BlobFiles, LocalFiles, open_files
+from app.store.ids import Clock
 from app.store.images import Images
-from app.store.inspections import Inspections
+from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
 from app.store.retention import Retention, Rules
-from app.store.reviews import Reviews
 from app.store.staging import Staging, local_faults
 from app.store.versions import Versions
 

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.banks import found, locked, revise
 from app.store.blobs import touch
-from app.store.clock import Clock
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import NotFound, VersionInUse, VersionUnusable
+from app.store.ids import Clock
 from app.store.schema import Bank, Version
 
 

@@ -15,7 +15,7 @@ from app.console.widgets.blocks import block, styled, text
 from app.console.widgets.controls import confirm, icon_button
 from app.console.widgets.words import ANSWER as TEXT
 from app.console.widgets.words import NOMINAL
-from app.imaging.overlay import COLOURS
+from app.imaging.pictures import COLOURS
 from app.store.schema import Inspection
 
 KEYS = {"photo": "1", "overlay": "2", "map": "3"}

@@ -12,7 +12,7 @@ from app import __version__
 from app.errors import AppError
 from app.http.auth import Reader, identify, key_of
 from app.http.routes.common import BankPath, Running, refuses
-from app.http.schemas import health as schema
+from app.http.schemas import server as schema
 from app.lifecycle import health
 from app.problems.types import page
 from app.store.errors import NotFound

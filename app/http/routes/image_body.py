@@ -9,7 +9,7 @@ from fastapi import Request
 from app.errors import FieldInvalid, ImageTooLarge, MediaTypeUnsupported
 from app.http.multipart import MultipartReader, Part
 from app.imaging.decode import ImageLimits
-from app.imaging.names import shown_name
+from app.imaging.header import shown_name
 from app.inspection.waiting import Pass
 
 RAW = ("image/", "application/octet-stream")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from app.http.auth import Admin
 from app.http.routes.common import Cursor, Limit, Running, refuses
-from app.http.schemas import keys as schema
+from app.http.schemas import server as schema
 from app.http.schemas.common import Page
 from app.store.errors import IllegalValue, NotFound
 from app.store.schema import ApiKey

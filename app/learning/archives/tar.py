@@ -14,20 +14,22 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from app.errors import ArchiveCorrupt, ArchiveEntryRefused
-from app.learning.archives.inflate import Inflate, bunzip2, unxz
 from app.learning.archives.limits import (
     CHUNK,
     ArchiveLimits,
+    Inflate,
     Item,
     Member,
     Meter,
     Names,
     Refused,
+    bunzip2,
     check_content,
     check_size,
     is_litter,
     refuse,
     shown,
+    unxz,
 )
 
 BLOCK = 512

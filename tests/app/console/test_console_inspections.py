@@ -23,7 +23,7 @@ from test_console_access import HTML, new_key, sign_in
 
 from app.console.pictures import RecentImages
 from app.console.widgets.filters import Wanted
-from app.imaging.overlay import ALPHAS
+from app.imaging.pictures import ALPHAS
 from app.imaging.png import encode_png
 from app.insight import places
 from app.inspection.backbones import backbone_ref

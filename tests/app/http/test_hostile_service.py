@@ -30,7 +30,7 @@ from app.imaging.png import encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.settings import Settings
-from app.store.clock import Clock
+from app.store.ids import Clock
 from app.store.store import Store
 from models.backbone import Backbone
 

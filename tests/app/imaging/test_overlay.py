@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.imaging.overlay import ALPHAS, COLOURS, overlay
+from app.imaging.pictures import ALPHAS, COLOURS, overlay
 from core.errors import ShapeError
 from core.judging.regions import regions
 

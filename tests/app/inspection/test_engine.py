@@ -10,7 +10,7 @@ import pytest
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
 
-from app.imaging.overlay import overlay
+from app.imaging.pictures import overlay
 from app.inspection.engine import Engine, Inspection
 from core.bank import bank_bytes, load_bank
 from core.config import InputConfig

@@ -18,7 +18,7 @@ from service_kit import PNG, inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_image, decode_photograph
-from app.imaging.overlay import overlay
+from app.imaging.pictures import overlay
 from app.imaging.png import encode_jpeg, encode_png
 from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Work, run_batch
 from app.inspection.registry import Loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service_kit import service_of
 from starlette.testclient import TestClient
 
-from app.ops.recent import RecentProblems
+from app.ops.observed import RecentProblems
 from app.store.errors import NotFound
 
 KEY = "nominal_0123456789ab_" + "x" * 43

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from app.errors import TelemetryUnavailable
-from app.ops.telemetry import Telemetry, telemetry
+from app.ops.logs import Telemetry, telemetry
 
 
 class Collector(BaseHTTPRequestHandler):

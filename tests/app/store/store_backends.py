@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.settings import Settings
-from app.store.clock import Clock
+from app.store.ids import Clock
 from app.store.schema import Inspection
 
 SERVICES = "NOMINAL_TEST_DATABASE_URL" in os.environ and "NOMINAL_TEST_BLOB_URL" in os.environ

@@ -14,7 +14,7 @@ from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, fact, figure, page_header, section, table, text
 from app.console.widgets.controls import primary
 from app.lifecycle import health, vitals
-from app.ops.recent import MOST, Seen
+from app.ops.observed import MOST, Seen
 
 LOOK_SECONDS = 5.0
 State = dict[str, Any]
