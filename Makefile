@@ -9,7 +9,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced chaos
+	bench-reduced bench-groups chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -64,6 +64,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 	$(BIN)/python -m bench.alignment
+
+bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
+	$(BIN)/python -m bench.groups
 
 bench-reduced: setup  ## JPEG decoded at a reduced scale against the whole
 	$(BIN)/python -m bench.reduced

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-
-class AppError(Exception):
-    """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
-
-    def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
-        super().__init__(f"{_sentence(requirement)}; received {received}. {_sentence(remedy).rstrip('.')}.")
-        self.requirement = requirement
-        self.received = received
-        self.remedy = remedy
+from core.errors import Refusal
 
 
-def _sentence(text: str) -> str:
-    """Capitalised, unless it begins with a setting's name such as ``coreset_ratio``."""
-    return text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
+class AppError(Refusal):
+    """Root of the tree."""
 
 
 class ImageRefused(AppError):

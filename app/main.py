@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Scope
 
 from app import __version__
 from app.http import problems
-from app.http.bodies import BoundBodies
-from app.http.middleware import CatchErrors, SecurityHeaders
-from app.http.observe import Observe
-from app.http.openapi import DESCRIPTION, document, operation_id
+from app.http.bodies import BoundBodies, body_limit
+from app.http.middleware import CatchErrors, Observe, SecurityHeaders
+from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
 from app.http.routes import (
     banks,
     health,
@@ -29,14 +28,12 @@ from app.http.routes import (
     reviews,
     versions,
 )
-from app.http.routes.docs import include_docs
-from app.lifecycle.opening import MEMORY_IN_FLIGHT, open_service
+from app.lifecycle.opening import open_service
 from app.ops.observed import Observed
 from app.ops.telemetry import telemetry
 from app.settings import Settings, load_settings
 from models.backbone import Backbone
 
-JSON_BYTES = 1 << 20  # of a body that is no file
 # the busiest is matched first
 ROUTERS = (inspect, health, banks, images, jobs, versions, insight, inspections, reviews, keys)
 
@@ -106,19 +103,5 @@ def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
         Middleware(SecurityHeaders),
         *(cors if settings.cors_origins else []),
         Middleware(CatchErrors),
-        Middleware(BoundBodies, limit_of=lambda scope: body_limit(settings, scope)),
+        Middleware(BoundBodies, limit_of=partial(body_limit, settings)),
     ]
-
-
-def body_limit(settings: Settings, scope: Scope) -> int:
-    """Bytes that a request's body may have, by what is asked for."""
-    path, form = scope["path"], 1 << 20  # a form's own bytes
-    if scope["method"] != "POST":
-        return JSON_BYTES
-    if path.endswith("/inspect"):
-        return settings.max_image_bytes + form
-    if path.endswith("/inspect/batch"):
-        return min(settings.max_body_bytes, MEMORY_IN_FLIGHT)
-    if path.endswith("/images"):
-        return settings.max_body_bytes
-    return settings.bank_memory_bytes if path.endswith("/import") else JSON_BYTES

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
+from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
+from core.config import BUILD_MEMORY
 
 PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
@@ -90,8 +92,10 @@ class Settings(BaseSettings):
     )
 
     # What a request may hold
-    max_image_bytes: Bytes = Field(64 * MIB, description="Bytes of one image file.")
-    max_pixels: Count = Field(100_000_000, description="Pixels of one image, before it is decoded.")
+    max_image_bytes: Bytes = Field(DEFAULT_LIMITS.max_bytes, description="Bytes of one image file.")
+    max_pixels: Count = Field(
+        DEFAULT_LIMITS.max_pixels, description="Pixels of one image, before it is decoded."
+    )
     max_body_bytes: Bytes = Field(4 * GIB, description="Bytes of one request body.")
     max_archive_files: Count = Field(20_000, description="Files in one zip or tar.")
     max_archive_ratio: Count = Field(100, description="Unpacked bytes per packed byte of a zip or tar.")
@@ -136,7 +140,7 @@ class Settings(BaseSettings):
     )
     job_attempts: Count = Field(3, description="Times a job is started before a lost worker fails it.")
     build_memory_bytes: Bytes = Field(
-        2 * GIB, description="Memory for one build; features spill to disk past it."
+        BUILD_MEMORY, description="Memory for one build; features spill to disk past it."
     )
     idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
 
@@ -153,6 +157,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_json: bool = Field(True, description="Logs as JSON lines; plain text when false.")
     otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What one image may ask for."""
+        return ImageLimits(self.max_image_bytes, self.max_pixels)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

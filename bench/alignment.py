@@ -19,15 +19,14 @@ from jaxtyping import Bool, Float32
 
 from app.errors import ImageRefused
 from app.imaging.folders import MvtecDataset, read_image, read_mask
-from app.learning.learn import build_bank
+from app.learning.learn import image_files, learn
 from bench.accuracy import BACKBONES, RESNET50, ROOT, SHARED
 from bench.datasets import write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
-from core.build import BuildLimits
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import detect
-from core.input.photograph import Image, InputConfig
+from core.input.photograph import Image
 from core.input.preprocess import Frame, frame, to_tensor
 from core.judging.heatmap import heatmap
 from core.metrics.pixel_evaluation import PixelEvaluation
@@ -79,7 +78,7 @@ def _rows(
 ) -> Iterator[list[str]]:
     config = DetectorConfig(input=InputConfig(size), target_false_reject=0.5)
     names = [path.name for path in pictures.nominal]
-    bank = build_bank(pictures.nominal, names, backbone, config, BuildLimits()).bank
+    bank = learn(image_files(pictures.nominal, names, config.input), backbone, config).bank
     drawn = [_drawn(image, mask, backbone, bank) for image, mask in pictures.tests]
     held = backbone.spec.offset
     for offset in sorted({*map(float, offsets), held}):

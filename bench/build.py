@@ -22,15 +22,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from app.ops.threads import quiet_blas
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb
 from bench.stages import Stages
 from bench.tables import PERFORMANCE, machine, replace_section, table
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from models.backbone import load_backbone
 
 IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000
@@ -97,9 +96,10 @@ def _build(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         input=InputConfig(options.size), max_bank_vectors=options.bound, target_false_reject=RATE
     )
     paths = sorted(folder.iterdir())
-    build_bank(paths[:WARM_UP], [path.name for path in paths[:WARM_UP]], backbone, config)
+    images = image_files(paths, [path.name for path in paths], config.input)
+    learn(images[:WARM_UP], backbone, config)
     stages, started = Stages(), time.perf_counter()
-    built = build_bank(paths, [path.name for path in paths], backbone, config, progress=stages.advance)
+    built = learn(images, backbone, config, Hooks(stages.advance))
     seconds = time.perf_counter() - started
     return {
         "images": len(paths),

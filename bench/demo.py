@@ -21,12 +21,11 @@ from app.imaging.decode import decode_image, encode_png
 from app.imaging.folders import MvtecDataset, TestImage
 from app.imaging.overlay import overlay
 from app.inspection.engine import Engine, Inspection
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from bench.datasets import spread, write_elpv
 from bench.report import ReportItem, Series, write_report
 from core.bank import save_bank
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from core.judging.calibration import promise
 from core.metrics.evaluation import auroc
 from models.backbone import load_backbone
@@ -70,7 +69,9 @@ def main() -> None:
         notice(backbone.notice)
     started = time.perf_counter()
     with build_progress() as progress:
-        bank = build_bank(train, [path.name for path in train], backbone, config, progress=progress).bank
+        bank = learn(
+            image_files(train, [path.name for path in train], config.input), backbone, config, Hooks(progress)
+        ).bank
     seconds = time.perf_counter() - started
     arguments.out.mkdir(parents=True, exist_ok=True)
     save_bank(bank, arguments.out / "solar-cells.bank")

@@ -27,9 +27,9 @@ from app.client import ClientError, NominalClient
 from app.errors import AppError
 from app.http.schemas.inspections import Inspection
 from app.imaging.folders import MvtecDataset, TestImage
-from app.ops.files import write_atomically
 from bench.datasets import spread, write_elpv
 from bench.server import Server, serve
+from core.files import write_atomically
 from core.metrics.evaluation import auroc
 
 ROOT = Path(__file__).resolve().parents[1]

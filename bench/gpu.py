@@ -20,15 +20,14 @@ from torch import Tensor
 
 from app.errors import ImageRefused
 from app.imaging.folders import MvtecDataset, read_image
-from app.learning.learn import build_bank
+from app.learning.learn import image_files, learn
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import detect
 from core.features.patches import patch_features
-from core.input.photograph import InputConfig
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, on_device, random_projection
 from core.search.device import DeviceSearch
@@ -67,7 +66,8 @@ def main() -> None:
     rows, banks = [], []
     for side in sides:
         side.backbone(torch.zeros(1, 3, size, size))  # compiles, allocates
-        seconds, bank = _timed(lambda side=side: build_bank(paths, _names(paths), side.backbone, config).bank)
+        images = image_files(paths, _names(paths), config.input)
+        seconds, bank = _timed(lambda side=side, images=images: learn(images, side.backbone, config).bank)
         rows.append(
             [
                 side.name,

@@ -19,7 +19,8 @@ from torch import Tensor
 from app.imaging.decode import decode_image
 from bench.accuracy import RESNET50
 from bench.datasets import Choice, elpv_split
-from core.input.photograph import Image, InputConfig
+from core.config import InputConfig
+from core.input.photograph import Image
 from core.input.preprocess import to_tensor
 from models.backbone import load_module
 from models.quantise import FOLDER, measure_ranges

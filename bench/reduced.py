@@ -20,13 +20,13 @@ import numpy as np
 from PIL import Image
 
 from app.imaging.decode import decode_photograph
-from app.learning.learn import build_bank
+from app.learning.learn import image_files, learn
 from bench.datasets import elpv_split, spread
 from bench.tables import machine, table
 from core.bank import Bank
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.detector import conformance_scores
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from core.input.preprocess import to_tensor
 from core.metrics.evaluation import auroc
 from models.backbone import Backbone, load_backbone
@@ -91,7 +91,8 @@ def _bank(files: list[bytes], backbone: Backbone, config: InputConfig) -> Bank:
         paths = [Path(folder) / f"{i:03}.jpg" for i in range(len(files))]
         for path, file in zip(paths, files, strict=True):
             path.write_bytes(file)
-        return build_bank(paths, [path.name for path in paths], backbone, settings).bank
+        images = image_files(paths, [path.name for path in paths], settings.input)
+        return learn(images, backbone, settings).bank
 
 
 def _milliseconds(files: list[bytes], config: InputConfig, backbone: Backbone) -> float:

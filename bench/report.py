@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from app.ops.files import write_atomically
+from core.files import write_atomically
 
 BINS = 24
 CHART_WIDTH, CHART_HEIGHT = 720, 180

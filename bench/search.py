@@ -22,8 +22,8 @@ from PIL import Image
 from bench.accuracy import RESNET50, ROOT, SHARED
 from bench.datasets import write_elpv
 from bench.tables import machine, table
-from core.features.patches import PatchConfig, patch_features
-from core.input.photograph import InputConfig
+from core.config import InputConfig, PatchConfig
+from core.features.patches import patch_features
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, random_projection
 from core.search import Index

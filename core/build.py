@@ -17,12 +17,11 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
-from core.config import DetectorConfig
+from core.config import BUILD_MEMORY, DetectorConfig
 from core.detector import Extractor, conformance_scores, leave_one_out
 from core.errors import Cancelled, TooFewImages
 from core.features.patches import Patches
-from core.features.pca import Pca, check_kept
-from core.features.pca_fit import reducing
+from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame
@@ -49,7 +48,7 @@ Say = Callable[[str], None]
 class BuildLimits:
     """What a build may use. memory_bytes: for its vectors; past it they go to a file in ``directory``."""
 
-    memory_bytes: int = 1536 << 20
+    memory_bytes: int = BUILD_MEMORY
     directory: Path | None = None
 
 
@@ -91,7 +90,7 @@ class Build:
         arriving = iter(images)
         first = next(arriving, None)
         if first is None:
-            raise _too_few(0)
+            raise too_few(0)
         stream = FeatureStream(
             self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
         )
@@ -103,7 +102,7 @@ class Build:
             with closing(batches), self._reduced(batches) as (pca, patches):
                 coreset = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
-                raise _too_few(store.images)
+                raise too_few(store.images)
             return self._assemble(store, coreset, pca, stream, one.vectors.device)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
@@ -259,7 +258,8 @@ def _as_input(geometry: Frame) -> Frame:
     return Frame(rows, columns)
 
 
-def _too_few(count: int) -> TooFewImages:
+def too_few(count: int) -> TooFewImages:
+    """The error for fewer than two nominal images."""
     return TooFewImages(
         requirement="a bank needs at least two nominal images",
         received=str(count) if count else "none",

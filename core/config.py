@@ -1,152 +1,126 @@
-"""Everything that decides what a bank contains and how it scores: one frozen table, strict JSON in and out."""
+"""Everything that decides what a bank contains and how it scores, declared once (core/declared.py).
+
+To add a setting, add a field that is ``later`` here, with an ``option`` if the command line shall have it, and use it.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, get_args
 
-from core.errors import ConfigError
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
-from core.search import IndexConfig
+from core.declared import Declared, require, setting
 
-LARGEST = 1e300  # of a number in JSON: an integer may be larger than any float
-_PARTS = {"input": InputConfig, "patch": PatchConfig, "index": IndexConfig}
+Fit = Literal["stretch", "short_side", "letterbox"]
+Kind = Literal["flat", "hnsw", "ivfpq"]
+FITS: tuple[str, ...] = get_args(Fit)
+STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
+LARGEST_SIZE = 2048
+BUILD_MEMORY = 2 << 30  # bytes that a build may use unless its caller says otherwise
+_SIDE: dict[str, Any] = {"ge": STEP, "le": LARGEST_SIZE, "multiple_of": STEP}
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
-    """Settings of one bank; the same images, config and seed give the same bank, byte for byte.
+class InputConfig(Declared):
+    """How an image becomes the backbone's input."""
 
-    coreset_ratio: share of all nominal patches kept, in (0, 1]. max_bank_vectors: upper bound on the kept.
-    projection: dimensions of the random projection the coreset is searched in. seed: 0 to 2**63 - 1.
-    reweight: score by Eq. 7 with ``neighbours`` instead of Eq. 6. sigma: Gaussian of the heatmap, input pixels.
-    target_false_reject: share of good parts that may be rejected, in (0, 1). target_review: share that may be
-    rejected or sent to review; None means no review band (both thresholds equal). pca: principal components that
-    patch vectors are reduced to, at most the backbone's dimensions; None, the default, keeps them whole.
-    """
+    part: ClassVar[str] = "input"
+
+    size: int = setting(256, "Side of the input in pixels.", "--size", **_SIDE)
+    fit: Fit = setting(
+        "stretch",
+        "stretch makes both sides the size; short_side keeps the aspect, the long side rounded to a multiple of 32; "
+        "letterbox fits the long side and pads.",
+        "--fit",
+    )
+    crop: int | None = setting(None, "Side of a centre crop taken after the resize.", "--crop", **_SIDE)
+    reduced_jpeg: bool = setting(
+        False,
+        "Decode JPEG far larger than the input at a fraction of its scale.",
+        "--reduced-jpeg",
+        later=True,
+    )
+    grey: bool = setting(
+        False, "Turn images to shades of grey, so that colours do not count.", "--grey", later=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.crop is None or self.crop <= self.size,
+            "the centre crop must not be larger than the input size",
+            f"crop {self.crop} at size {self.size}",
+            "choose a smaller crop or a larger size",
+        )
+
+
+@dataclass(frozen=True)
+class PatchConfig(Declared):
+    """Neighbourhood of a patch."""
+
+    part: ClassVar[str] = "patch"
+
+    size: int = setting(
+        3, "Odd side of the averaged window, in cells of each layer's map.", "--patch-size", ge=1, le=15
+    )
+    stride: int = setting(
+        1, "Every how many cells of the finest map a patch is taken.", "--stride", ge=1, le=8
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.size % 2 == 1, "patch size must be odd, from 1 to 15", self.size, "choose 3")
+
+
+@dataclass(frozen=True)
+class IndexConfig(Declared):
+    """How the nearest bank vectors are found. hnsw (Malkov and Yashunin 2018) and ivfpq (Jegou et al. 2011) are
+    approximate, and record their recall."""
+
+    part: ClassVar[str] = "index"
+
+    kind: Kind = setting("flat", "flat is exact; hnsw and ivfpq are for large banks.", "--index")
+    links: int = setting(32, "hnsw: links per vector, twice as many on the lowest level.", ge=4, le=128)
+    build_effort: int = setting(200, "hnsw: candidates while building.", ge=8, le=2000)
+    effort: int = setting(128, "hnsw: candidates while searching.", ge=1, le=10_000)
+    lists: int = setting(0, "ivfpq: lists, 0 for the square root of the bank's size.", ge=0, le=65_536)
+    probes: int = setting(16, "ivfpq: lists that a query searches.", ge=1, le=65_536)
+    code_bytes: int = setting(64, "ivfpq: bytes per vector at most.", ge=1, le=256)
+    rerank: int = setting(16, "ivfpq: candidates measured exactly.", ge=1, le=1000)
+
+
+@dataclass(frozen=True)
+class DetectorConfig(Declared):
+    """Settings of builds; the same images, config and seed give the same bank, byte for byte."""
 
     input: InputConfig = field(default_factory=InputConfig)
     patch: PatchConfig = field(default_factory=PatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
-    coreset_ratio: float = 0.01
-    max_bank_vectors: int = 50_000
-    projection: int = 128
-    seed: int = 0
-    reweight: bool = False
-    neighbours: int = 9
-    sigma: float = 4.0
-    target_false_reject: float = 0.01
-    target_review: float | None = None
-    pca: int | None = None
-
-    def __post_init__(self) -> None:
-        _require(0 < self.coreset_ratio <= 1, "coreset_ratio must be in (0, 1]", self.coreset_ratio, "0.01")
-        _require(
-            1 <= self.max_bank_vectors <= 10_000_000,
-            "max_bank_vectors must be from 1 to 10,000,000",
-            self.max_bank_vectors,
-            "50000",
-        )
-        _require(1 <= self.projection <= 4096, "projection must be from 1 to 4096", self.projection, "128")
-        _require(0 <= self.seed < 2**63, "seed must be from 0 to 2**63 - 1", self.seed, "0")
-        _require(1 <= self.neighbours <= 1000, "neighbours must be from 1 to 1000", self.neighbours, "9")
-        _require(
-            math.isfinite(self.sigma) and 0 <= self.sigma <= 64,
-            "sigma must be from 0 to 64 input pixels",
-            self.sigma,
-            "4",
-        )
-        _require(
-            0 < self.target_false_reject < 1,
-            "target_false_reject must be in (0, 1)",
-            self.target_false_reject,
-            "0.01",
-        )
-        _require(
-            self.target_review is None or self.target_false_reject <= self.target_review < 1,
-            "target_review must be at least target_false_reject and below 1",
-            self.target_review,
-            "a larger rate, or leave it out",
-        )
-        _require(
-            self.pca is None or 1 <= self.pca <= 4096,
-            "pca must be from 1 to 4096 dimensions",
-            self.pca,
-            "256",
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object that ``from_json`` turns back into an equal config.
-
-        ``pca`` and ``input.reduced_jpeg`` are left out where they are off: configs were written before there were any.
-        """
-        whole = asdict(self)
-        if self.pca is None:
-            del whole["pca"]
-        if not self.input.reduced_jpeg:
-            del whole["input"]["reduced_jpeg"]
-        return whole
-
-    @classmethod
-    def from_json(cls, value: Any) -> DetectorConfig:
-        """Read a config strictly: an unknown key, a missing one or a wrong type raises ConfigError.
-
-        Only what ``to_json`` leaves out may be missing.
-        """
-        if isinstance(value, Mapping):
-            value = {"pca": None, **value}
-            if isinstance(value.get("input"), Mapping):
-                value["input"] = {"reduced_jpeg": False, **value["input"]}
-        config: DetectorConfig = _read(cls, value)
-        return config
-
-
-def _read(cls: type[Any], value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise ConfigError(
-            requirement=f"{cls.__name__} must be an object",
-            received=type(value).__name__,
-            remedy="pass an object",
-        )
-    known = {f.name: str(f.type) for f in fields(cls)}
-    if set(value) != set(known):
-        raise ConfigError(
-            requirement=f"{cls.__name__} must have exactly the keys {', '.join(sorted(known))}",
-            received=f"unknown {sorted(set(value) - set(known))}, missing {sorted(set(known) - set(value))}",
-            remedy="correct the keys' spelling",
-        )
-    return cls(**{name: _value(cls, name, known[name], value[name]) for name in known})
-
-
-def _value(cls: type[Any], name: str, declared: str, value: Any) -> Any:
-    if name in _PARTS and cls is DetectorConfig:
-        return _read(_PARTS[name], value)
-    if _fits(declared, value):
-        return float(value) if declared.startswith("float") and value is not None else value
-    raise ConfigError(
-        requirement=f"{cls.__name__}.{name} must be {declared}",
-        received=f"{value!r}"[:80],
-        remedy="correct the value",
+    coreset_ratio: float = setting(0.01, "Share of all nominal patches kept.", "--coreset-ratio", gt=0, le=1)
+    max_bank_vectors: int = setting(
+        50_000, "Upper bound on the kept patches.", "--max-bank-vectors", ge=1, le=10_000_000
+    )
+    projection: int = setting(
+        128, "Dimensions of the random projection the coreset is searched in.", ge=1, le=4096
+    )
+    seed: int = setting(0, "Seed of every random choice.", "--seed", ge=0, le=2**63 - 1)
+    reweight: bool = setting(False, "Score by Eq. 7 of the paper instead of Eq. 6.", "--reweight")
+    neighbours: int = setting(9, "Neighbours that Eq. 7 counts.", ge=1, le=1000)
+    sigma: float = setting(4.0, "Gaussian that smooths the heatmap, in input pixels.", ge=0, le=64)
+    target_false_reject: float = setting(
+        0.01, "Share of good parts that may be rejected.", "--target-false-reject", gt=0, lt=1
+    )
+    target_review: float | None = setting(
+        None, "Share of good parts that may be reviewed or rejected.", "--target-review", gt=0, lt=1
+    )
+    pca: int | None = setting(
+        None, "Principal components that patch vectors are reduced to.", "--pca", later=True, ge=1, le=4096
     )
 
-
-def _fits(declared: str, value: Any) -> bool:
-    """Whether a JSON value is of a declared scalar type; bool is no number, a float stays finite."""
-    if value is None:
-        return declared.endswith("| None")
-    kind = declared.removesuffix(" | None")
-    if kind == "bool" or isinstance(value, bool):
-        return kind == "bool" and isinstance(value, bool)
-    if kind == "int":
-        return isinstance(value, int)
-    if kind == "float":
-        return isinstance(value, (int, float)) and abs(value) < LARGEST  # False for NaN
-    return isinstance(value, str)  # Literal types: the class's own check names the choices
-
-
-def _require(holds: bool, requirement: str, received: object, choice: str) -> None:
-    if not holds:
-        raise ConfigError(requirement=requirement, received=str(received)[:80], remedy=f"choose {choice}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.target_review is None or self.target_false_reject <= self.target_review,
+            "target_review must be at least target_false_reject and below 1",
+            self.target_review,
+            "choose a larger rate, or leave it out",
+        )

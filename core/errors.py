@@ -1,10 +1,10 @@
-"""Every error the algorithm can raise, as one tree: each says requirement, received and remedy."""
+"""How every error here reads (requirement, received, remedy), and those that the algorithm can raise, as one tree."""
 
 from __future__ import annotations
 
 
-class CoreError(Exception):
-    """Root of the tree. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
+class Refusal(Exception):
+    """What core and app refuse. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
 
     def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
         super().__init__(f"{_sentence(requirement)}; received {received}. {_sentence(remedy).rstrip('.')}.")
@@ -16,6 +16,10 @@ class CoreError(Exception):
 def _sentence(text: str) -> str:
     """Capitalised, unless it begins with a setting's name such as ``coreset_ratio``."""
     return text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
+
+
+class CoreError(Refusal):
+    """Root of the tree."""
 
 
 class ConfigError(CoreError):
@@ -32,6 +36,26 @@ class TooFewImages(CoreError):
 
 class TooFewNominalImages(CoreError):
     """The asked false-reject rate needs more nominal images than there are; the rank is never clamped."""
+
+
+class GroupsError(CoreError):
+    """Root of what is wrong with the groups of photographs that show one part."""
+
+
+class GroupsPatternError(GroupsError):
+    """A pattern for groups does not compile, or finds no part in some names."""
+
+
+class GroupsFileError(GroupsError):
+    """A groups file cannot be read, has other columns, or does not match the images."""
+
+
+class OneGroup(GroupsError):
+    """All photographs show one part, so that none can be held out."""
+
+
+class AllDuplicates(OneGroup):
+    """All photographs are copies of one."""
 
 
 class MemoryBudgetError(CoreError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from models.torchvision_shim import ensure_torchvision
+_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 class _ResNet(nn.Module):
@@ -66,3 +68,29 @@ def efficientnet_lite2_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
     with torch.device("meta"):
         names = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
     return dict(zip(names, tensors.values(), strict=False))
+
+
+@cache
+def ensure_torchvision() -> None:
+    """Make ``import torchvision`` work beside a torch that its wheel was not built for; call it first.
+
+    The wheel's C++ operators then do not load, and torchvision fails on import because it describes two of them
+    that nobody declared. Declaring their schemas is enough: no backbone calls them.
+    """
+    if _operators_load() or hasattr(torch.ops.torchvision, "nms"):
+        return
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", _SCHEMA)  # torch keeps the declaring library alive
+
+
+def _operators_load() -> bool:
+    spec = find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return False
+    for file in Path(spec.origin).parent.glob("_C.*"):
+        try:
+            torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
+        except OSError:
+            return False
+        return True
+    return False

@@ -1,4 +1,4 @@
-"""A weights file: read without trust, held to what its backbone needs, digested.
+"""A weights file: read without trust, held to what its backbone needs, digested, and written trimmed to that.
 
 The content digest is the sha256 over the needed tensors alone, in sorted order of their names: each one's
 name, dtype and shape as text, then its values as little-endian float32. A full and a trimmed file share it.
@@ -7,6 +7,9 @@ name, dtype and shape as text, then its values as little-endian float32. A full 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +20,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from models.errors import WeightsCorrupt, WeightsNotFound, WeightsWrongArchitecture, WeightsWrongDigest
+from models.errors import (
+    WeightsCorrupt,
+    WeightsNotFound,
+    WeightsNotWritten,
+    WeightsWrongArchitecture,
+    WeightsWrongDigest,
+)
 from models.spec import BackboneSpec
 
 _AGAIN = "Take the file from its source again."
@@ -157,3 +166,54 @@ def _vouched(path: Path, accept_digest: str | None) -> bool:
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_METADATA = "nominal"  # one key only: safetensors writes several in no fixed order
+
+
+def write_trimmed(weights: Weights, spec: BackboneSpec, path: Path) -> None:
+    """Put the needed tensors there, the digest and licence in the header. Raises WeightsNotWritten."""
+    about = {"backbone": spec.name, "digest": weights.digest, "licence": spec.licence}
+    tensors = {
+        name: tensor.contiguous() for name, tensor in weights.tensors.items()
+    }  # some files keep other strides
+    data = safetensors.torch.save(tensors, {_METADATA: json.dumps(about, sort_keys=True)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_atomically(path, data)
+    except OSError as error:
+        raise WeightsNotWritten(
+            requirement=f"The weights are written to {path}",
+            received=str(error),
+            remedy="Free space there, or name a place that can be written (NOMINAL_CACHE for the cache).",
+        ) from error
+
+
+def recorded_digest(path: Path) -> str | None:
+    """The content digest that ``write_trimmed`` recorded in the file's header; None where there is none."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            digest = json.loads(file.metadata()[_METADATA])["digest"]
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None
+    return digest if isinstance(digest, str) else None
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # mkstemp's 0600 would hide shared weights from other users
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

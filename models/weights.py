@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from models.checkpoint import Weights, read_weights, verify_published
+from models.checkpoint import Weights, read_weights, recorded_digest, verify_published, write_trimmed
 from models.download import Progress, download
 from models.errors import WeightsNotFound, WeightsRefused
 from models.spec import SPECS, BackboneSpec, spec_of
-from models.trimmed import recorded_digest, write_trimmed
 
 Source = Literal["file", "cache", "package", "download"]
 

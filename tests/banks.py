@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
-from core.config import DetectorConfig
+from core.config import DetectorConfig, IndexConfig
 from core.features.pca import Pca
-from core.search import Index, IndexConfig
+from core.search import Index
 
 INDEXES = {
     "flat": IndexConfig(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from models.backbone import Backbone, load_module
 from models.checkpoint import Weights, content_digest
 from models.runtime import open_runtime
-from models.spec import BackboneSpec
+from models.spec import SPECS, BackboneSpec
 
 
 class TinyNet(nn.Module):
@@ -69,3 +70,27 @@ def random_backbone(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> Back
     spec, weights = tiny_spec(channels=channels), tiny_weights(seed, channels)
     engine = open_runtime(load_module(spec, weights), "torch", "float32", None)
     return Backbone(spec, weights.digest, "file", Path("tiny.safetensors"), None, engine)
+
+
+class EvenlyPadded(nn.Module):
+    """Strided convolutions padded evenly, as a ResNet's: cell i of stride s sees pixel s i and no other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("a", "b", "fine", "deep"):
+            self.add_module(name, nn.Conv2d(3, 3, 3, stride=2, padding=1, bias=False))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        fine = self.fine(self.b(self.a(x)))
+        return [fine, self.deep(fine)]
+
+
+def evenly_padded_backbone() -> Backbone:
+    """A Backbone whose maps are every eighth and every sixteenth pixel, with the offset of a ResNet."""
+    spec = replace(tiny_spec("even", (3, 3)), build=EvenlyPadded, offset=SPECS["resnet50"].offset)
+    middle = torch.zeros(3, 3, 3, 3)
+    middle[range(3), range(3), 1, 1] = 1
+    tensors = {f"{name}.weight": middle.clone() for name in ("a", "b", "fine", "deep")}
+    weights = Weights(tensors, content_digest(tensors))
+    engine = open_runtime(load_module(spec, weights), "torch", "float32", None)
+    return Backbone(spec, weights.digest, "file", Path("even.safetensors"), None, engine)

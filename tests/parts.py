@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from fakes import random_backbone
 
-from app.learning.learn import backbone_ref
+from app.inspection.backbones import backbone_ref
 from core.bank import Bank
 from core.build import Build
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from models.backbone import Backbone
 
 TESTS = Path(__file__).resolve().parent

@@ -16,86 +16,52 @@ from rich.table import Table
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
+from app.imaging.decode import ImageLimits
 from app.imaging.folders import MvtecDataset
 from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
-from app.learning.learn import build_bank
-from app.ops.threads import own_cores
+from app.learning.learn import Hooks, image_files, learn
 from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.judging.calibration import supported_rate
-from models.backbone import Backbone, load_backbone
+from models.backbone import Backbone
 
 
 @app.command("eval")
+@o.grouped
 def eval_(
     dataset_dir: Annotated[Path, typer.Argument(help="Folder with train/good, test/good, test/<defect>.")],
+    *,
     bank_file: Annotated[
         Path | None,
         typer.Option("--bank", help="Evaluate this bank, with its own settings, instead of building one."),
     ] = None,
     backbone: o.BackboneName = "auto",
-    weights: o.Weights = None,
-    offline: o.Offline = False,
-    runtime: o.Runtime = "auto",
-    precision: o.Precision = "auto",
-    threads: o.Threads = None,
-    size: o.Size = o.SIZE,
-    fit: o.FitOption = o.FIT,
-    crop: o.Crop = None,
-    reduced_jpeg: o.ReducedJpeg = False,
-    coreset_ratio: o.Ratio = o.RATIO,
-    max_bank_vectors: o.MaxVectors = o.MAX_VECTORS,
-    seed: o.Seed = o.SEED,
-    target_false_reject: o.Target = o.TARGET,
-    target_review: o.Review = None,
-    reweight: o.Reweight = False,
-    patch_size: o.PatchSize = o.PATCH_SIZE,
-    stride: o.Stride = o.STRIDE,
-    index: o.IndexKind = o.INDEX,
-    pca: o.Pca = None,
+    machine: o.Machine,
+    config: DetectorConfig,
+    images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     json_output: Json = False,
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
-    config = o.detector_config(
-        size=size,
-        fit=fit,
-        crop=crop,
-        reduced_jpeg=reduced_jpeg,
-        ratio=coreset_ratio,
-        max_vectors=max_bank_vectors,
-        seed=seed,
-        target=target_false_reject,
-        review=target_review,
-        reweight=reweight,
-        patch_size=patch_size,
-        stride=stride,
-        index=index,
-        pca=pca,
-    )
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
     given = load_bank(bank_file) if bank_file else None
-
-    def load(name: str, precision: str) -> Backbone:
-        return load_backbone(name, weights, not offline, runtime, own_cores(threads), precision)
-
     seconds = None
     if given is not None:
-        engine = proven_engine(given, precision, partial(load, given.backbone.name))
+        engine = proven_engine(given, machine.precision, partial(machine.load, given.backbone.name))
     else:
-        extractor = load(backbone, precision)
+        extractor = machine.load(backbone)
         if extractor.notice:
             notice(extractor.notice)
         started = time.perf_counter()
-        engine = Engine(extractor, _built(train, extractor, config, BuildLimits(memory_mb << 20)))
+        engine = Engine(extractor, _built(train, extractor, config, BuildLimits(memory_mb << 20), images))
         seconds = time.perf_counter() - started
-    rates = tuple(sorted({*TARGET_RATES, target_false_reject}))
+    rates = tuple(sorted({*TARGET_RATES, config.target_false_reject}))
     with counting("Inspecting", len(tests)) as done:
-        found = evaluate(engine, tests, rates, done)
+        found = evaluate(engine, tests, rates, done, images)
     report = found.to_json() | _cost(engine, seconds)
     if json_output:
         print_json(report)
@@ -103,12 +69,13 @@ def eval_(
         stdout.print(_table(report, found))
 
 
-def _built(paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits) -> Bank:
-    names = [path.name for path in paths]
+def _built(
+    paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits, images: ImageLimits
+) -> Bank:
+    files = image_files(paths, [path.name for path in paths], config.input, images)
     with build_progress() as progress:
-        return build_bank(
-            paths, names, extractor, _supported(config, len(paths)), limits, progress=progress, say=notice
-        ).bank
+        hooks = Hooks(progress, say=notice)
+        return learn(files, extractor, _supported(config, len(paths)), hooks, limits).bank
 
 
 def _supported(config: DetectorConfig, count: int) -> DetectorConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,49 +17,39 @@ from app.cli.console import Json
 from app.cli.show import BankFile
 from app.cli.tables import map_names, print_answers
 from app.errors import ImageRefused
-from app.imaging.decode import encode_png
+from app.imaging.decode import ImageLimits, encode_png
 from app.imaging.folders import read_image, read_photograph
 from app.imaging.overlay import overlay
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
-from app.ops.files import write_atomically
-from app.ops.threads import own_cores
 from core.bank import load_bank
 from core.errors import CoreError
+from core.files import write_atomically
 from core.input.photograph import Image
-from models.backbone import load_backbone
 
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]
 
 
 @app.command()
+@o.grouped
 def inspect(
     bank_file: BankFile,
     images: Images,
+    machine: o.Machine,
+    limits: ImageLimits,
     heatmaps: Annotated[
         Path | None,
         typer.Option("--heatmaps", help="Folder for the overlay (PNG) and raw map (NPY) of each image."),
     ] = None,
-    weights: o.Weights = None,
-    offline: o.Offline = False,
-    runtime: o.Runtime = "auto",
-    precision: o.Precision = "auto",
-    threads: o.Threads = None,
     json_output: Json = False,
 ) -> None:
     """Inspect images against a bank. Unreadable images are named, the rest inspected; the exit status is then 1."""
     if heatmaps is not None:
         heatmaps.mkdir(parents=True, exist_ok=True)
     bank = load_bank(bank_file)
-    engine = proven_engine(
-        bank,
-        precision,
-        lambda each: load_backbone(
-            bank.backbone.name, weights, not offline, runtime, own_cores(threads), each
-        ),
-    )
+    engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
     places = [heatmaps and heatmaps / name for name in map_names(images)]
-    answers = [_inspected(engine, path, place) for path, place in zip(images, places, strict=True)]
+    answers = [_inspected(engine, path, place, limits) for path, place in zip(images, places, strict=True)]
     print_answers({"bank": str(bank_file)}, answers, _row, json_output)
 
 
@@ -76,13 +67,13 @@ def inspection_json(found: Inspection) -> dict[str, Any]:
     }
 
 
-def _inspected(engine: Engine, path: Path, place: Path | None) -> dict[str, Any]:
-    image = read_photograph(path, engine.bank.config.input)
+def _inspected(engine: Engine, path: Path, place: Path | None, limits: ImageLimits) -> dict[str, Any]:
+    image = read_photograph(path, engine.bank.config.input, limits)
     if isinstance(image, ImageRefused):
         return {"image": str(path), "error": str(image)}
     shown = image.pixels
     if place is not None and image.reduced > 1:
-        whole = read_image(path)
+        whole = read_image(path, limits)
         if isinstance(whole, ImageRefused):
             return {"image": str(path), "error": str(whole)}
         shown = whole

@@ -1,108 +1,131 @@
-"""Options that several commands share, each declared once."""
+"""Options that several commands share; those of a bank's settings follow from their declaration in core/config.py."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from core.config import DetectorConfig
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
-from core.search import IndexConfig
-
-_defaults = DetectorConfig()
+from app.imaging.decode import ImageLimits
+from app.ops.threads import own_cores
+from app.settings import PREFIX, Settings
+from core.config import BUILD_MEMORY, DetectorConfig
+from core.declared import all_settings
+from models.backbone import Backbone, load_backbone
 
 BackboneName = Annotated[
     str, typer.Option("--backbone", help="auto, resnet50, wide_resnet50_2, resnet18 or efficientnet-lite2.")
-]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", help="Weights file for the backbone: .pth or .safetensors.")
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never try to fetch weights.")]
-Runtime = Annotated[str, typer.Option("--runtime", help="auto, torch, torch-cuda or openvino.")]
-Precision = Annotated[
-    str, typer.Option("--precision", help="auto, float32, bfloat16, int8 or, on CUDA, float16.")
-]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Compute threads; one a core that may be used.")
-]
-Size = Annotated[int, typer.Option("--size", help="Side of the input in pixels, a multiple of 32.")]
-FitOption = Annotated[str, typer.Option("--fit", help="stretch, short_side or letterbox.")]
-Crop = Annotated[
-    int | None, typer.Option("--crop", help="Side of a centre crop after the resize; none by default.")
-]
-ReducedJpeg = Annotated[
-    bool,
-    typer.Option("--reduced-jpeg", help="Decode JPEG far larger than the input at a fraction of its scale."),
-]
-Ratio = Annotated[
-    float, typer.Option("--coreset-ratio", help="Share of all nominal patches kept, in (0, 1].")
-]
-MaxVectors = Annotated[int, typer.Option("--max-bank-vectors", help="Upper bound on the kept patches.")]
-Seed = Annotated[int, typer.Option("--seed", help="Same images, options and seed: the same bank.")]
-Target = Annotated[
-    float, typer.Option("--target-false-reject", help="Share of good parts that may be rejected, in (0, 1).")
-]
-Review = Annotated[
-    float | None,
-    typer.Option(
-        "--target-review", help="Share of good parts that may be reviewed or rejected; default: no review."
-    ),
-]
-Reweight = Annotated[bool, typer.Option("--reweight", help="Score by Eq. 7 of the paper instead of Eq. 6.")]
-PatchSize = Annotated[
-    int, typer.Option("--patch-size", help="Odd side of the averaged window, in cells of a layer's map.")
-]
-Stride = Annotated[
-    int, typer.Option("--stride", help="Every how many cells of the finest map a patch is taken.")
-]
-IndexKind = Annotated[
-    str, typer.Option("--index", help="flat, which is exact, or for large banks hnsw or ivfpq.")
-]
-Pca = Annotated[
-    int | None,
-    typer.Option("--pca", help="Reduce patch vectors to so many principal components; whole by default."),
 ]
 MemoryMb = Annotated[
     int, typer.Option("--memory-mb", min=64, help="Working memory of a build beyond the backbone.")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, naming them.")]
-
-SIZE, FIT, RATIO = _defaults.input.size, _defaults.input.fit, _defaults.coreset_ratio
-MAX_VECTORS, SEED, TARGET = _defaults.max_bank_vectors, _defaults.seed, _defaults.target_false_reject
-PATCH_SIZE, STRIDE, INDEX = _defaults.patch.size, _defaults.patch.stride, _defaults.index.kind
-MEMORY_MB = 1536
+MEMORY_MB = BUILD_MEMORY >> 20
 
 
-def detector_config(
-    *,
-    size: int,
-    fit: str,
-    crop: int | None,
-    reduced_jpeg: bool,
-    ratio: float,
-    max_vectors: int,
-    seed: int,
-    target: float,
-    review: float | None,
-    reweight: bool,
-    patch_size: int,
-    stride: int,
-    index: str,
-    pca: int | None,
-) -> DetectorConfig:
-    """The config these options name. Raises ConfigError for a value outside its range."""
-    return DetectorConfig(
-        input=InputConfig(size, fit, crop, reduced_jpeg),
-        patch=PatchConfig(patch_size, stride),
-        index=IndexConfig(index),
-        coreset_ratio=ratio,
-        max_bank_vectors=max_vectors,
-        seed=seed,
-        target_false_reject=target,
-        target_review=review,
-        reweight=reweight,
-        pca=pca,
-    )
+@dataclass(frozen=True)
+class Machine:
+    """How this machine runs a backbone: each field is an option of the commands that load one."""
+
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Weights file for the backbone: .pth or .safetensors.")
+    ] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Never try to fetch weights.")] = False
+    runtime: Annotated[str, typer.Option("--runtime", help="auto, torch, torch-cuda or openvino.")] = "auto"
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto, float32, bfloat16, int8 or, on CUDA, float16.")
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="Compute threads; by default one per available core."),
+    ] = None
+
+    def load(self, name: str, precision: str | None = None) -> Backbone:
+        """The backbone, in the precision asked for unless another is named. Raises ModelError."""
+        asked = precision or self.precision
+        return load_backbone(
+            name, self.weights, not self.offline, self.runtime, own_cores(self.threads), asked
+        )
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with options in place of each parameter of a type in ``_GROUPS``, which it receives made of them.
+
+    Typer reads the signature. Raises ConfigError for a setting out of its range.
+    """
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    groups = {
+        parameter.name: _GROUPS[parameter.annotation] for parameter in own if parameter.annotation in _GROUPS
+    }
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        for name, (options, make) in groups.items():
+            given[name] = make({option.name: given.pop(option.name) for option in options})
+        command(**given)
+
+    shown = [
+        option.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY
+        )  # in the order of the help, whichever have defaults
+        for parameter in own
+        for option in (groups[parameter.name][0] if parameter.name in groups else [parameter])
+    ]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {option.name: option.annotation for option in shown}
+    return run
+
+
+def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+SHOWN = {s.option.removeprefix("--").replace("-", "_"): s for s in all_settings(DetectorConfig) if s.option}
+"""The settings with an option, by its name in Python and in JSON."""
+
+
+def _settings() -> list[inspect.Parameter]:
+    """Text and numbers are taken as they come: the config refuses what is out of range, with the choices."""
+    options = []
+    for name, setting in SHOWN.items():
+        kind: Any = setting.type | None if setting.default is None else setting.type
+        hint = Annotated[kind, typer.Option(setting.option, help=setting.help)]
+        options.append(_option(name, setting.default, hint))
+    return options
+
+
+def _config(given: dict[str, Any]) -> DetectorConfig:
+    change: dict[str, Any] = {}
+    for name, setting in SHOWN.items():
+        place = change.setdefault(setting.part, {}) if setting.part else change
+        place[setting.name] = given[name]
+    return DetectorConfig().changed(change)
+
+
+def _machine() -> list[inspect.Parameter]:
+    hints = get_type_hints(Machine, include_extras=True)
+    return [_option(field.name, field.default, hints[field.name]) for field in fields(Machine)]
+
+
+def _limits() -> list[inspect.Parameter]:
+    """Two of the service's settings, from their table: by option here, or by their variable as there."""
+    options = []
+    for name in ("max_image_bytes", "max_pixels"):
+        field, option = Settings.model_fields[name], "--" + name.replace("_", "-")
+        hint = Annotated[
+            int, typer.Option(option, min=1, envvar=PREFIX + name.upper(), help=field.description)
+        ]
+        options.append(_option(name, field.default, hint))
+    return options
+
+
+_GROUPS: dict[Any, tuple[list[inspect.Parameter], Callable[[dict[str, Any]], Any]]] = {
+    DetectorConfig: (_settings(), _config),
+    Machine: (_machine(), lambda given: Machine(**given)),
+    ImageLimits: (_limits(), lambda given: ImageLimits(*given.values())),
+}

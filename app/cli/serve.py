@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second leaves at once."""
         service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]  # a FastAPI
-        if service is None or service.draining:
+        if service is None or service.life.draining:
             self.should_exit = self.force_exit = True
             return
         service.life.begin_drain()
@@ -121,6 +121,6 @@ class Server(uvicorn.Server):
 
     def _begin_drain(self, service: Service) -> None:
         seen = asyncio.sleep(SEEN_SECONDS)
-        answered = service.observed.in_flight.wait_until_none(service.life.seconds_to_drain() / 2)
+        answered = service.observed.metrics.in_flight.wait_until_none(service.life.seconds_to_drain() / 2)
         draining = self._draining = asyncio.gather(seen, answered)
         draining.add_done_callback(lambda done: setattr(self, "should_exit", True))

@@ -12,39 +12,31 @@ from app.cli import options as o
 from app.cli.console import Json, print_json, say
 from app.cli.tables import print_facts
 from app.inspection.backbones import precisions_for
-from app.ops.threads import own_cores
+from app.inspection.engine import Engine
 from core.bank import Bank, load_bank
-from core.detector import check_backbone, check_conformance, thresholds_of
+from core.detector import thresholds_of
 from core.judging.calibration import promise, supported_rate
-from models.backbone import load_backbone
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
 
 
 @app.command()
+@o.grouped
 def show(
     bank_file: BankFile,
+    machine: o.Machine,
     check: Annotated[
         bool, typer.Option("--check", help="Score the conformance images on this machine.")
     ] = False,
-    weights: o.Weights = None,
-    offline: o.Offline = False,
-    runtime: o.Runtime = "auto",
-    precision: o.Precision = "auto",
-    threads: o.Threads = None,
     json_output: Json = False,
 ) -> None:
     """Show a bank. Loading it verifies its integrity; --check verifies its conformance."""
     bank = load_bank(bank_file)
     shown = facts(bank)
     if check:
-        asked = precisions_for(bank.backbone, precision)[0]
-        extractor = load_backbone(
-            bank.backbone.name, weights, not offline, runtime, own_cores(threads), asked
-        )
-        check_backbone(bank, extractor.digest)
+        extractor = machine.load(bank.backbone.name, precisions_for(bank.backbone, machine.precision)[0])
         shown["checked_in"] = f"{extractor.runtime}, {extractor.precision}"
-        shown["conformance_difference"] = check_conformance(bank, extractor)
+        shown["conformance_difference"] = Engine(extractor, bank).prove()
     if json_output:
         print_json({"bank": str(bank_file), **shown})
     else:
@@ -54,26 +46,18 @@ def show(
 
 def facts(bank: Bank) -> dict[str, Any]:
     """What ``show --json`` prints of a bank."""
-    thresholds = thresholds_of(bank)
+    thresholds, values = thresholds_of(bank), bank.config.values()
     return {
         "backbone": bank.backbone.name,
         "weights_digest": bank.backbone.digest,
         "runtime": bank.backbone.runtime,
         "precision": bank.backbone.precision,
-        "size": bank.config.input.size,
-        "fit": bank.config.input.fit,
-        "crop": bank.config.input.crop,
-        "reduced_jpeg": bank.config.input.reduced_jpeg,
-        "seed": bank.config.seed,
-        "coreset_ratio": bank.config.coreset_ratio,
+        **{name: values[setting] for name, setting in o.SHOWN.items()},
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
-        "pca": bank.config.pca,
         "nominal_images": len(bank.calibration_scores),
         "covering_radius": bank.coreset.covering_radius,
-        "index": bank.config.index.kind,
         "index_recall": bank.index.recall,
-        "target_false_reject": bank.config.target_false_reject,
         "threshold_review": thresholds.review,
         "threshold_reject": thresholds.reject,
         "supported_false_reject": supported_rate(len(bank.calibration_scores)),

@@ -8,10 +8,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.console.recent import RecentImages
-from app.console.session import Sessions
+from app.console.pictures import RECENT, RecentImages
+from app.console.session import SESSIONS, Sessions
 from app.errors import ForeignOrigin
-from app.http.auth import identify
+from app.http.auth import ACTOR, INSPECTED, identify
 from app.http.problems import respond
 from app.lifecycle.keys import Actor
 from app.lifecycle.service import Service
@@ -19,19 +19,19 @@ from app.store.errors import KeyRefused
 
 OPEN = ("/static/", "/_nicegui/", "/sign-in")  # what holds nothing of anybody's
 SAFE = ("GET", "HEAD")
-SERVICE, ACTOR, SESSIONS = "nominal.service", "nominal.actor", "nominal.sessions"
-RECENT = "nominal.recent"
+SERVICE = "nominal.service"  # in a scope
 
 
 class Entrance:
-    """ASGI: tells what lies behind it whose service it is and who calls, and turns everybody else away."""
+    """ASGI: puts into the scope whose service it is and who calls, for routes and pages; turns everybody else away."""
 
     def __init__(self, app: ASGIApp, service: Service, sessions: Sessions) -> None:
         self._app, self._service, self._sessions = app, service, sessions
         self._recent = RecentImages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[SERVICE], scope[SESSIONS], scope[RECENT] = self._service, self._sessions, self._recent
+        scope[SERVICE], scope[SESSIONS] = self._service, self._sessions
+        scope[RECENT], scope[INSPECTED] = self._recent, self._recent.hold
         connection = HTTPConnection(scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         try:

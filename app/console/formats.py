@@ -1,10 +1,11 @@
-"""Numbers and times as people read them; English, digits grouped, short."""
+"""Numbers and times as people read them: English, digits grouped, short; and round numbers for an axis."""
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
-from app.console.text.words import WORDS
+from app.console.words import WORDS
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -50,3 +51,11 @@ def age(time: datetime, now: datetime | None = None) -> str:
     if minutes < 60:
         return WORDS.minutes_ago(minutes)
     return WORDS.hours_ago(minutes // 60) if minutes < 48 * 60 else WORDS.days_ago(minutes // 1440)
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between ``low`` and ``high``, about ``most`` of them."""
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -10,12 +10,11 @@ from fastapi import Request
 from nicegui import ui
 
 from app.console.assets import asset
-from app.console.rail import rail
-from app.console.registry import Page
-from app.console.text.shell import SHELL
-from app.console.topbar import topbar
-from app.console.view import SHOWN, View
-from app.console.widgets.states import error_state
+from app.console.navigation import rail, topbar
+from app.console.view import SHOWN, Page, View
+from app.console.widgets.blocks import block
+from app.console.widgets.controls import error_state
+from app.console.words import SHELL
 from app.store.errors import NotFound
 from app.store.schema import Bank
 
@@ -38,7 +37,7 @@ def show(page: Page) -> None:
         ui.link(SHELL.skip, "#main").classes("n-skip")
         rail(view)
         watch = topbar(view)
-        with ui.element("div").classes("n-main").props('id="main" tabindex="-1"'):
+        with block("n-main").props('id="main" tabindex="-1"'):
             if fault is None:
                 await _content(view)
             else:

@@ -1,43 +1,72 @@
 """``mount(app)``: the console under /console of an application, started and stopped with it.
 
-NiceGUI is one application a process, with routes, clients and an event loop of its own. So pages are registered once,
+NiceGUI is one application per process, with routes, clients and an event loop of its own. So pages are registered once,
 by the first import, and find the service they work for in their request's scope, where ``Entrance`` puts it. One
 application after another may mount it; two at the same time may not, and the second one's start says so.
+
+Pictures, uploads, inspections and exports are the API's own routes (``REUSED``), below /console and behind the same
+``Entrance``, which settles by session who calls. The API under /v1 itself takes no cookie.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from nicegui import app as pages_app
+from nicegui.translations import translations
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.console import host
-from app.console.assets import CacheAssets
+from app.console import pages, pictures, session
+from app.console.assets import STATIC, CacheAssets
 from app.console.entrance import Entrance
+from app.console.frame import show
 from app.console.session import Sessions, secret_of
+from app.console.view import all_pages
+from app.console.words import SHELL
 from app.errors import StartRefused
+from app.http import problems
+from app.http.routes import images, inspect, inspections, versions
 from app.lifecycle.service import Service
 
 PREFIX = "/console"
+REUSED = (inspect, images, inspections, versions)  # of the API, also below PREFIX
+LANGUAGE: Literal["en-US"] = "en-US"
+RECONNECT_SECONDS = 15.0  # that a page's state outlives its connection
+BRAND = {  # Quasar's colours are those of console.css
+    **dict.fromkeys(("primary", "secondary", "accent", "info"), "var(--n-accent)"),
+    "positive": "var(--n-accept)",
+    "warning": "var(--n-review)",
+    "negative": "var(--n-reject)",
+    "dark": "var(--n-surface)",
+    "dark_page": "var(--n-page)",
+}
 
 
 class Console:
-    """ASGI: the pages once the service runs."""
+    """ASGI: routes and pages once the service runs. Only pages are compressed: pictures and bundles are already."""
 
     def __init__(self, pages: ASGIApp) -> None:
-        self._pages = pages
-        self._entrance: ASGIApp | None = None
+        self._site = FastAPI(openapi_url=None)
+        problems.install(self._site)
+        for module in (session, pictures, *REUSED):
+            self._site.include_router(module.router)
+        self._site.mount("/", CacheAssets(GZipMiddleware(pages, minimum_size=1024, compresslevel=3)))
+        self._entrance: Entrance | None = None
 
     def open(self, service: Service) -> None:
-        """From now on the pages work for this service. Raises StoreError where its secret cannot be kept."""
-        entrance = Entrance(self._pages, service, Sessions(secret_of(service.settings)))
-        self._entrance = CacheAssets(GZipMiddleware(entrance, minimum_size=1024, compresslevel=3))
+        """From now on routes and pages work for this service. Raises StoreError where its secret cannot be kept."""
+        self._site.state.service = service
+        self._entrance = Entrance(self._site, service, Sessions(secret_of(service.settings)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._entrance is not None  # the lifespan has begun
@@ -46,7 +75,7 @@ class Console:
 
 def mount(app: FastAPI) -> None:
     """Serve the console under ``PREFIX``, and lead there from the root. The lifespan becomes the console's too."""
-    console = Console(host.application())
+    console = Console(_pages())
     app.router.routes.append(Mount(PREFIX, console, name="console"))
     app.add_route("/", _lead, include_in_schema=False)
     inner = app.router.lifespan_context
@@ -76,3 +105,38 @@ async def _running() -> AsyncIterator[None]:
 
 async def _lead(request: Request) -> Response:
     return RedirectResponse(f"{request.scope.get('root_path', '')}{PREFIX}/", 307)
+
+
+@cache
+def _pages() -> ASGIApp:
+    """The one application of pages, made at the first call: no network, no welcome, no storage, our words."""
+    pages_app.config.add_run_config(
+        reload=False,
+        title=SHELL.product,
+        viewport="width=device-width, initial-scale=1",
+        favicon=STATIC / "icon.svg",
+        dark=None,
+        language=LANGUAGE,
+        binding_refresh_interval=None,
+        reconnect_timeout=RECONNECT_SECONDS,
+        message_history_length=200,
+        tailwind=False,
+        unocss=None,
+        prod_js=True,
+        show_welcome_message=False,
+        markdown=False,
+    )
+    pages_app.colors(**BRAND)
+    pages_app.config.quasar_config["loadingBar"]["skipHijack"] = True  # uploads show their own progress
+    translations[LANGUAGE] = {
+        "connection_lost": SHELL.connection_lost,
+        "trying_to_reconnect": SHELL.reconnecting,
+        "message_too_long": SHELL.message_too_long,
+        "message_too_long_body": SHELL.message_too_long_body,
+    }
+    pages_app.mount("/static", StaticFiles(directory=STATIC), name="console-static")
+    for module in pkgutil.iter_modules(pages.__path__):
+        importlib.import_module(f"{pages.__name__}.{module.name}")
+    for page in all_pages():
+        show(page)
+    return pages_app

@@ -1,22 +1,38 @@
-"""Console sessions: a signed cookie that names an API key's id, never the key; ended on the server when signed out."""
+"""Console sessions: a signed cookie that names an API key's id, never the key; signing in and out.
+
+A session that was signed out is refused on the server, even where its cookie is kept.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 
+from app.console.assets import FONTS, asset
+from app.console.words import SHELL
+from app.lifecycle.service import Service
 from app.settings import Settings
+from app.store.errors import KeyRefused
 from app.store.staging import local_faults
 
 COOKIE = "nominal_session"
 SECONDS = 12 * 3600
 FILE = "console.secret"
+SESSIONS = "nominal.sessions"  # in a scope
+REASONS = {"ended": SHELL.session_ended, "refused": SHELL.key_refused, "out": SHELL.signed_out}
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True)
@@ -51,21 +67,72 @@ class Sessions:
         self._ended.add(session.id)
 
 
-def set_cookie(response: Response, value: str, connection: HTTPConnection) -> None:
-    """Give the browser a session: out of scripts' reach, for this site alone."""
+@router.get("/sign-in")
+async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> Response:
+    """Where a key is asked for."""
+    service: Service = request.app.state.service
+    values: dict[str, Any] = {
+        "text": SHELL,
+        "css": asset("console.css"),
+        "fonts": FONTS,
+        "icon": asset("icon.svg"),
+        "root": root_of(request),
+        "theme": request.cookies.get("nominal_theme", "system"),
+        "next": _path(next),
+        "message": REASONS.get(reason, ""),
+        "needed": await service.pools.background(service.admission.look_up_needed),
+    }
+    return templates.TemplateResponse(request, "sign_in.html", values, headers={"Cache-Control": "no-store"})
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request) -> Response:
+    """Trade a key for a session: a cookie out of scripts' reach, for this site only."""
+    service: Service = request.app.state.service
+    sessions: Sessions = request.scope[SESSIONS]
+    form = await request.form()
+    key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
+    try:
+        actor = await service.pools.background(partial(service.admission.verify, key))
+    except KeyRefused:
+        return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
+    response = RedirectResponse(root_of(request) + wanted, 303)
     response.set_cookie(
         COOKIE,
-        value,
+        sessions.issue(actor.id),
         max_age=SECONDS,
-        path=connection.scope.get("root_path") or "/",
-        secure=connection.scope["scheme"] == "https",
+        path=root_of(request) or "/",
+        secure=request.scope["scheme"] == "https",
         httponly=True,
         samesite="strict",
     )
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End the session here, in every tab."""
+    sessions: Sessions = request.scope[SESSIONS]
+    if (session := sessions.read(request)) is not None:
+        sessions.end(session)
+    response = RedirectResponse(f"{root_of(request)}/sign-in?reason=out", 303)
+    response.delete_cookie(COOKIE, path=root_of(request) or "/")
+    return response
+
+
+def root_of(request: Request) -> str:
+    """The path under which the console is served."""
+    root: str = request.scope.get("root_path", "")
+    return root
+
+
+def _path(wanted: str) -> str:
+    """``wanted`` where it is a path of this console; else its first page. Never another site."""
+    return wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else "/"
 
 
 def secret_of(settings: Settings) -> str:
-    """The setting, else the file in data_dir, made at first use for its owner alone. Raises StoreError."""
+    """The setting, else the file in data_dir, made at first use for its owner only. Raises StoreError."""
     if settings.console_secret is not None:
         return settings.console_secret.get_secret_value()
     with local_faults(settings.data_dir):

@@ -1,7 +1,11 @@
-"""What a page is built with: the service, who looks, the bank; and every action's way through role and errors."""
+"""A page and what it is built with: the service, who looks, the bank; and every action's way through role and errors.
+
+A folder of app/console/pages registers its pages here with ``@page``.
+"""
 
 from __future__ import annotations
 
+import html
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,10 +16,11 @@ from urllib.parse import quote
 from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
-from app.console.entrance import ACTOR, SERVICE, visitor
-from app.console.registry import Page
-from app.console.text.shell import SHELL
+from app.console.assets import asset
+from app.console.entrance import SERVICE, visitor
+from app.console.words import SHELL
 from app.errors import AppError, ForeignOrigin, RoleTooLow
+from app.http.auth import ACTOR
 from app.lifecycle.keys import Actor
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
@@ -27,8 +32,46 @@ from models.errors import ModelError
 log = logging.getLogger(__name__)
 
 V = TypeVar("V")
+Builder = Callable[["View"], Awaitable[None]]
 SHOWN = (AppError, CoreError, ModelError)
-"""Errors that are said to people as they are; anything else is logged and called an internal one."""
+"""Errors that people are shown as they are; any other is logged and called an internal one."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its path under the console, its name in rail and title, its place in the rail (None: not in it)."""
+
+    path: str
+    name: str
+    build: Builder
+    icon: str | None
+    order: int | None
+    role: Role
+
+    @property
+    def of_bank(self) -> bool:
+        """Whether it shows one bank, named in its path."""
+        return "{bank}" in self.path
+
+
+_pages: dict[str, Page] = {}
+
+
+def page(
+    path: str, name: str, *, icon: str | None = None, order: int | None = None, role: Role = "read"
+) -> Callable[[Builder], Builder]:
+    """Register the decorated builder. With ``order`` it stands in the rail: 10-19 banks, 20-79 a bank's, 80- system."""
+
+    def registered(build: Builder) -> Builder:
+        _pages[path] = Page(path, name, build, icon, order, role)
+        return build
+
+    return registered
+
+
+def all_pages() -> list[Page]:
+    """In the rail's order, the others last."""
+    return sorted(_pages.values(), key=lambda page: (page.order is None, page.order, page.path))
 
 
 @dataclass(eq=False)
@@ -86,7 +129,7 @@ class View:
     def handler(
         self, function: Callable[..., Awaitable[Any] | Any], role: Role = "read"
     ) -> Callable[[Any], Awaitable[None]]:
-        """``function`` as an event handler: only for those who still hold the role, every error said plainly.
+        """``function`` as an event handler: only for those who still hold the role, every error shown in plain words.
 
         It may be a coroutine, and is given the event where it takes an argument.
         """
@@ -136,6 +179,16 @@ class View:
         """To the sign-in page, which says why and leads back."""
         here = self.connection.url.path.removeprefix(self.connection.scope.get("root_path", ""))
         self.go(f"{self.url('sign-in')}?reason=ended&next={quote(here)}")
+
+    def use(self, *names: str) -> None:
+        """Put files of app/console/static into the page's head, in this order."""
+        tags = [f'<meta name="nominal-lost" content="{html.escape(SHELL.connection_lost)}">']
+        for name in names:
+            url, style = self.url() + asset(name), name.endswith(".css")
+            tags.append(
+                f'<link rel="stylesheet" href="{url}">' if style else f'<script src="{url}"></script>'
+            )
+        ui.add_head_html("".join(tags))
 
     def go(self, url: str) -> None:
         """Open an address that ``url`` gave."""

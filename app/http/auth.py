@@ -22,6 +22,8 @@ from app.store.errors import KeyRefused
 from app.store.keys import allows
 from app.store.schema import Role
 
+ACTOR = "nominal.actor"  # in a scope: who calls, where an entrance before the routes has settled it
+INSPECTED = "nominal.inspected"  # in a scope: is told of an inspection and its image before the answer
 HOST = re.compile(r":\d*$")  # a Host header's port
 
 
@@ -77,10 +79,15 @@ def key_of(request: Request) -> str | None:
 
 
 def may(needed: Role) -> Callable[[Request], Awaitable[Actor]]:
-    """The dependency of an operation that needs a role; it gives the ``Actor``."""
+    """The dependency of an operation that needs a role; it gives the ``Actor``.
+
+    The console's entrance settles by session who calls, before the same routes below /console; then no key is read.
+    """
 
     async def actor(request: Request) -> Actor:
-        found = await identify(request, request.app.state.service, key_of(request))
+        found: Actor | None = request.scope.get(ACTOR)
+        if found is None:
+            found = await identify(request, request.app.state.service, key_of(request))
         if not allows(found.role, needed):
             raise RoleTooLow(
                 requirement=f"this operation needs the role {needed}",

@@ -10,15 +10,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, BadContentLength, BodyTooLarge, BodyTooSlow
 from app.http.problems import respond
+from app.inspection.gate import MEMORY_IN_FLIGHT
+from app.settings import Settings
 
+R = TypeVar("R")
+
+JSON_BYTES = 1 << 20  # of a body that is not a file
 LINGER_SECONDS, LINGER_BYTES = 2.0, 64 << 20
+
+
+def body_limit(settings: Settings, scope: Scope) -> int:
+    """Bytes that a request's body may have, by what is asked for."""
+    path, form = scope["path"], 1 << 20  # a form's own bytes
+    if scope["method"] != "POST":
+        return JSON_BYTES
+    if path.endswith("/inspect"):
+        return settings.max_image_bytes + form
+    if path.endswith("/inspect/batch"):
+        return min(settings.max_body_bytes, MEMORY_IN_FLIGHT)
+    if path.endswith("/images"):
+        return settings.max_body_bytes
+    return settings.bank_memory_bytes if path.endswith("/import") else JSON_BYTES
 
 
 class BoundBodies:
@@ -147,3 +168,35 @@ def _bad_length() -> BadContentLength:
         received="something else",
         remedy="Let the HTTP client set it.",
     )
+
+
+async def unless_disconnected(request: Request, work: Coroutine[Any, Any, R]) -> R:
+    """What ``work`` returns; when the client hangs up first, cancels it and raises ``ClientDisconnect``.
+
+    The request's body must have been read to its end.
+    """
+    task, gone = asyncio.current_task(), asyncio.create_task(_disconnect(request.receive))
+    assert task is not None
+    left = False
+
+    def leave(watch: asyncio.Task[None]) -> None:
+        nonlocal left
+        if not watch.cancelled() and watch.exception() is None:
+            left = True
+            task.cancel()
+
+    gone.add_done_callback(leave)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if left and task.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        gone.remove_done_callback(leave)
+        gone.cancel()
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,22 +1,30 @@
-"""Pure ASGI middleware: caught errors, security headers, requests in flight; and work that ends with its client.
+"""Pure ASGI middleware: what is seen of every request, security headers, caught errors.
 
-Put on from the outside in: ``RequestLog``, ``MeasureRequests``, ``SecurityHeaders``, ``CountInFlight``,
-``CatchErrors``, ``BoundBodies`` (app/ops/logs.py, app/ops/metrics.py and app/http/bodies.py hold the others).
+Put on from the outside in: ``Observe``, ``SecurityHeaders``, ``CatchErrors``, ``BoundBodies`` (app/http/bodies.py).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.problems import respond
+from app.ops.logs import request_id
+from app.ops.observed import Observed
 
-R = TypeVar("R")
+REQUEST_ID = "X-Request-ID"
+RAW_REQUEST_ID = REQUEST_ID.lower().encode("ascii")
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+access = logging.getLogger("app.access")
 PAGES = ("/console", "/docs")
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (  # the console compiles its templates in the browser and carries their data inline
@@ -43,6 +51,66 @@ def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 PAGE_HEADERS = _raw({**HEADERS, **OF_PAGES})
 API_HEADERS = _raw({**HEADERS, "Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"})
+
+
+class Observe:
+    """Gives every request an id and echoes it; counts it while it is answered; then logs it, and counts what it became.
+
+    ``X-Request-ID`` is taken from the client when it is at most 64 letters, digits, dots, dashes and underscores; else
+    made. It is stored in ``scope["state"]["request_id"]`` and in every record logged meanwhile.
+    """
+
+    def __init__(
+        self, app: ASGIApp, observed: Observed, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._app, self._observed, self._clock = app, observed, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        name = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = name
+        status, size = None, 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (RAW_REQUEST_ID, name.encode("ascii"))]
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        token, started = request_id.set(name), self._clock()
+        try:
+            with self._observed.metrics.in_flight:
+                await self._app(scope, receive, sent)
+        finally:
+            self._note(scope, status, size, self._clock() - started)
+            request_id.reset(token)
+
+    def _note(self, scope: Scope, status: int | None, size: int, seconds: float) -> None:
+        method, path, state = scope["method"], scope["path"], scope["state"]
+        extra: dict[str, Any] = {
+            "method": method,
+            "path": path,
+            "status": status,
+            "bytes": size,
+            "milliseconds": round(seconds * 1e3, 2),
+            "client": scope["client"][0] if scope.get("client") else None,
+        }
+        slug = state.get("problem")
+        if slug is not None:
+            extra["problem"] = slug
+        level = logging.ERROR if (status or 500) >= 500 else logging.INFO
+        access.log(level, "%s %s %s", method, path, status or "no answer", extra=extra)
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        self._observed.metrics.request_answered(
+            method, route, status or 499, seconds, slug
+        )  # 499: client gone
+        if (problem := state.get("answered")) is not None:
+            said = problem.type.status, problem.type.slug, problem.detail
+            self._observed.problems.add(f"{method} {path}", *said, state["request_id"])
 
 
 class CatchErrors:
@@ -95,33 +163,6 @@ class SecurityHeaders:
         await self._app(scope, receive, sent)
 
 
-async def unless_disconnected(request: Request, work: Coroutine[Any, Any, R]) -> R:
-    """What ``work`` returns; when the client hangs up first, cancels it and raises ``ClientDisconnect``.
-
-    The request's body must have been read to its end.
-    """
-    task, gone = asyncio.current_task(), asyncio.create_task(_disconnect(request.receive))
-    assert task is not None
-    left = False
-
-    def leave(watch: asyncio.Task[None]) -> None:
-        nonlocal left
-        if not watch.cancelled() and watch.exception() is None:
-            left = True
-            task.cancel()
-
-    gone.add_done_callback(leave)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if left and task.uncancel() == 0:
-            raise ClientDisconnect from None
-        raise
-    finally:
-        gone.remove_done_callback(leave)
-        gone.cancel()
-
-
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _request_id(headers: Headers) -> str:
+    given = headers.get(REQUEST_ID, "")
+    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex

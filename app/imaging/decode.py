@@ -24,7 +24,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from app.errors import ImageEmpty, ImageFormatUnsupported, ImageRefused, ImageTooLarge, ImageTooSmall
 from app.imaging.header import (
-    Format,
     Header,
     corrupt,
     read_bmp_header,
@@ -32,10 +31,12 @@ from app.imaging.header import (
     read_png_header,
     read_webp_header,
 )
+from app.imaging.media import Format, format_of
 from app.imaging.pixels import upright_rgb
 from app.imaging.png import png_bytes
 from app.imaging.tiff import read_tiff_header
-from core.input.photograph import InputConfig, Photograph, reduction
+from core.config import InputConfig
+from core.input.photograph import Photograph, reduction
 
 _HEADERS: dict[Format, Callable[[bytes], Header]] = {
     "PNG": read_png_header,
@@ -51,7 +52,6 @@ _DECODERS: dict[Format, type[ImageFile]] = {
     "TIFF": TiffImageFile,
     "WEBP": WebPImageFile,
 }
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the known ones; "BM" alone may begin a text
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings stores it
 
 
@@ -60,7 +60,7 @@ class ImageLimits:
     """What a file may ask for, checked before decoding: bytes, pixels in all, pixels on the shorter side."""
 
     max_bytes: int = 64 * 1024 * 1024
-    max_pixels: int = 64_000_000
+    max_pixels: int = 100_000_000
     min_side: int = 16
 
     def check_bytes(self, count: int) -> None:
@@ -75,7 +75,7 @@ class ImageLimits:
             raise ImageTooLarge(
                 requirement=f"An image file must hold at most {self.max_bytes:,} bytes",
                 received=f"{count:,} bytes",
-                remedy="Compress the image, or raise the byte limit.",
+                remedy="Compress the image, or raise --max-image-bytes, in the service NOMINAL_MAX_IMAGE_BYTES.",
             )
 
     def check_size(self, width: int, height: int) -> None:
@@ -84,7 +84,7 @@ class ImageLimits:
             raise ImageTooLarge(
                 requirement=f"An image must have at most {self.max_pixels:,} pixels",
                 received=f"{width:,} x {height:,} pixels",
-                remedy="Crop or scale it down, or raise the pixel limit.",
+                remedy="Crop or scale it down, or raise --max-pixels, in the service NOMINAL_MAX_PIXELS.",
             )
         if min(width, height) < self.min_side:
             raise ImageTooSmall(
@@ -149,8 +149,14 @@ def read_header(data: bytes) -> Header:
 
     Raises ImageFormatUnsupported, ImageManyFrames, ImagePixelsUnsupported or ImageCorrupt.
     """
+    if (found := format_of(data)) is None:
+        raise ImageFormatUnsupported(
+            requirement="An image must be PNG, JPEG, BMP, TIFF (not BigTIFF) or WebP",
+            received=f"{len(data):,} bytes that begin with {data[:8]!r}",
+            remedy="Save the image in one of these formats.",
+        )
     try:
-        return _HEADERS[_format(data)](data)
+        return _HEADERS[found](data)
     except (struct.error, IndexError) as error:
         raise corrupt("a file that ends inside its header") from error
 
@@ -170,24 +176,6 @@ def thumbnail(image: UInt8[np.ndarray, "h w 3"], side: int = 256) -> bytes:
     small = Image.fromarray(image)
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     return _save(small, "JPEG", quality=85)
-
-
-def _format(data: bytes) -> Format:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith((b"II*\0", b"MM\0*")):
-        return "TIFF"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
-        return "BMP"
-    raise ImageFormatUnsupported(
-        requirement="An image must be PNG, JPEG, BMP, TIFF (not BigTIFF) or WebP",
-        received=f"{len(data):,} bytes that begin with {data[:8]!r}",
-        remedy="Save the image in one of these formats.",
-    )
 
 
 def _silence_pillow() -> None:

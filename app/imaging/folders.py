@@ -19,7 +19,8 @@ from jaxtyping import Bool
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
-from core.input.photograph import Image, InputConfig, Photograph
+from core.config import InputConfig
+from core.input.photograph import Image, Photograph
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 GOOD = "good"
@@ -97,9 +98,11 @@ def read_images(
         yield str(path), found
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+def read_mask(
+    path: Path, shape: tuple[int, int], limits: ImageLimits = DEFAULT_LIMITS
+) -> Bool[np.ndarray, "h w"]:
     """True where a defect was drawn (any value above 0). Raises FolderError for a size not ``shape``."""
-    mask = read_image(path)
+    mask = read_image(path, limits)
     if isinstance(mask, ImageRefused):
         raise mask
     if mask.shape[:2] != tuple(shape):

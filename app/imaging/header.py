@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Literal
 
 from app.errors import ImageCorrupt, ImageManyFrames, ImagePixelsUnsupported
-
-Format = Literal["PNG", "JPEG", "BMP", "TIFF", "WEBP"]
+from app.imaging.media import Format
 
 _MAX_CHUNKS = 65_536  # PNG: a 64 MiB file in the 8 KiB chunks of libpng has 8,192
 _MAX_SEGMENTS = 8_192  # JPEG: tables and metadata before the first scan

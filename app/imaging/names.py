@@ -16,9 +16,3 @@ def shown_name(raw: str | None, default: str) -> str:
     parts = [part.strip() for part in text.replace("\\", "/").replace(":", "/").split("/")]
     name = "/".join(part for part in parts if part not in ("", ".", ".."))
     return name[-LONGEST:].lstrip("/ ") or default
-
-
-def split_name(name: str) -> tuple[str | None, str]:
-    """(sha256 or None, name) of a nominal image as a bank names it: one built here says ``sha256/name``."""
-    sha256, _, rest = name.partition("/")
-    return (sha256, rest) if rest and len(sha256) == 64 else (None, name)

@@ -12,7 +12,8 @@ import zlib
 import numpy as np
 from jaxtyping import UInt8
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from app.imaging.media import PNG_SIGNATURE
+
 _GREY, _RGB, _PALETTE = 0, 2, 3  # colour types
 _UP = 2  # filter type: less the sample above
 _WINDOW, _MEMORY = 15, 9  # of deflate, their largest
@@ -33,7 +34,7 @@ def png_bytes(
     deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_RLE)
     packed = deflate.compress(_filtered(image.reshape(height, -1)).tobytes()) + deflate.flush()
     return b"".join(
-        (_SIGNATURE, _chunk(b"IHDR", header), colours, _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
+        (PNG_SIGNATURE, _chunk(b"IHDR", header), colours, _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.imaging.names import split_name
-from app.inspection.inspecting import Inspecting
+from app.inspection.engine import split_name
+from app.inspection.inspect import Inspecting
 from app.inspection.thresholds import effective, rates
 from app.store.schema import Bank
 from core.bank import CalibrationRecord

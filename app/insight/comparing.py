@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 from app.errors import ImageRefused, PictureUnavailable, QueueFull
 from app.inspection import inspections
-from app.inspection.inspect import decode
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting, decode
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
-from core.detector import conformance_scores
 from core.input.photograph import Photograph
-from core.judging.calibration import Thresholds, decide
+from core.judging.calibration import Thresholds
 
 PATIENCE = 0.25  # seconds that an image waits for a gap between inspections
 LOOK_SECONDS = 0.005
@@ -89,11 +87,8 @@ class Comparison:
     async def _side(self, side: int, image: Photograph) -> Side:
         engine = self.versions[side].engine
         await _gap(self.inspecting)
-        scores = await self.inspecting.batcher.call(
-            lambda: conformance_scores([image.pixels], engine.backbone, engine.bank)
-        )
-        score = float(scores[0])
-        return Side(score, decide(score, self.thresholds[side]))
+        (found,) = await self.inspecting.batcher.call(lambda: engine.inspect([image], self.thresholds[side]))
+        return Side(found.score, found.decision)
 
 
 async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int) -> Comparison:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from app.errors import FolderError, ImageRefused
+from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
 from app.inspection.engine import Engine
 from core.judging.calibration import conformal_threshold, images_needed
@@ -78,6 +79,7 @@ def evaluate(
     tests: Sequence[TestImage],
     rates: Iterable[float] = TARGET_RATES,
     done: Callable[[], None] = lambda: None,
+    limits: ImageLimits = DEFAULT_LIMITS,
 ) -> Evaluation:
     """Inspect every test image one at a time, as a line does, and compare with the truth.
 
@@ -87,13 +89,13 @@ def evaluate(
     scores, milliseconds, pixels = [], [], PixelEvaluation()
     for test in tests:
         started = time.perf_counter()
-        image = read_photograph(test.path, engine.bank.config.input)
+        image = read_photograph(test.path, engine.bank.config.input, limits)
         if isinstance(image, ImageRefused):
             raise image
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         scores.append(answer.score)
-        _add_pixels(pixels, test, answer.heatmap)
+        _add_pixels(pixels, test, answer.heatmap, limits)
         done()
     found = np.asarray(scores, dtype=np.float32)
     defective = np.asarray([t.defective for t in tests])
@@ -110,12 +112,14 @@ def evaluate(
     )
 
 
-def _add_pixels(pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarray, "h w"]) -> None:
+def _add_pixels(
+    pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarray, "h w"], limits: ImageLimits
+) -> None:
     """Nominal images count whole; a defective one only where its mask is known."""
     if not test.defective:
         pixels.add(heat)
     elif test.mask is not None:
-        pixels.add(heat, read_mask(test.mask, heat.shape))
+        pixels.add(heat, read_mask(test.mask, heat.shape, limits))
 
 
 def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting
 from app.inspection.thresholds import rates
 from app.store.errors import NotFound
 from app.store.page import Page

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image, encode_jpeg
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting
 from app.inspection.registry import Loaded
 from app.store.errors import BlobMissing, NotFound
 from app.store.schema import Inspection
 from core.input.preprocess import Frame, frame
-from core.judging.heatmap import patch_place
 
 SPAN = 80  # input pixels that a picture shows each way
 MARKED = 12  # input pixels from the middle of a patch to its marker: what its vector saw
@@ -48,21 +45,9 @@ async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     def made() -> bytes:
         image = decode_image(body, inspecting.image_limits)
         geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
-        engine = loaded.engine
-        grid = grid_of(geometry, engine.backbone.spec.strides[0], engine.bank.config.patch.stride)
-        y, x = patch_place(nearest["row"], nearest["column"], grid, geometry)
-        return cut(image, geometry, y, x)
+        return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), geometry))
 
     return await inspecting.pools.decoder(made)
-
-
-def grid_of(geometry: Frame, pixels: int, stride: int) -> tuple[int, int]:
-    """(rows, columns) of an image's patches: cells of ``pixels`` input pixels, every ``stride``-th."""
-
-    def patches(side: int) -> int:
-        return len(range((stride - 1) // 2, math.ceil(side / pixels), stride))
-
-    return patches(geometry.rows.input), patches(geometry.columns.input)
 
 
 def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:

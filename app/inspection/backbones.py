@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import numpy as np
+
+from app.errors import VersionUnproven
 from app.inspection.engine import Engine
 from app.settings import Settings
-from core.bank import BackboneRef, Bank
-from core.detector import check_conformance
+from core.bank import BackboneRef, Bank, CoresetRecord, Provenance
+from core.config import DetectorConfig
 from core.errors import CoreError
+from core.search import Index
 from models.backbone import Backbone, load_backbone
 from models.choice import AUTO
 from models.errors import ModelError
 from models.runtime import PRECISIONS, RUNTIMES, is_native
+
+LEARNT = 64  # vectors of the rehearsal's bank
+REHEARSED_RATE = 0.5  # of false rejects, which a single image supports
+UNUSABLE_HERE = (CoreError, ModelError, VersionUnproven)
+"""What is wrong with a bank on this machine in one precision."""
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +81,21 @@ def open_backbone(settings: Settings) -> Backbone:
     )
 
 
+def backbone_ref(backbone: Backbone) -> BackboneRef:
+    """What a bank records of the backbone that built it."""
+    spec = backbone.spec
+    return BackboneRef(
+        name=spec.name,
+        layers=spec.layers,
+        channels=spec.channels,
+        digest=backbone.digest,
+        runtime=backbone.runtime,
+        precision=backbone.precision,
+        mean=spec.mean,
+        std=spec.std,
+    )
+
+
 def precisions_for(ref: BackboneRef, asked: str) -> tuple[str, ...]:
     """Precisions in which a bank may be used, to be tried in order; the last is that of its build.
 
@@ -84,6 +109,17 @@ def precisions_for(ref: BackboneRef, asked: str) -> tuple[str, ...]:
     return (asked,) if asked == own else (asked, own)
 
 
+def in_turn(precisions: Sequence[str]) -> Iterator[AbstractContextManager[str]]:
+    """A ``with`` block for each of ``precisions_for``: what makes a bank unfit in one is logged and the next is tried.
+
+    In the last one it is raised.
+    """
+    *others, last = precisions
+    for precision in others:
+        yield _passed_over(precision, last)
+    yield nullcontext(last)
+
+
 def proven_engine(bank: Bank, asked: str, load: Callable[[str], Backbone]) -> Engine:
     """A bank with a backbone in ``asked`` precision, or in that of its build where it fails its conformance.
 
@@ -91,17 +127,36 @@ def proven_engine(bank: Bank, asked: str, load: Callable[[str], Backbone]) -> En
     Raises CoreError, ModelError.
     """
     ref = bank.backbone
-    *others, last = precisions_for(ref, asked)
-    for precision in others:
-        try:
-            return _proven(bank, load(precision))
-        except (CoreError, ModelError) as error:
-            log.warning("%s is not taken: %s", precision, error)
-    return _proven(bank, load(last))
+    for attempt in in_turn(precisions_for(ref, asked)):
+        with attempt as precision:
+            engine = Engine(load(precision), bank)
+            if (engine.backbone.runtime, engine.backbone.precision) != (ref.runtime, ref.precision):
+                engine.prove()
+            return engine
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _proven(bank: Bank, backbone: Backbone) -> Engine:
-    engine = Engine(backbone, bank)
-    if (backbone.runtime, backbone.precision) != (bank.backbone.runtime, bank.backbone.precision):
-        check_conformance(bank, backbone)
-    return engine
+def rehearse(backbone: Backbone) -> None:
+    """One image of noise inspected against a bank of noise: allocates and compiles what will be used."""
+    rng, config = np.random.default_rng(0), DetectorConfig(target_false_reject=REHEARSED_RATE)
+    learnt = rng.standard_normal((LEARNT, backbone.spec.dimension), np.float32)
+    nowhere = np.zeros(LEARNT, np.int32)
+    bank = Bank(
+        config=config,
+        backbone=backbone_ref(backbone),
+        index=Index.build(learnt, config.index, config.seed),
+        provenance=Provenance(("noise",), nowhere, nowhere, nowhere),
+        coreset=CoresetRecord(0.0, 0.0, exact=False, source_patches=LEARNT),
+        calibration_scores=np.ones(1, np.float32),
+        calibration_peaks=np.ones(1, np.float32),
+    )
+    side = config.input.size
+    Engine(backbone, bank).inspect([rng.integers(0, 256, (side, side, 3), dtype=np.uint8)])
+
+
+@contextmanager
+def _passed_over(precision: str, last: str) -> Iterator[str]:
+    try:
+        yield precision
+    except UNUSABLE_HERE as error:
+        log.warning("bank falls back to %s", last, extra={"precision": precision, "reason": str(error)})

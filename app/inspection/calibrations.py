@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from operator import attrgetter
+
+from cachetools import LRUCache, cachedmethod
 
 from app.inspection.registry import Registry
 from app.store.schema import Version
@@ -18,23 +20,12 @@ class Calibrations:
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._registry, self._store = registry, store
-        self._known: OrderedDict[str, CalibrationRecord] = OrderedDict()
+        self._known: LRUCache[str, CalibrationRecord] = LRUCache(KEPT)
         self._lock = threading.Lock()
 
+    @cachedmethod(attrgetter("_known"), key=lambda self, version: version.sha256, lock=attrgetter("_lock"))
     def of(self, version: Version) -> CalibrationRecord:
         """Raises BlobMissing, BlobCorrupt, BankError."""
-        with self._lock:
-            if (known := self._known.get(version.sha256)) is not None:
-                self._known.move_to_end(version.sha256)
-                return known
-        record = self._read(version)
-        with self._lock:
-            self._known[version.sha256] = record
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return record
-
-    def _read(self, version: Version) -> CalibrationRecord:
         loaded = self._registry.peek((version.bank, version.number))
         if loaded is not None:
             return record_of(loaded.engine.bank)

@@ -13,11 +13,18 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from core.bank import Bank
-from core.detector import Detection, check_backbone, detect, map_threshold_of, thresholds_of
+from core.detector import (
+    Detection,
+    check_backbone,
+    check_conformance,
+    detect,
+    map_threshold_of,
+    thresholds_of,
+)
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame, to_tensor
 from core.judging.calibration import Decision, Thresholds, decide
-from core.judging.heatmap import heatmap, patch_place, peak
+from core.judging.heatmap import heatmap, patch_grid, patch_place, peak
 from core.judging.regions import Region, regions
 from models.backbone import Backbone
 
@@ -107,6 +114,21 @@ class Engine:
                 )
         return [answers[i] for i in range(len(images))]
 
+    def prove(self) -> float:
+        """The largest relative difference of the conformance scores here. Raises BankMismatch past the tolerance."""
+        return check_conformance(self.bank, self.backbone)
+
+    def place(
+        self, cell: tuple[int, int], geometry: Frame, grid: tuple[int, int] | None = None
+    ) -> tuple[int, int]:
+        """The original pixel (y, x) where a cell (row, column) of an image's patch grid looks.
+
+        geometry: of that image, inspected or nominal. grid: (rows, columns) where they are known already.
+        """
+        spec = self.backbone.spec
+        grid = grid or patch_grid(geometry, spec.strides[0], self.bank.config.patch.stride)
+        return patch_place(*cell, grid, geometry, spec.offset)
+
     def _answer(
         self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
     ) -> Inspection:
@@ -136,7 +158,7 @@ class Engine:
         worst = int(found.distances[place].argmax())
         kept = int(found.ids[place, worst])
         origin = self.bank.provenance
-        y, x = patch_place(*divmod(worst, found.grid[1]), found.grid, geometry, self.backbone.spec.offset)
+        y, x = self.place(divmod(worst, found.grid[1]), geometry, found.grid)
         return NearestPatch(
             image=origin.images[int(origin.image[kept])],
             row=int(origin.row[kept]),
@@ -145,6 +167,12 @@ class Engine:
             at_x=x,
             at_y=y,
         )
+
+
+def split_name(name: str) -> tuple[str | None, str]:
+    """(sha256 or None, name) of a nominal image as a bank names it: one built here says ``sha256/name``."""
+    sha256, _, rest = name.partition("/")
+    return (sha256, rest) if rest and len(sha256) == 64 else (None, name)
 
 
 def _same_shape(inputs: Sequence[Tensor]) -> Iterator[list[int]]:

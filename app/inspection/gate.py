@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.errors import Draining, QueueFull
+from app.errors import Draining, QueueFull, WarmingUp
+
+MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
 
 
 class Pass:
@@ -25,16 +27,28 @@ class Gate:
 
     def __init__(self, requests: int, bytes_: int, retry_after: Callable[[], float]) -> None:
         self._most_requests, self._most_bytes, self._retry_after = requests, bytes_, retry_after
-        self.requests, self.bytes, self.closed = 0, 0, False
+        self.requests, self.bytes = 0, 0
+        self._opened, self._closed = False, False
+
+    def open(self) -> None:
+        """Let inspections in from now on: the server has inspected something itself."""
+        self._opened = True
 
     def close(self) -> None:
         """Let nobody in any more."""
-        self.closed = True
+        self._closed = True
 
     @contextmanager
     def enter(self) -> Iterator[Pass]:
-        """Holds a place while the block lasts. Raises ``QueueFull`` or ``Draining``."""
-        if self.closed:
+        """Holds a place while the block lasts. Raises ``WarmingUp``, ``QueueFull`` or ``Draining``."""
+        if not self._opened:
+            raise WarmingUp(
+                requirement="the server must be warm before it inspects",
+                received="a request while it warms up",
+                remedy="Wait for /readyz to answer 200.",
+                retry_after=1.0,
+            )
+        if self._closed:
             raise self._refusal(Draining, "the server must not be shutting down", "a request while it is")
         if self.requests >= self._most_requests:
             raise self._refusal(

@@ -8,23 +8,58 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.errors import BankWithoutVersion, DeadlineExceeded
-from app.imaging.decode import check_header, decode_image, decode_photograph
+from app.imaging.decode import ImageLimits, check_header, decode_image, decode_photograph
 from app.imaging.media import media_type_of
-from app.imaging.names import split_name
 from app.imaging.pictures import Kind, Picture, draw
 from app.inspection import engine
+from app.inspection.backbones import Backbones
 from app.inspection.batch import Work
-from app.inspection.batching import Served
-from app.inspection.inspecting import Inspecting
-from app.inspection.ledger import KeptImage
-from app.inspection.registry import Loaded
+from app.inspection.batcher import Batcher
+from app.inspection.calibrations import Calibrations
+from app.inspection.gate import Gate
+from app.inspection.ledger import KeptImage, Ledger
+from app.inspection.registry import Key, Loaded, Registry
 from app.inspection.thresholds import effective, overridden
+from app.inspection.waiting import Served
+from app.ops.life import Life
+from app.ops.metrics import Metrics
+from app.ops.pools import Pools
+from app.settings import Settings
 from app.store import schema
+from app.store.schema import Decision
+from app.store.store import Store
 from core.input.photograph import Image, Photograph
 from core.judging.calibration import Thresholds
+
+
+@dataclass(frozen=True, eq=False)
+class Inspecting:
+    """What inspecting takes: loaded banks, the queue, the ledger. Made by ``app.lifecycle.opening`` only.
+
+    image_limits: what one image may ask for. comparing: held while two versions are compared.
+    """
+
+    settings: Settings
+    store: Store
+    backbones: Backbones
+    batcher: Batcher[Key, Work, engine.Inspection]
+    registry: Registry
+    calibrations: Calibrations
+    ledger: Ledger
+    gate: Gate
+    metrics: Metrics
+    pools: Pools
+    life: Life
+    image_limits: ImageLimits
+    comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def keeps(self, decision: Decision) -> bool:
+        """Whether the policy keeps the image of an inspection decided so."""
+        keep = self.settings.image_keep
+        return keep == "all" or (keep == "rejected" and decision != "accept")
 
 
 @dataclass(frozen=True)
@@ -63,13 +98,14 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
 
     Raises NotFound, BankWithoutVersion, VersionUnusable, ImageRefused, Overloaded, StoreError.
     """
-    inspecting.life.refuse_unready()
     started = time.perf_counter()
     row, decoded = await inspecting.pools.decoder(lambda: read(inspecting, bank, body))
     loaded = await load(inspecting, row, asked.deadline)
     if decoded is None:
         decoded = await inspecting.pools.decoder(lambda: decode(inspecting, loaded, body))
-    thresholds = overridden(effective_of(row, loaded), asked.review_threshold, asked.reject_threshold)
+    thresholds = effective_of(row, loaded)
+    if (asked.review_threshold, asked.reject_threshold) != (None, None):
+        thresholds = overridden(thresholds, asked.review_threshold, asked.reject_threshold)
     work = Work(decoded.photograph, thresholds, loaded)
     served = await inspecting.batcher.submit(loaded.key, work, deadline=asked.deadline)
     judged = judge(loaded, decoded, served, asked, started)
@@ -129,7 +165,7 @@ def judge(
 ) -> schema.Inspection:
     """The inspection as the ledger keeps it and everybody sees it. started: ``time.perf_counter`` of the request."""
     found, (height, width) = served.result, decoded.photograph.shape
-    sha256, name = split_name(found.nearest.image)
+    sha256, name = engine.split_name(found.nearest.image)
     timings = {"queue": served.queue_seconds * 1e3, "decode": decoded.milliseconds, **vars(found.timings)}
     timings["total"] = (time.perf_counter() - started) * 1e3
     return schema.Inspection(

@@ -12,11 +12,9 @@ from typing import Any, Literal
 import orjson
 
 from app.errors import PictureUnavailable
-from app.imaging.decode import decode_image, thumbnail
 from app.imaging.pictures import Kind, Picture
 from app.inspection.batch import Work
-from app.inspection.inspect import decode, render
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting, decode, render
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection
@@ -80,12 +78,6 @@ def read_image(inspecting: Inspecting, row: Inspection) -> bytes:
         return inspecting.store.blobs.read(row.image_sha256)
     except BlobMissing:
         raise _unavailable("its image is gone", "Restore a backup.") from None
-
-
-def small(inspecting: Inspecting, id: str, side: int) -> bytes:
-    """A JPEG of the kept image, at most ``side`` pixels each way. Raises NotFound, PictureUnavailable."""
-    body = read_image(inspecting, inspecting.store.inspections.get(id))
-    return thumbnail(decode_image(body, inspecting.image_limits), side)
 
 
 async def picture(inspecting: Inspecting, id: str, kind: Kind) -> tuple[Picture, float]:

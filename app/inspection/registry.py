@@ -15,11 +15,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from app.errors import VersionUnproven
-from app.inspection.backbones import Backbones
+from app.inspection.backbones import UNUSABLE_HERE, Backbones, in_turn
 from app.inspection.engine import Engine
 from app.store import schema
 from app.store.errors import BlobCorrupt, BlobMissing, VersionUnusable
@@ -27,16 +27,13 @@ from app.store.schema import Version
 from app.store.store import Store
 from app.store.versions import refuse_quarantined
 from core.bank import Bank, load_bank
-from core.detector import check_conformance
-from core.errors import CoreError
 from core.judging.calibration import Thresholds
-from models.errors import ModelError
 
 V = TypeVar("V")
 Key = tuple[str, int]
 """A bank's id and a version's number."""
 
-UNFIT = (CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven)
+UNFIT = (*UNUSABLE_HERE, BlobCorrupt, BlobMissing)
 """What is wrong with a version, not with the moment: such a version is quarantined."""
 
 log = logging.getLogger(__name__)
@@ -228,19 +225,11 @@ class Registry:
 
     async def _proven(self, bank: Bank) -> tuple[Engine, float]:
         """In the precision that is asked for, or that of the build where it scores differently in the other."""
-        *others, last = self._backbones.precisions(bank.backbone)
-        for precision in others:
-            try:
-                return await self._proven_in(bank, precision)
-            except UNFIT as error:
-                log.warning(
-                    "bank falls back to %s", last, extra={"precision": precision, "reason": str(error)}
-                )
-        return await self._proven_in(bank, last)
-
-    async def _proven_in(self, bank: Bank, precision: str) -> tuple[Engine, float]:
-        engine = await self._in_loader(lambda: self._engine(bank, precision))
-        return engine, await self._conformance(engine)
+        for attempt in in_turn(self._backbones.precisions(bank.backbone)):
+            with attempt as precision:
+                engine = await self._in_loader(partial(self._engine, bank, precision))
+                return engine, await self._conformance(engine)
+        raise AssertionError("the last attempt returns or raises")
 
     def _read(self, sha256: str) -> Bank:
         with self._store.blobs.as_file(sha256) as path:
@@ -260,7 +249,7 @@ class Registry:
                 received="none",
                 remedy="Build the bank again.",
             )
-        return await self._exclusively(lambda: check_conformance(engine.bank, engine.backbone))
+        return await self._exclusively(engine.prove)
 
     async def _quarantine(self, key: Key, error: Exception) -> Version:
         self.drop(*key)

@@ -1,17 +1,21 @@
-"""Banks: created, changed, deleted. A change of thresholds is tried on the active version before it is kept."""
+"""Banks: created, changed, deleted. A change of thresholds is tried on the active version before it is kept.
+
+Of a configuration as JSON, what a caller leaves out keeps its value, and what no config has is refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from app.inspection.thresholds import Wish, effective
-from app.learning.configs import default_config, merged
+from app.inspection.thresholds import Wish, effective, rates
 from app.learning.learning import Learning
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
 from app.store.schema import Bank
+from core.config import DetectorConfig
 
 THRESHOLDS = tuple(field.name for field in fields(Wish))
 
@@ -63,3 +67,24 @@ async def _try(learning: Learning, bank: Bank, change: BankChange) -> None:
 
 def _thresholds(change: BankChange) -> dict[str, Any]:
     return {name: value for name, value in change.items() if name in THRESHOLDS}
+
+
+JsonObject = dict[str, Any]
+
+
+def default_config() -> JsonObject:
+    """Of a new bank."""
+    return DetectorConfig().to_json()
+
+
+def merged(base: JsonObject, change: Mapping[str, Any]) -> JsonObject:
+    """``base`` with ``change`` laid over it, objects key by key. Raises ConfigError."""
+    return DetectorConfig.from_json(base).changed(change).to_json()
+
+
+def config_to_build(bank: Bank, change: Mapping[str, Any]) -> DetectorConfig:
+    """What a build of a bank takes: its config, its target rates, and this build's own changes over both."""
+    config = bank.config
+    reject, review = rates(bank, config["target_false_reject"], config["target_review"])
+    rated = config | {"target_false_reject": reject, "target_review": review}
+    return DetectorConfig.from_json(rated).changed(change)

@@ -6,31 +6,28 @@ import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from app.errors import AppError
-from app.imaging.decode import ImageLimits, decode_photograph
+from app.imaging.decode import decode_photograph
 from app.inspection.backbones import Backbones
-from app.learning.learn import backbone_ref, check_supported
-from app.learning.summary import summary_of
+from app.learning.learn import Hooks, Named, learn, summary_of
 from app.settings import Settings
 from app.store.leases import Progress
 from app.store.schema import Job
 from app.store.store import Store
 from core.bank import bank_bytes
-from core.build import Build, BuildLimits
-from core.config import DetectorConfig
+from core.build import BuildLimits
+from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled, CoreError
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from models.errors import ModelError
 
 NICENESS = 15
-READ_AHEAD = 2  # images decoded before they are asked for
 BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
 
 Reason = Literal["cancelled", "lost", "stopping"]
@@ -102,23 +99,15 @@ class BuildTask:
     def _build(self) -> Built:
         started = time.monotonic()
         config = DetectorConfig.from_json(self._job.request["config"])
-        images = self._store.jobs.images(self._job.id)
-        check_supported(len(images), config)
-        backbone = self._backbones().default
         directory = self._settings.data_dir / "spool"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        limits = BuildLimits(self._settings.build_memory_bytes, directory)
-        build = Build(
-            backbone,
-            backbone_ref(backbone),
+        bank = learn(
+            self._images(config.input),
+            self._backbones().default,
             config,
-            limits,
-            self._pace.advance,
-            lambda: self.stopped_for is not None,
-            offset=backbone.spec.offset,
-        )
-        with closing(self._read(images, config.input)) as arriving:
-            bank = build.run(arriving, len(images))
+            Hooks(self._pace.advance, lambda: self.stopped_for is not None),
+            BuildLimits(self._settings.build_memory_bytes, directory),
+        ).bank
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
         staged = self._store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
@@ -139,23 +128,15 @@ class BuildTask:
                 remedy="Start it again.",
             )
 
-    def _read(
-        self, images: list[tuple[str, str]], config: InputConfig
-    ) -> Generator[tuple[str, Photograph], None, None]:
-        """Decoded images under the names a bank keeps; a few are read ahead, so that distant blobs make nobody wait."""
-        limits = ImageLimits(self._settings.max_image_bytes, self._settings.max_pixels)
+    def _images(self, config: InputConfig) -> list[Named]:
+        """The job's images under the names a bank keeps, read from their blobs."""
+        limits = self._settings.image_limits
 
-        def decoded(sha256: str) -> Photograph:
+        def read(sha256: str) -> Photograph:
             return decode_photograph(self._store.blobs.read(sha256), config, limits)
 
-        with ThreadPoolExecutor(READ_AHEAD, "decode", initializer=give_way) as pool:
-            ahead: deque[tuple[str, Future[Photograph]]] = deque()
-            for sha256, name in images:
-                ahead.append((f"{sha256}/{name}", pool.submit(decoded, sha256)))
-                if len(ahead) > READ_AHEAD:
-                    yield _result(*ahead.popleft())
-            while ahead:
-                yield _result(*ahead.popleft())
+        images = self._store.jobs.images(self._job.id)
+        return [(f"{sha256}/{name}", partial(read, sha256)) for sha256, name in images]
 
 
 class Pace:
@@ -193,7 +174,3 @@ def give_way() -> None:
     """Lower the priority of the calling thread, and of those it starts: torch's among them."""
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def _result(name: str, image: Future[Photograph]) -> tuple[str, Photograph]:
-    return name, image.result()

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from app.learning.configs import config_to_build
+from app.learning.banks import config_to_build
 from app.learning.learn import check_supported
 from app.learning.learning import Learning
 from app.store.jobs import Idempotency

@@ -1,25 +1,44 @@
-"""A list of image files -> a bank: decoding runs one image ahead of the backbone."""
+"""Nominal images -> a bank: the one path of builds, whoever asks for them, with reading ahead of the backbone."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.errors import ImageRefused
+from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
-from core.bank import BackboneRef, Bank
-from core.build import Build, BuildLimits, Progress, Say
-from core.config import DetectorConfig
-from core.errors import BankError, TooFewImages
-from core.input.photograph import InputConfig, Photograph
-from core.judging.calibration import conformal_rank
+from app.inspection.backbones import backbone_ref
+from core.bank import Bank
+from core.build import Build, BuildLimits, Progress, Say, too_few
+from core.config import DetectorConfig, InputConfig
+from core.detector import map_threshold_of, thresholds_of
+from core.errors import BankError
+from core.input.photograph import Photograph
+from core.judging.calibration import conformal_rank, promise, supported_rate
+from core.parallel.ahead import read_ahead
 from models.backbone import Backbone
 
-READ_AHEAD = 2  # images decoded ahead; the build keeps inputs, which are smaller, ahead of its backbone
+Named = tuple[str, Callable[[], Photograph]]
+"""An image's name in the bank, and what reads it, on another thread."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How a build reports and is stopped (see ``core.build.Build``), and what becomes of an unreadable image.
+
+    skip_bad: it is named by ``say`` and left out; otherwise it ends the build.
+    """
+
+    progress: Progress | None = None
+    cancelled: Callable[[], bool] | None = None
+    say: Say = lambda sentence: None
+    skip_bad: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,29 +49,10 @@ class BuiltBank:
     skipped: tuple[tuple[str, str], ...]
 
 
-def backbone_ref(backbone: Backbone) -> BackboneRef:
-    """What a bank records of the backbone that built it."""
-    spec = backbone.spec
-    return BackboneRef(
-        name=spec.name,
-        layers=spec.layers,
-        channels=spec.channels,
-        digest=backbone.digest,
-        runtime=backbone.runtime,
-        precision=backbone.precision,
-        mean=spec.mean,
-        std=spec.std,
-    )
-
-
 def check_supported(count: int, config: DetectorConfig) -> None:
     """Refuse before any work what ``count`` images cannot give. Raises TooFewImages, TooFewNominalImages."""
     if count < 2:
-        raise TooFewImages(
-            requirement="a bank needs at least two nominal images",
-            received=str(count) if count else "none",
-            remedy="collect more photographs of good parts; a hundred support a false-reject rate of 1 %",
-        )
+        raise too_few(count)
     conformal_rank(count, config.target_false_reject)
     if config.target_review is not None:
         conformal_rank(count, config.target_review)
@@ -74,61 +74,90 @@ def check_target(path: Path) -> None:
     )
 
 
-def build_bank(
-    paths: Sequence[Path],
-    names: Sequence[str],
+def learn(
+    images: Sequence[Named],
     backbone: Backbone,
     config: DetectorConfig,
+    hooks: Hooks | None = None,
     limits: BuildLimits | None = None,
-    skip_bad: bool = False,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    say: Say | None = None,
 ) -> BuiltBank:
-    """Build a bank from image files, recorded under ``names``. An unreadable file is refused, or named and skipped.
+    """Build a bank from nominal images, in their order.
 
-    say: told of each skipped file, and of what the build takes. Raises ImageRefused,
-    TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled.
+    Raises TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled, and what reading an image raises: an
+    ImageRefused unless such images are skipped.
     """
-    check_supported(len(paths), config)
+    hooks = hooks or Hooks()
+    check_supported(len(images), config)
     skipped: list[tuple[str, str]] = []
 
+    def readable() -> Iterator[tuple[str, Photograph]]:
+        with closing(read_ahead(_read, images)) as found:
+            for (name, _), image in zip(images, found, strict=True):
+                if isinstance(image, Photograph):
+                    yield name, image
+                else:
+                    skip(name, image)
+
     def skip(name: str, reason: ImageRefused) -> None:
-        if not skip_bad:
+        if not hooks.skip_bad:
             raise reason
         skipped.append((name, str(reason)))
-        (say or (lambda sentence: None))(f"Skipped {name}: {reason}")
-        check_supported(len(paths) - len(skipped), config)
+        hooks.say(f"Skipped {name}: {reason}")
+        check_supported(len(images) - len(skipped), config)
 
     build = Build(
-        backbone, backbone_ref(backbone), config, limits, progress, cancelled, say, backbone.spec.offset
+        backbone,
+        backbone_ref(backbone),
+        config,
+        limits,
+        hooks.progress,
+        hooks.cancelled,
+        hooks.say,
+        backbone.spec.offset,
     )
-    with closing(_readable(paths, names, config.input, skip)) as images:
-        bank = build.run(images, len(paths))
-    return BuiltBank(bank, tuple(skipped))
+    return BuiltBank(build.run(readable(), len(images)), tuple(skipped))
 
 
-def _readable(
-    paths: Sequence[Path],
-    names: Sequence[str],
-    config: InputConfig,
-    skip: Callable[[str, ImageRefused], None],
-) -> Generator[tuple[str, Photograph], None, None]:
-    for name, found in zip(names, _read_ahead(paths, config), strict=True):
-        if isinstance(found, ImageRefused):
-            skip(name, found)
-        else:
-            yield name, found
+def image_files(
+    paths: Sequence[Path], names: Sequence[str], config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS
+) -> list[Named]:
+    """Image files under these names, as an input of ``config`` takes them."""
+    return [(name, partial(_file, path, config, limits)) for name, path in zip(names, paths, strict=True)]
 
 
-def _read_ahead(paths: Sequence[Path], config: InputConfig) -> Iterator[Photograph | ImageRefused]:
-    """Decode in order, a few images ahead of the consumer, in one thread: the other cores belong to the backbone."""
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
+def _file(path: Path, config: InputConfig, limits: ImageLimits) -> Photograph:
+    found = read_photograph(path, config, limits)
+    if isinstance(found, ImageRefused):
+        raise found
+    return found
+
+
+def _read(image: Named) -> Photograph | ImageRefused:
     try:
-        pending = [pool.submit(read_photograph, path, config) for path in paths[:READ_AHEAD]]
-        for position in range(len(paths)):
-            if position + READ_AHEAD < len(paths):
-                pending.append(pool.submit(read_photograph, paths[position + READ_AHEAD], config))
-            yield pending.pop(0).result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return image[1]()
+    except ImageRefused as error:
+        return error
+
+
+def summary_of(bank: Bank) -> dict[str, Any]:
+    """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
+    thresholds, images = thresholds_of(bank), len(bank.calibration_scores)
+    m, d = bank.vectors.shape
+    return {
+        "images": images,
+        "vectors": m,
+        "dimension": d,
+        "source_patches": bank.coreset.source_patches,
+        "covering_radius": bank.coreset.covering_radius,
+        "index_recall": float(bank.index.recall),
+        "backbone": bank.backbone.name,
+        "weights": bank.backbone.digest,
+        "runtime": bank.backbone.runtime,
+        "precision": bank.backbone.precision,
+        "review_threshold": thresholds.review,
+        "reject_threshold": thresholds.reject,
+        "map_threshold": map_threshold_of(bank),
+        "supported_false_reject": supported_rate(images),
+        "promise": promise(images, bank.config.target_false_reject).text,
+        "config": bank.config.to_json(),
+    }

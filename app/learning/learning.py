@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Supervisor
 from app.ops.life import Life
 from app.ops.pools import Pools

@@ -1,4 +1,4 @@
-"""The files of one upload: proven to be images, kept in groups, each with its entry."""
+"""The files of one upload: held to their limits on the way to disk, proven to be images, kept, each with its entry."""
 
 from __future__ import annotations
 
@@ -11,14 +11,56 @@ from app.errors import AppError, ArchiveRefused, ImageRefused
 from app.imaging.decode import check_header, decode_image
 from app.imaging.media import media_type_of
 from app.imaging.names import shown_name
-from app.learning.archives import ArchiveLimits, Refused, read_archive
-from app.learning.incoming import Incoming, image_limits
+from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.problems.problem import problem_of
 from app.settings import Settings
-from app.store.errors import NotFound
+from app.store.errors import NotFound, storage_full
 from app.store.images import NewImage
-from app.store.staging import Staged
+from app.store.staging import Staged, Staging
 from app.store.store import Store
+
+RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
+
+
+class Incoming:
+    """The sink of one file. ``refused`` says why the rest of it is dropped."""
+
+    def __init__(self, staging: Staging, settings: Settings) -> None:
+        self._staging, self._limits = staging, settings.image_limits
+        self.staged: Staged = staging.begin(settings.max_body_bytes)
+        self.head = b""
+        self.refused: AppError | None = None
+
+    @property
+    def is_archive(self) -> bool:
+        """By its first bytes."""
+        return archive_kind(self.head) is not None
+
+    def write(self, chunk: bytes) -> None:
+        """Raises ``StorageFull``; an image that is too large only stops being kept."""
+        if self.refused is not None:
+            return
+        before = self.staged.bytes
+        self.head += chunk[: HEAD_BYTES - len(self.head)]
+        if not self.is_archive:
+            try:
+                self._limits.check_bytes(before + len(chunk))
+            except ImageRefused as error:
+                self.refused = error
+                return
+        self.staged.write(chunk)
+        if before // RESERVE_CHECK != self.staged.bytes // RESERVE_CHECK:
+            self._keep_reserve()
+
+    def discard(self) -> None:
+        """Delete what was not kept."""
+        self.staged.__exit__(None, None, None)
+
+    def _keep_reserve(self) -> None:
+        free = self._staging.free_bytes()
+        if free < self._staging.reserve:
+            raise storage_full(f"the disk must keep {self._staging.reserve:,} bytes free", f"{free:,} bytes")
+
 
 GROUP = 32  # images kept by one transaction
 GROUP_BYTES = 64 << 20
@@ -113,7 +155,7 @@ class Upload:
         Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
         """
         try:
-            check_header(data, limits := image_limits(self._settings))
+            check_header(data, limits := self._settings.image_limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False

@@ -1,14 +1,16 @@
-"""Health on four levels: the process lives, it can answer, how the whole is, how one bank is."""
+"""Health on four levels: the process lives, it can answer, how the whole is, how one bank is; and its gauges."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import __version__
 from app.errors import AppError
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
@@ -17,8 +19,9 @@ from app.lifecycle.service import Service
 from app.lifecycle.upkeep import all_banks
 from app.lifecycle.vitals import State
 from app.store.errors import NotFound
-from app.store.schema import Bank, Version
+from app.store.schema import ACTIVE_STATES, Bank, Version
 from core.errors import CoreError
+from core.judging.calibration import supported_rate
 
 PATIENCE = 2.0  # seconds that /health waits for the database
 
@@ -75,7 +78,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
         "pinned": bank.pinned,
         "nominal_images": images,
         "nominal_bytes": size,
-        "supported_false_reject": 1 / (images + 1),
+        "supported_false_reject": supported_rate(images),
         "loaded": _loaded(bank, loaded) if loaded else None,
     }
 
@@ -159,3 +162,43 @@ async def _within(service: Service, look: Callable[[Service], State]) -> State:
         return {"error": f"no answer within {PATIENCE:g} s"}
     except (AppError, SQLAlchemyError) as error:
         return {"error": type(error).__name__}
+
+
+async def refresh_gauges(service: Service) -> None:
+    """Set every gauge to what is now."""
+    metrics, own = service.inspecting.metrics, service.inspecting.backbones.default
+    info = {
+        "version": __version__,
+        "backbone": own.spec.name,
+        "runtime": own.runtime,
+        "precision": own.precision,
+    }
+    metrics.build_info.info(info)
+    metrics.ready.set(is_ready(service))
+    metrics.queue_length.set(service.inspecting.batcher.load().queued)
+    metrics.disk_free_bytes.set(service.store.blobs.staging.free_bytes())
+    sizes: Counter[str] = Counter()
+    for loaded in service.inspecting.registry.loaded():
+        sizes[loaded.key[0]] += loaded.bytes
+    metrics.set_bank_bytes(sizes)
+    quarantined, jobs = await service.pools.background(lambda: (_quarantined(service), _jobs(service)))
+    metrics.versions_quarantined.set(quarantined)
+    for state, count in jobs.items():
+        metrics.jobs.labels(state).set(count)
+
+
+def _quarantined(service: Service) -> int:
+    """Banks whose active version is in quarantine."""
+    count = 0
+    for bank in all_banks(service):
+        if bank.active_version is not None:
+            try:
+                count += service.store.versions.get(bank.id, bank.active_version).state == "quarantined"
+            except NotFound:  # deleted between the two
+                continue
+    return count
+
+
+def _jobs(service: Service) -> dict[str, int]:
+    pages = {state: service.store.jobs.page(state=state, limit=1000) for state in ACTIVE_STATES}
+    return {state: len(page.items) for state, page in pages.items()}

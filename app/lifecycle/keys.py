@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from cachetools import TTLCache
 
 from app.store.keys import Keys
 from app.store.schema import ApiKey, Role
@@ -13,6 +16,7 @@ from app.store.schema import ApiKey, Role
 BELIEVED_SECONDS = 2.0
 REMEMBERED = 1024  # keys
 LOCAL = "local"
+ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,14 @@ class Admission:
     """Verifies keys, remembering the valid ones for ``BELIEVED_SECONDS`` by the digest of their text."""
 
     def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys, self._clock = keys, clock
-        self._known: dict[bytes, tuple[float, Actor]] = {}
-        self._any_valid: tuple[float, bool] | None = None
+        self._keys = keys
+        self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
+        self._any_valid: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
+        self._lock = threading.Lock()
 
     def remembered(self, text: str) -> Actor | None:
         """Who holds this key, if it was verified a moment ago."""
-        known = self._known.get(_digest(text))
-        return known[1] if known is not None and self._clock() < known[0] else None
+        return self._recall(_digest(text))
 
     def verify(self, text: str) -> Actor:
         """Who holds this key, by the database. Raises ``KeyRefused``."""
@@ -43,33 +47,36 @@ class Admission:
 
     def holder(self, id: str) -> Actor:
         """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
-        known = self._known.get(id.encode())
-        if known is not None and self._clock() < known[0]:
-            return known[1]
+        if (known := self._recall(id.encode())) is not None:
+            return known
         key = self._keys.valid(id)
         return self._remember(id.encode(), Actor(key.id, key.role))
 
     def needed(self) -> bool | None:
         """Whether any key is valid, if that was looked up a moment ago."""
-        if self._any_valid is None or self._clock() >= self._any_valid[0]:
-            return None
-        return self._any_valid[1]
+        with self._lock:
+            return self._any_valid.get(ANY)
 
     def look_up_needed(self) -> bool:
         """Whether any key is valid, by the database."""
         valid = self._keys.any_valid()
-        self._any_valid = self._clock() + BELIEVED_SECONDS, valid
+        with self._lock:
+            self._any_valid[ANY] = valid
         return valid
 
     def forget(self) -> None:
         """A key has changed: believe nothing."""
-        self._known.clear()
-        self._any_valid = None
+        with self._lock:
+            self._known.clear()
+            self._any_valid.clear()
+
+    def _recall(self, name: bytes) -> Actor | None:
+        with self._lock:
+            return self._known.get(name)
 
     def _remember(self, name: bytes, actor: Actor) -> Actor:
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[name] = self._clock() + BELIEVED_SECONDS, actor
+        with self._lock:
+            self._known[name] = actor
         return actor
 
     # A key that changes is forgotten

@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any
 
 from app.errors import AppError
+from app.imaging.decode import ImageLimits
 from app.inspection.backbones import Backbones
 from app.inspection.batch import Work, image_bytes, run_batch
-from app.inspection.batching import Batcher
+from app.inspection.batcher import Batcher
 from app.inspection.calibrations import Calibrations
 from app.inspection.engine import Inspection
-from app.inspection.gate import Gate
-from app.inspection.inspecting import Inspecting
+from app.inspection.gate import MEMORY_IN_FLIGHT, Gate
+from app.inspection.inspect import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
 from app.learning.learning import Learning
@@ -43,8 +44,6 @@ from app.store.store import Store
 from models.backbone import Backbone
 
 log = logging.getLogger(__name__)
-
-MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
 
 
 @asynccontextmanager
@@ -115,6 +114,7 @@ async def _assembled(
     stack.callback(ledger.close)
     gate = Gate(2 * settings.queue_size, MEMORY_IN_FLIGHT, lambda: batcher.load().seconds)
     life.at_drain.append(gate.close)
+    limits = ImageLimits(settings.max_image_bytes, settings.max_pixels)
     inspecting = Inspecting(
         settings,
         store,
@@ -127,6 +127,7 @@ async def _assembled(
         observed.metrics,
         pools,
         life,
+        limits,
     )
     learning = Learning(settings, store, inspecting, pools, life)
     return Service(settings, store, pools, life, observed, inspecting, learning, Admission(store.keys))

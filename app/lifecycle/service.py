@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.inspection.inspecting import Inspecting
+from app.inspection.inspect import Inspecting
 from app.learning.learning import Learning
 from app.lifecycle.keys import Admission
 from app.ops.life import Life

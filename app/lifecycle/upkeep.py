@@ -8,22 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import numpy as np
-import torch
-
 from app.errors import AppError
+from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT
 from app.lifecycle.service import Service
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
-from core.config import DetectorConfig
-from core.features.patches import patch_features
-from core.input.preprocess import to_tensor
-from core.search import Index, as_queries
-from models.backbone import Backbone
 
 WATCHES_A_LEASE = 4
-LEARNT = 64  # vectors of the rehearsal's index
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +28,7 @@ async def warm_up(service: Service) -> None:
         with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
             await service.inspecting.registry.get(bank.id, bank.active_version or 0, pinned=True)
     service.life.ready = True
+    service.inspecting.gate.open()
     log.info("ready")
 
 
@@ -48,18 +41,6 @@ async def retry_quarantined(service: Service) -> None:
         with contextlib.suppress(AppError):
             if (await service.pools.background(look)).state == "quarantined":
                 await service.inspecting.registry.retry(bank.id, bank.active_version)
-
-
-def rehearse(backbone: Backbone) -> None:
-    """One image through the backbone and a search among its own patches: allocates and compiles what will be used."""
-    config, spec = DetectorConfig(), backbone.spec
-    image = np.random.default_rng(0).integers(
-        0, 256, (config.input.size, config.input.size, 3), dtype=np.uint8
-    )
-    x = to_tensor(image, config.input, spec.mean, spec.std)
-    vectors, _ = patch_features(backbone(torch.stack([x])), config.patch)
-    learnt = vectors[0, :LEARNT].cpu().numpy().copy()
-    Index.build(learnt, config.index, config.seed).search(as_queries(vectors[0]), 1)
 
 
 def all_banks(service: Service) -> list[Bank]:

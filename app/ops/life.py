@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from app.errors import Draining, WarmingUp
+from app.errors import Draining
 
 
 @dataclass(eq=False)
@@ -29,16 +29,6 @@ class Life:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     faults: dict[str, str] = field(default_factory=dict)
-
-    def refuse_unready(self) -> None:
-        """Raises ``WarmingUp`` until the server has inspected something itself."""
-        if not self.ready:
-            raise WarmingUp(
-                requirement="the server must be warm before it inspects",
-                received="a request while it warms up",
-                remedy="Wait for /readyz to answer 200.",
-                retry_after=1.0,
-            )
 
     def refuse_draining(self) -> None:
         """Raises ``Draining`` once the server shuts down."""

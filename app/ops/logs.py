@@ -29,7 +29,7 @@ def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | Non
     """Sends every logger's records of ``level`` and above to ``stream`` (stderr), one line each.
 
     Start uvicorn with ``log_config=None, access_log=False``: its own records then come here, and requests are logged
-    by ``app.http.observe``.
+    by ``app.http.middleware``.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())

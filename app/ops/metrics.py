@@ -7,6 +7,7 @@ a client. docs/metrics.md lists all; docker/grafana shows them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -29,6 +30,35 @@ Key = tuple[str, int]
 """A bank's id and a version's number, as the batcher's keys are."""
 
 
+class InFlight:
+    """How many requests are being answered now; shared by the middleware and whoever drains."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self.count, self._gauge = 0, gauge
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self.count += 1
+        self._gauge.set(self.count)
+        self._none.clear()
+
+    def __exit__(self, *error: object) -> None:
+        self.count -= 1
+        self._gauge.set(self.count)
+        if self.count == 0:
+            self._none.set()
+
+    async def wait_until_none(self, seconds: float) -> bool:
+        """Whether all were answered within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
 class Metrics:
     """The gauges are set, or given a function, by whoever knows; the rest by the methods. Hears a batcher."""
 
@@ -38,7 +68,8 @@ class Metrics:
         self.build_info = self._made(Info, "build", "Release, backbone and runtime that serve.")
         self.ready = self._made(Gauge, "ready", "1 once warm and until draining, else 0.")
         self.queue_length = self._made(Gauge, "queue_length", "Images that wait for their batch now.")
-        self.requests_in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
+        in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
+        self.in_flight = InFlight(in_flight)
         self.disk_free_bytes = self._made(Gauge, "disk_free_bytes", "Free space where state lies.")
         self.bank_bytes = self._made(Gauge, "bank_bytes", "Memory of a bank's loaded versions.", "bank")
         self.versions_quarantined = self._made(

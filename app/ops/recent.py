@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from cachetools import FIFOCache
 
 from app.ops.logs import mask
 from app.problems.problem import problem_of
@@ -31,8 +32,7 @@ class RecentProblems:
     """Newest last; one that comes again is counted and becomes the newest. Safe from any thread."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._seen: OrderedDict[tuple[str, str, str], Seen] = OrderedDict()
+        self._seen: FIFOCache[tuple[str, str, str], Seen] = FIFOCache(most)
         self._lock = threading.Lock()
 
     def add(self, where: str, status: int, type: str, detail: str, request_id: str | None = None) -> None:
@@ -44,8 +44,6 @@ class RecentProblems:
             self._seen[where, type, detail] = Seen(
                 where, status, type, detail, times, datetime.now(UTC), request_id
             )
-            if len(self._seen) > self._most:
-                self._seen.popitem(last=False)
 
     def note(self, where: str, error: Exception) -> None:
         """Note what ``error`` would be answered as."""
@@ -55,4 +53,4 @@ class RecentProblems:
     def latest(self) -> list[Seen]:
         """Newest first."""
         with self._lock:
-            return [*reversed(self._seen.values())]
+            return [*self._seen.values()][::-1]

@@ -1,8 +1,10 @@
-"""Backup of the whole store as one tar: tables as JSON lines, blobs, and a manifest of digests.
+"""Backup of the whole store as one tar, and its restore: tables as JSON lines, blobs, and a manifest of digests.
 
 The rows are one snapshot (a single read transaction); the blobs are those the snapshot refers to. The
-form knows neither SQLite nor PostgreSQL, a folder nor S3, so a backup of one restores into another
-(app/store/restore.py).
+form knows neither SQLite nor PostgreSQL, a folder nor S3, so a backup of one restores into another.
+A restore goes into an empty store: verified whole before anything is written, then all rows at once. Nothing in the
+archive names a path: members are read as streams, and their names only compared. A restore that dies leaves the
+database empty, and running it again is harmless.
 
     manifest.json            {"format": "nominal-backup-1", "revision", "created_at",
                               "tables": [{"name", "rows", "bytes", "sha256"}], "blobs": {sha256: bytes}}
@@ -15,23 +17,27 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy.orm import Session
 
 from app.store import migrate
-from app.store.blobs import Blobs, referred
+from app.store.blobs import Blobs, chunks, referred
 from app.store.clock import Clock
+from app.store.columns import Utc
 from app.store.database import Database
-from app.store.files import sync_directory
+from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
 from app.store.schema import Base, Blob
 from app.store.staging import local_faults
+from core.files import Replacement
 
 FORMAT = "nominal-backup-1"
 ROWS = 1000  # read at a time
@@ -44,20 +50,15 @@ def write_backup(database: Database, blobs: Blobs, clock: Clock, path: Path) -> 
 
     Raises ``StorageFull``, or ``BlobMissing`` and ``BlobCorrupt`` if the store itself is damaged.
     """
-    partial = path.with_name(path.name + ".partial")
     with ExitStack() as stack, local_faults(path):
-        stack.callback(partial.unlink, missing_ok=True)
+        new = stack.enter_context(Replacement(path))
         files: list[IO[bytes]] = [
             stack.enter_context(tempfile.TemporaryFile(dir=path.parent)) for _ in Base.metadata.sorted_tables
         ]
         manifest = _dump(database, clock, files)
-        with partial.open("wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                _pack(tar, manifest, files, blobs)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        sync_directory(path.parent)
+        with tarfile.open(fileobj=new.file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            _pack(tar, manifest, files, blobs)
+        new.commit()
     return manifest
 
 
@@ -110,3 +111,111 @@ def _text_of_time(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"no column may hold a {type(value).__name__}")
+
+
+def read_backup(database: Database, blobs: Blobs, path: Path) -> Manifest:
+    """Fill an empty store from ``path``; the backup's manifest.
+
+    Raises ``BackupCorrupt``, ``BackupOtherRelease`` or ``StoreNotEmpty`` before it writes anything.
+    """
+    manifest = verify(path)
+    _refuse_full(database)
+    with _opened(path) as tar:
+        for sha256, size in manifest["blobs"].items():
+            with blobs.staging.begin(size) as staged:
+                for chunk in chunks(_stream(tar, f"blobs/{sha256}")):
+                    staged.write(chunk)
+                blobs.files.publish(staged.finish())
+        with database.write() as session:
+            for table in Base.metadata.sorted_tables:
+                _fill(session, table, _stream(tar, f"tables/{table.name}.jsonl"))
+    return manifest
+
+
+def verify(path: Path) -> Manifest:
+    """Read a backup whole and compare every digest; its manifest."""
+    with _opened(path) as tar:
+        manifest = _manifest(tar)
+        expected = {f"tables/{table['name']}.jsonl": table["sha256"] for table in manifest["tables"]}
+        expected |= {f"blobs/{sha256}": sha256 for sha256 in manifest["blobs"]}
+        for member in tar:
+            if member.name != "manifest.json" and _digest(tar, member) != expected.pop(member.name, None):
+                raise corrupt(f"{member.name[:100]!a}, which is not what the manifest says")
+        if expected:
+            raise corrupt(f"an archive without {min(expected)}")
+    return manifest
+
+
+def _manifest(tar: tarfile.TarFile) -> Manifest:
+    manifest = json.load(_stream(tar, "manifest.json"))
+    if manifest["format"] != FORMAT:
+        raise corrupt(f"the format {manifest['format']!a:.50}")
+    if manifest["revision"] != migrate.head():
+        raise BackupOtherRelease(
+            requirement=f"the backup must be of revision {migrate.head()}",
+            received=f"revision {manifest['revision']!a:.50}",
+            remedy="Restore it with the release that wrote it, then start this one, which migrates it.",
+        )
+    names = [table["name"] for table in manifest["tables"]]
+    if names != [table.name for table in Base.metadata.sorted_tables]:
+        raise corrupt("other tables than this release has")
+    return dict(manifest)
+
+
+def _refuse_full(database: Database) -> None:
+    tables = Base.metadata.sorted_tables
+    with database.read() as session:
+        full = [table.name for table in tables if session.execute(select(table).limit(1)).first()]
+    if full:
+        raise StoreNotEmpty(
+            requirement="a backup is restored into an empty store only",
+            received=f"a store with rows in {', '.join(full)}",
+            remedy="Give another NOMINAL_DATA_DIR, or an empty database; nothing was changed.",
+        )
+
+
+def _fill(session: Session, table: Table, lines: IO[bytes]) -> None:
+    """Insert a table's rows, some at a time."""
+    times = [column.name for column in table.columns if isinstance(column.type, Utc)]
+    while batch := list(islice(lines, ROWS)):
+        session.execute(insert(table), [_row(line, times) for line in batch])
+
+
+def _row(line: bytes, times: list[str]) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(line)
+    return row | {name: datetime.fromisoformat(row[name]) for name in times if row[name] is not None}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """The archive; whatever is wrong with its form becomes ``BackupCorrupt``."""
+    try:
+        with tarfile.open(path, mode="r:") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise corrupt(f"{type(error).__name__}: {error}"[:200]) from error
+    except OSError as error:
+        raise corrupt(f"a file that cannot be read: {error.strerror}") from error
+
+
+def _stream(tar: tarfile.TarFile, name: str | tarfile.TarInfo) -> IO[bytes]:
+    member = name if isinstance(name, tarfile.TarInfo) else tar.getmember(name)
+    file = tar.extractfile(member) if member.isreg() else None
+    if file is None:
+        raise corrupt(f"{member.name[:100]!a}, which is no plain file")
+    return file
+
+
+def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks(_stream(tar, member)):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def corrupt(received: str) -> BackupCorrupt:
+    return BackupCorrupt(
+        requirement="a backup must be whole and unchanged since it was written",
+        received=received,
+        remedy="Take another copy of it; nothing was changed.",
+    )

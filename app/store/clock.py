@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from app.store.errors import ClockJumped
 
@@ -22,7 +23,7 @@ TOLERATED_DRIFT_SECONDS = 3600.0
 class Clock:
     """``now`` gives an aware UTC time, ``monotonic`` seconds since any start; tests pass their own."""
 
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
     monotonic: Callable[[], float] = time.monotonic
 
 

@@ -1,14 +1,19 @@
-"""Column types that hold the same value on SQLite and PostgreSQL, or refuse it on both."""
+"""Column types that hold the same value on SQLite and PostgreSQL, or refuse it on both.
+
+An ``Insertion`` gives whole rows to the driver by them.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Float, String, TypeDecorator
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Float, Insert, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.errors import IllegalValue
 from app.store.ids import shown
@@ -124,3 +129,24 @@ def one_of(column: str, literal: Any) -> CheckConstraint:
     """A CHECK that ``column`` holds one of a ``Literal``'s words (or NULL, where it may)."""
     words = ", ".join(f"'{word}'" for word in get_args(literal))
     return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+class Insertion:
+    """``sql``, and what it makes of a row by the names of its columns."""
+
+    def __init__(self, statement: Insert, dialect: Dialect) -> None:
+        """``statement`` must take its values from the row alone."""
+        compiled = statement.compile(dialect=dialect)
+        assert isinstance(compiled, SQLCompiler)
+        self.sql = compiled.string
+        self._by_position = compiled.positional
+        columns = statement.table.c
+        names = (compiled.positiontup or []) if compiled.positional else [*compiled.params]
+        self._columns = [
+            (name, columns[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
+        ]
+
+    def values(self, row: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
+        """Raises IllegalValue for what a column refuses."""
+        made = {name: row[name] if convert is None else convert(row[name]) for name, convert in self._columns}
+        return [*made.values()] if self._by_position else made

@@ -19,9 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from app.store.errors import DatabaseBusy, DatabaseUnsupported
-from app.store.faults import named, out_of_range
-from app.store.insertion import Insertion
+from app.store.columns import Insertion
+from app.store.errors import DatabaseBusy, DatabaseUnsupported, named, out_of_range
 from app.store.schema import Base
 
 JOURNAL_LIMIT_BYTES = 64 << 20

@@ -19,6 +19,7 @@ import fsspec
 from app.store.errors import BlobMissing, BlobsUnavailable, StoreError
 from app.store.ids import SHA256
 from app.store.staging import Staged, local_faults
+from core.files import sync_folder
 
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
@@ -44,7 +45,7 @@ class LocalFiles:
         with local_faults(root):
             for byte in range(256):  # all at once, so that publishing need not make one durable
                 (root / f"{byte:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_directory(root)
+            sync_folder(root)
 
     def path(self, sha256: str) -> Path:
         return self.root / checked(sha256)[:2] / sha256
@@ -53,7 +54,7 @@ class LocalFiles:
         target = self.path(staged.sha256)
         with local_faults(target):
             os.replace(staged.path, target)
-            sync_directory(target.parent)
+            sync_folder(target.parent)
 
     def open(self, sha256: str) -> BinaryIO:
         try:
@@ -114,15 +115,6 @@ def open_files(url: str | None, default: Path, **options: Any) -> BlobFiles:
     if url.startswith("file://"):
         return LocalFiles(Path(url.removeprefix("file://")))
     return RemoteFiles(url.rstrip("/"), **options)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames in ``directory`` survive a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def checked(sha256: str) -> str:

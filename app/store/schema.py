@@ -8,6 +8,7 @@ metadata (a test compares them).
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, text
@@ -211,7 +212,7 @@ class Inspection(Base):
     nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
-    created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=lambda: datetime.now(UTC))
+    created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=partial(datetime.now, UTC))
 
 
 class Review(Base):

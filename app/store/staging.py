@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 import shutil
 import time
@@ -18,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.store.errors import BlobsUnavailable, BlobTooLarge, StorageFull
-from app.store.faults import NO_SPACE, storage_full
+from app.store.errors import NO_SPACE, BlobsUnavailable, BlobTooLarge, StorageFull, storage_full
+from core.files import sync_file
 
 SUFFIX = ".partial"
 
@@ -61,7 +60,7 @@ class Staged:
         """``seal``, and the bytes are on the disk."""
         self.seal()
         with local_faults(self.path):
-            os.fsync(self._file.fileno())
+            sync_file(self._file)
             self._file.close()
         return self
 

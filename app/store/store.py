@@ -10,7 +10,7 @@ from typing import Any
 from app.settings import Settings
 from app.store import migrate
 from app.store.audit import Audit
-from app.store.backup import Manifest, write_backup
+from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected
 from app.store.clock import Clock
@@ -21,7 +21,6 @@ from app.store.inspections import Inspections
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
-from app.store.restore import read_backup
 from app.store.retention import Retention, Rules
 from app.store.reviews import Reviews
 from app.store.staging import Staging, local_faults
@@ -64,7 +63,7 @@ class Store:
         return write_backup(self.database, self.blobs, self.clock, path)
 
     def restore(self, path: Path) -> Manifest:
-        """Fill this store, which must be empty, from a backup (app/store/restore.py)."""
+        """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
         return read_backup(self.database, self.blobs, path)
 
     def close(self) -> None:

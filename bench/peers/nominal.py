@@ -7,12 +7,11 @@ from pathlib import Path
 
 from app.imaging.decode import decode_image
 from app.inspection.engine import Engine
-from app.learning.learn import build_bank
+from app.learning.learn import Hooks, image_files, learn
 from app.ops.threads import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
-from core.config import DetectorConfig
-from core.input.photograph import InputConfig
+from core.config import DetectorConfig, InputConfig
 from models.backbone import Backbone, load_backbone
 
 RATE = 0.1  # of good parts rejected; few images support it
@@ -30,9 +29,8 @@ class Nominal:
     def build(self, images: list[Path], seed: int) -> dict[str, float]:
         stages = Stages()
         names = [image.name for image in images]
-        built = build_bank(
-            images, names, self.backbone, replace(self.config, seed=seed), progress=stages.advance
-        )
+        named = image_files(images, names, self.config.input)
+        built = learn(named, self.backbone, replace(self.config, seed=seed), Hooks(stages.advance))
         self.engine = Engine(self.backbone, built.bank)
         return {"coreset": stages.seconds["coreset"], "vectors": len(built.bank.vectors)}
 

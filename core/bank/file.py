@@ -5,22 +5,19 @@ Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from core.bank.bank import Bank, Conformance, Provenance
 from core.bank.container import Arrays, Container, decode, encode
-from core.bank.header import Header, read_header, write_header
-from core.config import DetectorConfig
-from core.errors import BankError, BankHostile, CoreError
-from core.features.pca import Pca
+from core.bank.header import Header, header_of, read_header, write_header
+from core.bank.sections import SECTIONS, Form, format_of, hostile, line_bytes, take, text_lines
+from core.errors import BankError, CoreError
+from core.files import Replacement
 from core.search import Index
 
-FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
+FORMS: dict[str, Form] = {
     "vectors": (np.float32, 2),  # (m, d)
     "provenance.images": (np.uint8, 1),  # n names in UTF-8, each ended by a newline
     "provenance.image": (np.int32, 1),  # (m,)
@@ -30,25 +27,17 @@ FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
     "calibration.peaks": (np.float32, 1),  # (n,)
     "conformance.scores": (np.float32, 1),  # (c,)
 }
-_IMAGE: tuple[type[np.generic], int] = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
-_MEAN, _COMPONENTS = "pca.mean", "pca.components"  # (d,) and (k, d), float32, in a bank of PCA alone
+_IMAGE: Form = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
 _INDEX = "index."  # before the names of the index's own arrays, which the index checks
 
 
 def save_bank(bank: Bank, path: Path | str) -> None:
-    """Write a bank whole or not at all: beside its place, synced, then renamed. Raises BankError."""
+    """Write a bank whole or not at all: as ``core.files`` does it. Raises BankError."""
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        try:
-            with beside.open("xb") as file:
-                file.writelines(encode(_container(bank)))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        with Replacement(target) as new:
+            new.file.writelines(encode(_container(bank)))
+            new.commit()
     except OSError as error:
         raise BankError(
             requirement="a bank must be written to a folder that exists and has room",
@@ -75,17 +64,17 @@ def load_bank(source: Path | str | bytes) -> Bank:
     except BankError:
         raise
     except CoreError as error:
-        raise _hostile(error.requirement, error.received) from error
-    if write_header(bank) != container.header:
-        raise _hostile("a bank's header must be canonical JSON", "another spelling of it")
+        raise hostile(error.requirement, error.received) from error
+    if write_header(header_of(bank)) != container.header:
+        raise hostile("a bank's header must be canonical JSON", "another spelling of it")
     return bank
 
 
 def _container(bank: Bank) -> Container:
-    names = "".join(f"{name}\n" for name in bank.provenance.images).encode()
+    header = header_of(bank)
     arrays = {
         "vectors": bank.vectors,
-        "provenance.images": np.frombuffer(names, np.uint8),
+        "provenance.images": line_bytes(bank.provenance.images),
         "provenance.image": bank.provenance.image,
         "provenance.row": bank.provenance.row,
         "provenance.column": bank.provenance.column,
@@ -95,38 +84,30 @@ def _container(bank: Bank) -> Container:
     }
     arrays |= {f"conformance.{i}": image for i, image in enumerate(bank.conformance.images)}
     arrays |= {f"{_INDEX}{name}": array for name, array in bank.index.arrays().items()}
-    if bank.pca is not None:
-        arrays |= {_MEAN: bank.pca.mean.numpy(), _COMPONENTS: bank.pca.components.numpy()}
-    return Container(write_header(bank), arrays, _version(bank.config))
-
-
-def _version(config: DetectorConfig) -> int:
-    """Of the format: releases that know no PCA, or no reduced JPEG, must not read a bank that needs it."""
-    if config.input.reduced_jpeg:
-        return 3
-    return 1 if config.pca is None else 2
+    for section in SECTIONS:
+        if section.name in header.needs:
+            arrays |= section.write(getattr(bank, section.name))
+    return Container(write_header(header), arrays, format_of(header.needs))
 
 
 def _bank(container: Container) -> Bank:
     header = read_header(container.header)
-    if container.version != _version(header.config):
-        raise _hostile(
-            f"this bank must be of format {_version(header.config)}", f"format {container.version}"
-        )
+    if container.version != format_of(header.needs):
+        raise hostile(f"this bank must be of format {format_of(header.needs)}", f"format {container.version}")
     arrays = dict(container.arrays)
     index = {name.removeprefix(_INDEX): arrays.pop(name) for name in list(arrays) if name.startswith(_INDEX)}
-    fixed = {name: take(arrays, name, *form) for name, form in FORMS.items()}
+    fixed = {name: take(arrays, name, form) for name, form in FORMS.items()}
     conformance = _conformance(arrays, fixed["conformance.scores"], header)
-    pca = None if header.config.pca is None else _pca(arrays)
+    sections = {section.name: section.read(arrays) for section in SECTIONS if section.name in header.needs}
     if arrays:
-        raise _hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
+        raise hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
     scores = fixed["calibration.scores"]
     return Bank(
         config=header.config,
         backbone=header.backbone,
         index=Index.from_arrays(fixed["vectors"], header.config.index, index),
         provenance=Provenance(
-            images=names_of(fixed["provenance.images"], len(scores)),
+            images=text_lines(fixed["provenance.images"], len(scores)),
             image=fixed["provenance.image"],
             row=fixed["provenance.row"],
             column=fixed["provenance.column"],
@@ -135,42 +116,16 @@ def _bank(container: Container) -> Bank:
         calibration_scores=scores,
         calibration_peaks=fixed["calibration.peaks"],
         conformance=conformance,
-        pca=pca,
+        **sections,
     )
-
-
-def _pca(arrays: Arrays) -> Pca:
-    mean, components = take(arrays, _MEAN, np.float32, 1), take(arrays, _COMPONENTS, np.float32, 2)
-    return Pca(torch.tensor(mean), torch.tensor(components))  # copies, as those of images
 
 
 def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:
     # copies: torch warns of arrays that cannot be written to
-    images = tuple(take(arrays, f"conformance.{i}", *_IMAGE).copy() for i in range(len(scores)))
+    images = tuple(take(arrays, f"conformance.{i}", _IMAGE).copy() for i in range(len(scores)))
     if any(image.shape[2] != 3 for image in images):
-        raise _hostile("a conformance image must have three channels", f"{[image.shape for image in images]}")
+        raise hostile("a conformance image must have three channels", f"{[image.shape for image in images]}")
     return Conformance(images, scores, header.tolerance)
-
-
-def take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) -> np.ndarray:
-    """An array out of those of a container. Raises BankHostile for another form."""
-    array = arrays.pop(name, None)
-    if array is None or array.dtype != dtype or array.ndim != dimensions:
-        raise _hostile(
-            f"a bank must hold {name}, {np.dtype(dtype)} of {dimensions} dimension(s)",
-            "none" if array is None else f"{array.dtype} of shape {array.shape}",
-        )
-    return array
-
-
-def names_of(encoded: np.ndarray, count: int) -> tuple[str, ...]:
-    """The image names of ``provenance.images``. Raises BankHostile unless there are ``count``."""
-    if np.count_nonzero(encoded == ord("\n")) != count or count == 0 or encoded[-1] != ord("\n"):
-        raise _hostile(f"a bank must name the {count} images it has scores of", "another number of names")
-    try:
-        return tuple(encoded.tobytes().decode().removesuffix("\n").split("\n"))
-    except UnicodeDecodeError as error:
-        raise _hostile("image names must be UTF-8", f"{error.reason} at byte {error.start}") from None
 
 
 def content_of(path: Path) -> bytes:
@@ -185,20 +140,4 @@ def content_of(path: Path) -> bytes:
         requirement="a bank must be a readable file",
         received=f"{received} at {str(path)!a}",
         remedy="check the path",
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _hostile(requirement: str, received: str) -> BankHostile:
-    return BankHostile(
-        requirement=requirement,
-        received=received[:200],
-        remedy="do not use this file: its digest holds, so it was made this way; build the bank again",
     )

@@ -3,38 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from core.bank.bank import BackboneRef, Bank, CoresetRecord
-from core.bank.container import canonical, strict_json
-from core.config import LARGEST, DetectorConfig
-from core.errors import BankHostile
+from core.bank.container import VERSION, canonical, strict_json
+from core.bank.sections import KNOWN, SECTIONS, format_of
+from core.config import DetectorConfig
+from core.errors import BankFormatTooNew, BankHostile
+
+_LARGEST = 1e300  # of a number: an integer may be larger than any float
 
 
 @dataclass(frozen=True)
 class Header:
-    """What of a bank is no array."""
+    """What of a bank is not an array. requires: see ``needs``; headers hold it from format 4 on."""
 
     config: DetectorConfig
     backbone: BackboneRef
     coreset: CoresetRecord
     tolerance: float
+    requires: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The later settings and the sections that a reader of this bank must know, by name and in order."""
+        return tuple(sorted({*self.requires, *self.config.later()}))
 
 
-def write_header(bank: Bank) -> str:
-    """Canonical JSON of a bank's header, passed through the reader: 4 becomes 4.0 where a float belongs."""
-    header = Header(bank.config, bank.backbone, bank.coreset, bank.conformance.tolerance)
+def header_of(bank: Bank) -> Header:
+    """Of a bank in memory."""
+    sections = tuple(section.name for section in SECTIONS if getattr(bank, section.name) is not None)
+    return Header(bank.config, bank.backbone, bank.coreset, bank.conformance.tolerance, sections)
+
+
+def write_header(header: Header) -> str:
+    """Canonical JSON of a header, passed through the reader: 4 becomes 4.0 where a float belongs."""
     return _canonical(read_header(_canonical(header)))
 
 
 def _canonical(header: Header) -> str:
-    return canonical(asdict(header) | {"config": header.config.to_json()})
+    value = asdict(header) | {"config": header.config.to_json(), "requires": header.needs}
+    if format_of(header.needs) < VERSION:
+        del value["requires"]
+    return canonical(value)
 
 
 def read_header(text: str) -> Header:
     """Read a header of exactly its keys and types. Raises BankError or, for values, CoreError."""
-    header: Header = _read(Header, strict_json(text), "header")
+    value = strict_json(text)
+    required = (
+        _read(tuple[str, ...], value.get("requires", []), "header.requires")
+        if isinstance(value, dict)
+        else ()
+    )
+    if unknown := sorted(set(required) - KNOWN):
+        raise BankFormatTooNew(
+            requirement="this release must know all that a bank requires",
+            received=ascii(", ".join(unknown))[:120],
+            remedy="update Nominal, or build the bank with this release",
+        )
+    header: Header = _read(Header, value, "header")
     return header
 
 
@@ -45,7 +74,7 @@ def _read(hint: Any, value: Any, place: str) -> Any:
         return _object(hint, value, place)
     if get_origin(hint) is tuple and isinstance(value, list):
         return _items(get_args(hint), value, place)
-    if hint is float and type(value) in (int, float) and abs(value) < LARGEST:  # False for NaN
+    if hint is float and type(value) in (int, float) and abs(value) < _LARGEST:  # False for NaN
         return float(value)
     if hint in (str, int, bool) and type(value) is hint:
         return value
@@ -55,10 +84,11 @@ def _read(hint: Any, value: Any, place: str) -> Any:
 def _object(hint: Any, value: Any, place: str) -> Any:
     hints = get_type_hints(hint)
     names = {field.name for field in fields(hint)}
-    if not isinstance(value, dict) or set(value) != names:
+    needed = {field.name for field in fields(hint) if field.default is MISSING}
+    if not isinstance(value, dict) or not needed <= set(value) <= names:
         found = sorted(value) if isinstance(value, dict) else type(value).__name__
-        raise _unfit(place, f"have exactly the keys {', '.join(sorted(names))}", f"{found}")
-    return hint(**{name: _read(hints[name], value[name], f"{place}.{name}") for name in names})
+        raise _unfit(place, f"have exactly the keys {', '.join(sorted(needed))}", f"{found}")
+    return hint(**{name: _read(hints[name], value[name], f"{place}.{name}") for name in value})
 
 
 def _items(kinds: Sequence[Any], value: list[Any], place: str) -> tuple[Any, ...]:

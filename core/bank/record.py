@@ -10,8 +10,9 @@ from jaxtyping import Float32
 
 from core.bank.bank import Bank
 from core.bank.container import decode
-from core.bank.file import FORMS, content_of, names_of, take
+from core.bank.file import FORMS, content_of
 from core.bank.header import read_header
+from core.bank.sections import take, text_lines
 from core.config import DetectorConfig
 
 
@@ -37,7 +38,7 @@ def load_record(source: Path | str | bytes) -> CalibrationRecord:
     container = decode(source if isinstance(source, bytes) else content_of(Path(source)))
     arrays = dict(container.arrays)
     scores, names, vectors = (
-        take(arrays, name, *FORMS[name]) for name in ("calibration.scores", "provenance.images", "vectors")
+        take(arrays, name, FORMS[name]) for name in ("calibration.scores", "provenance.images", "vectors")
     )
-    images = names_of(names, len(scores))
+    images = text_lines(names, len(scores))
     return CalibrationRecord(read_header(container.header).config, images, scores.copy(), len(vectors))

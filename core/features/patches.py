@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,29 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float32
 from torch import Tensor
 
-from core.errors import ConfigError, ShapeError
+from core.config import PatchConfig
+from core.errors import ShapeError
 from core.parallel.parts import run_parts
-
-
-@dataclass(frozen=True)
-class PatchConfig:
-    """Neighbourhood of a patch. size: odd side of the averaged window, in cells of each layer's own map.
-
-    stride: every how many cells of the finest map a patch is taken.
-    """
-
-    size: int = 3
-    stride: int = 1
-
-    def __post_init__(self) -> None:
-        if not (1 <= self.size <= 15 and self.size % 2 == 1):
-            raise ConfigError(
-                requirement="patch size must be odd, from 1 to 15", received=str(self.size), remedy="choose 3"
-            )
-        if not 1 <= self.stride <= 8:
-            raise ConfigError(
-                requirement="patch stride must be from 1 to 8", received=str(self.stride), remedy="choose 1"
-            )
 
 
 class Patches(NamedTuple):

@@ -12,53 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from core.errors import ConfigError
+from core.config import InputConfig
 
-FITS = ("stretch", "short_side", "letterbox")
-STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
-LARGEST_SIZE = 2048
 REDUCTIONS = (8, 4, 2)  # of a side: the scales of JPEG's transform, and factors no rounding of a size notices
 GAP = 2  # original pixels an input pixel that a reduced JPEG keeps at least
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 """A decoded image, RGB: (height, width, 3)."""
-
-
-@dataclass(frozen=True)
-class InputConfig:
-    """How an image becomes a backbone's input.
-
-    size: side in input pixels, a multiple of 32. fit: ``stretch`` makes both sides ``size``; ``short_side``
-    keeps the aspect (the long side is rounded to a multiple of 32); ``letterbox`` fits the long side and pads.
-    crop: side of a centre crop taken after the resize, a multiple of 32, or None for the whole image.
-    reduced_jpeg: whether a JPEG far larger than the input is decoded at a fraction of its scale (``reduction``).
-    """
-
-    size: int = 256
-    fit: str = "stretch"
-    crop: int | None = None
-    reduced_jpeg: bool = False
-
-    def __post_init__(self) -> None:
-        for name, side in (("size", self.size), ("crop", self.crop)):
-            if side is not None and not (STEP <= side <= LARGEST_SIZE and side % STEP == 0):
-                raise ConfigError(
-                    requirement=f"input {name} must be a multiple of {STEP} from {STEP} to {LARGEST_SIZE}",
-                    received=str(side),
-                    remedy=f"choose {max(STEP, min(LARGEST_SIZE, round(side / STEP) * STEP))}",
-                )
-        if self.fit not in FITS:
-            raise ConfigError(
-                requirement=f"input fit must be one of {', '.join(FITS)}",
-                received=repr(self.fit),
-                remedy="choose one of them",
-            )
-        if self.crop is not None and self.crop > self.size:
-            raise ConfigError(
-                requirement="the centre crop must not be larger than the input size",
-                received=f"crop {self.crop} at size {self.size}",
-                remedy="choose a smaller crop or a larger size",
-            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from core.config import LARGEST_SIZE, STEP, InputConfig
 from core.errors import ShapeError
-from core.input.photograph import LARGEST_SIZE, STEP, Image, InputConfig
+from core.input.photograph import Image
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def to_tensor(
             remedy="decode it with app.images.decode_image",
         )
     resized = _resize(image, _resized_shape(config, *image.shape[:2]))  # (3, h, w) uint8
-    pixels = _normalised(resized, _levels(tuple(mean), tuple(std)))
+    shown = _grey(resized) if config.grey else resized
+    pixels = _normalised(shown, _levels(tuple(mean), tuple(std)))
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)
 
 
@@ -114,6 +116,13 @@ def _resize(image: Image, shape: tuple[int, int]) -> UInt8[Tensor, "3 h w"]:
     if image.shape[:2] == shape:
         return source[0]
     return F.interpolate(source, size=shape, mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def _grey(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
+    """Luma (ITU-R BT.601) in each channel, in whole numbers: the same on every machine."""
+    red, green, blue = rgb.to(torch.int32)
+    luma: Tensor = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16  # of 65536
+    return luma.to(torch.uint8).expand_as(rgb)
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ Letters: gh gw patch rows and columns, h w input pixels, H W original pixels; he
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -53,6 +54,15 @@ def peak(heat: Float32[np.ndarray, "H W"]) -> Peak:
     """The highest pixel of a map; the first in reading order among equals."""
     y, x = divmod(int(heat.argmax()), heat.shape[1])
     return Peak(float(heat[y, x]), x, y)
+
+
+def patch_grid(frame: Frame, pixels: int, stride: int) -> tuple[int, int]:
+    """(rows, columns) of an image's patches: cells of ``pixels`` input pixels, every ``stride``-th of them."""
+
+    def patches(side: int) -> int:
+        return len(range((stride - 1) // 2, math.ceil(side / pixels), stride))
+
+    return patches(frame.rows.input), patches(frame.columns.input)
 
 
 def patch_place(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple, TypeVar
 
 _POLL_SECONDS = 0.05
 
 Item = TypeVar("Item")
+Source = TypeVar("Source")
 
 
 class _End(NamedTuple):
@@ -40,6 +43,26 @@ def ahead(
     finally:
         left.set()
         thread.join()
+
+
+def read_ahead(
+    read: Callable[[Source], Item], sources: Iterable[Source], threads: int = 2
+) -> Generator[Item, None, None]:
+    """``read`` of each source, in order; as many are read ahead of the one asked for as there are threads.
+
+    For reading that waits, for a disk or a network. What ``read`` raises is raised here in its place.
+    """
+    pool = ThreadPoolExecutor(threads, "read-ahead")
+    pending = deque[Future[Item]]()
+    try:
+        for source in sources:
+            pending.append(pool.submit(read, source))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _make(

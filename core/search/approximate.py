@@ -14,8 +14,8 @@ import faiss as untyped_faiss
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from core.config import IndexConfig
 from core.errors import SearchError, ShapeError
-from core.search.config import IndexConfig
 from core.search.faiss_threads import faiss_threads
 
 faiss: Any = untyped_faiss  # its stubs lack HNSW's fields and the search parameters

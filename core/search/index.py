@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
+from core.config import IndexConfig
 from core.errors import SearchError, ShapeError
 from core.search.approximate import Arrays, Cells, Graph
-from core.search.config import IndexConfig
 from core.search.device import DeviceSearch
 from core.search.exact import ExactSearch
 

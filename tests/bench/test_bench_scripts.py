@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, gpu, reduced, tables
+from bench import accuracy, alignment, coreset, demo, gpu, groups, reduced, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
 
@@ -61,6 +61,17 @@ def test_the_gpu_bench_says_what_it_ran_on_and_both_sides_agree(monkeypatch, cap
     assert done.value.code == 0
     assert len([line for line in printed.splitlines() if line.startswith("| ")]) == 4
     assert torch.cuda.is_available() or "There is no CUDA device here." in printed
+
+
+def test_the_bench_of_groups_joins_bursts_of_real_cells(monkeypatch, capsys):
+    run(groups.main, monkeypatch, "--toy")
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| toy bursts")]
+    name, backbone, images, parts, found, largest, joined, *_ = row.strip("| ").split(" | ")
+    assert (name, backbone, parts) == ("toy bursts", "efficientnet-lite2", "4")
+    assert 12 <= int(images) <= 40
+    assert 2 <= int(found) <= 6
+    assert int(largest) <= 12
+    assert float(joined.removesuffix("%")) > 90
 
 
 def test_the_bench_of_reduced_jpeg_says_what_half_a_scale_changes(monkeypatch, capsys):

@@ -136,17 +136,17 @@ def test_an_image_whose_answer_is_lost_is_told_tried_again_and_remembered_over_a
     server: Server, taught: str, open_page: Open, defect: Path
 ) -> None:
     page = open_page(f"{server.url}/console/banks/{taught}/inspect")
-    page.route("**/inspect?name=*", lambda route: route.abort())
+    page.route("**/v1/banks/*/inspect", lambda route: route.abort())
     choose(page, defect)
     expect(page.get_by_text("The connection was lost before the answer came")).to_be_visible()
-    page.unroute("**/inspect?name=*")
+    page.unroute("**/v1/banks/*/inspect")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("1 image inspected")).to_be_visible()
-    page.route("**/inspect?name=*", lambda route: route.abort())
+    page.route("**/v1/banks/*/inspect", lambda route: route.abort())
     choose(page, defect)
     expect(page.get_by_text("The connection was lost before the answer came")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("The page was loaded again before its answer came")).to_be_visible()
+    expect(page.get_by_text("The page was reloaded before its answer came")).to_be_visible()
     expect(page.get_by_text("1 image inspected")).to_be_visible()
 
 
@@ -171,13 +171,13 @@ def test_a_false_alarm_is_taught_by_one_key_and_taken_back_by_another(
     drawn(page.locator(".n-layer"))
     shot(page, "review")
     page.keyboard.press("t")
-    expect(page.get_by_text("its image is in the nominal set")).to_be_visible()
+    expect(page.get_by_text("its image has joined the nominal set")).to_be_visible()
     expect(page.get_by_text("That was the last one")).to_be_visible()
     assert asked(server, f"/v1/inspections/{id}")["verdict"] == "false_alarm"
     assert asked(server, f"/v1/banks/{taught}")["nominal_images"] == before + 1
     shot(page, "review-done")
     page.keyboard.press("u")
-    expect(page.get_by_text("taken back")).to_be_visible()
+    expect(page.get_by_text("review undone")).to_be_visible()
     expect(page.get_by_role("button", name="Confirm defect")).to_be_visible()
     assert asked(server, f"/v1/inspections/{id}")["verdict"] is None
     assert asked(server, f"/v1/banks/{taught}")["nominal_images"] == before
@@ -281,7 +281,7 @@ def test_the_first_key_is_made_shown_once_and_signed_in_with_and_a_reader_sees_n
     reader.get_by_label("API key").fill(keyed.key("read"))
     reader.get_by_role("button", name="Sign in").click()
     reader.goto(f"{keyed.url}/console/system")
-    expect(reader.get_by_text("Only administrators see and make keys.")).to_be_visible()
+    expect(reader.get_by_text("Only administrators see and create keys.")).to_be_visible()
     expect(reader.get_by_text("Quality office")).to_have_count(0)
 
 

@@ -11,7 +11,7 @@ import pytest
 from browser.server import Server
 from playwright.sync_api import Page, expect
 
-from app.learning.configs import default_config
+from app.learning.banks import default_config
 from app.settings import load_settings
 from app.store.store import open_store
 

@@ -15,17 +15,15 @@ from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
 import core.build
 import core.features.stream
-from app.learning.learn import backbone_ref
+from app.inspection.backbones import backbone_ref
 from core.bank import bank_bytes
 from core.build import Build, BuildLimits
-from core.config import DetectorConfig
+from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from core.detector import check_conformance, map_threshold_of, thresholds_of
 from core.errors import Cancelled, MemoryBudgetError, SearchError, ShapeError, TooFewImages
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
 from core.memory.estimate import estimate_build
 from core.memory.merge_reduce import bytes_for, fewest_points
-from core.search import Index, IndexConfig
+from core.search import Index
 
 DIMENSION, PATCHES = 32, 64  # of the tiny backbone at 64 pixels
 

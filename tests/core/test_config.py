@@ -8,11 +8,8 @@ import math
 
 import pytest
 
-from core.config import DetectorConfig
+from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from core.errors import ConfigError
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
-from core.search import IndexConfig
 
 UNUSUAL = DetectorConfig(
     input=InputConfig(size=320, fit="letterbox", crop=256),

@@ -11,7 +11,7 @@ import torch
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
 
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig, PatchConfig
 from core.detector import (
     check_backbone,
     check_conformance,
@@ -21,8 +21,6 @@ from core.detector import (
     thresholds_of,
 )
 from core.errors import BankMismatch, TooFewNominalImages
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
 from core.input.preprocess import to_tensor
 from core.judging.calibration import Thresholds
 

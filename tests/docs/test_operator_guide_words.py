@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-import app.console.text
-from app.console.text.banks import BANKS
-from app.console.text.review import REVIEW
+import app.console
+from app.console.pages.banks.words import BANKS
+from app.console.widgets.words import REVIEWING
 from core.judging.calibration import images_needed
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "operator.md").read_text(encoding="utf-8")
@@ -20,9 +20,10 @@ OURS = {"Good photographs", "How many", "bold"}  # emphasis in the guide's own w
 
 def shown() -> Iterator[str]:
     """Every text of every table of the console."""
-    for module in pkgutil.iter_modules(app.console.text.__path__):
-        for value in vars(importlib.import_module(f"app.console.text.{module.name}")).values():
-            yield from _texts(value)
+    for module in pkgutil.walk_packages(app.console.__path__, "app.console."):
+        if module.name.endswith(".words"):
+            for value in vars(importlib.import_module(module.name)).values():
+                yield from _texts(value)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -42,9 +43,9 @@ def test_every_word_in_bold_is_on_the_screen() -> None:
 
 def test_the_keys_of_the_review_queue_are_those_of_the_console() -> None:
     rows = re.findall(r"^\| ([A-Z]) \| \*\*([^*]+)\*\*", GUIDE, flags=re.MULTILINE)
-    names = {"defect": REVIEW.defect, "alarm": REVIEW.alarm, "teach": REVIEW.teach, "skip": REVIEW.skip,
-             "back": REVIEW.back, "undo": REVIEW.undo}  # fmt: skip
-    assert dict(rows) == {REVIEW.keys[deed]: name for deed, name in names.items()}
+    names = {"defect": REVIEWING.defect, "alarm": REVIEWING.alarm, "teach": REVIEWING.teach, "skip": REVIEWING.skip,
+             "back": REVIEWING.back, "undo": REVIEWING.undo}  # fmt: skip
+    assert dict(rows) == {REVIEWING.keys[deed]: name for deed, name in names.items()}
 
 
 def test_every_state_of_a_bank_is_told() -> None:

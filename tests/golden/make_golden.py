@@ -6,13 +6,15 @@ Run ``PYTHONPATH=tests python tests/golden/make_golden.py``.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from banks import INDEXES, tiny_bank
 
-from core.bank import save_bank
+from core.bank import Bank, save_bank
+from core.config import InputConfig
 
 HERE = Path(__file__).parent
 
@@ -33,6 +35,7 @@ def main() -> None:
         distances = np.sqrt((between**2).sum(axis=2)).tolist()
         expected[kind] = {"distances": distances, "ids": ids.tolist(), "config": bank.config.to_json()}
     expected["pca"] = _of_pca(queries)
+    save_bank(_of_reduced_jpeg(), HERE / "reduced_jpeg.bank")
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
@@ -44,6 +47,11 @@ def _of_pca(queries: np.ndarray) -> dict[str, Any]:
     between = ((queries - mean) @ components.T)[:, None] - bank.vectors[None]  # naive, in float64
     distances = np.sqrt((between**2).sum(axis=2)).min(axis=1)
     return {"distances": distances.tolist(), "config": bank.config.to_json()}
+
+
+def _of_reduced_jpeg() -> Bank:
+    bank = tiny_bank()
+    return replace(bank, config=replace(bank.config, input=InputConfig(reduced_jpeg=True)))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ from fakes import tiny_spec, tiny_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.checkpoint import content_digest, needed_shapes, read_weights
+from models.checkpoint import content_digest, needed_shapes, read_weights, write_trimmed
 from models.errors import WeightsCorrupt, WeightsNotFound, WeightsWrongArchitecture, WeightsWrongDigest
 from models.spec import BackboneSpec, spec_of
-from models.trimmed import write_trimmed
 
 PINNED = replace(tiny_spec(), digest=tiny_weights().digest)
 

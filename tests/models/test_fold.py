@@ -6,8 +6,7 @@ import torch
 from fakes import tiny_module
 from torch import nn
 
-from models.backbone import load_module
-from models.fold import fold_batch_norms
+from models.backbone import fold_batch_norms, load_module
 from models.spec import EMBEDDED, spec_of
 from models.weights import find_weights
 

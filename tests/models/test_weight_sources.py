@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 
 from models import download as downloading
 from models.backbone import load_backbone
+from models.checkpoint import write_trimmed
 from models.errors import ModelError, WeightsCorrupt, WeightsNotFound, WeightsNotWritten, WeightsWrongDigest
 from models.spec import EMBEDDED, SPECS, BackboneSpec
-from models.trimmed import write_trimmed
 from models.weights import cache_file, export, fetch, find_weights, import_file, list_weights
 
 NOWHERE = "http://127.0.0.1:9/tiny.pth"  # the discard port: nothing listens there

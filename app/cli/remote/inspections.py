@@ -17,7 +17,7 @@ from app.cli.tables import Columns, map_names, print_answers, print_list
 from app.client import NominalClient, ProblemError, picture_bytes
 from app.client.inspections import Asked, Which
 from app.http.schemas.inspections import Decision, Finding, Inspection
-from app.ops.files import write_atomically
+from core.files import write_atomically
 
 commands = typer.Typer()
 inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger of inspections.")

@@ -1,1 +1,1 @@
-"""One file a page; each registers itself with ``app.console.registry.page`` when it is imported."""
+"""One folder per page, with its words; importing it registers the page with ``app.console.view.page``."""

@@ -42,12 +42,12 @@
   async function send({ file, name, serial }) {
     if (file.folder) return { folder: true };
     if (file.size === 0 || file.size > Number(zone().dataset.most)) return { bytes: file.size };
-    const query = new URLSearchParams({ name, serial });
+    const form = new FormData();
+    if (serial.trim()) form.append("serial", serial.trim());
+    form.append("image", file, name);
     for (let tried = 1; ; tried += 1) {
       try {
-        const answer = await fetch(`${zone().dataset.inspect}?${query}`, {
-          method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" },
-        });
+        const answer = await fetch(zone().dataset.inspect, { method: "POST", body: form });
         const told = await answer.json();
         if (answer.ok) return { id: told.id };
         const pause = Number(answer.headers.get("Retry-After"));

@@ -1,15 +1,19 @@
-"""The forms of an inspection's answer: JSON, with the map inline or not; or the map itself, the rest in headers."""
+"""What a caller prefers of an inspection's answer: how long to wait (Prefer), and in which form (Accept).
+
+JSON, with the map inline or not; or the map itself, the rest in headers.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
+import time
 from typing import Any
 
 import orjson
 from fastapi import Response
 
-from app.errors import NotAcceptable
-from app.http.routes import prefer as preference
+from app.errors import FieldInvalid, NotAcceptable
 from app.http.schemas import inspections as schema
 from app.http.schemas.common import Page
 from app.imaging.pictures import NPY, PNG, Kind, Picture
@@ -17,6 +21,11 @@ from app.inspection import inspections
 from app.inspection.inspect import Answer
 from app.store.page import Page as Rows
 from app.store.schema import Inspection
+
+WAIT = re.compile(
+    r"(?:^|[,;\s])(wait|respond-within)\s*=\s*\"?([0-9]+(?:\.[0-9]+)?)(ms|s)?\"?(?=$|[,;\s])", re.I
+)
+ASKS = re.compile(r"(?:^|[,;\s])(wait|respond-within)\s*(=|$|[,;])", re.I)
 
 
 def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
@@ -48,7 +57,7 @@ def as_json(answer: Answer, prefer: str | None) -> Response:
     if answer.picture is not None:
         said["heatmap"] = _inline(answer.picture, answer.map_threshold)
     timings = ", ".join(f"{name};dur={value}" for name, value in answer.row.timings.items())
-    headers = {"Server-Timing": timings, **preference.applied(prefer)}
+    headers = {"Server-Timing": timings, **applied(prefer)}
     return Response(orjson.dumps(said), media_type="application/json", headers=headers)
 
 
@@ -64,7 +73,7 @@ def as_picture(answer: Answer, prefer: str | None) -> Response:
         "Nominal-Reject-Threshold": repr(row.reject_threshold),
         "Nominal-Map-Threshold": repr(answer.map_threshold),
         "Nominal-Version": str(row.version),
-        **preference.applied(prefer),
+        **applied(prefer),
     }
     return Response(picture.data, media_type=picture.media_type, headers=headers)
 
@@ -72,3 +81,32 @@ def as_picture(answer: Answer, prefer: str | None) -> Response:
 def _inline(picture: Picture, threshold: float) -> dict[str, Any]:
     data = base64.b64encode(picture.data).decode("ascii")
     return {"kind": picture.kind, "media_type": picture.media_type, "threshold": threshold, "data": data}
+
+
+def deadline(prefer: str | None, most_seconds: float) -> float:
+    """When the answer must be there by ``Prefer: wait=2`` (RFC 7240) or ``respond-within=150ms``, monotonic seconds.
+
+    ``most_seconds`` from now at the latest. Raises FieldInvalid.
+    """
+    now = time.monotonic()
+    found = WAIT.search(prefer or "")
+    if found is None:
+        if ASKS.search(prefer or ""):
+            raise _unreadable(prefer or "")
+        return now + most_seconds
+    seconds = float(found[2]) / (1000 if (found[3] or "").lower() == "ms" else 1)
+    return now + min(seconds, most_seconds)
+
+
+def applied(prefer: str | None) -> dict[str, str]:
+    """The header that says the preference counted."""
+    found = WAIT.search(prefer or "")
+    return {"Preference-Applied": f"{found[1].lower()}={found[2]}{found[3] or ''}"} if found else {}
+
+
+def _unreadable(prefer: str) -> FieldInvalid:
+    return FieldInvalid(
+        requirement="a Prefer header's wait or respond-within must be a number of seconds, or of milliseconds with ms",
+        received=ascii(prefer[:80]),
+        remedy="Send 'Prefer: respond-within=150ms' or 'Prefer: wait=2'.",
+    )

@@ -24,6 +24,7 @@ from app.store.errors import (
 )
 from app.store.schema import Bank
 from core.errors import ConfigError, TooFewNominalImages
+from core.judging.calibration import supported_rate
 
 router = APIRouter(prefix="/v1/banks", tags=["banks"])
 NOT_NULL = ("title", "config", "pinned")  # null leaves these as they are
@@ -99,5 +100,5 @@ def detail(service: Service, bank: Bank, response: Response) -> schema.BankDetai
     images, size = service.store.images.totals(bank.id)
     known = schema.Bank.model_validate(bank).model_dump()
     return schema.BankDetail(
-        **known, nominal_images=images, nominal_bytes=size, supported_false_reject=1 / (images + 1)
+        **known, nominal_images=images, nominal_bytes=size, supported_false_reject=supported_rate(images)
     )

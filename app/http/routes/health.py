@@ -13,7 +13,7 @@ from app.errors import AppError
 from app.http.auth import Reader, identify, key_of
 from app.http.routes.common import BankPath, Running, refuses
 from app.http.schemas import health as schema
-from app.lifecycle import gauges, health
+from app.lifecycle import health
 from app.problems.types import page
 from app.store.errors import NotFound
 
@@ -62,7 +62,7 @@ async def get_bank_health(
 async def get_metrics(service: Running, accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
     """For Prometheus."""
     with contextlib.suppress(AppError):  # metrics must be had while the database is sick
-        await gauges.refresh(service)
+        await health.refresh_gauges(service)
     text, media_type = service.inspecting.metrics.render(accept)
     return Response(text, media_type=media_type)
 

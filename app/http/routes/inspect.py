@@ -27,10 +27,9 @@ from app.errors import (
     TooManyFiles,
     WarmingUp,
 )
-from app.http.auth import Inspector, may
-from app.http.middleware import unless_disconnected
-from app.http.routes import prefer as preference
-from app.http.routes.answers import as_json, as_picture, picture_asked
+from app.http.auth import INSPECTED, Inspector, may
+from app.http.bodies import unless_disconnected
+from app.http.routes.answers import applied, as_json, as_picture, deadline, picture_asked
 from app.http.routes.common import BankPath, Running, refuses
 from app.http.routes.image_body import Held, read_form, read_one
 from app.http.routes.images import FILE
@@ -137,6 +136,8 @@ async def inspect_image(
         name, data, fields = await read_one(request, share, service.inspecting.image_limits)
         asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
         answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
+    if (told := request.scope.get(INSPECTED)) is not None:
+        told(answer.row, data)
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 
@@ -171,9 +172,7 @@ async def inspect_batch(
         sent = await read_form(request, share, service.inspecting.image_limits, MOST_FILES)
         asked = _said_in_form(asked, sent.fields)
         items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
-    return Response(
-        orjson.dumps({"items": items}), media_type="application/json", headers=preference.applied(prefer)
-    )
+    return Response(orjson.dumps({"items": items}), media_type="application/json", headers=applied(prefer))
 
 
 async def _each(
@@ -197,9 +196,8 @@ async def _each(
 
 
 def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
-    service.life.refuse_unready()
     return Asked(
-        deadline=preference.deadline(prefer, service.settings.request_timeout_seconds),
+        deadline=deadline(prefer, service.settings.request_timeout_seconds),
         actor=actor,
         serial=wanted.serial,
         station=wanted.station,

@@ -8,59 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.http.schemas.common import Answer, BankId, JsonObject, Note, Rate, Request, Score
+from app.http.schemas.config import ConfigChange
 
 Title = Annotated[str, Field(max_length=200)]
-
-
-class InputSettings(Request):
-    """How an image becomes the backbone's input."""
-
-    size: int | None = Field(None, description="Side in pixels, a multiple of 32.")
-    fit: Literal["stretch", "short_side", "letterbox"] | None = None
-    crop: int | None = Field(None, description="Side of a centre crop; null for the whole image.")
-    reduced_jpeg: bool | None = Field(
-        None, description="Whether JPEG far larger than the input is decoded at a fraction of its scale."
-    )
-
-
-class PatchSettings(Request):
-    """Neighbourhood of a patch."""
-
-    size: int | None = None
-    stride: int | None = None
-
-
-class IndexSettings(Request):
-    """Search among the bank's vectors; ``flat`` is exact."""
-
-    kind: Literal["flat", "hnsw", "ivfpq"] | None = None
-    links: int | None = None
-    build_effort: int | None = None
-    effort: int | None = None
-    lists: int | None = None
-    probes: int | None = None
-    code_bytes: int | None = None
-    rerank: int | None = None
-
-
-class ConfigChange(Request):
-    """Settings of builds; what is left out keeps its value."""
-
-    input: InputSettings | None = None
-    patch: PatchSettings | None = None
-    index: IndexSettings | None = None
-    coreset_ratio: float | None = Field(None, description="Share of all nominal patches kept, in (0, 1].")
-    max_bank_vectors: int | None = None
-    projection: int | None = Field(None, description="Dimensions the coreset is searched in.")
-    seed: int | None = Field(None, description="Same images, config and seed: the same bank.")
-    reweight: bool | None = Field(None, description="Score by Eq. 7 of the paper instead of Eq. 6.")
-    neighbours: int | None = None
-    sigma: float | None = Field(None, description="Gaussian of the heatmap, input pixels.")
-    target_false_reject: float | None = None
-    target_review: float | None = None
-    pca: int | None = Field(
-        None, description="Principal components patch vectors are reduced to; null keeps them whole."
-    )
 
 
 class BankChange(Request):

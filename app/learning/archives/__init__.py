@@ -7,33 +7,24 @@ structure does not hold, the iteration ends in an ``ArchiveRefused``, and what w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from app.errors import ArchiveUnsupported
-from app.learning.archives.limits import ArchiveLimits, Item, Member, Refused
+from app.imaging.media import HEAD_BYTES, archive_of
+from app.learning.archives.limits import ArchiveLimits, Member, Refused
 from app.learning.archives.tar import read_tar
 from app.learning.archives.zip import read_zip
 
 __all__ = ["HEAD_BYTES", "ArchiveLimits", "Member", "Refused", "archive_kind", "read_archive"]
 
-HEAD_BYTES = 262  # enough of a file for archive_kind
-
-Reader = Callable[[BinaryIO, int, ArchiveLimits], Iterator[Item]]
-MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"PK\x03\x04", "zip"),
-    (0, b"PK\x05\x06", "zip"),  # an empty one
-    (0, b"\x1f\x8b", "gzip"),
-    (0, b"BZh", "bzip2"),
-    (0, b"\xfd7zXZ\x00", "xz"),
-    (257, b"ustar", "tar"),
-)
+READ = ("zip", "tar", "gzip", "bzip2", "xz")
 
 
 def archive_kind(head: bytes) -> str | None:
     """zip, tar, gzip, bzip2 or xz by the file's first ``HEAD_BYTES`` bytes; None for anything else."""
-    return next((kind for at, magic, kind in MAGIC if head.startswith(magic, at)), None)
+    kind = archive_of(head)
+    return kind if kind in READ else None
 
 
 def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Iterator[Member | Refused]:

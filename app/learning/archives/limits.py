@@ -7,19 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
 from app.errors import ArchiveBomb, ArchiveEntryRefused, ArchiveTooLarge, ArchiveTooManyFiles
+from app.imaging.media import archive_of
 
 CHUNK = 64 * 1024
 JUDGED_FROM = 1 << 20  # bytes; below this a high ratio is padding, not a bomb
 LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
-ARCHIVE_STARTS = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-)
 
 
 @dataclass(frozen=True)
@@ -137,7 +129,7 @@ def check_size(size: int, limits: ArchiveLimits) -> None:
 
 def check_content(data: bytes) -> None:
     """Raises ``ArchiveEntryRefused`` for an archive inside the archive."""
-    if data.startswith(ARCHIVE_STARTS) or data.startswith(b"ustar", 257):
+    if archive_of(data) is not None:
         raise refuse(
             "nested_archive",
             "an archive may not hold archives",

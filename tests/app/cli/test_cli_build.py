@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,10 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from app.imaging.decode import encode_jpeg, encode_png
 from core.bank import load_bank
-from core.config import DetectorConfig
-from core.features.patches import PatchConfig
-from core.input.photograph import InputConfig
-from core.search import IndexConfig
+from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS
 from models.weights import export
 
@@ -105,11 +103,11 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         40,
     ]
     options += ["--seed", 5, "--target-false-reject", 0.1, "--target-review", 0.3, "--reweight"]
-    options += ["--reduced-jpeg", "--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
+    options += ["--reduced-jpeg", "--grey", "--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
     assert nominal("build", good, "--out", out, *tiny, *options).status == 0
     bank = load_bank(out)
     assert bank.config == DetectorConfig(
-        input=InputConfig(96, "letterbox", 64, reduced_jpeg=True),
+        input=InputConfig(96, "letterbox", 64, reduced_jpeg=True, grey=True),
         patch=PatchConfig(5, 2),
         index=IndexConfig("hnsw"),
         coreset_ratio=0.5,
@@ -166,6 +164,20 @@ def test_a_bad_image_is_refused_by_name_or_skipped_by_option(kind, nominal, tiny
     assert [s["image"] for s in skipping.json["skipped"]] == ["007.png"]
     assert "Skipped 007.png: " in skipping.err
     assert skipping.json["nominal_images"] == 11
+
+
+def test_a_line_scan_of_67_megapixels_is_read_and_a_limit_names_its_option(
+    nominal, tiny, good, out, shared, monkeypatch
+):
+    shutil.copy(shared / "data" / "faults" / "line_scan_67MP.png", good)
+    line = refusal(nominal("build", good, "--out", out, *tiny, *QUICK, "--max-pixels", 64_000_000), out)
+    assert line.startswith("ImageTooLarge: An image must have at most 64,000,000 pixels")
+    assert "raise --max-pixels" in line
+    with monkeypatch.context() as service:
+        service.setenv("NOMINAL_MAX_PIXELS", "64000000")
+        assert refusal(nominal("build", good, "--out", out, *tiny, *QUICK), out) == line
+    assert nominal("build", good, "--out", out, *tiny, *QUICK).status == 0
+    assert "line_scan_67MP.png" in load_bank(out).provenance.images
 
 
 @pytest.mark.parametrize("name", ["new\nline.png", "back\\slash.png"])

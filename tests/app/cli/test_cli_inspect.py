@@ -22,7 +22,7 @@ from app.imaging.decode import encode_jpeg, encode_png
 from app.imaging.folders import read_image, read_photograph
 from app.inspection.engine import Engine
 from core.bank import bank_bytes, load_bank, save_bank
-from core.input.photograph import InputConfig
+from core.config import InputConfig
 
 pytest_plugins = ("command_line",)
 

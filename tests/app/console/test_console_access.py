@@ -55,7 +55,7 @@ def test_a_foreign_host_name_is_refused(console: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/console/banks/x/images", "/console/sign-in", "/console/_nicegui_ws/socket.io/"]
+    "path", ["/console/v1/banks/x/images", "/console/sign-in", "/console/_nicegui_ws/socket.io/"]
 )
 def test_a_page_of_another_site_may_change_nothing(console: TestClient, path: str) -> None:
     problem(console.post(path, headers={**UPGRADE, "Origin": "https://evil.example"}), 403, "foreign-origin")
@@ -86,7 +86,7 @@ def test_with_keys_a_page_leads_to_the_sign_in_page_and_back(console: TestClient
 
 def test_what_is_no_page_is_refused_as_a_problem(console: TestClient) -> None:
     new_key(console)
-    problem(console.post("/console/banks/caps/images", content=b"x", headers=PNG), 401, "unauthorized")
+    problem(console.post("/console/v1/banks/caps/images", content=b"x", headers=PNG), 401, "unauthorized")
     with (
         pytest.raises(WebSocketDisconnect),
         console.websocket_connect("ws://127.0.0.1/console/_nicegui_ws/socket.io/"),
@@ -138,7 +138,7 @@ def test_a_cookie_that_was_tampered_with_opens_nothing(console: TestClient) -> N
 def test_a_reader_may_not_upload(console: TestClient) -> None:
     text, _ = new_key(console, "read")
     sign_in(console, text)
-    problem(console.post("/console/banks/caps/images", content=b"x", headers=PNG), 403, "forbidden")
+    problem(console.post("/console/v1/banks/caps/images", content=b"x", headers=PNG), 403, "forbidden")
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example"])
@@ -156,6 +156,69 @@ def test_the_secret_is_made_once_for_its_owner_alone(
     sign_in(console, text)
     assert len(path.read_text()) >= 64
     assert [p.name for p in settings.data_dir.glob("console.secret*")] == ["console.secret"]
+
+
+# The API's routes below the console
+
+
+def test_the_api_takes_no_cookie_and_its_routes_below_the_console_take_no_key(taught: TestClient) -> None:
+    text, _ = new_key(taught, "inspect")
+    sign_in(taught, text)
+    cookie = {"Cookie": f"{COOKIE}={taught.cookies[COOKIE]}"}
+    key = {"Authorization": f"Bearer {text}"}
+    export = "/v1/inspections/export"
+    assert taught.get(f"/console{export}").status_code == 200
+    problem(taught.get(export, headers=cookie), 401, "unauthorized")
+    problem(taught.post("/v1/banks/caps/inspect", content=b"x", headers=cookie | PNG), 401, "unauthorized")
+    taught.cookies.clear()
+    problem(taught.get(f"/console{export}", headers=key), 401, "unauthorized")
+    assert taught.get(export, headers=key).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("banks/caps/images", "forbidden"), ("inspections/x/teach", "forbidden"), ("banks/caps/inspect", None)],
+)
+def test_a_session_may_do_below_the_console_what_its_key_may(
+    taught: TestClient, bad: bytes, path: str, kind: str | None
+) -> None:
+    text, id = new_key(taught, "inspect")
+    sign_in(taught, text)
+    answer = taught.post(f"/console/v1/{path}", content=bad, headers=PNG)
+    if kind is not None:
+        problem(answer, 403, kind)
+        return
+    assert answer.status_code == 200
+    assert service_of(taught).store.inspections.get(answer.json()["id"]).actor == id
+
+
+def test_another_site_may_not_send_to_the_routes_below_the_console_even_with_the_cookie(
+    taught: TestClient, bad: bytes
+) -> None:
+    text, _ = new_key(taught)
+    sign_in(taught, text)
+    for origin in ("https://evil.example", "null"):
+        told = taught.post("/console/v1/banks/caps/inspect", content=bad, headers=PNG | {"Origin": origin})
+        problem(told, 403, "foreign-origin")
+    assert taught.get("/console/v1/inspections/export?format=jsonl").text == ""
+
+
+def test_only_the_routes_that_pages_use_are_below_the_console(console: TestClient) -> None:
+    for path in ("keys", "banks", "jobs"):
+        assert console.get(f"/console/v1/{path}").status_code == 404
+        assert console.post(f"/console/v1/{path}", json={"id": "x"}).status_code == 404
+
+
+def test_pictures_and_bundles_are_not_compressed_again(taught: TestClient, bad: bytes) -> None:
+    id = taught.post("/v1/banks/caps/inspect", content=bad, headers=PNG).json()["id"]
+    bundle = taught.get("/console/v1/banks/caps/versions/1/bundle")
+    photo = taught.get(f"/console/media/inspections/{id}/photo")
+    assert int(bundle.headers["content-length"]) == len(bundle.content)
+    assert bundle.headers["content-disposition"] == 'attachment; filename="caps-1.bank"'
+    for answer in (bundle, photo):
+        assert answer.status_code == 200
+        assert "content-encoding" not in answer.headers
+        assert "immutable" in answer.headers["cache-control"]
 
 
 # The application

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fakes import evenly_padded_backbone
+from parts import SMALL, parts
 from PIL import Image
 from service_kit import problem, service_of
 from starlette.testclient import TestClient
 from test_console_access import HTML, new_key, sign_in
 
-from app.console.filters import Wanted
-from app.console.recent import RecentImages
+from app.console.pictures import RecentImages
+from app.console.widgets.filters import Wanted
+from app.imaging.decode import encode_png
 from app.imaging.overlay import ALPHAS
 from app.insight import places
+from app.inspection.backbones import backbone_ref
 from app.settings import Settings
 from app.store.inspections import Filter
 from app.store.schema import Inspection
-from core.features.patches import PatchConfig, patch_features
-from core.input.photograph import InputConfig
+from core.bank import bank_bytes
+from core.build import Build
+from core.config import InputConfig, PatchConfig
+from core.features.patches import patch_features
 from core.input.preprocess import frame
+from core.judging.heatmap import patch_grid
 
-INSPECT = "/console/banks/caps/inspect"
+INSPECT = "/console/v1/banks/caps/inspect"
 NAMES = re.compile(r"\bp\d{3}\b")
 STEPS = re.compile(r"/console/inspections\?before=[\w-]+")
 PICTURES = ("photo", "layer", "map", "worst")
 
 
-def inspected(client: TestClient, image: bytes, query: str = "?name=part.png&serial=A1") -> dict[str, Any]:
+def inspected(client: TestClient, image: bytes, serial: str = "A1") -> dict[str, Any]:
     """The ledger's row of an image sent as the page sends it."""
-    answer = client.post(INSPECT + query, content=image)
+    answer = client.post(INSPECT, files={"image": ("part.png", image)}, data={"serial": serial})
     assert answer.status_code == 200, answer.text
     row: dict[str, Any] = client.get(f"/v1/inspections/{answer.json()['id']}").json()
     return row
@@ -133,11 +144,44 @@ def test_a_picture_that_was_not_kept_says_which_setting_keeps_it(taught: TestCli
     assert "NOMINAL_IMAGE_KEEP=rejected" in shown(taught, f"/inspections/{id}")
 
 
+def test_the_nearest_good_part_and_the_worst_place_are_marked_where_a_resnet_saw_them(
+    serve: Callable[..., TestClient], settings: Settings
+) -> None:
+    even = evenly_padded_backbone()
+    images = [spotted(image, 40, 24, 200) for image in parts(8)]
+    files = [encode_png(image) for image in images]
+    names = [f"{hashlib.sha256(data).hexdigest()}/{i}.png" for i, data in enumerate(files)]
+    config = replace(SMALL, coreset_ratio=1.0, patch=PatchConfig(size=1))
+    bank = Build(even, backbone_ref(even), config, offset=even.spec.offset)
+    client = serve(settings.model_copy(update={"console": True}), backbone=even)
+    client.post("/v1/banks", json={"id": "caps"})
+    client.post("/v1/banks/caps/images", files=[("file", (f"{i}.png", data)) for i, data in enumerate(files)])
+    made = bank_bytes(bank.run(zip(names, images, strict=True), len(images)))
+    assert client.post("/v1/banks/caps/import?activate=true", content=made).status_code == 201
+    row = inspected(client, encode_png(spotted(parts(1, seed=3)[0], 24, 40, 250)))
+    assert marked(picture(client, row["id"], "worst")) == pytest.approx((24, 40), abs=0.5)
+    assert marked(picture(client, row["id"], "nearest")) == pytest.approx((40, 24), abs=0.5)
+
+
+def spotted(image: np.ndarray, y: int, x: int, level: int) -> np.ndarray:
+    """The image darkened but for the pixel (y, x)."""
+    dark = image // 8
+    dark[y, x] = level
+    return dark
+
+
+def marked(drawn: Image.Image) -> tuple[float, float]:
+    """The middle of the marker, in pixels of the 64 x 64 image that the picture shows whole."""
+    rgb = np.array(drawn.convert("RGB")).astype(int)
+    rows, columns = np.nonzero((rgb[..., 1] > 150) & (rgb[..., 2] > 150) & (rgb[..., 0] < 100))
+    return tuple((each.min() + each.max() + 1) / 2 / places.PICTURE * 64 for each in (rows, columns))
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_a_patch_of_a_good_part_lies_in_the_grid_that_its_vector_was_taken_from(stride: int) -> None:
     geometry = frame(InputConfig(size=96, fit="short_side"), 100, 150)
     maps = torch.zeros(1, 2, geometry.rows.input // 8, geometry.columns.input // 8)
-    assert places.grid_of(geometry, 8, stride) == patch_features([maps], PatchConfig(stride=stride)).grid
+    assert patch_grid(geometry, 8, stride) == patch_features([maps], PatchConfig(stride=stride)).grid
 
 
 def test_a_place_at_the_border_is_shown_whole() -> None:
@@ -166,12 +210,12 @@ def test_images_held_in_memory_are_bounded_and_the_oldest_leave() -> None:
 
 
 def test_an_export_holds_what_the_filter_names(taught: TestClient, bad: bytes) -> None:
-    inspected(taught, bad, "?serial=A1")
-    inspected(taught, bad, "?serial=B2")
-    answer = taught.get("/console/export/inspections?format=csv&serial=B2&decision=reject")
+    inspected(taught, bad, "A1")
+    inspected(taught, bad, "B2")
+    answer = taught.get("/console/v1/inspections/export?format=csv&serial=B2&decision=reject")
     assert answer.headers["content-disposition"] == 'attachment; filename="inspections.csv"'
     assert [line.split(",")[4] for line in answer.text.splitlines()] == ["serial", "B2"]
-    lines = taught.get("/console/export/inspections?format=jsonl").text.splitlines()
+    lines = taught.get("/console/v1/inspections/export?format=jsonl").text.splitlines()
     assert len(lines) == 2
 
 
@@ -183,6 +227,22 @@ def test_a_filter_survives_the_address_and_drops_what_means_nothing() -> None:
     assert found.since is not None
     assert found.since.isoformat() == "2026-11-01T00:00:00+00:00"
     assert Wanted.of({"decision": "maybe", "since": "yesterday", "verdict": "x"}).filter() == Filter()
+
+
+def test_an_export_names_the_filter_as_the_api_reads_it(taught: TestClient, bad: bytes) -> None:
+    id = inspected(taught, bad, "A 1")["id"]
+    day = service_of(taught).store.inspections.get(id).created_at.date()
+    wanted = Wanted(
+        bank="caps", decision="reject", serial="A 1", verdict="none", since=f"{day}", until=f"{day}"
+    )
+    found = taught.get(f"/console/v1/inspections/export{wanted.export_query('jsonl')}")
+    assert [json.loads(line)["id"] for line in found.text.splitlines()] == [id]
+    for other in (
+        replace(wanted, verdict="false_alarm"),
+        replace(wanted, since=f"{day + timedelta(days=1)}"),
+    ):
+        answer = taught.get(f"/console/v1/inspections/export{other.export_query('jsonl')}")
+        assert (answer.status_code, answer.text) == (200, "")
 
 
 def test_the_last_day_of_a_filter_is_included() -> None:
@@ -222,7 +282,7 @@ def test_an_empty_ledger_and_a_filter_without_match_say_what_to_do(taught: TestC
 
 def test_a_bank_that_learnt_nothing_leads_to_teaching(taught: TestClient) -> None:
     taught.post("/v1/banks", json={"id": "fresh"})
-    assert "has not learnt anything yet" in shown(taught, "/banks/fresh/inspect")
+    assert "has not learned anything yet" in shown(taught, "/banks/fresh/inspect")
 
 
 def test_what_the_address_names_is_shown_again(taught: TestClient, bad: bytes) -> None:

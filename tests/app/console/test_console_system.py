@@ -11,7 +11,7 @@ from test_console_access import HTML, new_key, sign_in
 from test_console_inspections import inspected, shown
 
 from app.console.assets import STATIC
-from app.lifecycle import about
+from app.lifecycle import vitals as about
 from app.store.schema import Inspection
 
 
@@ -42,7 +42,7 @@ def test_keys_are_listed_for_administrators_alone(console: TestClient) -> None:
     console.post("/console/sign-out")
     sign_in(console, reader)
     page = shown(console, "/system")
-    assert "Only administrators see and make keys." in page
+    assert "Only administrators see and create keys." in page
     assert id not in page
 
 

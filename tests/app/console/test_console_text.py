@@ -1,4 +1,4 @@
-"""The console's words lie in app/console/text alone, in frozen tables."""
+"""The console's words are only in its files words.py, in frozen tables."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from pathlib import Path
 import pytest
 
 import app.console
-from app.console import text
 
 ROOT = Path(app.console.__file__).parent
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if "text" not in path.relative_to(ROOT).parts]
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.name != "words.py"]
 SHOWING = {
     "label", "button", "notify", "input", "number", "select", "tooltip", "link", "checkbox", "switch", "textarea",
     "markdown", "html", "tab", "menu_item", "radio", "toggle", "badge", "chip", "expansion", "upload", "item_label",
     "primary", "secondary", "danger", "icon_button", "histogram", "empty_state", "page_header", "section", "figure",
-    "dialog", "confirm", "say", "complain", "set_text", "page",
+    "dialog", "confirm", "say", "complain", "set_text", "page", "text", "table", "form", "untaught", "fact",
 }  # fmt: skip
 NAMED = {"text", "label", "placeholder", "title", "hint", "message", "suffix", "prefix", "caption"}
 NO_TEXT = {"icon", "color", "on_click", "value"}
@@ -38,10 +37,14 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
         shown = [*node.args[: 1 if name != "empty_state" else 3]] if name in SHOWING else []
         if name == "icon_button":
             shown = [*node.args[2:3]]
-        if name in ("primary", "secondary", "danger", "confirm", "page"):
+        if name == "table":
+            shown = [*node.args]
+        if name in ("primary", "secondary", "danger", "confirm", "page", "form"):
             shown = [*node.args[1:4]]
         if name == "empty_state":
             shown = [*node.args[1:3]]
+        if name == "untaught":
+            shown = [*node.args[2:4]]
         shown += [word.value for word in node.keywords if word.arg in NAMED]
         for value in shown:
             if (found := literal(value)) and WORDS.search(found):
@@ -69,20 +72,25 @@ def test_no_module_shows_a_word_of_its_own(path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     ["ui.label('Hello')", "ui.button(f'{n} images')", "primary(view, 'Save', act)", "ui.input(placeholder='Name')",
-     "ui.icon('x').props('aria-label=\"Close\"')", "view.say('done now')"],
+     "ui.icon('x').props('aria-label=\"Close\"')", "view.say('done now')",
+     "text('Hello', tag='h2')", "table(NAME, 'Date')",
+     "form(view, 'New key', TEXT.word, act)", "untaught(view, icon, 'Nothing', TEXT.hint)"],
 )  # fmt: skip
 def test_a_word_in_a_page_would_be_found(line: str) -> None:
     assert len(list(literals(line))) == 1
 
 
 def test_every_table_of_words_is_frozen() -> None:
-    for module in pkgutil.iter_modules(text.__path__):
-        loaded = importlib.import_module(f"{text.__name__}.{module.name}")
+    modules = [module.name for module in pkgutil.walk_packages(app.console.__path__, "app.console.")]
+    words = [name for name in modules if name.endswith(".words")]
+    assert len(words) == len(list(ROOT.rglob("words.py")))
+    for name in words:
+        loaded = importlib.import_module(name)
         tables = [
             kind
             for kind in vars(loaded).values()
             if dataclasses.is_dataclass(kind) and isinstance(kind, type)
         ]
-        assert tables, module.name
+        assert tables, name
         for table in tables:
             assert table.__dataclass_params__.frozen, table  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from app.console.widgets.score_chart import LEFT, RIGHT, WIDTH, Line, Panel, Series, svg
+from app.console.pages.thresholds.chart import LEFT, RIGHT, WIDTH, Line, Panel, Series, svg
 
 EDGES = [0.0, 1.0, 2.0, 3.0]
 

@@ -16,10 +16,10 @@ from app.http.middleware import (
     API_POLICY,
     PAGE_POLICY,
     CatchErrors,
+    Observe,
     SecurityHeaders,
     unless_disconnected,
 )
-from app.http.observe import Observe
 from app.ops.observed import Observed
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,7 @@ def test_a_header_that_the_answer_sets_itself_stays() -> None:
 
 async def test_requests_in_flight_are_counted_until_answered_or_failed() -> None:
     observed, go_on = Observed(), asyncio.Event()
-    in_flight = observed.in_flight
+    in_flight = observed.metrics.in_flight
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await go_on.wait()

@@ -32,7 +32,7 @@ from app.imaging.decode import (
     read_header,
     thumbnail,
 )
-from core.input.photograph import InputConfig
+from core.config import InputConfig
 
 W, H = 20, 16
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from app.errors import QueueFull
 from app.imaging.decode import encode_jpeg, encode_png
-from app.insight import comparing, exploring, review_queue, reviews
+from app.insight import comparing, exploring, review_queue
 from app.settings import Settings
 from app.store.inspections import EVERY
 from app.store.schema import Inspection
@@ -199,7 +199,7 @@ def test_a_bank_without_a_version_has_nothing_to_explore(client: TestClient) -> 
 def test_ten_thousand_recorded_inspections_are_explored_at_a_sliders_pace(banked: TestClient) -> None:
     """A page reads them once and explores at every move; the bound is generous for a busy machine."""
     recorded(banked, 10_000)
-    subject = exploring.subject(service_of(banked), "caps")
+    subject = exploring.subject(service_of(banked).inspecting, "caps")
     started = time.perf_counter()
     for i in range(50):
         exploring.explore(subject, {"reject_threshold": 1 + i / 25})
@@ -323,12 +323,12 @@ def test_one_comparison_runs_at_a_time_and_one_that_is_cancelled_makes_room(
         inspect(two, bad)
 
     async def tour() -> int:
-        pairs = (await comparing.prepare(service, "caps", 1, 2, 10)).pairs()
+        pairs = (await comparing.prepare(service.inspecting, "caps", 1, 2, 10)).pairs()
         assert (await anext(pairs)).done == 1
         with pytest.raises(QueueFull, match="One comparison"):
-            await comparing.prepare(service, "caps", 1, 2, 10)
+            await comparing.prepare(service.inspecting, "caps", 1, 2, 10)
         await pairs.aclose()  # type: ignore[attr-defined]
-        again = await comparing.prepare(service, "caps", 1, 2, 10)
+        again = await comparing.prepare(service.inspecting, "caps", 1, 2, 10)
         return len([pair async for pair in again.pairs()])
 
     assert two.portal is not None
@@ -350,7 +350,7 @@ def test_a_comparison_waits_while_inspections_run_but_not_for_ever(two: TestClie
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(service.inspecting.batcher, "load", busy)
-            await comparing._gap(service)
+            await comparing._gap(service.inspecting)
         return time.monotonic() - started
 
     assert two.portal is not None
@@ -403,7 +403,7 @@ def test_every_item_of_the_queue_knows_its_neighbours(banked: TestClient) -> Non
 
 
 def review_neighbours(service: Any, row: Inspection) -> tuple[str | None, str | None]:
-    before, after = review_queue.beside(service, EVERY, row)
+    before, after = review_queue.beside(service.inspecting, EVERY, row)
     return before.id if before else None, after.id if after else None
 
 
@@ -436,13 +436,14 @@ def test_a_withdrawn_verdict_leaves_none_and_the_part_waits_again(banked: TestCl
 
 def test_undoing_goes_back_to_the_review_before(banked: TestClient, bad: bytes) -> None:
     service, id = service_of(banked), inspect(banked, bad)["id"]
-    reviews.add(service, id, "confirmed_defect", "a scratch", 0, "k1")
-    reviews.add(service, id, "false_alarm", "", 1, "k1")
-    undone = reviews.undo(service, id, 2, "k1")
+    reviews = service.store.reviews
+    reviews.add(id, "confirmed_defect", note="a scratch", if_match=0, actor="k1")
+    reviews.add(id, "false_alarm", note="", if_match=1, actor="k1")
+    undone = reviews.undo(id, if_match=2, actor="k1")
     assert (undone.revision, undone.verdict, undone.note) == (3, "confirmed_defect", "a scratch")
     second = inspect(banked, bad)["id"]
-    reviews.add(service, second, "false_alarm", "", 0, "k1")
-    assert reviews.undo(service, second, 1, "k1").verdict == "withdrawn"
+    reviews.add(second, "false_alarm", note="", if_match=0, actor="k1")
+    assert reviews.undo(second, if_match=1, actor="k1").verdict == "withdrawn"
     assert service.store.inspections.get(second).verdict is None
 
 

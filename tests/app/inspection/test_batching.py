@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
-from app.inspection.batching import Batcher, Served
-from app.inspection.batching.queue import FairQueue
-from app.inspection.batching.times import ServiceTimes
+from app.inspection.batcher import Batcher
+from app.inspection.waiting import FairQueue, Served, ServiceTimes
 
 pytestmark = pytest.mark.anyio
 FOREVER = 1e6  # seconds; a window or deadline that never passes in a test

@@ -13,8 +13,9 @@ from parts import SMALL, build, parts, scratched
 from app.imaging.overlay import overlay
 from app.inspection.engine import Engine, Inspection
 from core.bank import bank_bytes, load_bank
+from core.config import InputConfig
 from core.errors import BankMismatch, ShapeError, TooFewNominalImages
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from core.judging.calibration import Thresholds
 from core.judging.heatmap import heatmap
 from core.judging.regions import regions

@@ -24,9 +24,9 @@ from app.inspection.engine import Engine, Inspection
 from app.inspection.registry import Loaded
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.input.photograph import Image as Pixels
-from core.input.photograph import InputConfig, Photograph
+from core.input.photograph import Photograph
 from core.judging.calibration import Thresholds
 from models.backbone import Backbone
 

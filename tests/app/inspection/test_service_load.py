@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from app.errors import FieldInvalid, QueueFull
-from app.http.routes import prefer
+from app.http.routes import answers
 from app.inspection.gate import Gate
 from app.settings import Settings
 from app.store import schema
@@ -106,6 +106,7 @@ def test_past_a_full_queue_callers_are_refused_with_the_seconds_to_wait_and_nobo
 
 def test_requests_are_refused_before_their_bodies_fill_the_memory() -> None:
     gate = Gate(requests=2, bytes_=100, retry_after=lambda: 7.0)
+    gate.open()
     with gate.enter() as first:
         first.grow(1000)  # alone, every legal image passes
         with gate.enter() as second, pytest.raises(QueueFull) as refused:
@@ -183,13 +184,13 @@ def test_a_deadline_that_is_met_is_said_to_have_counted(slow: TestClient, good: 
     ],
 )
 def test_a_preference_is_read_as_seconds_and_bounded(header: str | None, seconds: float) -> None:
-    assert prefer.deadline(header, 30.0) - time.monotonic() == pytest.approx(seconds, abs=0.1)
+    assert answers.deadline(header, 30.0) - time.monotonic() == pytest.approx(seconds, abs=0.1)
 
 
 @pytest.mark.parametrize("header", ["wait", "wait=soon", "respond-within=-1", "wait=1m", "respond-within="])
 def test_a_preference_that_cannot_be_read_is_refused(header: str) -> None:
     with pytest.raises(FieldInvalid):
-        prefer.deadline(header, 30.0)
+        answers.deadline(header, 30.0)
 
 
 def test_a_caller_who_hangs_up_leaves_the_queue_and_no_trace(
@@ -259,7 +260,7 @@ def test_a_draining_server_is_unready_refuses_what_is_new_and_answers_what_is_in
     slow: TestClient, held: Held, callers: ThreadPoolExecutor, good: bytes
 ) -> None:
     calls = occupied(slow, held, callers, good, 2)
-    service_of(slow).begin_drain()
+    service_of(slow).life.begin_drain()
     assert (slow.get("/readyz").status_code, slow.get("/readyz").json()) == (503, {"status": "draining"})
     assert slow.get("/livez").status_code == 200
     for path in (URL, "/v1/banks/caps/images", "/v1/banks/caps/builds", "/v1/banks/caps/import"):

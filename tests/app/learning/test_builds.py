@@ -13,7 +13,8 @@ from parts import SMALL, build, parts
 
 from app.errors import ImageCorrupt, ImageFormatUnsupported, ImageRefused
 from app.imaging.decode import encode_png
-from app.learning.learn import backbone_ref, build_bank, check_supported, check_target
+from app.inspection.backbones import backbone_ref
+from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
 from core.bank import bank_bytes
 from core.errors import BankError, Cancelled, TooFewImages, TooFewNominalImages
 
@@ -36,7 +37,8 @@ def paths_of(folder: Path) -> list[Path]:
 
 def built(folder: Path, backbone, config=SMALL, **options):
     paths = paths_of(folder)
-    return build_bank(paths, [p.name for p in paths], backbone, config, **options)
+    images = image_files(paths, [p.name for p in paths], config.input)
+    return learn(images, backbone, config, Hooks(**options))
 
 
 def test_files_give_the_bank_of_their_images(folder, backbone):
@@ -122,7 +124,7 @@ def test_a_stopped_build_leaves_no_decoding_thread_behind(folder, backbone):
     (folder / "000.png").write_bytes(b"")
     with pytest.raises(ImageRefused):
         built(folder, backbone)
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("read-ahead", "nominal-ahead"))]
 
 
 def test_a_place_for_a_bank_is_refused_before_the_work(tmp_path):

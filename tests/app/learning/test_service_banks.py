@@ -18,6 +18,8 @@ from starlette.testclient import TestClient
 
 from app.settings import Settings
 from core.bank import Conformance, bank_bytes
+from core.config import DetectorConfig
+from core.declared import all_settings
 from models.backbone import Backbone
 
 
@@ -67,6 +69,17 @@ def test_principal_components_are_set_and_taken_back_like_any_other_setting(runn
     assert changed == plain | {"pca": 64}
     assert running.patch("/v1/banks/seals", json={"config": {"pca": None}}).json()["config"] == plain
     problem(running.patch("/v1/banks/seals", json={"config": {"pca": 0}}), 422, "invalid-config")
+
+
+def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_its_default(
+    running: TestClient,
+) -> None:
+    values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
+    for one in all_settings(DetectorConfig):
+        value = values.get(one.key, not one.default if one.type is bool else one.default)
+        place = {one.part: {one.name: value}} if one.part else {one.name: value}
+        changed = running.patch(new_bank(running), json={"config": place}).json()["config"]
+        assert (changed[one.part] if one.part else changed)[one.name] == value, one.key
 
 
 def test_reading_never_creates(running: TestClient) -> None:

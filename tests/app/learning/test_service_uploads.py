@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from parts import parts
 from PIL import Image
-from service_kit import new_bank, problem, service_of
+from service_kit import PNG, new_bank, problem, service_of
 from starlette.testclient import TestClient
 
-from app.imaging.decode import encode_jpeg, encode_png
+from app.imaging.decode import decode_image, encode_jpeg, encode_png
+from app.imaging.folders import read_image
 from app.imaging.names import shown_name
-from app.learning.incoming import Incoming
+from app.learning.upload_files import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull
 from app.store.staging import Staging
@@ -302,3 +303,14 @@ def test_files_that_are_refused_or_known_are_judged_before_anything_is_synced_to
     bad = [("file", (f"{i}.png", b"no image")) for i in range(50)]
     said = running.post(url, files=[*bad, ("file", ("again.png", good))]).json()
     assert (said["rejected"], said["duplicate"], len(synced)) == (50, 1, kept)
+
+
+def test_a_line_scan_of_67_megapixels_is_accepted_and_decoded_as_on_the_command_line(
+    running: TestClient, shared: Path
+) -> None:
+    path = shared / "data" / "faults" / "line_scan_67MP.png"
+    scan = path.read_bytes()
+    (file,) = running.post(f"{new_bank(running)}/images", content=scan, headers=PNG).json()["files"]
+    assert (file["status"], file["width"], file["height"]) == ("accepted", 8192, 8192)
+    decoded = decode_image(scan, service_of(running).settings.image_limits)
+    assert np.array_equal(decoded, read_image(path))

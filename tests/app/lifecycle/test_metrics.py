@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from app.errors import QueueFull
-from app.http.observe import Observe
+from app.http.middleware import Observe
 from app.http.problems import install
-from app.inspection.batching import Batcher
+from app.inspection.batcher import Batcher
 from app.ops.metrics import Metrics
 from app.ops.observed import Observed
 from app.store.errors import NotFound

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from app.cli.options import MEMORY_MB
+from app.imaging.decode import ImageLimits
 from app.settings import Settings, SettingsError, load_settings, table
+from core.build import BuildLimits
 
 
 def test_every_setting_has_a_name_a_default_and_help() -> None:
@@ -96,3 +99,9 @@ def test_settings_cannot_change_after_the_start() -> None:
 @pytest.mark.parametrize("name", ["NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"])
 def test_variables_of_the_weights_cache_and_of_the_client_are_no_unknown_settings(name: str) -> None:
     assert load_settings({name: "something"}).port == 8000
+
+
+def test_the_limits_of_the_service_are_those_of_the_command_line_and_of_a_build() -> None:
+    found = load_settings({})
+    assert found.image_limits == ImageLimits()
+    assert found.build_memory_bytes == BuildLimits().memory_bytes == MEMORY_MB << 20

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.http.observe import Observe
+from app.http.middleware import Observe
 from app.ops.logs import configure, request_id
 from app.ops.observed import Observed
 

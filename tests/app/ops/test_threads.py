@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.ops import threads
 from app.ops.threads import available_cores, decoders, default_threads, own_cores
-from core.search import Index, IndexConfig
-from core.search.config import Kind
+from core.config import IndexConfig, Kind
+from core.search import Index
 from core.search.faiss_threads import faiss_threads
 from models.backbone import load_backbone
 from models.openvino_runtime import OpenVinoRuntime

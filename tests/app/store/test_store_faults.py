@@ -12,8 +12,7 @@ from store_backends import BACKENDS, NO_SERVICES, SERVICES, fresh_settings
 
 from app.settings import Settings
 from app.store import errors
-from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError
-from app.store.faults import named
+from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError, named
 from app.store.store import Store
 
 

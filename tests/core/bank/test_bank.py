@@ -27,9 +27,8 @@ from core.bank import (
     load_bank,
     save_bank,
 )
-from core.config import DetectorConfig
+from core.config import DetectorConfig, InputConfig
 from core.errors import BankError, ShapeError
-from core.input.photograph import InputConfig
 from core.search import Index
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -164,6 +163,17 @@ def test_the_golden_bank_of_principal_components_still_scores_as_it_did() -> Non
     assert bank_bytes(bank) == (GOLDEN / "pca.bank").read_bytes()
 
 
+def test_the_golden_bank_for_reduced_jpeg_still_scores_as_it_did() -> None:
+    expected = json.loads((GOLDEN / "expected.json").read_text())
+    bank = load_bank(GOLDEN / "reduced_jpeg.bank")
+    distances, ids = bank.index.search(np.array(expected["queries"], np.float32), 3)
+    np.testing.assert_allclose(distances, expected["flat"]["distances"], rtol=1e-6)
+    np.testing.assert_array_equal(ids, expected["flat"]["ids"])
+    flat = expected["flat"]["config"]
+    assert bank.config.to_json() == flat | {"input": flat["input"] | {"reduced_jpeg": True}}
+    assert bank_bytes(bank) == (GOLDEN / "reduced_jpeg.bank").read_bytes()
+
+
 def test_a_bank_of_principal_components_survives_its_file_bit_for_bit() -> None:
     bank = tiny_bank(pca=4)
     data = bank_bytes(bank)
@@ -196,14 +206,28 @@ def test_a_bank_for_reduced_jpeg_is_of_format_3_and_survives_its_file(pca: int |
     assert bank_bytes(loaded) == data
 
 
+@pytest.mark.parametrize("pca", [None, 4])
+def test_a_bank_with_a_later_setting_lists_what_it_requires_and_survives_its_file(pca: int | None) -> None:
+    bank = tiny_bank(pca=pca)
+    bank = replace(bank, config=replace(bank.config, input=InputConfig(reduced_jpeg=True, grey=True)))
+    data = bank_bytes(bank)
+    table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    assert table["version"] == "4"
+    required = ["input.grey", "input.reduced_jpeg", *(["pca"] if pca else [])]
+    assert json.loads(table["header"])["requires"] == required
+    loaded = load_bank(data)
+    assert loaded.config == bank.config
+    assert bank_bytes(loaded) == data
+
+
 @EVERY_KIND
 @pytest.mark.parametrize("pca", [None, 4])
-@pytest.mark.parametrize("reduced_jpeg", [False, True])
+@pytest.mark.parametrize("later", [{}, {"reduced_jpeg": True}, {"grey": True}])
 def test_the_reader_printed_in_the_format_page_reads_a_bank(
-    kind: str, pca: int | None, reduced_jpeg: bool, tmp_path: Path
+    kind: str, pca: int | None, later: dict[str, bool], tmp_path: Path
 ) -> None:
     bank = tiny_bank(kind, pca=pca)
-    bank = replace(bank, config=replace(bank.config, input=InputConfig(reduced_jpeg=reduced_jpeg)))
+    bank = replace(bank, config=replace(bank.config, input=InputConfig(**later)))
     save_bank(bank, tmp_path / "part.bank")
     (source,) = re.findall(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
     page: dict[str, Any] = {}
@@ -218,12 +242,13 @@ def test_the_reader_printed_in_the_format_page_reads_a_bank(
 
 @EVERY_KIND
 def test_the_format_page_names_every_tensor_and_key(kind: str) -> None:
-    data, page = bank_bytes(tiny_bank(kind, pca=4)), FORMAT_PAGE.read_text()
+    bank, page = tiny_bank(kind, pca=4), FORMAT_PAGE.read_text()
+    data = bank_bytes(replace(bank, config=replace(bank.config, input=InputConfig(grey=True))))
     table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     header = json.loads(table.pop("__metadata__")["header"])
     names = [re.sub(r"conformance\.\d", "conformance.0", name) for name in table]
     keys = [key for part in header.values() if isinstance(part, dict) for key in part]
-    missing = [name for name in (*names, *header, *keys) if f"`{name}`" not in page]
+    missing = [name for name in (*names, *header, *header["requires"], *keys) if f"`{name}`" not in page]
     assert missing == []
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as write_safetensors
 
-from core.bank import bank_bytes, load_bank
+from core.bank import bank_bytes, load_bank, load_record
 from core.errors import BankCorrupt, BankError, BankFormatTooNew, BankHostile
 
 TINY = bank_bytes(tiny_bank(m=3, n=2))
@@ -96,7 +96,7 @@ def test_places_without_a_file_are_refused(tmp_path: Path) -> None:
             load_bank(odd)
 
 
-@pytest.mark.parametrize("version", ["4", "10", "999999999"])
+@pytest.mark.parametrize("version", ["5", "10", "999999999"])
 def test_a_newer_format_is_called_newer_whatever_else_it_holds(version: str) -> None:
     table = {"__metadata__": {"format": "nominal-bank", "version": version, "compressed": "yes"}, "what": [1]}
     text = json.dumps(table).encode()
@@ -280,7 +280,7 @@ HOSTILE: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
     "a setting unknown": (head("config", shell="rm"), "exactly the keys"),
     "a setting of another type": (head("config", seed="0"), "must be int"),
     "a setting of truth": (head("config", seed=True), "must be int"),
-    "a setting without end": (head("config", sigma=1e300), "sigma must be"),
+    "a setting without end": (head("config", sigma=1e300), "Sigma must be from 0 to 64"),
     "a setting beyond its range": (head("config", coreset_ratio=7), r"in \(0, 1\]"),
     "an input of many gigabytes": (inner("config", "input", size=2**20), "size"),
     "an index of no kind": (inner("config", "index", kind="pickle"), "kind"),
@@ -397,6 +397,58 @@ def test_reduced_jpeg_belongs_to_format_3_alone() -> None:
         load_bank(seal(header, tensors, version=1))
     with pytest.raises(BankHostile, match="of format 1; received format 3"):
         load_bank(seal(*parts(TINY), version=3))
+
+
+def grey(*required: str) -> bytes:
+    """A bank for shades of grey that says it requires these."""
+    header, tensors = parts(TINY)
+    header["config"]["input"]["grey"] = True
+    return seal(header | {"requires": list(required)}, tensors, version=4)
+
+
+def test_what_a_newer_release_requires_is_refused_by_its_name_before_anything_else() -> None:
+    assert load_bank(grey("input.grey")).config.input.grey
+    header, tensors = parts(TINY)
+    header["config"]["input"]["colour"] = "lab"
+    newer = seal(header | {"requires": ["groups", "input.colour"], "groups": 3}, tensors, version=4)
+    for read in (load_bank, load_record):
+        with pytest.raises(BankFormatTooNew, match=r"received 'groups, input\.colour'\. Update Nominal"):
+            read(newer)
+
+
+def listing(required: object, version: int = 1) -> bytes:
+    """A plain bank that says it requires these."""
+    header, tensors = parts(TINY)
+    return seal(header | {"requires": required}, tensors, version)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: grey(), "canonical"),
+        (lambda: grey("input.grey", "input.grey"), "canonical"),
+        (lambda: grey("input.grey", "input.reduced_jpeg"), "canonical"),
+        (lambda: grey("input.grey", "pca"), r"must hold pca\.mean"),
+        (lambda: listing([], version=4), "of format 1; received format 4"),
+        (lambda: listing(["pca"]), "of format 2; received format 1"),
+        (lambda: listing([]), "canonical"),
+        (lambda: listing("pca", version=4), "requires must be"),
+        (lambda: listing([7], version=4), r"requires must be str; received 7"),
+    ],
+)
+def test_requirements_that_are_not_those_of_the_bank_are_refused(
+    made: Callable[[], bytes], message: str
+) -> None:
+    with pytest.raises(BankHostile, match=message):
+        load_bank(made())
+
+
+def test_a_later_setting_of_format_4_belongs_to_no_other_format() -> None:
+    header, tensors = parts(TINY)
+    header["config"]["input"]["grey"] = True
+    for version in (1, 2, 3):
+        with pytest.raises(BankHostile, match=f"of format 4; received format {version}"):
+            load_bank(seal(header, tensors, version=version))
 
 
 def test_principal_components_that_the_config_does_not_ask_for_are_refused() -> None:

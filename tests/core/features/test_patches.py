@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from core.config import PatchConfig
 from core.errors import ConfigError, ShapeError
-from core.features.patches import PatchConfig, patch_features
+from core.features.patches import patch_features
 
 
 def _maps(seed: int = 0) -> list[torch.Tensor]:

@@ -12,15 +12,14 @@ import torch
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
-import core.features.pca_fit
+import core.features.pca
+from app.inspection.backbones import backbone_ref
 from app.inspection.engine import Engine
-from app.learning.learn import backbone_ref
 from core.bank import Bank, bank_bytes, load_bank
 from core.build import Build, BuildLimits
 from core.detector import check_conformance
 from core.errors import Cancelled, ConfigError, ShapeError
-from core.features.pca import Pca
-from core.features.pca_fit import fit_pca
+from core.features.pca import Pca, fit_pca
 from core.memory.patch_store import PatchStore
 
 REDUCED = replace(SMALL, pca=6)
@@ -58,7 +57,7 @@ def principal(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("far", [0, 1000])
 @pytest.mark.parametrize("block", [64, 4096])
 def test_components_are_those_of_a_singular_value_decomposition(far, block, rng, monkeypatch):
-    monkeypatch.setattr(core.features.pca_fit, "_BLOCK", block)
+    monkeypatch.setattr(core.features.pca, "_BLOCK", block)
     spread = 2.0 ** -np.arange(12)
     turned = np.linalg.qr(rng.normal(size=(12, 12)))[0]
     vectors = ((rng.normal(size=(800, 12)) * spread) @ turned.T + far).astype(np.float32)
@@ -69,7 +68,7 @@ def test_components_are_those_of_a_singular_value_decomposition(far, block, rng,
 
 
 def test_a_sample_of_many_patches_gives_nearly_the_components_of_all(rng, monkeypatch):
-    monkeypatch.setattr(core.features.pca_fit, "SAMPLE", 1000)
+    monkeypatch.setattr(core.features.pca, "SAMPLE", 1000)
     vectors = rng.normal(size=(4000, 6)) * [8, 4, 2, 0.1, 0.1, 0.1]
     components = principal(vectors, 3)[1]
     first, same, other = (fit_pca(stored(vectors), 3, seed, lambda: None) for seed in (0, 0, 1))

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from core.config import FITS, InputConfig
 from core.errors import ConfigError, ShapeError
-from core.input.photograph import FITS, InputConfig, Photograph, reduction
+from core.input.photograph import Photograph, reduction
 from core.input.preprocess import frame, reduced, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -139,7 +140,7 @@ def test_sides_off_the_step_or_out_of_range_are_refused(settings):
 
 def test_unknown_fit_is_refused():
     with pytest.raises(ConfigError, match="stretch"):
-        InputConfig(fit="squeeze")
+        InputConfig.from_json(InputConfig().to_json() | {"fit": "squeeze"})
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (5, 5, 4), (0, 5, 3)])
@@ -174,3 +175,17 @@ def test_looking_samples_up_gives_the_bits_of_normalising_them(rng):
         shift = torch.tensor(mean) / torch.tensor(std)
         expected = samples * scale[:, None, None] - shift[:, None, None]
         assert torch.equal(to_tensor(image, InputConfig(size=64), mean, std), expected)
+
+
+def test_grey_is_the_luma_of_the_resized_image_in_every_channel(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (64, 96, 3), np.uint8)
+    config = InputConfig(64, "short_side", grey=True)
+    (found,) = {channel.tobytes() for channel in to_tensor(image, config, (0.0,) * 3, (1.0,) * 3).numpy()}
+    luma = np.asarray(Image.fromarray(image).convert("L"), np.float32)
+    np.testing.assert_allclose(np.frombuffer(found, np.float32).reshape(64, 96), luma / 255, atol=1e-6)
+
+
+def test_an_image_that_is_grey_already_has_the_same_input_in_shades_of_grey(rng: np.random.Generator) -> None:
+    image = np.repeat(rng.integers(0, 256, (64, 64, 1), np.uint8), 3, axis=2)
+    plain, grey = (to_tensor(image, InputConfig(32, grey=on), (0.5,) * 3, (0.2,) * 3) for on in (False, True))
+    assert torch.equal(plain, grey)

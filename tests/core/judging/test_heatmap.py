@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from core.config import InputConfig
 from core.errors import ShapeError
-from core.input.photograph import InputConfig
 from core.input.preprocess import Frame, frame
 from core.judging.heatmap import heatmap, patch_place, peak
 

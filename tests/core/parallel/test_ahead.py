@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from core.parallel.ahead import ahead
+from core.parallel.ahead import ahead, read_ahead
 
 
 def counting(made: list[int], closed: list[str] | None = None) -> Generator[int, None, None]:
@@ -83,3 +83,25 @@ def test_what_is_raised_between_ends_a_long_wait():
     with pytest.raises(InterruptedError, match="stop"):
         next(ahead(slow(), between=stop))
     assert time.monotonic() - started < 10
+
+
+def test_sources_are_read_in_order_and_only_a_few_ahead():
+    read: list[int] = []
+    with closing(read_ahead(lambda i: read.append(i) or i * i, range(1000))) as items:
+        assert [next(items) for _ in range(3)] == [0, 1, 4]
+        assert len(read) <= 5
+    assert list(read_ahead(lambda i: i * i, range(1000))) == [i * i for i in range(1000)]
+    assert list(read_ahead(lambda i: i, [])) == []
+
+
+def test_what_reading_raises_is_raised_in_its_place_and_no_thread_stays():
+    def read(i: int) -> int:
+        if i == 3:
+            raise OSError("unreadable")
+        return i
+
+    taken: list[int] = []
+    with pytest.raises(OSError, match="unreadable"):
+        taken.extend(read_ahead(read, range(9)))
+    assert taken == [0, 1, 2]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.config import IndexConfig
 from core.errors import ConfigError, SearchError, ShapeError
-from core.search import Index, IndexConfig
+from core.search import Index
 
 HNSW = IndexConfig(kind="hnsw", links=8, build_effort=40, effort=32)
 IVFPQ = IndexConfig(kind="ivfpq", lists=12, probes=4, code_bytes=4)

@@ -285,8 +285,8 @@ def test_real_patches_find_their_float64_nearest_or_one_as_near(shared: Path) ->
 def test_every_patch_of_unseen_solar_cells_finds_its_float64_nearest_or_one_as_near() -> None:
     from app.imaging.folders import read_image
     from bench.datasets import elpv_split
-    from core.features.patches import PatchConfig, patch_features
-    from core.input.photograph import InputConfig
+    from core.config import InputConfig, PatchConfig
+    from core.features.patches import patch_features
     from core.input.preprocess import to_tensor
     from models.backbone import load_backbone
 
@@ -307,8 +307,8 @@ def real_patches(shared: Path) -> tuple[np.ndarray, np.ndarray]:
     """ResNet50 patches of magnetic tiles: (1600, 1536) of five good ones, (256, 1536) of another."""
     from PIL import Image
 
-    from core.features.patches import PatchConfig, patch_features
-    from core.input.photograph import InputConfig
+    from core.config import InputConfig, PatchConfig
+    from core.features.patches import patch_features
     from core.input.preprocess import to_tensor
     from models.backbone import load_backbone
 

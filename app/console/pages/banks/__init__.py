@@ -1,0 +1,210 @@
+"""Every bank as a card; create, rename, delete."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from nicegui import ui
+
+from app.console.formats import percent
+from app.console.pages.banks.words import BANKS as TEXT
+from app.console.view import View, page
+from app.console.widgets.blocks import badge, block, decision_count, empty_state, figure, page_header
+from app.console.widgets.controls import confirm, form, more, primary, secondary
+from app.insight import overview
+from app.insight.overview import Glance
+from app.learning import banks
+from app.lifecycle.vitals import backbone
+from app.store.banks import BankChange
+from app.store.ids import SLUG
+from app.store.page import Page
+from app.store.schema import ACTIVE_STATES, Bank
+from core.config import DetectorConfig
+
+CARDS = 24
+DEFAULTS = DetectorConfig()
+FIELD = "outlined dense hide-bottom-space"
+STATES: Mapping[str, tuple[str, str]] = {
+    "ready": ("check_circle", "accept"),
+    "loading": ("hourglass_top", "neutral"),
+    "not_loaded": ("check_circle", "accept"),
+    "no_version": ("school", "neutral"),
+    "quarantined": ("gpp_bad", "reject"),
+    "building": ("construction", "accent"),
+}
+
+
+@page("/", TEXT.name, icon="grid_view", order=10)
+async def show(view: View) -> None:
+    """The first page."""
+    with page_header(TEXT.name, TEXT.lead):
+        primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
+    found = await _page(view, None)
+    if not found.items:
+        with empty_state("grid_view", TEXT.none, TEXT.none_hint):
+            primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
+        return
+    grid, below = block("n-grid"), ui.element("div")
+    _fill(view, grid, below, found)
+
+
+async def _page(view: View, cursor: str | None) -> Page[Glance]:
+    return await view.run(lambda: overview.page(view.service.inspecting, cursor, CARDS))
+
+
+def _fill(view: View, grid: ui.element, below: ui.element, found: Page[Glance]) -> None:
+    """Cards, and a button for the next ones while there are any."""
+    with grid:
+        for glance in found.items:
+            _card(view, glance)
+    below.clear()
+    if found.next is None:
+        return
+
+    async def load() -> None:
+        _fill(view, grid, below, await _page(view, found.next))
+
+    with below:
+        more(view, load)
+
+
+def _card(view: View, glance: Glance) -> None:
+    bank = glance.bank
+    building = glance.build is not None and glance.build.state in ACTIVE_STATES
+    state = "building" if building else glance.state
+    icon, kind = STATES[state]
+    with block("n-card", "article").mark(f"bank-{bank.id}"):
+        with block("n-card-head"):
+            with ui.element("div"):
+                with block("n-card-title", "a").props(f'href="{_first_page(view, glance)}"'):
+                    ui.label(bank.title)
+                ui.label(bank.id).classes("n-caption")
+            badge(TEXT.states[state], icon, kind)
+        _figures(glance)
+        _last_day(glance)
+        _foot(view, glance)
+
+
+def _first_page(view: View, glance: Glance) -> str:
+    """Where a bank's name leads: its version, or to teaching it."""
+    if glance.version is None:
+        return view.url("banks", glance.bank.id, "teach")
+    return view.url("banks", glance.bank.id, "versions", glance.version.number)
+
+
+def _figures(glance: Glance) -> None:
+    version = TEXT.no_version if glance.version is None else str(glance.version.number)
+    with block("n-figures n-figures-3"):
+        figure(TEXT.active_version, version)
+        figure(TEXT.nominal, f"{glance.nominal_images:,}")
+        figure(TEXT.target, percent(glance.false_reject))
+
+
+def _last_day(glance: Glance) -> None:
+    with ui.element("div"):
+        ui.label(TEXT.last_day).classes("n-figure-name")
+        with block("n-row n-counts"):
+            if not glance.decisions:
+                ui.label(TEXT.nothing_inspected).classes("n-caption")
+                return
+            decision_count("accept", glance.decisions.get("accept", 0))
+            decision_count("review", glance.decisions.get("review", 0))
+            decision_count("reject", glance.decisions.get("reject", 0))
+
+
+def _foot(view: View, glance: Glance) -> None:
+    bank = glance.bank
+    with block("n-card-foot"):
+        secondary(view, TEXT.teach, lambda: view.go(view.url("banks", bank.id, "teach")), icon="school")
+        block("n-space")
+        with (
+            ui.button(icon="more_vert", color=None)
+            .props(f'flat round dense aria-label="{TEXT.more}"')
+            .classes("n-icon-button"),
+            ui.menu().classes("n-menu"),
+        ):
+            rename = ui.menu_item(TEXT.rename, view.handler(lambda: ask_new_title(view, bank), "admin"))
+            delete = ui.menu_item(TEXT.delete, view.handler(lambda: _ask_delete(view, glance), "admin"))
+        if (reason := view.why_not("admin")) is not None:
+            for item in (rename, delete):
+                item.props("disable").tooltip(reason)
+
+
+def _ask_delete(view: View, glance: Glance) -> None:
+    bank = glance.bank
+
+    async def delete() -> None:
+        await banks.delete(view.service.learning, bank.id, None, view.actor.id)
+        view.go(f"{view.url()}/")
+
+    confirm(view, TEXT.delete_title.format(title=bank.title), TEXT.delete_text, TEXT.delete, delete)
+
+
+def ask_new_bank(view: View) -> None:
+    """Name, id derived from it, input size, target rate; then on to teaching it."""
+
+    async def create() -> None:
+        if not all(each.validate() for each in (title, id, rate)):
+            return
+        config = {"input": {"size": size.value}, "target_false_reject": rate.value / 100}
+        given: BankChange = {"title": title.value.strip(), "config": config}
+        bank = id.value
+        await view.run(lambda: banks.create(view.service.learning, bank, given, view.actor.id))
+        made.close()
+        view.go(view.url("banks", bank, "teach"))
+
+    with form(view, TEXT.create_title, TEXT.create, create) as made:
+        title = ui.input(TEXT.title, validation=_needed).props(f'{FIELD} autofocus hint="{TEXT.title_hint}"')
+        id = ui.input(TEXT.id, validation=_id_fault).props(f'{FIELD} hint="{TEXT.id_hint}"')
+        title.on_value_change(lambda: id.set_value(slug_of(title.value or "")))
+        size = ui.select(dict(TEXT.sizes), label=TEXT.size, value=DEFAULTS.input.size)
+        size.props(f'{FIELD} hint="{TEXT.size_hint}"')
+        rate = ui.number(
+            TEXT.rate, value=DEFAULTS.target_false_reject * 100, step=0.5, validation=_rate_fault
+        ).props(FIELD)
+        hint = ui.label(_rate_hint(rate.value)).classes("n-caption")
+        rate.on_value_change(lambda: hint.set_text(_rate_hint(rate.value)))
+        ui.label(TEXT.backbone_note.format(name=backbone(view.service)["name"])).classes("n-caption")
+
+
+def ask_new_title(view: View, bank: Bank) -> None:
+    """Another name; the id stays. Someone else's change since is told, not overwritten."""
+
+    async def save() -> None:
+        if not title.validate():
+            return
+        change: BankChange = {"title": title.value.strip()}
+        await banks.update(view.service.learning, bank.id, change, bank.revision, view.actor.id)
+        made.close()
+        view.reload()
+
+    with form(view, TEXT.rename, TEXT.save, save) as made:
+        title = ui.input(TEXT.title, value=bank.title, validation=_needed).props(f"{FIELD} autofocus")
+
+
+def slug_of(title: str) -> str:
+    """An id made of a name: 'Bottle cap, top' -> bottle-cap-top."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63]
+
+
+def _needed(value: str | None) -> str | None:
+    return None if (value or "").strip() else TEXT.title_needed
+
+
+def _id_fault(value: str | None) -> str | None:
+    return None if SLUG.fullmatch(value or "") else TEXT.id_needed
+
+
+def _rate_fault(value: float | None) -> str | None:
+    return None if value is not None and 0 < value < 50 else TEXT.rate_needed
+
+
+def _rate_hint(value: float | None) -> str:
+    """How many images the rate needs: 1 / rate - 1."""
+    if value is None or not 0 < value < 50:
+        return TEXT.rate_needed
+    return TEXT.rate_hint.format(n=math.ceil(100 / value - 1 - 1e-9))

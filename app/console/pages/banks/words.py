@@ -1,0 +1,66 @@
+"""Words of the page of all banks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.console.words import table
+
+
+@dataclass(frozen=True)
+class Banks:
+    """English."""
+
+    name: str = "Banks"
+    lead: str = "A bank is what Nominal has learned about one view of one product."
+    create: str = "Create bank"
+    none: str = "No bank yet"
+    none_hint: str = "Create one for each view of each product, then teach it with images of good parts."
+    states: Mapping[str, str] = table(
+        ready="Ready",
+        loading="Loading",
+        not_loaded="Ready, loads at first use",
+        no_version="Not taught yet",
+        quarantined="Quarantined",
+        building="Building",
+    )
+    active_version: str = "Active version"
+    no_version: str = "none"
+    nominal: str = "Nominal images"
+    target: str = "False-reject target"
+    last_day: str = "Last 24 hours"
+    nothing_inspected: str = "Nothing inspected"
+    teach: str = "Teach"
+    more: str = "More"
+    rename: str = "Rename"
+    delete: str = "Delete"
+    delete_title: str = "Delete {title}?"
+    delete_text: str = (
+        "Its nominal images, versions and jobs are deleted for good. Its inspections stay in the ledger."
+    )
+    create_title: str = "Create a bank"
+    title: str = "Name"
+    title_hint: str = "Product and view, such as 'Bottle cap, top'."
+    id: str = "Id"
+    id_hint: str = "Part of addresses and API calls; it never changes."
+    size: str = "Input size"
+    size_hint: str = "Small defects need more pixels; each step up takes more time per image."
+    sizes: Mapping[int, str] = table(
+        {
+            224: "224 px: fastest",
+            256: "256 px: usual",
+            320: "320 px: finer defects",
+            384: "384 px: finest, slowest",
+        }
+    )
+    rate: str = "False-reject target, %"
+    rate_hint: str = "The share of good parts that may be rejected. It needs at least {n} good images."
+    backbone_note: str = "The server sets the backbone: {name}."
+    title_needed: str = "Enter a name."
+    id_needed: str = "1 to 63 of a-z, 0-9, '_' and '-', starting with a letter or digit."
+    rate_needed: str = "More than 0 and less than 50."
+    save: str = "Save"
+
+
+BANKS = Banks()

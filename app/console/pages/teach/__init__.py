@@ -1,0 +1,102 @@
+"""Teach a bank: its nominal images in, and a build of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from nicegui import ui
+from nicegui.element import Element
+
+from app.console.formats import size
+from app.console.pages.teach.build import BuildPanel
+from app.console.pages.teach.words import TEACH as TEXT
+from app.console.pages.teach.words import UPLOADER
+from app.console.view import View, page
+from app.console.widgets.blocks import block, empty_state, page_header, section
+from app.console.widgets.controls import more
+from app.console.widgets.viewer import nominal_tile
+from app.store.page import Page
+from app.store.schema import Image
+
+ACCEPT = "image/*,.zip,.tar,.gz,.tgz,.bz2,.xz"
+SHOWN = 60  # images of the set at a time
+
+
+@page("/banks/{bank}/teach", TEXT.name, icon="school", order=20)
+async def show(view: View) -> None:
+    """Upload and build side by side, the set below them."""
+    assert view.bank is not None
+    bank = view.bank.id
+    page_header(TEXT.name, TEXT.lead.format(bank=view.bank.title))
+    with block("n-columns n-after"):
+        with section(TEXT.add):
+            uploader = Uploader(view, view.url("v1", "banks", bank, "images"))
+        panel = BuildPanel(view, bank)
+    grid = NominalGrid(view, bank)
+
+    async def refresh() -> None:
+        await grid.refresh()
+        await panel.refresh()
+
+    for event in ("taken", "done"):
+        uploader.on(event, view.handler(refresh), throttle=2.0)
+    await refresh()
+
+
+class Uploader(Element, component="uploader.js"):
+    """Sends to ``url``. Events: ``taken`` after each batch, ``done`` at the end; both with counts by status."""
+
+    def __init__(self, view: View, url: str) -> None:
+        super().__init__()
+        self.props["url"] = url
+        self.props["words"] = asdict(UPLOADER)
+        self.props["accept"] = ACCEPT
+        self.props["disabled"] = view.why_not("admin") or ""
+
+
+class NominalGrid:
+    """The nominal set as thumbnails, a page at a time; ``refresh`` after it has changed."""
+
+    def __init__(self, view: View, bank: str) -> None:
+        self._view, self._bank = view, bank
+        with section(TEXT.set):
+            self._totals = ui.label().classes("n-caption n-section-hint")
+            self._tiles, self._below = block("n-tiles"), ui.element("div")
+
+    async def refresh(self) -> None:
+        """The first page anew, and the totals."""
+        page = await self._page(None)
+        self._tiles.clear()
+        self._show(page)
+        if not await self._count():
+            with self._tiles:
+                empty_state("photo_library", TEXT.empty, TEXT.empty_hint).classes("n-tiles-all")
+
+    async def _count(self) -> int:
+        """Show how many there are; returns it."""
+        count, bytes_ = await self._view.run(lambda: self._view.service.store.images.totals(self._bank))
+        said = TEXT.set_size.format(count=TEXT.set_count(count), size=size(bytes_))
+        self._totals.text = said if count else ""
+        return count
+
+    async def _page(self, after: str | None) -> Page[Image]:
+        return await self._view.run(
+            lambda: self._view.service.store.images.page(self._bank, after=after, limit=SHOWN)
+        )
+
+    def _show(self, page: Page[Image]) -> None:
+        with self._tiles:
+            for image in page.items:
+                nominal_tile(self._view, self._bank, image.name, image.sha256, self._removed)
+        self._below.clear()
+        if page.next is None:
+            return
+
+        async def load() -> None:
+            self._show(await self._page(page.next))
+
+        with self._below:
+            more(self._view, load)
+
+    async def _removed(self) -> None:
+        await self._count()

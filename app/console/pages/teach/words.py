@@ -1,0 +1,83 @@
+"""Words of the page that teaches a bank, and of the place where files are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.console.words import Plural, table
+
+
+@dataclass(frozen=True)
+class Teach:
+    """English."""
+
+    name: str = "Teach"
+    lead: str = "{bank}: add images of good parts, then build a version from them."
+    add: str = "Add images"
+    set: str = "Nominal set"
+    set_count: Plural = Plural("{n} image", "{n} images")
+    set_size: str = "{count}, {size}"
+    empty: str = "No image yet"
+    empty_hint: str = "Add images of good parts: a false-reject rate of 1 % needs about a hundred."
+    build: str = "Build"
+    build_hint: str = "Learns from the nominal set as it is now. You can compare an inactive version first."
+    activate: str = "Make it the active version"
+    build_now: str = "Build version {n}"
+    support_none: str = "No image yet; the false-reject target is {target}."
+    support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
+    support_few: str = "A build needs at least two images."
+    unsupported: Plural = Plural(
+        "Add {n} more image, or set the target to the rate that these support.",
+        "Add {n} more images, or set the target to the rate that these support.",
+    )
+    use_rate: str = "Set the target to {rate}"
+    rate_set: str = "The target is now {rate}."
+    queued: str = "Waiting for the build worker"
+    stages: Mapping[str, str] = table(
+        features="Features",
+        coreset="Coreset",
+        index="Index",
+        calibration="Calibration",
+        saving="Saving",
+        warming="Warming up",
+    )
+    units: Mapping[str, str] = table(
+        features="{done} of {total} images",
+        coreset="{done} of {total} picks",
+        calibration="{done} of {total} images scored",
+    )
+    left: str = "about {time} left in this stage"
+    cancel: str = "Cancel build"
+    cancelling: str = "Stopping"
+    succeeded: str = "Version {n} is built."
+    see_version: str = "See version {n}"
+    failed: str = "The build failed"
+    cancelled: str = "The build was cancelled. Nothing changed."
+    finished: str = "Finished {age}, after {time}"
+
+
+@dataclass(frozen=True)
+class Uploader:
+    """English."""
+
+    drop: str = "Drop images, folders or an archive here"
+    formats: str = (
+        "PNG, JPEG, TIFF, BMP or WebP, or a zip or tar of them. Only good parts, as the camera sees them."
+    )
+    files: str = "Choose files"
+    folder: str = "Choose a folder"
+    stop: str = "Stop"
+    sending: str = "Sending"
+    checking: str = "Sent; the server is checking every image"
+    done: str = "Done"
+    stopped: str = "Stopped; accepted images stay"
+    failed: str = "Not all files were accepted"
+    lost: str = "The connection is lost. Sending continues by itself; accepted images stay."
+    accepted: str = "accepted"
+    duplicate: str = "already there"
+    rejected: str = "rejected"
+    answers: str = "File by file"
+
+
+TEACH, UPLOADER = Teach(), Uploader()

@@ -1,0 +1,173 @@
+"""The threshold explorer: move thresholds, see at once what they would do, save them with a note."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from app.console.formats import moment, percent, score
+from app.console.pages.thresholds.chart import threshold_chart
+from app.console.pages.thresholds.controls import Controls
+from app.console.pages.thresholds.explorer import Explorer, ask_note, open_explorer
+from app.console.pages.thresholds.flips import FlipList
+from app.console.pages.thresholds.words import THRESHOLDS as TEXT
+from app.console.view import View, page
+from app.console.widgets.blocks import (
+    block,
+    decision_count,
+    figure,
+    page_header,
+    section,
+    table,
+    text,
+)
+from app.console.widgets.controls import enable, more, primary, secondary, untaught
+from app.store.schema import ThresholdChange
+from core.judging.exploration import ExpectedRate, Share
+
+CHANGES = 10  # of the history shown at a time
+
+
+@page("/banks/{bank}/thresholds", TEXT.name, icon="tune", order=50)
+async def show(view: View) -> None:
+    """Of the bank's active version."""
+    assert view.bank is not None
+    if view.bank.active_version is None:
+        page_header(TEXT.name, view.bank.title)
+        untaught(view, "tune", TEXT.none, TEXT.none_hint)
+        return
+    explorer = await open_explorer(view)
+    lead = TEXT.lead.format(bank=view.bank.title, n=explorer.subject.version)
+    actions = page_header(TEXT.name, lead)
+    with block("n-columns n-explorer"):
+        with section(TEXT.scores, TEXT.scores_hint):
+            threshold_chart(explorer)
+            controls = Controls(explorer)
+        with block("n-stack"):
+            _figures(explorer)
+    with section(TEXT.flips, TEXT.flips_hint):
+        FlipList(explorer)
+    with section(TEXT.history):
+        await _history(view, view.bank.id)
+    with actions:
+        _actions(explorer, controls)
+
+
+def _actions(explorer: Explorer, controls: Controls) -> None:
+    """Reset and save, while there is something to."""
+    view = explorer.view
+
+    async def reset() -> None:
+        thresholds = explorer.found.present
+        if thresholds is not None:
+            controls.show(thresholds)
+            await explorer.attempt(
+                {"review_threshold": thresholds.review, "reject_threshold": thresholds.reject}
+            )
+
+    async def saved() -> None:
+        view.reload()
+
+    undo = secondary(view, TEXT.reset, reset, icon="restart_alt")
+    save = primary(view, TEXT.save, lambda: ask_note(explorer, saved), icon="save", role="admin")
+
+    def told() -> None:
+        ready = explorer.changed and explorer.fault is None
+        enable(undo, ready, TEXT.nothing_changed)
+        if view.may("admin"):
+            enable(save, ready, explorer.fault or TEXT.nothing_changed)
+
+    explorer.listeners.append(told)
+    told()
+
+
+def _figures(explorer: Explorer) -> None:
+    """Two blocks, written anew whenever other thresholds are tried."""
+    with section(TEXT.expected):
+        expected = block("n-stack").props('aria-live="polite"')
+    with section(TEXT.measured):
+        measured = block("n-stack").props('aria-live="polite"')
+
+    def show() -> None:
+        expected.clear()
+        measured.clear()
+        with expected:
+            _expected(TEXT.rejected, explorer.found.expected_reject)
+            if explorer.found.thresholds.review != explorer.found.thresholds.reject:
+                _expected(TEXT.looked_at, explorer.found.expected_review)
+        with measured:
+            _measured(explorer)
+
+    explorer.listeners.append(show)
+    show()
+
+
+def _expected(name: str, rate: ExpectedRate) -> None:
+    hint = TEXT.between.format(
+        low=percent(rate.low), high=percent(rate.high), above=rate.above, images=f"{rate.images:,}"
+    )
+    figure(name, TEXT.at_most.format(rate=percent(rate.expected)), hint)
+
+
+def _measured(explorer: Explorer) -> None:
+    found = explorer.found
+    with ui.element("div"):
+        ui.label(TEXT.decided.format(n=f"{found.inspections:,}")).classes("n-figure-name")
+        with block("n-row n-counts"):
+            decision_count("accept", found.decided["accept"])
+            decision_count("review", found.decided["review"])
+            decision_count("reject", found.decided["reject"])
+    _share(TEXT.found, found.found)
+    _share(TEXT.alarms, found.alarms)
+
+
+def _share(name: str, share: Share) -> None:
+    if not share.total:
+        figure(name, TEXT.nothing_reviewed)
+        return
+    hint = TEXT.interval.format(low=percent(share.low), high=percent(share.high))
+    figure(name, TEXT.of.format(count=f"{share.count:,}", total=f"{share.total:,}"), hint)
+
+
+async def _history(view: View, bank: str, shown: int = CHANGES) -> None:
+    """A table of the latest changes, and a button for more of them."""
+    holder = ui.element("div")
+
+    async def show(count: int) -> None:
+        changes = await view.run(lambda: view.service.store.banks.threshold_changes(bank, limit=count + 1))
+        holder.clear()
+        with holder:
+            if not changes:
+                ui.label(TEXT.no_history).classes("n-caption")
+                return
+            _table(changes[:count])
+            if len(changes) > count:
+                more(view, lambda: show(count + 5 * CHANGES))
+
+    await show(shown)
+
+
+def _table(changes: list[ThresholdChange]) -> None:
+    with table(TEXT.when, TEXT.what, TEXT.why, TEXT.who):
+        for change in changes:
+            _row(change)
+
+
+def _row(change: ThresholdChange) -> None:
+    who = TEXT.local if change.actor == "local" else change.actor
+    with ui.element("tr"):
+        for said in (moment(change.created_at), _became(change), change.note or TEXT.no_note, who):
+            text(said, "n-caption" if said == TEXT.no_note else "", "td")
+
+
+def _became(change: ThresholdChange) -> str:
+    """In words: scores where they were set by hand, else rates, else the version's own."""
+    said = []
+    for threshold, rate, by_score, by_rate in (
+        (change.reject_threshold, change.target_false_reject, TEXT.reject_score, TEXT.reject_target),
+        (change.review_threshold, change.target_review, TEXT.review_score, TEXT.review_target),
+    ):
+        if threshold is not None:
+            said.append(by_score.format(value=score(threshold)))
+        elif rate is not None:
+            said.append(by_rate.format(value=percent(rate)))
+    return ", ".join(said) or TEXT.from_version

@@ -1,0 +1,95 @@
+"""Words of the threshold explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.console.words import Plural, table
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """English."""
+
+    name: str = "Thresholds"
+    lead: str = "{bank} · version {n}. Try thresholds here; nothing changes until you save."
+    none: str = "Nothing to explore yet"
+    none_hint: str = "Thresholds follow from the scores of a version. Teach the bank and build it first."
+    save: str = "Save"
+    reset: str = "Reset"
+    nothing_changed: str = "These are the thresholds in use."
+    scores: str = "Scores"
+    scores_hint: str = "Larger is less like a good part. A score equal to a threshold is not above it."
+    chart: str = "Histogram of nominal calibration scores and of recorded inspections, with both thresholds."
+    nominal: str = "Nominal images, each without its own patches: {n}"
+    recorded: str = "Recorded inspections of this version: {n}"
+    recorded_none: str = "Recorded inspections of this version: none yet"
+    groups: Mapping[str, str] = table(
+        nominal="Nominal",
+        unreviewed="Not reviewed",
+        false_alarm="False alarm",
+        confirmed_defect="Confirmed defect",
+        missed_defect="Missed defect",
+    )
+    review: str = "Review"
+    reject: str = "Reject"
+    review_above: str = "Review above"
+    reject_above: str = "Reject above"
+    modes: Mapping[str, str] = table(score="By score", rate="By false-reject rate")
+    mode: str = "How thresholds are set"
+    reject_rate: str = "Rejected good parts, %"
+    review_rate: str = "Reviewed or rejected good parts, %"
+    review_rate_hint: str = "Empty: as when the version was built."
+    rate_hint: str = (
+        "Each version derives the thresholds from its own calibration, including versions you build later."
+    )
+    expected: str = "Good parts"
+    rejected: str = "Rejected, expected"
+    looked_at: str = "Reviewed or rejected, expected"
+    at_most: str = "{rate} at most"
+    between: str = "95 % between {low} and {high}; {above} of {images} nominal images score above."
+    measured: str = "Recorded and reviewed"
+    found: str = "Defects found"
+    alarms: str = "False alarms left"
+    of: str = "{count} of {total}"
+    nothing_reviewed: str = "none reviewed"
+    interval: str = "95 % between {low} and {high}"
+    decided: str = "All {n} recorded"
+    flips: str = "Would be decided otherwise"
+    flips_hint: str = "Recorded inspections of this version, newest first."
+    flips_count: Plural = Plural("{n} inspection", "{n} inspections")
+    no_flips: str = "No recorded inspection would be decided otherwise."
+    no_records: str = "This version has inspected nothing yet, so there is nothing to decide otherwise."
+    history: str = "History"
+    no_history: str = "Never changed: the thresholds follow from the false-reject target of the build."
+    when: str = "When"
+    who: str = "By"
+    what: str = "Changed to"
+    why: str = "Note"
+    no_note: str = "none"
+    local: str = "this machine"
+    reject_score: str = "reject above {value}"
+    review_score: str = "review above {value}"
+    reject_target: str = "reject {value} of good parts"
+    review_target: str = "review {value} of good parts"
+    from_version: str = "the version's own thresholds"
+    save_title: str = "Save these thresholds?"
+    from_to: str = "{before} to {after}"
+    unchanged: str = "{value}, as before"
+    counts_from: str = "They apply from the next inspection on. Past decisions do not change."
+    note: str = "Why (for the history)"
+    saved: str = "Saved. These thresholds apply from the next inspection on."
+    stale_title: str = "Somebody changed this bank meanwhile"
+    stale: str = (
+        "Nothing was overwritten. In use now: review above {review}, reject above {reject}. Save yours over them, or"
+        " take theirs."
+    )
+    stale_version: str = (
+        "Nothing was overwritten. The bank now serves version {n}, whose scores are not comparable."
+    )
+    take_theirs: str = "Take theirs"
+    save_over: str = "Save mine over it"
+
+
+THRESHOLDS = Thresholds()

@@ -1,0 +1,66 @@
+"""Words of a bank's versions: all of them, and one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.console.words import Plural
+
+
+@dataclass(frozen=True)
+class Versions:
+    """English."""
+
+    name: str = "Versions"
+    lead: str = "{bank}: every build is a version and never changes. The active one inspects."
+    none: str = "No version yet"
+    none_hint: str = "Teach the bank with images of good parts, then build."
+    one: str = "Version {n}"
+    of_bank: str = "{bank}, built {time}"
+    active: str = "Active"
+    quarantined: str = "Quarantined"
+    ready: str = "Ready"
+    number: str = "Version"
+    state: str = "State"
+    created: str = "Built"
+    images: str = "Nominal images"
+    vectors: str = "Bank size"
+    vectors_hint: Plural = Plural("of {n} patch", "of {n} patches")
+    supports: str = "Lowest supported rate"
+    supports_hint: str = "of false rejects"
+    file: str = "File"
+    built_in: str = "Build time"
+    unknown: str = "not recorded"
+    backbone: str = "Backbone"
+    activate: str = "Activate"
+    roll_back: str = "Roll back to this version"
+    activated: str = "Version {n} inspects from now on."
+    download: str = "Download bundle"
+    delete: str = "Delete"
+    delete_title: str = "Delete version {n}?"
+    delete_text: str = "This deletes its bank file and cannot be undone. Its inspections stay in the ledger."
+    scores: str = "Nominal scores"
+    scores_hint: str = (
+        "Each nominal image, scored without its own patches. The threshold is taken from these scores."
+    )
+    axis: str = "Score, larger is more anomalous"
+    bars: str = "{n} nominal scores from {low} to {high}"
+    threshold: str = "Threshold {value}"
+    review_at: str = "Review {value}"
+    reject_at: str = "Reject {value}"
+    expected: str = (
+        "{above} of {images} nominal images are above the threshold. On average at most {expected} of new good parts"
+        " are rejected; for 95\N{NO-BREAK SPACE}% of sets of this size, between {low} and {high}."
+    )
+    hardest: str = "Hardest nominal images"
+    hardest_hint: str = (
+        "The highest scores among the nominal images. Remove any part that is not good, then build again."
+    )
+    score: str = "Score {value}"
+    above: str = "Above threshold"
+    gone: str = "No longer in the set"
+    not_here: str = "Built elsewhere: its images are not on this server."
+    removed: str = "{name} is out of the nominal set. This takes effect with the next build."
+
+
+VERSIONS = Versions()

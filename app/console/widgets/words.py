@@ -1,0 +1,140 @@
+"""Words of one inspection wherever it is shown, filtered or reviewed, and of nominal images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.console.words import Plural, table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """English."""
+
+    picture: str = "Picture"
+    modes: Mapping[str, str] = table(photo="Original", overlay="Overlay", map="Map")
+    mode_hint: str = "{name} (key {key})"
+    opacity: str = "Opacity"
+    boxes: str = "Regions"
+    photo_alt: str = "The inspected part"
+    map_alt: str = "Where it differs from good parts"
+    scale_low: str = "as usual"
+    scale_middle: str = "threshold of the map"
+    scale_high: str = "twice the threshold"
+    no_image: str = "Image not kept"
+    no_picture: str = "No picture of this part was kept"
+    kept_only: Mapping[str, str] = table(
+        none="This server keeps no images (NOMINAL_IMAGE_KEEP=none). Set it to rejected or all to see later parts.",
+        rejected="This server keeps images only of parts that are not accepted (NOMINAL_IMAGE_KEEP=rejected). Set it"
+        " to all to see later parts.",
+        all="It was inspected before this server kept images, or retention has deleted the image. Inspect the part"
+        " again to see it.",
+    )
+    passing: str = "Shown from memory: this server does not keep such images (NOMINAL_IMAGE_KEEP={keep})."
+    score: str = "Score"
+    score_hint: str = "Distance from good parts; larger means more different."
+    gauge: str = "Score {score}; review above {review}, reject above {reject}"
+    gauge_one: str = "Score {score}; reject above {reject}"
+    review_above: str = "review above"
+    reject_above: str = "reject above"
+    unlike: str = "Unlike this good part, here"
+    this_part: str = "This part"
+    good_part: str = "Good part"
+    place: str = "The worst place of the inspected part"
+    good_place: str = "The most similar place of a good part"
+    distance: str = "Distance {distance}"
+    foreign: str = (
+        "The most similar good part is stored where this version was built; its images did not come along."
+    )
+    regions: str = "Regions"
+    no_regions: str = "Nothing stands out."
+    region: str = "Region {n}"
+    region_area: str = "{area} px · {share}"
+    region_peak: str = "peak {peak}"
+    more_regions: Plural = Plural("and {n} smaller one", "and {n} smaller ones")
+    timings: str = "Time"
+    timing_total: str = "{n} ms in total"
+    stages: Mapping[str, str] = table(
+        queue="Queue", decode="Decode", preprocess="Prepare", features="Features", search="Search", map="Map"
+    )
+    milliseconds: str = "{n} ms"
+    details: str = "Details"
+    id: str = "Inspection"
+    bank: str = "Bank"
+    version: str = "Version"
+    serial: str = "Serial number"
+    station: str = "Station"
+    file: str = "File"
+    size: str = "Image"
+    pixels: str = "{w} x {h} px"
+    when: str = "Inspected"
+    actor: str = "By"
+    nominal_image: str = "Most similar image"
+    unnamed: str = "Unnamed part"
+    becomes: str = "becomes"
+    verdicts: Mapping[str, str] = table(
+        confirmed_defect="Defect confirmed",
+        false_alarm="False alarm",
+        missed_defect="Missed defect",
+        withdrawn="Withdrawn",
+        none="Not reviewed",
+    )
+    good_verdict: str = "Good part confirmed"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """English."""
+
+    bank: str = "Bank"
+    decision: str = "Decision"
+    verdict: str = "Review"
+    serial: str = "Serial number"
+    since: str = "From"
+    until: str = "To"
+    any: str = "Any"
+    clear: str = "Clear filters"
+    hint: str = "Widen the filters or clear them."
+    csv: str = "CSV"
+    jsonl: str = "JSON Lines"
+
+
+@dataclass(frozen=True)
+class Reviewing:
+    """English."""
+
+    name: str = "Review"
+    defect: str = "Confirm defect"
+    missed: str = "Missed defect"
+    alarm: str = "False alarm"
+    good: str = "Good part"
+    teach: str = "Teach as good"
+    teach_hint: str = "A false alarm: its image joins the nominal set of {bank} for the next build."
+    skip: str = "Skip"
+    back: str = "Back"
+    undo: str = "Undo"
+    undo_none: str = "Nothing has been reviewed here yet."
+    not_kept: str = "No image of it was kept, so it cannot be taught (NOMINAL_IMAGE_KEEP={keep})."
+    done: Mapping[str, str] = table(
+        confirmed_defect="{part}: defect confirmed.",
+        false_alarm="{part}: false alarm.",
+        missed_defect="{part}: missed defect.",
+        taught="{part}: false alarm, and its image has joined the nominal set.",
+        duplicate="{part}: false alarm; its image was already in the nominal set.",
+        undone="{part}: review undone.",
+    )
+    keys: Mapping[str, str] = table(defect="D", alarm="F", teach="T", skip="S", back="B", undo="U")
+
+
+@dataclass(frozen=True)
+class Nominal:
+    """English."""
+
+    remove: str = "Remove"
+    remove_named: str = "Remove {name}"
+    remove_title: str = "Remove this image?"
+    remove_text: str = "{name} leaves the nominal set. Versions built with it stay as they are."
+
+
+ANSWER, FILTERS, REVIEWING, NOMINAL = Answer(), Filters(), Reviewing(), Nominal()

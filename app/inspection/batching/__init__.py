@@ -1,6 +1,0 @@
-"""Requests joined into batches: bounded, fair among banks, with deadlines and measured waiting times."""
-
-from app.inspection.batching.batcher import Batcher
-from app.inspection.batching.entry import BatchObserver, Load, Served
-
-__all__ = ["BatchObserver", "Batcher", "Load", "Served"]
