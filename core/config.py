@@ -21,6 +21,7 @@ class DetectorConfig:
     """Settings of one bank; the same images, config and seed give the same bank, byte for byte.
 
     coreset_ratio: share of all nominal patches kept, in (0, 1]. max_bank_vectors: upper bound on the kept.
+    min_bank_vectors: how many are kept at least, where there are so many patches; a share of few starves a small set.
     projection: dimensions of the random projection the coreset is searched in. seed: 0 to 2**63 - 1.
     reweight: score by Eq. 7 with ``neighbours`` instead of Eq. 6. sigma: Gaussian of the heatmap, input pixels.
     target_false_reject: share of good parts that may be rejected, in (0, 1). target_review: share that may be
@@ -33,6 +34,7 @@ class DetectorConfig:
     index: IndexConfig = field(default_factory=IndexConfig)
     coreset_ratio: float = 0.01
     max_bank_vectors: int = 50_000
+    min_bank_vectors: int = 2_000
     projection: int = 128
     seed: int = 0
     reweight: bool = False
@@ -49,6 +51,12 @@ class DetectorConfig:
             "max_bank_vectors must be from 1 to 10,000,000",
             self.max_bank_vectors,
             "50000",
+        )
+        _require(
+            0 <= self.min_bank_vectors <= 10_000_000,
+            "min_bank_vectors must be from 0 to 10,000,000",
+            self.min_bank_vectors,
+            "2000",
         )
         _require(1 <= self.projection <= 4096, "projection must be from 1 to 4096", self.projection, "128")
         _require(0 <= self.seed < 2**63, "seed must be from 0 to 2**63 - 1", self.seed, "0")
@@ -81,11 +89,14 @@ class DetectorConfig:
     def to_json(self) -> dict[str, Any]:
         """A JSON object that ``from_json`` turns back into an equal config.
 
-        ``pca`` and ``input.reduced_jpeg`` are left out where they are off: configs were written before there were any.
+        ``pca``, ``min_bank_vectors`` and ``input.reduced_jpeg`` are left out where they are off: configs were written
+        before there were any.
         """
         whole = asdict(self)
         if self.pca is None:
             del whole["pca"]
+        if not self.min_bank_vectors:
+            del whole["min_bank_vectors"]
         if not self.input.reduced_jpeg:
             del whole["input"]["reduced_jpeg"]
         return whole
@@ -97,7 +108,7 @@ class DetectorConfig:
         Only what ``to_json`` leaves out may be missing.
         """
         if isinstance(value, Mapping):
-            value = {"pca": None, **value}
+            value = {"pca": None, "min_bank_vectors": 0, **value}
             if isinstance(value.get("input"), Mapping):
                 value["input"] = {"reduced_jpeg": False, **value["input"]}
         config: DetectorConfig = _read(cls, value)

@@ -26,7 +26,9 @@ def tiny_bank(kind: str = "flat", m: int = 300, n: int = 5, seed: int = 0, pca: 
     vectors = (rng.integers(-256, 256, (m, pca or 8)) / 64).astype(np.float32)
     cells = rng.integers(0, (n, 12, 16), (m, 3)).astype(np.int32)
     return Bank(
-        config=DetectorConfig(index=INDEXES[kind], seed=seed, target_false_reject=0.2, pca=pca),
+        config=DetectorConfig(
+            index=INDEXES[kind], seed=seed, min_bank_vectors=0, target_false_reject=0.2, pca=pca
+        ),
         backbone=tiny_ref(),
         index=Index.build(vectors, INDEXES[kind], seed),
         provenance=Provenance(

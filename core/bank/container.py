@@ -17,7 +17,7 @@ import numpy as np
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile
 
 FORMAT = "nominal-bank"
-VERSION = 3  # the newest; each bank is written in the oldest that can hold it
+VERSION = 4  # the newest; each bank is written in the oldest that can hold it
 LARGEST_HEADER = 1 << 16  # bytes of JSON; a bank's is a few thousand
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -32,7 +32,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """header: canonical JSON text; arrays: by name, of the dtypes in DTYPES; version: of the format, 1 to 3."""
+    """header: canonical JSON text; arrays: by name, of the dtypes in DTYPES; version: of the format, 1 to 4."""
 
     header: str
     arrays: Mapping[str, np.ndarray]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ FORMS: dict[str, tuple[type[np.generic], int]] = {  # name: (dtype, dimensions)
 }
 _IMAGE: tuple[type[np.generic], int] = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
 _MEAN, _COMPONENTS = "pca.mean", "pca.components"  # (d,) and (k, d), float32, in a bank of PCA alone
+GROUPS, CALIBRATED = "calibration.groups", "calibration.images"  # (n,) and (s,), int32, where a bank has them
 _INDEX = "index."  # before the names of the index's own arrays, which the index checks
 
 
@@ -97,11 +99,17 @@ def _container(bank: Bank) -> Container:
     arrays |= {f"{_INDEX}{name}": array for name, array in bank.index.arrays().items()}
     if bank.pca is not None:
         arrays |= {_MEAN: bank.pca.mean.numpy(), _COMPONENTS: bank.pca.components.numpy()}
-    return Container(write_header(bank), arrays, _version(bank.config))
+    if bank.groups is not None:
+        arrays[GROUPS] = bank.groups
+    if bank.calibrated is not None:
+        arrays[CALIBRATED] = bank.calibrated
+    return Container(write_header(bank), arrays, _version(bank.config, arrays))
 
 
-def _version(config: DetectorConfig) -> int:
-    """Of the format: releases that know no PCA, or no reduced JPEG, must not read a bank that needs it."""
+def _version(config: DetectorConfig, arrays: Mapping[str, np.ndarray]) -> int:
+    """Of the format: releases that do not know what a bank needs must not read it."""
+    if config.min_bank_vectors or GROUPS in arrays or CALIBRATED in arrays:
+        return 4
     if config.input.reduced_jpeg:
         return 3
     return 1 if config.pca is None else 2
@@ -109,24 +117,24 @@ def _version(config: DetectorConfig) -> int:
 
 def _bank(container: Container) -> Bank:
     header = read_header(container.header)
-    if container.version != _version(header.config):
-        raise _hostile(
-            f"this bank must be of format {_version(header.config)}", f"format {container.version}"
-        )
+    version = _version(header.config, container.arrays)
+    if container.version != version:
+        raise _hostile(f"this bank must be of format {version}", f"format {container.version}")
     arrays = dict(container.arrays)
     index = {name.removeprefix(_INDEX): arrays.pop(name) for name in list(arrays) if name.startswith(_INDEX)}
     fixed = {name: take(arrays, name, *form) for name, form in FORMS.items()}
     conformance = _conformance(arrays, fixed["conformance.scores"], header)
     pca = None if header.config.pca is None else _pca(arrays)
+    scores = fixed["calibration.scores"]
+    groups, calibrated = (optional(arrays, name) for name in (GROUPS, CALIBRATED))
     if arrays:
         raise _hostile("a bank must hold no array its format does not name", ", ".join(map(ascii, arrays)))
-    scores = fixed["calibration.scores"]
     return Bank(
         config=header.config,
         backbone=header.backbone,
         index=Index.from_arrays(fixed["vectors"], header.config.index, index),
         provenance=Provenance(
-            images=names_of(fixed["provenance.images"], len(scores)),
+            images=names_of(fixed["provenance.images"], None if calibrated is not None else len(scores)),
             image=fixed["provenance.image"],
             row=fixed["provenance.row"],
             column=fixed["provenance.column"],
@@ -136,12 +144,19 @@ def _bank(container: Container) -> Bank:
         calibration_peaks=fixed["calibration.peaks"],
         conformance=conformance,
         pca=pca,
+        groups=groups,
+        calibrated=calibrated,
     )
 
 
 def _pca(arrays: Arrays) -> Pca:
     mean, components = take(arrays, _MEAN, np.float32, 1), take(arrays, _COMPONENTS, np.float32, 2)
     return Pca(torch.tensor(mean), torch.tensor(components))  # copies, as those of images
+
+
+def optional(arrays: Arrays, name: str) -> np.ndarray | None:
+    """An int32 array that not every bank holds. Raises BankHostile for another form."""
+    return take(arrays, name, np.int32, 1) if name in arrays else None
 
 
 def _conformance(arrays: Arrays, scores: np.ndarray, header: Header) -> Conformance:
@@ -163,9 +178,10 @@ def take(arrays: Arrays, name: str, dtype: type[np.generic], dimensions: int) ->
     return array
 
 
-def names_of(encoded: np.ndarray, count: int) -> tuple[str, ...]:
-    """The image names of ``provenance.images``. Raises BankHostile unless there are ``count``."""
-    if np.count_nonzero(encoded == ord("\n")) != count or count == 0 or encoded[-1] != ord("\n"):
+def names_of(encoded: np.ndarray, count: int | None) -> tuple[str, ...]:
+    """The image names of ``provenance.images``. Raises BankHostile unless there are ``count``; None: any number."""
+    found = np.count_nonzero(encoded == ord("\n"))
+    if found != (found if count is None else count) or found == 0 or encoded[-1] != ord("\n"):
         raise _hostile(f"a bank must name the {count} images it has scores of", "another number of names")
     try:
         return tuple(encoded.tobytes().decode().removesuffix("\n").split("\n"))

@@ -6,29 +6,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
-from core.bank.bank import Bank
+from core.bank.bank import Bank, scored_groups
 from core.bank.container import decode
-from core.bank.file import FORMS, content_of, names_of, take
+from core.bank.file import CALIBRATED, FORMS, GROUPS, content_of, names_of, optional, take
 from core.bank.header import read_header
 from core.config import DetectorConfig
 
 
 @dataclass(frozen=True, eq=False)
 class CalibrationRecord:
-    """The n nominal images by name, with their leave-one-out scores; larger is more anomalous."""
+    """The n scored nominal images by name, with their scores and parts; larger is more anomalous."""
 
     config: DetectorConfig
     images: tuple[str, ...]
     calibration_scores: Float32[np.ndarray, " n"]
     vectors: int
+    groups: Int32[np.ndarray, " n"]
 
 
 def record_of(bank: Bank) -> CalibrationRecord:
     """Of a bank in memory, which it does not keep there."""
     return CalibrationRecord(
-        bank.config, bank.provenance.images, bank.calibration_scores.copy(), len(bank.vectors)
+        bank.config,
+        _scored(bank.provenance.images, bank.calibrated),
+        bank.calibration_scores.copy(),
+        len(bank.vectors),
+        bank.calibration_groups.copy(),
     )
 
 
@@ -39,5 +44,12 @@ def load_record(source: Path | str | bytes) -> CalibrationRecord:
     scores, names, vectors = (
         take(arrays, name, *FORMS[name]) for name in ("calibration.scores", "provenance.images", "vectors")
     )
-    images = names_of(names, len(scores))
-    return CalibrationRecord(read_header(container.header).config, images, scores.copy(), len(vectors))
+    calibrated = optional(arrays, CALIBRATED)
+    images = names_of(names, len(scores) if calibrated is None else None)
+    groups = scored_groups(len(images), optional(arrays, GROUPS), calibrated)
+    config = read_header(container.header).config
+    return CalibrationRecord(config, _scored(images, calibrated), scores.copy(), len(vectors), groups)
+
+
+def _scored(images: tuple[str, ...], calibrated: np.ndarray | None) -> tuple[str, ...]:
+    return images if calibrated is None else tuple(images[i] for i in calibrated)
