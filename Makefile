@@ -51,7 +51,7 @@ format: setup  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-accuracy: setup  ## the accuracy table of README.md
+bench-accuracy: setup  ## the table of docs/accuracy.md
 	$(BIN)/python -m bench.accuracy
 
 bench-coreset: setup  ## lazy greedy coreset against the textbook loop
@@ -76,7 +76,7 @@ bench-search: setup  ## exact search against FAISS flat
 
 PEERS := bench/.venvs/anomalib/.installed bench/.venvs/textbook/.installed
 
-bench-peers: setup $(PEERS)  ## speed, memory and accuracy beside anomalib and a textbook pipeline; README's table
+bench-peers: setup $(PEERS)  ## speed, memory and accuracy beside anomalib and a textbook pipeline; a table of docs/performance.md
 	$(BIN)/python -m bench.peers
 
 bench/.venvs/%/.installed: bench/peers/requirements-%.txt
@@ -88,7 +88,7 @@ bench/.venvs/%/.installed: bench/peers/requirements-%.txt
 bench-latency: setup  ## the stages of one image in process and over HTTP; a table of docs/performance.md
 	$(BIN)/python -m bench.latency
 
-bench-build: setup  ## what a build costs an image, and its growth; a table of docs/performance.md
+bench-build: setup  ## what a build costs per image, and its growth; a table of docs/performance.md
 	$(BIN)/python -m bench.build
 
 bench-load: setup  ## 64 clients for a minute on one bank, then inspections beside a build: latency, refusals, nothing lost

@@ -14,7 +14,8 @@ from starlette.types import Scope
 from app import __version__
 from app.http import problems
 from app.http.bodies import BoundBodies
-from app.http.middleware import CatchErrors, CountInFlight, InFlight, SecurityHeaders
+from app.http.middleware import CatchErrors, SecurityHeaders
+from app.http.observe import Observe
 from app.http.openapi import DESCRIPTION, document, operation_id
 from app.http.routes import (
     banks,
@@ -30,9 +31,7 @@ from app.http.routes import (
 )
 from app.http.routes.docs import include_docs
 from app.lifecycle.opening import MEMORY_IN_FLIGHT, open_service
-from app.ops.logs import RequestLog
-from app.ops.metrics import MeasureRequests, Metrics
-from app.ops.recent import NoteProblems
+from app.ops.observed import Observed
 from app.ops.telemetry import telemetry
 from app.settings import Settings, load_settings
 from models.backbone import Backbone
@@ -50,11 +49,11 @@ def create_app(
     ``backbone`` takes the place of the settings' own. Without ``worker`` builds wait for one started elsewhere.
     """
     settings = settings or load_settings()
-    metrics, in_flight, traces = Metrics(), InFlight(), telemetry(settings.otel_endpoint)
+    observed, traces = Observed(), telemetry(settings.otel_endpoint)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_service(settings, metrics, in_flight, backbone, worker) as service:
+        async with open_service(settings, observed, backbone, worker) as service:
             app.state.service = service
             yield
         await asyncio.to_thread(traces.close)
@@ -64,7 +63,7 @@ def create_app(
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        middleware=_middleware(settings, metrics, in_flight),
+        middleware=_middleware(settings, observed),
         generate_unique_id_function=operation_id,
         docs_url=None,  # FastAPI's pages load from elsewhere; app/http/routes/docs.py has its own
         redoc_url=None,
@@ -84,7 +83,7 @@ def create_app(
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics, in_flight: InFlight) -> list[Middleware]:
+def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
     """From the outside in."""
     cors = [
         Middleware(
@@ -103,12 +102,9 @@ def _middleware(settings: Settings, metrics: Metrics, in_flight: InFlight) -> li
         )
     ]
     return [
-        Middleware(RequestLog),
-        Middleware(MeasureRequests, metrics=metrics),
-        Middleware(NoteProblems),
+        Middleware(Observe, observed=observed),
         Middleware(SecurityHeaders),
         *(cors if settings.cors_origins else []),
-        Middleware(CountInFlight, in_flight=in_flight),
         Middleware(CatchErrors),
         Middleware(BoundBodies, limit_of=lambda scope: body_limit(settings, scope)),
     ]

@@ -1,8 +1,8 @@
-"""How accurate, at what cost? Runs ``nominal eval`` on real image sets and keeps README's table.
+"""How accurate, at what cost? Runs ``nominal eval`` on real image sets and keeps docs/accuracy.md's table.
 
 ``python -m bench.accuracy`` takes the sets that are at hand: the solar cells of the PyPI package elpv-dataset
 always, others from the folder of shared images where it lies beside the checkout. ``--toy`` evaluates a few
-images once, to prove that the script works, and leaves README alone.
+images once, to prove that the script works, and leaves the table alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets import write_elpv
-from bench.tables import machine, replace_section, table
+from bench.tables import ACCURACY, machine, replace_section, table
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -51,11 +51,11 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--toy", action="store_true", help="a few images once; README stays as it is")
+    parser.add_argument("--toy", action="store_true", help="a few images once; the table stays as it is")
     parser.add_argument(
-        "--only", default="", help="run only the sets whose name contains this; README stays as it is"
+        "--only", default="", help="run only the sets whose name contains this; the table stays as it is"
     )
-    parser.add_argument("--precision", help="run each in this precision alone; README stays as it is")
+    parser.add_argument("--precision", help="run each only in this precision; the table stays as it is")
     arguments = parser.parse_args()
     work = ROOT / "build" / "datasets"
     elpv = write_elpv(work / "elpv-mono")
@@ -73,7 +73,7 @@ def main() -> None:
     text = f"{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-accuracy`."
     print(text)
     if not (arguments.toy or arguments.only or arguments.precision):
-        replace_section("accuracy", text)
+        replace_section("accuracy", text, ACCURACY)
 
 
 def planned(elpv: Path) -> Iterator[Run]:

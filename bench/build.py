@@ -1,7 +1,7 @@
-"""What does a build cost an image, and how does that grow? Real solar cells, turned, mirrored, shifted and dimmed.
+"""What does a build cost per image, and how does that grow? Real solar cells, turned, mirrored, shifted and dimmed.
 
 Each size is built in a process of its own from files on disk; stages, peak memory and the growth from one size to the
-next go into the table of docs/performance.md. Growth is the exponent e of time ~ images^e: 1 is a flat cost an
+next go into the table of docs/performance.md. Growth is the exponent e of time ~ images^e: 1 is a flat cost per
 image. The bank's bound lies within the sizes, to see the growth on either side of it. The default takes about
 twenty minutes; ``--toy`` builds a few small images and leaves the table alone.
 """
@@ -28,12 +28,11 @@ from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb
 from bench.stages import Stages
-from bench.tables import machine, replace_section, table
+from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.config import DetectorConfig
 from core.input.photograph import InputConfig
 from models.backbone import load_backbone
 
-PAGE = ROOT / "docs" / "performance.md"
 IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000
 STAGES = ("features", "coreset", "index", "calibration")
 RATE = 0.2  # of good parts rejected: a handful of images supports it
@@ -58,7 +57,7 @@ def main() -> None:
     text = described(found, options, sys.argv[1:])
     print(text)
     if not options.toy:
-        replace_section("build", text, PAGE)
+        replace_section("build", text, PERFORMANCE)
 
 
 def _measured(count: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def described(found: Sequence[dict[str, Any]], options: argparse.Namespace, word
         "bank",
         *(f"{stage} s" for stage in STAGES),
         "all s",
-        "ms an image",
+        "ms per image",
         "peak MB",
         "growth",
     ]
@@ -126,7 +125,7 @@ def described(found: Sequence[dict[str, Any]], options: argparse.Namespace, word
     how = (
         f"{options.backbone}, {options.size} x {options.size} input, coreset 1 % of all patches, at most "
         f"{options.bound:,}. Growth: exponent of the time, of all stages and of the "
-        "coreset, since the row above; 1 is a flat cost an image."
+        "coreset, since the row above; 1 is a flat cost per image."
     )
     command = " ".join(("python -m bench.build", *words)) if words else "make bench-build"
     return f"{table(head, rows)}\n\n{how}\n\nMachine: {machine()}. Command: `{command}`."

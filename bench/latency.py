@@ -29,10 +29,10 @@ from app.imaging.decode import decode_image, encode_png
 from app.imaging.overlay import overlay
 from app.inspection.engine import Engine
 from app.ops.threads import quiet_blas
-from bench.accuracy import RESNET50, ROOT
+from bench.accuracy import RESNET50
 from bench.datasets import elpv_split
 from bench.line import Machine, built_bank
-from bench.tables import machine, replace_section, table
+from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.bank import load_bank
 from core.features.patches import patch_features
 from core.input.preprocess import frame, to_tensor
@@ -42,7 +42,7 @@ from core.judging.regions import regions
 from core.judging.scoring import image_scores
 from models.backbone import load_backbone
 
-BANK, PAGE = "cells", ROOT / "docs" / "performance.md"
+BANK = "cells"
 STAGES = ("decode", "resize", "features", "search", "score", "map", "encode", "framework")
 KEPT = "framework, image kept"
 ANSWERED = {
@@ -82,7 +82,7 @@ def main() -> None:
     text = described(columns, backbones, size, options.rounds * min(options.images, len(tested)))
     print(text)
     if not options.toy:
-        replace_section("latency", text, PAGE)
+        replace_section("latency", text, PERFORMANCE)
 
 
 def png(path: Path, size: int) -> bytes:
@@ -232,7 +232,7 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
         verdict = "reached" if added <= MOST_ADDED else "NOT reached"
         lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")
     return "\n".join(
-        [*lines, "", f"{count} images a cell. Machine: {machine()}. Command: `make bench-latency`."]
+        [*lines, "", f"{count} images per cell. Machine: {machine()}. Command: `make bench-latency`."]
     )
 
 

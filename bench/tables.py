@@ -1,4 +1,4 @@
-"""Markdown tables, and the part of README.md between two markers that a bench owns."""
+"""Markdown tables, and the part of a page between two markers that a bench owns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+ACCURACY, PERFORMANCE = DOCS / "accuracy.md", DOCS / "performance.md"
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
@@ -19,7 +20,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def replace_section(name: str, content: str, file: Path = README) -> None:
+def replace_section(name: str, content: str, file: Path) -> None:
     """Put ``content`` between ``<!-- name:start -->`` and ``<!-- name:end -->`` of a file that has both."""
     text = file.read_text(encoding="utf-8")
     marks = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.DOTALL)

@@ -116,11 +116,11 @@ class Server(uvicorn.Server):
         if service is None or service.draining:
             self.should_exit = self.force_exit = True
             return
-        service.begin_drain()
-        service.loop.call_soon_threadsafe(self._begin_drain, service)
+        service.life.begin_drain()
+        service.life.loop.call_soon_threadsafe(self._begin_drain, service)
 
     def _begin_drain(self, service: Service) -> None:
         seen = asyncio.sleep(SEEN_SECONDS)
-        answered = service.in_flight.wait_until_none(service.seconds_to_drain() / 2)
+        answered = service.observed.in_flight.wait_until_none(service.life.seconds_to_drain() / 2)
         draining = self._draining = asyncio.gather(seen, answered)
         draining.add_done_callback(lambda done: setattr(self, "should_exit", True))

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.console.recent import RecentImages
 from app.console.session import Sessions
 from app.errors import ForeignOrigin
-from app.http.auth import Actor, identify
+from app.http.auth import identify
 from app.http.problems import respond
+from app.lifecycle.keys import Actor
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 
@@ -53,7 +54,7 @@ async def visitor(connection: HTTPConnection) -> Actor:
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)
-    return await service.in_background(lambda: service.admission.holder(session.key))
+    return await service.pools.background(lambda: service.admission.holder(session.key))
 
 
 def refuse_other_sites(connection: HTTPConnection) -> None:

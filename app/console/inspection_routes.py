@@ -17,9 +17,8 @@ from app.imaging.decode import decode_image, thumbnail
 from app.imaging.names import shown_name
 from app.insight import places
 from app.inspection import inspections
-from app.inspection.filing import Asked
 from app.inspection.gate import Pass
-from app.inspection.inspect import inspect
+from app.inspection.inspect import Asked, inspect
 from app.lifecycle.service import Service
 from app.store.schema import Inspection
 
@@ -43,10 +42,10 @@ async def inspect_image(
         serial=serial.strip() or None,
         name=shown_name(name, "image") if name else None,
     )
-    service.refuse_unready()
-    with service.gate.enter() as share:
+    service.life.refuse_unready()
+    with service.inspecting.gate.enter() as share:
         body = await _body(request, service, share)
-        row = (await unless_disconnected(request, inspect(service, bank, body, asked))).row
+        row = (await unless_disconnected(request, inspect(service.inspecting, bank, body, asked))).row
     if row.image_sha256 is None:
         recent_of(request).add(row.id, body)
     return JSONResponse({"id": row.id}, headers=FRESH)
@@ -56,36 +55,40 @@ async def inspect_image(
 async def photo(request: Request, service: Running, id: str, side: Side = PHOTO_SIDE) -> Response:
     """Its image as every browser shows it: a JPEG, no larger than a screen."""
     _, body = await _row_and_image(request, service, id)
-    drawn = await service.in_decoder(lambda: thumbnail(decode_image(body, service.image_limits), side))
+    drawn = await service.pools.decoder(
+        lambda: thumbnail(decode_image(body, service.inspecting.image_limits), side)
+    )
     return Response(drawn, media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/layer")
 async def layer(request: Request, service: Running, id: str) -> Response:
     """Its map to lay over the photo."""
-    drawn, _ = await inspections.drawn(service, *await _row_and_image(request, service, id), "layer")
+    drawn, _ = await inspections.drawn(
+        service.inspecting, *await _row_and_image(request, service, id), "layer"
+    )
     return Response(drawn.data, media_type=drawn.media_type, headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/map")
 async def map_(request: Request, service: Running, id: str) -> Response:
     """Its map alone."""
-    drawn, _ = await inspections.drawn(service, *await _row_and_image(request, service, id), "png")
+    drawn, _ = await inspections.drawn(service.inspecting, *await _row_and_image(request, service, id), "png")
     return Response(drawn.data, media_type=drawn.media_type, headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/worst")
 async def worst(request: Request, service: Running, id: str) -> Response:
     """Its place least like a good part."""
-    drawn = await places.worst(service, *await _row_and_image(request, service, id))
+    drawn = await places.worst(service.inspecting, *await _row_and_image(request, service, id))
     return Response(drawn, media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/nearest")
 async def nearest(service: Running, id: str) -> Response:
     """The place of a good part that comes nearest to it."""
-    row = await service.in_background(lambda: inspections.get(service, id))
-    return Response(await places.nominal(service, row), media_type="image/jpeg", headers=KEPT)
+    row = await service.pools.background(lambda: service.store.inspections.get(id))
+    return Response(await places.nominal(service.inspecting, row), media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/export/inspections")
@@ -96,7 +99,7 @@ def export(request: Request, service: Running, format: inspections.Format = "csv
     headers = {"Content-Disposition": disposition, "Content-Encoding": "identity", **FRESH}
     which = Wanted.of(request.query_params).filter()
     return StreamingResponse(
-        inspections.export(service, which, format), media_type=media_type, headers=headers
+        inspections.export(service.inspecting, which, format), media_type=media_type, headers=headers
     )
 
 
@@ -108,10 +111,10 @@ def recent_of(request: Request) -> RecentImages:
 
 async def _row_and_image(request: Request, service: Service, id: str) -> tuple[Inspection, bytes]:
     """Raises NotFound, PictureUnavailable."""
-    row = await service.in_background(lambda: inspections.get(service, id))
+    row = await service.pools.background(lambda: service.store.inspections.get(id))
     held = recent_of(request).get(id)
     if held is None:
-        held = await service.in_background(lambda: inspections.read_image(service, row))
+        held = await service.pools.background(lambda: inspections.read_image(service.inspecting, row))
     return row, held
 
 
@@ -119,7 +122,7 @@ async def _body(request: Request, service: Service, share: Pass) -> bytes:
     """Raises ImageTooLarge, QueueFull."""
     body = bytearray()
     async for chunk in request.stream():
-        service.image_limits.check_bytes(len(body) + len(chunk) or 1)
+        service.inspecting.image_limits.check_bytes(len(body) + len(chunk) or 1)
         share.grow(len(chunk))
         body += chunk
     return bytes(body)

@@ -15,11 +15,12 @@ from app.console.entrance import SERVICE, SESSIONS, visitor
 from app.console.session import COOKIE, Sessions, set_cookie
 from app.console.text.shell import SHELL
 from app.errors import RoleTooLow
-from app.http.auth import Actor
+from app.http.multipart import feed_of
 from app.imaging.media import media_type_of
 from app.inspection import inspections
 from app.learning import nominal_images, uploads, versions
 from app.learning.building import BANK_MEDIA_TYPE
+from app.lifecycle.keys import Actor
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.keys import allows
@@ -55,7 +56,7 @@ async def sign_in_page(request: Request, service: Running, reason: str = "", nex
         "theme": request.cookies.get("nominal_theme", "system"),
         "next": _path(next),
         "message": REASONS.get(reason, ""),
-        "needed": await service.in_background(service.admission.look_up_needed),
+        "needed": await service.pools.background(service.admission.look_up_needed),
     }
     return templates.TemplateResponse(request, "sign_in.html", values, headers=FRESH)
 
@@ -66,7 +67,7 @@ async def sign_in(request: Request, service: Running) -> Response:
     form = await request.form()
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
-        actor = await service.in_background(partial(service.admission.verify, key))
+        actor = await service.pools.background(partial(service.admission.verify, key))
     except KeyRefused:
         return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
     response = RedirectResponse(root_of(request) + wanted, 303)
@@ -89,54 +90,56 @@ async def sign_out(request: Request) -> Response:
 @router.get("/media/banks/{bank}/images/{sha256}")
 def nominal_image(service: Running, bank: str, sha256: str) -> Response:
     """A nominal image as it was received."""
-    data = nominal_images.read(service, bank, sha256)
+    data = nominal_images.read(service.learning, bank, sha256)
     return Response(data, media_type=media_type_of(data), headers=KEPT)
 
 
 @router.get("/media/banks/{bank}/images/{sha256}/thumbnail")
 def nominal_thumbnail(service: Running, bank: str, sha256: str, side: Side = 256) -> Response:
     """A small JPEG of a nominal image."""
-    data = nominal_images.small(service, bank, sha256, side)
+    data = nominal_images.small(service.learning, bank, sha256, side)
     return Response(data, media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/media/banks/{bank}/versions/{number}/bundle")
 def bundle(service: Running, bank: str, number: int) -> Response:
     """A version as a bank file."""
-    row = versions.get(service, bank, number)
+    row = service.store.versions.get(bank, number)
     headers = {
         "Content-Length": str(row.bytes),
         "Content-Disposition": f'attachment; filename="{bank}-{number}.bank"',
         "Content-Encoding": "identity",
         **FRESH,
     }
-    return StreamingResponse(versions.open_bundle(service, row), media_type=BANK_MEDIA_TYPE, headers=headers)
+    return StreamingResponse(
+        versions.open_bundle(service.learning, row), media_type=BANK_MEDIA_TYPE, headers=headers
+    )
 
 
 @router.get("/media/inspections/{id}/image")
 def inspected_image(service: Running, id: str) -> Response:
     """The kept image of an inspection."""
-    data = inspections.read_image(service, inspections.get(service, id))
+    data = inspections.read_image(service.inspecting, service.store.inspections.get(id))
     return Response(data, media_type=media_type_of(data), headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/thumbnail")
 def inspected_thumbnail(service: Running, id: str, side: Side = 256) -> Response:
     """A small JPEG of the kept image of an inspection."""
-    return Response(inspections.small(service, id, side), media_type="image/jpeg", headers=KEPT)
+    return Response(inspections.small(service.inspecting, id, side), media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/overlay")
 async def inspected_overlay(service: Running, id: str) -> Response:
     """Its picture with the map laid over."""
-    drawn, _ = await inspections.picture(service, id, "overlay")
+    drawn, _ = await inspections.picture(service.inspecting, id, "overlay")
     return Response(drawn.data, media_type=drawn.media_type, headers=KEPT)
 
 
 @router.get("/media/inspections/{id}/heatmap")
 async def inspected_map(service: Running, id: str) -> Response:
     """Its map alone."""
-    drawn, _ = await inspections.picture(service, id, "png")
+    drawn, _ = await inspections.picture(service.inspecting, id, "png")
     return Response(drawn.data, media_type=drawn.media_type, headers=KEPT)
 
 
@@ -145,7 +148,9 @@ async def upload(request: Request, service: Running, bank: str) -> Response:
     """Files for a bank's nominal set; the answer says what became of each."""
     actor = await admitted(request, "admin")
     content_type = request.headers.get("content-type", "")
-    entries = await uploads.receive(service, bank, content_type, None, request.stream(), actor.id)
+    entries = await uploads.receive(
+        service.learning, bank, feed_of(content_type, None), request.stream(), actor.id
+    )
     return JSONResponse({"files": entries}, headers=FRESH)
 
 

@@ -9,8 +9,8 @@ from nicegui import ui
 from app.console.registry import Page, all_pages
 from app.console.text.shell import SHELL
 from app.console.view import View
-from app.http.auth import LOCAL
 from app.lifecycle import health
+from app.lifecycle.keys import LOCAL
 from app.lifecycle.vitals import State
 
 LOOK_SECONDS = 10.0

@@ -16,7 +16,7 @@ from app.console.entrance import ACTOR, SERVICE, visitor
 from app.console.registry import Page
 from app.console.text.shell import SHELL
 from app.errors import AppError, ForeignOrigin, RoleTooLow
-from app.http.auth import Actor
+from app.lifecycle.keys import Actor
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.keys import allows
@@ -73,7 +73,7 @@ class View:
 
     async def run(self, function: Callable[[], V]) -> V:
         """What a blocking function of the service returns, from a background thread."""
-        return await self.service.in_background(function)
+        return await self.service.pools.background(function)
 
     def may(self, role: Role) -> bool:
         """Whether who looks has the role."""
@@ -113,10 +113,10 @@ class View:
         except (KeyRefused, ForeignOrigin):
             self.leave()
         except SHOWN as error:
-            self.service.problems.note(self.connection.url.path, error)
+            self.service.observed.problems.note(self.connection.url.path, error)
             self.complain(str(error))
         except Exception as error:
-            self.service.problems.note(self.connection.url.path, error)
+            self.service.observed.problems.note(self.connection.url.path, error)
             log.exception("a console action failed")
             self.complain(SHELL.internal_error)
         return None

@@ -6,12 +6,9 @@ that an inspection need not wait for the database; one revoked through this serv
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
-import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -19,73 +16,13 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from app.errors import ForeignOrigin, RoleTooLow
+from app.lifecycle.keys import LOCAL, Actor
 from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
-from app.store.keys import Keys, allows
+from app.store.keys import allows
 from app.store.schema import Role
 
-BELIEVED_SECONDS = 2.0
-REMEMBERED = 1024  # keys
-LOCAL = "local"
 HOST = re.compile(r":\d*$")  # a Host header's port
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who calls: a key's id, or ``local`` for this machine without keys."""
-
-    id: str
-    role: Role
-
-
-class Admission:
-    """Verifies keys, remembering the valid ones for ``BELIEVED_SECONDS`` by the digest of their text."""
-
-    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys, self._clock = keys, clock
-        self._known: dict[bytes, tuple[float, Actor]] = {}
-        self._any_valid: tuple[float, bool] | None = None
-
-    def remembered(self, text: str) -> Actor | None:
-        """Who holds this key, if it was verified a moment ago."""
-        known = self._known.get(_digest(text))
-        return known[1] if known is not None and self._clock() < known[0] else None
-
-    def verify(self, text: str) -> Actor:
-        """Who holds this key, by the database. Raises ``KeyRefused``."""
-        key = self._keys.verify(text)
-        return self._remember(_digest(text), Actor(key.id, key.role))
-
-    def holder(self, id: str) -> Actor:
-        """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
-        known = self._known.get(id.encode())
-        if known is not None and self._clock() < known[0]:
-            return known[1]
-        key = self._keys.valid(id)
-        return self._remember(id.encode(), Actor(key.id, key.role))
-
-    def needed(self) -> bool | None:
-        """Whether any key is valid, if that was looked up a moment ago."""
-        if self._any_valid is None or self._clock() >= self._any_valid[0]:
-            return None
-        return self._any_valid[1]
-
-    def look_up_needed(self) -> bool:
-        """Whether any key is valid, by the database."""
-        valid = self._keys.any_valid()
-        self._any_valid = self._clock() + BELIEVED_SECONDS, valid
-        return valid
-
-    def forget(self) -> None:
-        """A key has changed: believe nothing."""
-        self._known.clear()
-        self._any_valid = None
-
-    def _remember(self, name: bytes, actor: Actor) -> Actor:
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[name] = self._clock() + BELIEVED_SECONDS, actor
-        return actor
 
 
 async def identify(request: HTTPConnection, service: Service, text: str | None) -> Actor:
@@ -93,10 +30,10 @@ async def identify(request: HTTPConnection, service: Service, text: str | None) 
     admission = service.admission
     if text is not None:
         known = admission.remembered(text)
-        return known if known is not None else await service.in_background(partial(admission.verify, text))
+        return known if known is not None else await service.pools.background(partial(admission.verify, text))
     needed = admission.needed()
     if needed is None:
-        needed = await service.in_background(admission.look_up_needed)
+        needed = await service.pools.background(admission.look_up_needed)
     if needed or not is_loopback(service.settings.host):
         raise _no_key()
     refuse_foreign(request, service.settings.cors_origins)
@@ -166,7 +103,3 @@ def _no_key() -> KeyRefused:
         received="none",
         remedy="Send the header 'Authorization: Bearer nominal_...' with a key of 'nominal keys create'.",
     )
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -95,46 +95,6 @@ class SecurityHeaders:
         await self._app(scope, receive, sent)
 
 
-class InFlight:
-    """How many requests are being answered now; shared by the middleware and whoever drains."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._none = asyncio.Event()
-        self._none.set()
-
-    def __enter__(self) -> None:
-        self.count += 1
-        self._none.clear()
-
-    def __exit__(self, *error: object) -> None:
-        self.count -= 1
-        if self.count == 0:
-            self._none.set()
-
-    async def wait_until_none(self, seconds: float) -> bool:
-        """Whether all were answered within ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._none.wait()
-        except TimeoutError:
-            return False
-        return True
-
-
-class CountInFlight:
-    """Counts HTTP requests in ``in_flight`` until their answer is complete."""
-
-    def __init__(self, app: ASGIApp, in_flight: InFlight) -> None:
-        self._app, self._in_flight = app, in_flight
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        with self._in_flight:
-            await self._app(scope, receive, send)
-
-
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, R]) -> R:
     """What ``work`` returns; when the client hangs up first, cancels it and raises ``ClientDisconnect``.
 

@@ -10,6 +10,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import MultipartInvalid, TooManyFiles
+from app.learning.incoming import Incoming
+from app.learning.upload_files import Upload
+from app.learning.uploads import Feed, Single
 
 MOST_FIELDS = 32
 MOST_FIELD_BYTES = 64 << 10
@@ -155,3 +158,30 @@ def invalid(received: str) -> MultipartInvalid:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+def feed_of(content_type: str, name: str | None) -> Callable[[Upload], Feed]:
+    """How an upload's body is read: a form of many files, or one file that is the body itself, named ``name``."""
+    if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
+        return lambda upload: Form(upload, content_type)
+    return lambda upload: Single(upload, name)
+
+
+class Form:
+    """A multipart body: every part with a filename is a file, fields are passed over."""
+
+    def __init__(self, upload: Upload, content_type: str) -> None:
+        self._upload = upload
+        self._reader = MultipartReader(content_type, upload.open, self._take, upload.most_files)
+
+    def write(self, data: bytes) -> None:
+        self._reader.feed(data)
+
+    def end(self, data: bytes) -> None:
+        self.write(data)
+        self._reader.close()
+        self._upload.flush()
+
+    def _take(self, part: Part[Incoming]) -> None:
+        if part.sink is not None:
+            self._upload.take(part.filename, part.sink)

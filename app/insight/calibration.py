@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.imaging.names import split_name
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import effective, rates
-from app.lifecycle.service import Service
-from app.store.schema import Bank, Version
-from core.bank import CalibrationRecord, load_record, record_of
+from app.store.schema import Bank
+from core.bank import CalibrationRecord
 from core.errors import CoreError
 from core.judging.calibration import Promise, Thresholds, promise, supported_rate
 from core.judging.exploration import ExpectedRate, bin_edges, expected_rate, histogram
@@ -51,24 +51,11 @@ class Insight:
     stage_seconds: dict[str, float]
 
 
-def record(service: Service, version: Version) -> CalibrationRecord:
-    """A version's calibration, from memory or its file. Raises BlobMissing, BlobCorrupt, BankError."""
-
-    def read() -> CalibrationRecord:
-        loaded = service.registry.peek((version.bank, version.number))
-        if loaded is not None:
-            return record_of(loaded.engine.bank)
-        with service.store.blobs.as_file(version.sha256) as path:
-            return load_record(path)
-
-    return service.calibrations.get(version.sha256, read)
-
-
-def of_version(service: Service, bank: str, number: int, bins: int, hardest: int) -> Insight:
-    """Raises NotFound, and what ``record`` raises."""
-    row = service.store.banks.get(bank)
-    version = service.store.versions.get(bank, number)
-    known = record(service, version)
+def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardest: int) -> Insight:
+    """Raises NotFound, BlobMissing, BlobCorrupt, BankError."""
+    row = inspecting.store.banks.get(bank)
+    version = inspecting.store.versions.get(bank, number)
+    known = inspecting.calibrations.of(version)
     scores = known.calibration_scores
     edges = bin_edges(scores, scores[:0], bins)
     thresholds, reason = _thresholds(row, known)
@@ -85,7 +72,7 @@ def of_version(service: Service, bank: str, number: int, bins: int, hardest: int
         promise=_promise(row, known) if thresholds and row.reject_threshold is None else None,
         edges=edges.tolist(),
         counts=histogram(scores, edges).tolist(),
-        hardest=_hardest(service, bank, known, hardest),
+        hardest=_hardest(inspecting, bank, known, hardest),
         build_seconds=version.summary.get("build_seconds"),
         stage_seconds=version.summary.get("stage_seconds", {}),
     )
@@ -103,8 +90,8 @@ def _promise(row: Bank, known: CalibrationRecord) -> Promise:
     return promise(len(known.calibration_scores), rate)
 
 
-def _hardest(service: Service, bank: str, known: CalibrationRecord, count: int) -> list[NominalScore]:
+def _hardest(inspecting: Inspecting, bank: str, known: CalibrationRecord, count: int) -> list[NominalScore]:
     highest = np.argsort(-known.calibration_scores, kind="stable")[:count]
     named = [(*split_name(known.images[i]), float(known.calibration_scores[i])) for i in highest]
-    present = service.store.images.present(bank, [sha256 for sha256, _, _ in named if sha256])
+    present = inspecting.store.images.present(bank, [sha256 for sha256, _, _ in named if sha256])
     return [NominalScore(name, sha256, score, sha256 in present) for sha256, name, score in named]

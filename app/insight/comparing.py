@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from app.errors import ImageRefused, PictureUnavailable, QueueFull
 from app.inspection import inspections
-from app.inspection.inspect import photograph
+from app.inspection.inspect import decode
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
-from app.lifecycle.service import Service
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
 from core.detector import conformance_scores
@@ -57,23 +57,23 @@ class Pair:
 class Comparison:
     """Ready to run: both versions in memory, their thresholds, and the inspections to look at."""
 
-    service: Service
+    inspecting: Inspecting
     versions: tuple[Loaded, Loaded]
     thresholds: tuple[Thresholds, Thresholds]
     rows: list[Inspection]
 
     async def pairs(self) -> AsyncIterator[Pair]:
         """One inspection after the other; closing the iterator ends the comparison. Ends when the server shuts down."""
-        async with self.service.comparing:
+        async with self.inspecting.comparing:
             for done, row in enumerate(self.rows, 1):
-                if self.service.draining:
+                if self.inspecting.life.draining:
                     return
                 yield await self._pair(done, row)
 
     async def _pair(self, done: int, row: Inspection) -> Pair:
-        service, total = self.service, len(self.rows)
+        inspecting, total = self.inspecting, len(self.rows)
         try:
-            images = await service.in_background(lambda: self._photographs(row))
+            images = await inspecting.pools.background(lambda: self._photographs(row))
         except (PictureUnavailable, ImageRefused, StoreError) as error:
             return Pair(done, total, row, problem=str(error))
         a, b = [await self._side(side, image) for side, image in enumerate(images)]
@@ -81,47 +81,49 @@ class Comparison:
 
     def _photographs(self, row: Inspection) -> list[Photograph]:
         """The image as each version takes it, decoded once where they agree."""
-        body = inspections.read_image(self.service, row)
+        body = inspections.read_image(self.inspecting, row)
         ways = {loaded.engine.bank.config.input: loaded for loaded in self.versions}
-        decoded = {way: photograph(self.service, loaded, body) for way, loaded in ways.items()}
+        decoded = {way: decode(self.inspecting, loaded, body).photograph for way, loaded in ways.items()}
         return [decoded[loaded.engine.bank.config.input] for loaded in self.versions]
 
     async def _side(self, side: int, image: Photograph) -> Side:
         engine = self.versions[side].engine
-        await _gap(self.service)
-        scores = await self.service.batcher.call(
+        await _gap(self.inspecting)
+        scores = await self.inspecting.batcher.call(
             lambda: conformance_scores([image.pixels], engine.backbone, engine.bank)
         )
         score = float(scores[0])
         return Side(score, decide(score, self.thresholds[side]))
 
 
-async def prepare(service: Service, bank: str, a: int, b: int, limit: int) -> Comparison:
+async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int) -> Comparison:
     """Load both versions and choose the inspections: reviewed ones first, each group newest first.
 
     Raises NotFound, VersionUnusable, TooFewNominalImages for rates that a version does not support, QueueFull while
     another comparison runs, Draining.
     """
-    service.refuse_draining()
-    if service.comparing.locked():
+    inspecting.life.refuse_draining()
+    if inspecting.comparing.locked():
         raise QueueFull(
             requirement="one comparison may run at a time",
             received="another",
             remedy="Wait for the one that runs, or cancel it.",
             retry_after=5.0,
         )
-    row = await service.in_background(lambda: service.store.banks.get(bank))
-    first, second = [await service.registry.aside(bank, number) for number in (a, b)]
+    row = await inspecting.pools.background(lambda: inspecting.store.banks.get(bank))
+    first, second = [await inspecting.registry.aside(bank, number) for number in (a, b)]
     thresholds = effective(row, first.engine.bank), effective(row, second.engine.bank)
-    rows = await service.in_background(lambda: service.store.inspections.kept(bank, min(limit, MOST)))
-    return Comparison(service, (first, second), thresholds, rows)
+    rows = await inspecting.pools.background(
+        lambda: inspecting.store.inspections.kept(bank, min(limit, MOST))
+    )
+    return Comparison(inspecting, (first, second), thresholds, rows)
 
 
-async def _gap(service: Service) -> None:
+async def _gap(inspecting: Inspecting) -> None:
     """Returns in a gap between inspections, or after ``PATIENCE``."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        load = service.batcher.load()
+        load = inspecting.batcher.load()
         if not load.queued and not load.running:
             return
         await asyncio.sleep(LOOK_SECONDS)

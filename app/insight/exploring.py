@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float64, Int8
 
 from app.errors import BankWithoutVersion
-from app.insight import calibration as insight
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import Wish, effective
-from app.lifecycle.service import Service
 from app.store.inspections import Scored
 from app.store.schema import Bank, Decision, Inspection, Verdict
 from core.bank import CalibrationRecord
@@ -99,9 +98,9 @@ class Exploration:
     recorded: dict[str, list[int]]
 
 
-def subject(service: Service, bank: str, number: int | None = None) -> Subject:
+def subject(inspecting: Inspecting, bank: str, number: int | None = None) -> Subject:
     """The active version, or another. Raises NotFound, BankWithoutVersion, BankError, StoreError."""
-    row = service.store.banks.get(bank)
+    row = inspecting.store.banks.get(bank)
     number = number or row.active_version
     if number is None:
         raise BankWithoutVersion(
@@ -109,8 +108,8 @@ def subject(service: Service, bank: str, number: int | None = None) -> Subject:
             received=f"the bank {bank}, which has no active one",
             remedy="Upload nominal images and build it, or name a version.",
         )
-    known = insight.record(service, service.store.versions.get(bank, number))
-    return Subject(row, number, known, _recorded(service.store.inspections.scored(bank, number, MOST)))
+    known = inspecting.calibrations.of(inspecting.store.versions.get(bank, number))
+    return Subject(row, number, known, _recorded(inspecting.store.inspections.scored(bank, number, MOST)))
 
 
 def wish(bank: Bank, given: Mapping[str, float | None]) -> Wish:
@@ -178,9 +177,9 @@ def flips(of: Subject, thresholds: Thresholds, before: str | None = None, limit:
     return found
 
 
-def rows_of(service: Service, flips: list[Flip]) -> dict[str, Inspection]:
+def rows_of(inspecting: Inspecting, flips: list[Flip]) -> dict[str, Inspection]:
     """The inspections of some flips by id; retention may have deleted one meanwhile."""
-    return service.store.inspections.some([flip.id for flip in flips])
+    return inspecting.store.inspections.some([flip.id for flip in flips])
 
 
 def _recorded(rows: list[Scored]) -> Recorded:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import rates
-from app.lifecycle.health import state_of
-from app.lifecycle.service import Service
 from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import Bank, Job, Version
@@ -28,29 +27,29 @@ class Glance:
     build: Job | None
 
 
-def page(service: Service, after: str | None, limit: int) -> Page[Glance]:
+def page(inspecting: Inspecting, after: str | None, limit: int) -> Page[Glance]:
     """By id."""
-    found = service.store.banks.page(after=after, limit=limit)
-    decisions = service.store.inspections.decisions_since(datetime.now(UTC) - DAY)
-    return Page([_glance(service, bank, decisions.get(bank.id, {})) for bank in found.items], found.next)
+    found = inspecting.store.banks.page(after=after, limit=limit)
+    decisions = inspecting.store.inspections.decisions_since(datetime.now(UTC) - DAY)
+    return Page([_glance(inspecting, bank, decisions.get(bank.id, {})) for bank in found.items], found.next)
 
 
-def _glance(service: Service, bank: Bank, decisions: dict[str, int]) -> Glance:
-    version = _active(service, bank)
-    jobs = service.store.jobs.page(bank=bank.id, limit=1).items
+def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Glance:
+    version = _active(inspecting, bank)
+    jobs = inspecting.store.jobs.page(bank=bank.id, limit=1).items
     return Glance(
         bank=bank,
         version=version,
-        state=state_of(service, bank, version),
-        nominal_images=service.store.images.totals(bank.id)[0],
+        state=inspecting.registry.state_of(bank, version),
+        nominal_images=inspecting.store.images.totals(bank.id)[0],
         false_reject=rates(bank, bank.config["target_false_reject"], None)[0],
         decisions=decisions,
         build=jobs[0] if jobs else None,
     )
 
 
-def _active(service: Service, bank: Bank) -> Version | None:
+def _active(inspecting: Inspecting, bank: Bank) -> Version | None:
     try:
-        return service.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
+        return inspecting.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
     except NotFound:  # deleted between the two
         return None

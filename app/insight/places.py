@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image, encode_jpeg
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Loaded
-from app.learning import nominal_images
-from app.lifecycle.service import Service
 from app.store.errors import BlobMissing, NotFound
 from app.store.schema import Inspection
 from core.input.preprocess import Frame, frame
@@ -26,35 +25,35 @@ COLOUR = (0, 255, 255)  # of a marker, as of the boxes of an overlay
 Pixels = UInt8[np.ndarray, "h w 3"]
 
 
-async def worst(service: Service, row: Inspection, body: bytes) -> bytes:
+async def worst(inspecting: Inspecting, row: Inspection, body: bytes) -> bytes:
     """The place of the inspected image that is least like a good part; a JPEG.
 
     Raises PictureUnavailable, VersionUnusable, ImageRefused.
     """
-    loaded, nearest = await _loaded(service, row), _nearest(row)
+    loaded, nearest = await _loaded(inspecting, row), _nearest(row)
 
     def made() -> bytes:
-        image = decode_image(body, service.image_limits)
+        image = decode_image(body, inspecting.image_limits)
         geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
         return cut(image, geometry, nearest["at_y"], nearest["at_x"])
 
-    return await service.in_decoder(made)
+    return await inspecting.pools.decoder(made)
 
 
-async def nominal(service: Service, row: Inspection) -> bytes:
+async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     """The patch of a good part that comes nearest to it; a JPEG. Raises PictureUnavailable, VersionUnusable."""
-    loaded, nearest = await _loaded(service, row), _nearest(row)
-    body = await service.in_background(lambda: _nominal_image(service, row.bank, nearest["sha256"]))
+    loaded, nearest = await _loaded(inspecting, row), _nearest(row)
+    body = await inspecting.pools.background(lambda: _nominal_image(inspecting, row.bank, nearest["sha256"]))
 
     def made() -> bytes:
-        image = decode_image(body, service.image_limits)
+        image = decode_image(body, inspecting.image_limits)
         geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
         engine = loaded.engine
         grid = grid_of(geometry, engine.backbone.spec.strides[0], engine.bank.config.patch.stride)
         y, x = patch_place(nearest["row"], nearest["column"], grid, geometry)
         return cut(image, geometry, y, x)
 
-    return await service.in_decoder(made)
+    return await inspecting.pools.decoder(made)
 
 
 def grid_of(geometry: Frame, pixels: int, stride: int) -> tuple[int, int]:
@@ -85,9 +84,9 @@ def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:
     return encode_jpeg(np.array(drawn))
 
 
-async def _loaded(service: Service, row: Inspection) -> Loaded:
+async def _loaded(inspecting: Inspecting, row: Inspection) -> Loaded:
     try:
-        return await service.registry.get(row.bank, row.version)
+        return await inspecting.registry.get(row.bank, row.version)
     except NotFound:
         raise _unavailable(
             f"version {row.version} of {row.bank}, which is gone", "Inspect the part again."
@@ -100,14 +99,14 @@ def _nearest(row: Inspection) -> dict[str, int]:
     return row.nearest
 
 
-def _nominal_image(service: Service, bank: str, sha256: object) -> bytes:
+def _nominal_image(inspecting: Inspecting, bank: str, sha256: object) -> bytes:
     if not isinstance(sha256, str):
         raise _unavailable(
             "a version that was built elsewhere and came without its images",
             "Build the bank here to see them.",
         )
     try:
-        return nominal_images.read(service, bank, sha256)
+        return inspecting.store.blobs.read(inspecting.store.images.get(bank, sha256).sha256)
     except (NotFound, BlobMissing):
         raise _unavailable(
             "an image that was removed from the nominal set",

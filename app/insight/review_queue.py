@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.errors import FieldInvalid
-from app.lifecycle.service import Service
+from app.inspection.inspecting import Inspecting
 from app.store.inspections import Filter
 from app.store.page import Page
 from app.store.schema import Decision, Inspection, Verdict
@@ -29,7 +29,7 @@ class Agreement:
     agreed: Share
 
 
-def page(service: Service, which: Filter, after: str | None, limit: int) -> Page[Inspection]:
+def page(inspecting: Inspecting, which: Filter, after: str | None, limit: int) -> Page[Inspection]:
     """Inspections without a verdict, in ``ORDER``, each decision newest first. Raises FieldInvalid for another cursor.
 
     ``which`` names bank, decision, serial, station and time; its verdict and reviewed do not count.
@@ -37,28 +37,30 @@ def page(service: Service, which: Filter, after: str | None, limit: int) -> Page
     start, before = _place(after)
     items: list[Inspection] = []
     for decision in _decisions(which)[start:]:
-        found = service.store.inspections.page(
+        found = inspecting.store.inspections.page(
             _waiting(which, decision), before=before, limit=limit - len(items)
         )
         items += found.items
         before = None
         if found.next is not None or len(items) >= limit:
             break
-    more = bool(items) and beside(service, which, items[-1])[1] is not None
+    more = bool(items) and beside(inspecting, which, items[-1])[1] is not None
     return Page(items, cursor(which, items[-1]) if more else None)
 
 
-def beside(service: Service, which: Filter, row: Inspection) -> tuple[Inspection | None, Inspection | None]:
+def beside(
+    inspecting: Inspecting, which: Filter, row: Inspection
+) -> tuple[Inspection | None, Inspection | None]:
     """The inspections that wait before and after one of the queue's, reviewed meanwhile or not."""
     decisions = _decisions(which)
     place = decisions.index(row.decision) if row.decision in decisions else 0
-    look = service.store.inspections.beside
+    look = inspecting.store.inspections.beside
     before = look(_waiting(which, row.decision), row.id, newer=True)
     after = look(_waiting(which, row.decision), row.id, newer=False)
     for decision in reversed(decisions[:place]):
         before = before or look(_waiting(which, decision), "", newer=True)
     for decision in decisions[place + 1 :]:
-        after = after or _newest(service, _waiting(which, decision))
+        after = after or _newest(inspecting, _waiting(which, decision))
     return before, after
 
 
@@ -67,9 +69,9 @@ def cursor(which: Filter, row: Inspection) -> str:
     return f"{_decisions(which).index(row.decision)}.{row.id}"
 
 
-def agreement(service: Service, which: Filter) -> Agreement:
+def agreement(inspecting: Inspecting, which: Filter) -> Agreement:
     """Over the inspections of a filter."""
-    counts = service.store.inspections.outcomes(which)
+    counts = inspecting.store.inspections.outcomes(which)
 
     def total(verdict: Verdict, *decisions: Decision) -> int:
         return sum(counts.get((decision, verdict), 0) for decision in decisions)
@@ -91,8 +93,8 @@ def _waiting(which: Filter, decision: Decision) -> Filter:
     return replace(which, decision=decision, verdict=None, reviewed=False)
 
 
-def _newest(service: Service, which: Filter) -> Inspection | None:
-    found = service.store.inspections.page(which, limit=1).items
+def _newest(inspecting: Inspecting, which: Filter) -> Inspection | None:
+    found = inspecting.store.inspections.page(which, limit=1).items
     return found[0] if found else None
 
 

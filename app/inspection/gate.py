@@ -27,6 +27,10 @@ class Gate:
         self._most_requests, self._most_bytes, self._retry_after = requests, bytes_, retry_after
         self.requests, self.bytes, self.closed = 0, 0, False
 
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self.closed = True
+
     @contextmanager
     def enter(self) -> Iterator[Pass]:
         """Holds a place while the block lasts. Raises ``QueueFull`` or ``Draining``."""

@@ -1,160 +1,113 @@
-"""One image, from bytes to an acknowledged answer: decode, join a batch, judge, write to the ledger.
+"""One image, from bytes to an acknowledged answer: read, decode, submit, judge, render, record.
 
-Three threads take part and no more hops than that: a decoder, the inference thread, the ledger's writer. Where
-neither image nor picture is wanted, the inference thread hands the inspection to the writer itself (``Filing``).
+A decoder thread reads and decodes, the inference thread computes, the ledger's thread writes; the event loop hands on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
-from app.errors import BankWithoutVersion, DeadlineExceeded, Overloaded
+from app.errors import BankWithoutVersion, DeadlineExceeded
 from app.imaging.decode import check_header, decode_image, decode_photograph
 from app.imaging.media import media_type_of
+from app.imaging.names import split_name
 from app.imaging.pictures import Kind, Picture, draw
-from app.inspection.engine import Inspection
-from app.inspection.filing import Asked, Filing, Line
+from app.inspection import engine
+from app.inspection.batch import Work
+from app.inspection.batching import Served
+from app.inspection.inspecting import Inspecting
 from app.inspection.ledger import KeptImage
-from app.inspection.registry import Key, Loaded
+from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective, overridden
-from app.lifecycle.service import Service
 from app.store import schema
 from core.input.photograph import Image, Photograph
 from core.judging.calibration import Thresholds
 
-BATCH_PIXELS = 2 << 20  # of input that pass the backbone together: 32 at 256 pixels a side, 2 at 1,024
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller wants beside the score. deadline: monotonic seconds; thresholds override the bank's."""
+
+    deadline: float
+    actor: str
+    serial: str | None = None
+    station: str | None = None
+    name: str | None = None
+    review_threshold: float | None = None
+    reject_threshold: float | None = None
+    picture: Kind | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """An inspection in the ledger, the picture asked for, and the level its regions exceed."""
 
-    row: Line
+    row: schema.Inspection
     picture: Picture | None
     map_threshold: float
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """What waits in the queue; it holds its version, which may leave the memory meanwhile."""
+class Decoded:
+    """An image as a version takes it, and the milliseconds decoding took."""
 
-    image: Photograph
-    thresholds: Thresholds
-    loaded: Loaded
-    filing: Filing | None = None
+    photograph: Photograph
+    milliseconds: float
 
 
-async def inspect(service: Service, bank: str, body: bytes, asked: Asked) -> Answer:
+async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> Answer:
     """Inspect one image and write it down. Durable once it returns; cancelling takes it out of the queue.
 
     Raises NotFound, BankWithoutVersion, VersionUnusable, ImageRefused, Overloaded, StoreError.
     """
-    service.refuse_unready()
+    inspecting.life.refuse_unready()
     started = time.perf_counter()
-    row, decoded = await service.in_decoder(lambda: _prepare(service, bank, body))
-    loaded = await _loaded(service, row, asked.deadline)
+    row, decoded = await inspecting.pools.decoder(lambda: read(inspecting, bank, body))
+    loaded = await load(inspecting, row, asked.deadline)
     if decoded is None:
-        decoded = await service.in_decoder(lambda: _decoded(service, loaded, body))
-    image, decode_ms = decoded
+        decoded = await inspecting.pools.decoder(lambda: decode(inspecting, loaded, body))
     thresholds = overridden(effective_of(row, loaded), asked.review_threshold, asked.reject_threshold)
-    filing = Filing(service, loaded, image, asked, decode_ms, started)
-    try:
-        work = Work(image, thresholds, loaded, filing)
-        found = (await service.batcher.submit(loaded.key, work, deadline=asked.deadline)).result
-    except BaseException as error:
-        if filing.abandon() or not isinstance(error, Overloaded):
-            raise
-        found = filing.found  # it is in the ledger already: the answer, late as it is, is the truth
-    if filing.filed:
-        line, picture = Line(**filing.row), None
-        await filing.written
-    else:
-        line, picture = await _finished(service, filing.row, found, image, body, asked)
-    service.metrics.inspected(line.bank, line.decision)
-    return Answer(line, picture, found.map_threshold)
+    work = Work(decoded.photograph, thresholds, loaded)
+    served = await inspecting.batcher.submit(loaded.key, work, deadline=asked.deadline)
+    judged = judge(loaded, decoded, served, asked, started)
+    picture = None
+    if asked.picture is not None:
+        picture = await render(inspecting, asked.picture, served.result, decoded.photograph, body)
+    await record(inspecting, judged, body)
+    inspecting.metrics.inspected(judged.bank, judged.decision)
+    return Answer(judged, picture, served.result.map_threshold)
 
 
-def run_batch(key: Key, works: Sequence[Work]) -> list[Inspection]:
-    """What the batcher calls on the inference thread: one call of the engine, or some where inputs are large."""
-    engine, begun = works[0].loaded.engine, time.monotonic()
-    answers: dict[int, Inspection] = {}
-    most = max(1, BATCH_PIXELS // engine.bank.config.input.size**2)
-    for thresholds, members in _by_thresholds(works):
-        for some in (members[i : i + most] for i in range(0, len(members), most)):
-            found = engine.inspect([works[i].image for i in some], thresholds)
-            answers.update(zip(some, found, strict=True))
-    for i, work in enumerate(works):
-        if work.filing is not None:
-            work.filing.file(answers[i], begun)
-    return [answers[i] for i in range(len(works))]
+def read(inspecting: Inspecting, bank: str, body: bytes) -> tuple[schema.Bank, Decoded | None]:
+    """The bank as it is now, and its image where the version that says how to take it is in memory.
 
-
-def image_bytes(work: Work) -> int:
-    """What a waiting image weighs."""
-    return work.image.pixels.nbytes
-
-
-def photograph(service: Service, loaded: Loaded, body: bytes) -> Photograph:
-    """The image as a version takes it. Raises ImageRefused."""
-    return decode_photograph(body, loaded.engine.bank.config.input, service.image_limits)
-
-
-async def pictured(
-    service: Service, kind: Kind, found: Inspection, image: Photograph, body: bytes
-) -> Picture:
-    """The map, drawn on a decoder thread; laid over the whole image, at whatever scale that was inspected."""
-
-    def whole() -> Image:
-        return image.pixels if image.reduced == 1 else decode_image(body, service.image_limits)
-
-    return await service.in_decoder(
-        lambda: draw(kind, whole, found.heatmap, found.map_threshold, found.regions)
-    )
-
-
-def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
-    """``effective``, remembered until the bank's row changes."""
-    if loaded.judged is None or loaded.judged[0] != row.revision:
-        loaded.judged = row.revision, effective(row, loaded.engine.bank)
-    return loaded.judged[1]
-
-
-def _prepare(service: Service, bank: str, body: bytes) -> tuple[schema.Bank, tuple[Photograph, float] | None]:
-    """On a decoder thread: the bank as it is now, and its image where the version that says how is in memory."""
-    row = service.store.banks.current(bank)
+    Raises NotFound, BankWithoutVersion, ImageRefused.
+    """
+    row = inspecting.store.banks.current(bank)
     if row.active_version is None:
         raise BankWithoutVersion(
             requirement="an inspection needs a bank with an active version",
             received=f"the bank {bank}, which has none",
             remedy="Upload nominal images and build it, import a version, or activate one.",
         )
-    loaded = service.registry.peek((row.id, row.active_version))
+    loaded = inspecting.registry.peek((row.id, row.active_version))
     if loaded is None:
-        check_header(body, service.image_limits)  # what is no image has no version loaded for it
+        check_header(body, inspecting.image_limits)  # what is not an image has no version loaded for it
         return row, None
-    return row, _decoded(service, loaded, body)
+    return row, decode(inspecting, loaded, body)
 
 
-def _decoded(service: Service, loaded: Loaded, body: bytes) -> tuple[Photograph, float]:
-    """The image as the version takes it, and the milliseconds decoding took."""
-    started = time.perf_counter()
-    image = photograph(service, loaded, body)
-    return image, (time.perf_counter() - started) * 1e3
-
-
-async def _loaded(service: Service, row: schema.Bank, deadline: float) -> Loaded:
+async def load(inspecting: Inspecting, row: schema.Bank, deadline: float) -> Loaded:
+    """The bank's active version, ready to inspect. Raises VersionUnusable, NotFound, DeadlineExceeded."""
     assert row.active_version is not None
-    loaded = service.registry.peek((row.id, row.active_version))
-    if loaded is not None:
-        return await service.registry.get(*loaded.key, pinned=row.pinned)
+    if inspecting.registry.peek((row.id, row.active_version)) is not None:
+        return await inspecting.registry.get(row.id, row.active_version, pinned=row.pinned)
     try:
         async with asyncio.timeout(deadline - time.monotonic()):
-            return await service.registry.get(row.id, row.active_version, pinned=row.pinned)
+            return await inspecting.registry.get(row.id, row.active_version, pinned=row.pinned)
     except TimeoutError:
         raise DeadlineExceeded(
             requirement="the answer must come by the deadline",
@@ -164,30 +117,72 @@ async def _loaded(service: Service, row: schema.Bank, deadline: float) -> Loaded
         ) from None
 
 
-def _by_thresholds(works: Sequence[Work]) -> Iterator[tuple[Thresholds, list[int]]]:
-    groups: dict[Thresholds, list[int]] = {}
-    for i, work in enumerate(works):
-        groups.setdefault(work.thresholds, []).append(i)
-    yield from groups.items()
+def decode(inspecting: Inspecting, loaded: Loaded, body: bytes) -> Decoded:
+    """The image as the version takes it. Raises ImageRefused."""
+    started = time.perf_counter()
+    photograph = decode_photograph(body, loaded.engine.bank.config.input, inspecting.image_limits)
+    return Decoded(photograph, (time.perf_counter() - started) * 1e3)
 
 
-async def _finished(
-    service: Service, values: dict[str, Any], found: Inspection, image: Photograph, body: bytes, asked: Asked
-) -> tuple[Line, Picture | None]:
-    """Draw and stage what is wanted, on a decoder thread, then write to the ledger."""
-    picture: Picture | None = None
-    kept: KeptImage | None = None
+def judge(
+    loaded: Loaded, decoded: Decoded, served: Served[engine.Inspection], asked: Asked, started: float
+) -> schema.Inspection:
+    """The inspection as the ledger keeps it and everybody sees it. started: ``time.perf_counter`` of the request."""
+    found, (height, width) = served.result, decoded.photograph.shape
+    sha256, name = split_name(found.nearest.image)
+    timings = {"queue": served.queue_seconds * 1e3, "decode": decoded.milliseconds, **vars(found.timings)}
+    timings["total"] = (time.perf_counter() - started) * 1e3
+    return schema.Inspection(
+        bank=loaded.key[0],
+        version=loaded.key[1],
+        width=width,
+        height=height,
+        score=found.score,
+        review_threshold=found.thresholds.review,
+        reject_threshold=found.thresholds.reject,
+        decision=found.decision,
+        regions=[vars(region) for region in found.regions],
+        timings={stage: round(value, 3) for stage, value in timings.items()},
+        digests=loaded.digests,
+        serial=asked.serial,
+        station=asked.station,
+        name=asked.name,
+        nearest=vars(found.nearest) | {"image": name, "sha256": sha256},
+        actor=asked.actor,
+    )
+
+
+async def render(
+    inspecting: Inspecting, kind: Kind, found: engine.Inspection, image: Photograph, body: bytes
+) -> Picture:
+    """The map as a picture, drawn over the whole image, at whatever scale that was inspected."""
+
+    def whole() -> Image:
+        return image.pixels if image.reduced == 1 else decode_image(body, inspecting.image_limits)
+
+    return await inspecting.pools.decoder(
+        lambda: draw(kind, whole, found.heatmap, found.map_threshold, found.regions)
+    )
+
+
+async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) -> None:
+    """Write it to the ledger, with its image where the policy keeps it. Raises StoreError; then nothing was written."""
+    if not inspecting.keeps(row.decision):
+        return await inspecting.ledger.record(row)
     with ExitStack() as stack:
-        if service.keeps(found.decision):
-            kept = await service.in_decoder(lambda: _staged(service, body, stack))
-            values = {**values, "image_sha256": kept.staged.sha256}
-        if asked.picture is not None:
-            picture = await pictured(service, asked.picture, found, image, body)
-        await service.ledger.record(values, kept)
-    return Line(**values), picture
+        kept = await inspecting.pools.decoder(lambda: _staged(inspecting, body, stack))
+        row.image_sha256 = kept.staged.sha256
+        await inspecting.ledger.record(row, kept)
 
 
-def _staged(service: Service, body: bytes, stack: ExitStack) -> KeptImage:
-    staged = stack.enter_context(service.store.blobs.staging.begin(len(body)))
+def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:
+    """``effective``, remembered until the bank's row changes."""
+    if loaded.judged is None or loaded.judged[0] != row.revision:
+        loaded.judged = row.revision, effective(row, loaded.engine.bank)
+    return loaded.judged[1]
+
+
+def _staged(inspecting: Inspecting, body: bytes, stack: ExitStack) -> KeptImage:
+    staged = stack.enter_context(inspecting.store.blobs.staging.begin(len(body)))
     staged.write(body)
     return KeptImage(staged.finish(), media_type_of(body))

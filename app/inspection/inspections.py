@@ -14,12 +14,11 @@ import orjson
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image, thumbnail
 from app.imaging.pictures import Kind, Picture
-from app.inspection.filing import Line
-from app.inspection.inspect import Work, photograph, pictured
-from app.lifecycle.service import Service
+from app.inspection.batch import Work
+from app.inspection.inspect import decode, render
+from app.inspection.inspecting import Inspecting
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
-from app.store.page import Page
 from app.store.schema import Inspection
 from core.judging.calibration import Thresholds
 
@@ -31,22 +30,7 @@ COLUMNS = (
 ROWS = 500  # of one piece of an export
 
 
-def get(service: Service, id: str) -> Inspection:
-    """Raises NotFound."""
-    return service.store.inspections.get(id)
-
-
-def page(service: Service, which: Filter, before: str | None, limit: int) -> Page[Inspection]:
-    """Newest first."""
-    return service.store.inspections.page(which, before=before, limit=limit)
-
-
-def newer(service: Service, which: Filter, first: str, limit: int) -> str | None:
-    """The cursor of the page before the one that begins with ``first``; None where that is the newest page."""
-    return service.store.inspections.cursor_of_newer(which, first, limit)
-
-
-def answer(row: Inspection | Line) -> dict[str, Any]:
+def answer(row: Inspection) -> dict[str, Any]:
     """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
     path = f"/v1/inspections/{row.id}"
     kept = row.image_sha256 is not None
@@ -80,51 +64,54 @@ def answer(row: Inspection | Line) -> dict[str, Any]:
     }
 
 
-def export(service: Service, which: Filter, form: Format) -> Iterator[bytes]:
+def export(inspecting: Inspecting, which: Filter, form: Format) -> Iterator[bytes]:
     """Every inspection of a filter, newest first, in pieces; holds no transaction while its reader is slow."""
-    rows = service.store.inspections.export(which)
+    rows = inspecting.store.inspections.export(which)
     yield from _csv(rows) if form == "csv" else _json_lines(rows)
 
 
-def read_image(service: Service, row: Inspection) -> bytes:
+def read_image(inspecting: Inspecting, row: Inspection) -> bytes:
     """The kept image as it was received. Raises PictureUnavailable."""
     if row.image_sha256 is None:
         raise _unavailable(
             "no image was kept of it", "Keep images (NOMINAL_IMAGE_KEEP), or ask for the map inline."
         )
     try:
-        return service.store.blobs.read(row.image_sha256)
+        return inspecting.store.blobs.read(row.image_sha256)
     except BlobMissing:
         raise _unavailable("its image is gone", "Restore a backup.") from None
 
 
-def small(service: Service, id: str, side: int) -> bytes:
+def small(inspecting: Inspecting, id: str, side: int) -> bytes:
     """A JPEG of the kept image, at most ``side`` pixels each way. Raises NotFound, PictureUnavailable."""
-    return thumbnail(decode_image(read_image(service, get(service, id)), service.image_limits), side)
+    body = read_image(inspecting, inspecting.store.inspections.get(id))
+    return thumbnail(decode_image(body, inspecting.image_limits), side)
 
 
-async def picture(service: Service, id: str, kind: Kind) -> tuple[Picture, float]:
+async def picture(inspecting: Inspecting, id: str, kind: Kind) -> tuple[Picture, float]:
     """The map of a past inspection, computed again by the version that made it; and the map threshold.
 
     Raises NotFound, PictureUnavailable, VersionUnusable, Overloaded.
     """
-    row = await service.in_background(lambda: get(service, id))
-    return await drawn(service, row, await service.in_background(lambda: read_image(service, row)), kind)
+    row = await inspecting.pools.background(lambda: inspecting.store.inspections.get(id))
+    return await drawn(
+        inspecting, row, await inspecting.pools.background(lambda: read_image(inspecting, row)), kind
+    )
 
 
-async def drawn(service: Service, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
+async def drawn(inspecting: Inspecting, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
     """The same from the image's bytes. Raises PictureUnavailable, VersionUnusable, ImageRefused, Overloaded."""
     try:
-        loaded = await service.registry.get(row.bank, row.version)
+        loaded = await inspecting.registry.get(row.bank, row.version)
     except NotFound:
         raise _unavailable(
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
         ) from None
-    image = await service.in_background(lambda: photograph(service, loaded, body))
+    image = await inspecting.pools.background(lambda: decode(inspecting, loaded, body).photograph)
     work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded)
-    deadline = time.monotonic() + service.settings.request_timeout_seconds
-    found = (await service.batcher.submit(loaded.key, work, deadline=deadline)).result
-    return await pictured(service, kind, found, image, body), found.map_threshold
+    deadline = time.monotonic() + inspecting.settings.request_timeout_seconds
+    found = (await inspecting.batcher.submit(loaded.key, work, deadline=deadline)).result
+    return await render(inspecting, kind, found, image, body), found.map_threshold
 
 
 def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from app.store.schema import Inspection
 from app.store.staging import Staged
 from app.store.store import Store
 
 GROUP = 256  # inspections of one transaction at most
-Row = Mapping[str, Any]
-"""An inspection by the names of its columns."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class KeptImage:
 
 @dataclass(eq=False)
 class _Entry:
-    row: Row
+    row: Inspection
     image: KeptImage | None
     written: asyncio.Future[None]
 
@@ -46,15 +44,11 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    async def record(self, row: Row, image: KeptImage | None = None) -> None:
+    async def record(self, row: Inspection, image: KeptImage | None = None) -> None:
         """Write one inspection, and its image if given. Raises StoreError; then nothing of it was written."""
         written = asyncio.get_running_loop().create_future()
-        self.put(row, written, image)
-        await written
-
-    def put(self, row: Row, written: asyncio.Future[None], image: KeptImage | None = None) -> None:
-        """``record`` from any thread: ``written`` is done once the inspection is on the disk, or failed."""
         self._waiting.put(_Entry(row, image, written))
+        await written
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -100,7 +94,7 @@ class Ledger:
             self._store.blobs.keep([entry.image.staged for entry in group if entry.image], media_type)
             for entry in group:
                 entry.image = None  # kept: a second try needs the row alone
-        self._store.inspections.append([entry.row for entry in entries])
+        self._store.inspections.add([entry.row for entry in entries])
 
 
 def _answer(entries: Sequence[_Entry], error: Exception | None) -> None:

@@ -21,6 +21,7 @@ from typing import TypeVar
 from app.errors import VersionUnproven
 from app.inspection.backbones import Backbones
 from app.inspection.engine import Engine
+from app.store import schema
 from app.store.errors import BlobCorrupt, BlobMissing, VersionUnusable
 from app.store.schema import Version
 from app.store.store import Store
@@ -126,9 +127,16 @@ class Registry:
         """The version if it is in memory; its turn to leave stays."""
         return self._ready.get(key)
 
-    def loading(self, key: Key) -> bool:
-        """Whether somebody waits for it now."""
-        return key in self._loading
+    def state_of(self, bank: schema.Bank, version: Version | None) -> str:
+        """Of a bank by its active version: no_version, quarantined, ready, loading or not_loaded."""
+        if version is None:
+            return "no_version"
+        if version.state == "quarantined":
+            return "quarantined"
+        key = bank.id, version.number
+        if key in self._ready:
+            return "ready"
+        return "loading" if key in self._loading else "not_loaded"
 
     def loaded(self) -> list[Loaded]:
         """Everything in memory, least recently used first."""

@@ -8,35 +8,24 @@ from typing import Any
 
 from app.inspection.thresholds import Wish, effective
 from app.learning.configs import default_config, merged
-from app.lifecycle.service import Service
+from app.learning.learning import Learning
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
-from app.store.page import Page
 from app.store.schema import Bank
 
 THRESHOLDS = tuple(field.name for field in fields(Wish))
 
 
-def create(service: Service, id: str, change: BankChange, actor: str, note: str | None = None) -> Bank:
+def create(learning: Learning, id: str, change: BankChange, actor: str, note: str | None = None) -> Bank:
     """Raises IllegalId, AlreadyExists, ConfigError."""
     Wish(**_thresholds(change))
     title, config = change.pop("title", "") or id, merged(default_config(), change.pop("config", {}))
     rest: Any = change
-    return service.store.banks.create(id, title=title, config=config, actor=actor, note=note, **rest)
-
-
-def get(service: Service, id: str) -> Bank:
-    """Raises NotFound."""
-    return service.store.banks.get(id)
-
-
-def page(service: Service, after: str | None, limit: int) -> Page[Bank]:
-    """Banks by id."""
-    return service.store.banks.page(after=after, limit=limit)
+    return learning.store.banks.create(id, title=title, config=config, actor=actor, note=note, **rest)
 
 
 async def update(
-    service: Service,
+    learning: Learning,
     id: str,
     change: BankChange,
     if_match: int | None,
@@ -46,34 +35,29 @@ async def update(
     """``note`` says why thresholds change, for their history.
 
     Raises NotFound, StaleRevision, ConfigError, TooFewNominalImages where the version does not support a rate."""
-    bank = await service.in_background(lambda: service.store.banks.get(id))
+    bank = await learning.pools.background(lambda: learning.store.banks.get(id))
     if "config" in change:
         change["config"] = merged(bank.config, change["config"])
     if change.keys() & set(THRESHOLDS):
-        await _try(service, bank, change)
-    return await service.in_background(
-        lambda: service.store.banks.update(id, actor=actor, if_match=if_match, note=note, **change)
+        await _try(learning, bank, change)
+    return await learning.pools.background(
+        lambda: learning.store.banks.update(id, actor=actor, if_match=if_match, note=note, **change)
     )
 
 
-async def delete(service: Service, id: str, if_match: int | None, actor: str) -> None:
+async def delete(learning: Learning, id: str, if_match: int | None, actor: str) -> None:
     """With its images, versions and jobs; its inspections stay. Raises NotFound, StaleRevision, BuildAlreadyRunning."""
-    await service.in_background(lambda: service.store.banks.delete(id, actor=actor, if_match=if_match))
-    service.registry.drop(id)
-    service.metrics.forget(id)
+    await learning.pools.background(lambda: learning.store.banks.delete(id, actor=actor, if_match=if_match))
+    learning.inspecting.registry.drop(id)
+    learning.inspecting.metrics.forget(id)
 
 
-def threshold_changes(service: Service, id: str, limit: int) -> list[Any]:
-    """What the bank's thresholds became, newest first. Raises NotFound."""
-    return [*service.store.banks.threshold_changes(id, limit=limit)]
-
-
-async def _try(service: Service, bank: Bank, change: BankChange) -> None:
+async def _try(learning: Learning, bank: Bank, change: BankChange) -> None:
     """Whether the active version, if any, can follow the thresholds a change asks for."""
     wish = Wish(**{name: getattr(bank, name) for name in THRESHOLDS} | _thresholds(change))
     if bank.active_version is not None:
         with suppress(VersionUnusable):  # it serves nothing now, and is tried again when it is activated
-            loaded = await service.registry.get(bank.id, bank.active_version, pinned=bank.pinned)
+            loaded = await learning.inspecting.registry.get(bank.id, bank.active_version, pinned=bank.pinned)
             effective(wish, loaded.engine.bank)
 
 

@@ -10,64 +10,51 @@ from typing import Any
 
 from app.learning.configs import config_to_build
 from app.learning.learn import check_supported
-from app.lifecycle.service import Service
+from app.learning.learning import Learning
 from app.store.jobs import Idempotency
-from app.store.page import Page
-from app.store.schema import ACTIVE_STATES, Job, JobState
+from app.store.schema import ACTIVE_STATES, Job
 
 LOOK_SECONDS = 0.25  # between looks at a watched job
 SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection lives
 
 
 def start(
-    service: Service, bank: str, change: Mapping[str, Any], activate: bool, key: str | None, actor: str
+    learning: Learning, bank: str, change: Mapping[str, Any], activate: bool, key: str | None, actor: str
 ) -> Job:
     """A queued build of the nominal set as it is now, or the one this Idempotency-Key began before.
 
     Raises NotFound, ConfigError, TooFewImages, TooFewNominalImages, BuildAlreadyRunning, IdempotencyConflict.
     """
-    service.refuse_draining()
-    row = service.store.banks.get(bank)
+    learning.life.refuse_draining()
+    row = learning.store.banks.get(bank)
     config = config_to_build(row, change)
-    check_supported(service.store.images.totals(bank)[0], config)
+    check_supported(learning.store.images.totals(bank)[0], config)
     request = {"config": config.to_json(), "activate": activate}
-    job = service.store.jobs.create(
+    job = learning.store.jobs.create(
         bank, request=request, actor=actor, idempotency=_idempotency(key, bank, actor, change, activate)
     )
-    if service.supervisor is not None:
-        service.supervisor.wake()
+    if learning.supervisor is not None:
+        learning.supervisor.wake()
     return job
 
 
-def get(service: Service, id: str) -> Job:
-    """Raises NotFound."""
-    return service.store.jobs.get(id)
-
-
-def page(
-    service: Service, bank: str | None, state: JobState | None, before: str | None, limit: int
-) -> Page[Job]:
-    """Jobs, newest first."""
-    return service.store.jobs.page(bank=bank, state=state, before=before, limit=limit)
-
-
-def cancel(service: Service, id: str, actor: str) -> Job:
+def cancel(learning: Learning, id: str, actor: str) -> Job:
     """Ends a queued job; tells a running one's worker. Raises NotFound, JobFinished."""
-    job = service.store.jobs.cancel(id, actor=actor)
-    if service.supervisor is not None:
-        service.supervisor.wake()
+    job = learning.store.jobs.cancel(id, actor=actor)
+    if learning.supervisor is not None:
+        learning.supervisor.wake()
     return job
 
 
-async def watch(service: Service, id: str) -> AsyncIterator[Job | None]:
+async def watch(learning: Learning, id: str) -> AsyncIterator[Job | None]:
     """The job now and whenever it moves, until it has ended; None where nothing moved for a while.
 
     Ends too when the server shuts down. Raises NotFound at once.
     """
     seen: tuple[Any, ...] = ()
     silent = 0.0
-    while not service.stopping.is_set():
-        job = await service.in_background(lambda: service.store.jobs.get(id))
+    while not learning.life.stopping.is_set():
+        job = await learning.pools.background(lambda: learning.store.jobs.get(id))
         now = (job.state, job.stage, job.done, job.total, job.cancel_requested)
         silent = 0.0 if now != seen else silent + LOOK_SECONDS
         if now != seen or silent >= SILENCE_SECONDS:

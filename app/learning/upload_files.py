@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
-from app.http.problems import problem_of
 from app.imaging.decode import check_header, decode_image
 from app.imaging.media import media_type_of
 from app.imaging.names import shown_name
 from app.learning.archives import ArchiveLimits, Refused, read_archive
 from app.learning.incoming import Incoming, image_limits
+from app.problems.problem import problem_of
 from app.settings import Settings
 from app.store.errors import NotFound
 from app.store.images import NewImage

@@ -5,41 +5,46 @@ What was accepted before a request broke off stays, so sending the same files ag
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Protocol
 
 from app.errors import AppError, UploadRefused
-from app.http.multipart import MultipartReader, Part
-from app.learning.incoming import Incoming
+from app.learning.learning import Learning
 from app.learning.upload_files import Entry, Upload
-from app.lifecycle.service import Service
 
 FEED = 1 << 20  # bytes gathered before a thread is asked to write them
 
 
+class Feed(Protocol):
+    """What a body's bytes are fed to as they arrive; it hands whole files to its upload."""
+
+    def write(self, data: bytes) -> None: ...
+    def end(self, data: bytes) -> None: ...
+
+
 async def receive(
-    service: Service, bank: str, content_type: str, name: str | None, body: AsyncIterator[bytes], actor: str
+    learning: Learning, bank: str, feed_of: Callable[[Upload], Feed], body: AsyncIterator[bytes], actor: str
 ) -> list[Entry]:
-    """Take a request's files, images and archives alike: a form of many, or one that is the body itself.
+    """Take the files of a body, images and archives alike.
 
     Raises ``UploadRefused`` or the one reason where nothing was kept, ``NotFound``, ``MultipartInvalid``,
     ``TooManyFiles``, ``StorageFull``.
     """
-    service.refuse_draining()
-    await service.in_background(lambda: service.store.banks.get(bank))
-    upload = Upload(service.store, service.settings, bank, actor)
-    form = content_type.partition(";")[0].strip().lower() == "multipart/form-data"
-    feed = _Form(upload, content_type) if form else _Single(upload, name)
+    learning.life.refuse_draining()
+    await learning.pools.background(lambda: learning.store.banks.get(bank))
+    upload = Upload(learning.store, learning.settings, bank, actor)
+    feed = feed_of(upload)
     try:
         pending = bytearray()
         async for chunk in body:
             pending += chunk
             if len(pending) >= FEED:
-                await service.in_upload(partial(feed.write, bytes(pending)))
+                await learning.pools.upload(partial(feed.write, bytes(pending)))
                 pending.clear()
-        await service.in_upload(partial(feed.end, bytes(pending)))
+        await learning.pools.upload(partial(feed.end, bytes(pending)))
     finally:
-        await service.in_upload(upload.close)
+        await learning.pools.upload(upload.close)
     return refuse_empty(upload.entries, upload.errors)
 
 
@@ -52,27 +57,7 @@ def refuse_empty(entries: list[Entry], errors: list[AppError]) -> list[Entry]:
     raise error
 
 
-class _Form:
-    """A multipart body: every part with a filename is a file, fields are passed over."""
-
-    def __init__(self, upload: Upload, content_type: str) -> None:
-        self._upload = upload
-        self._reader = MultipartReader(content_type, upload.open, self._take, upload.most_files)
-
-    def write(self, data: bytes) -> None:
-        self._reader.feed(data)
-
-    def end(self, data: bytes) -> None:
-        self.write(data)
-        self._reader.close()
-        self._upload.flush()
-
-    def _take(self, part: Part[Incoming]) -> None:
-        if part.sink is not None:
-            self._upload.take(part.filename, part.sink)
-
-
-class _Single:
+class Single:
     """A body that is one file itself."""
 
     def __init__(self, upload: Upload, name: str | None) -> None:

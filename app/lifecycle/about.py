@@ -38,10 +38,10 @@ class Processor:
 
 def parts(service: Service) -> list[Part]:
     """Nominal, the backbone, and the packages at hand."""
-    spec = service.backbones.default.spec
+    spec = service.inspecting.backbones.default.spec
     own = [
         Part("nominal", __version__, _licence(DISTRIBUTION)),
-        Part(spec.name, service.backbones.default.digest[:12], spec.licence),
+        Part(spec.name, service.inspecting.backbones.default.digest[:12], spec.licence),
     ]
     return own + [part for name in PACKAGES if (part := _part(name)) is not None]
 

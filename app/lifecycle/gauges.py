@@ -14,7 +14,7 @@ from app.store.schema import ACTIVE_STATES
 
 async def refresh(service: Service) -> None:
     """Set every gauge to what is now."""
-    metrics, own = service.metrics, service.backbones.default
+    metrics, own = service.inspecting.metrics, service.inspecting.backbones.default
     info = {
         "version": __version__,
         "backbone": own.spec.name,
@@ -23,13 +23,13 @@ async def refresh(service: Service) -> None:
     }
     metrics.build_info.info(info)
     metrics.ready.set(is_ready(service))
-    metrics.queue_length.set(service.batcher.load().queued)
+    metrics.queue_length.set(service.inspecting.batcher.load().queued)
     metrics.disk_free_bytes.set(service.store.blobs.staging.free_bytes())
     sizes: Counter[str] = Counter()
-    for loaded in service.registry.loaded():
+    for loaded in service.inspecting.registry.loaded():
         sizes[loaded.key[0]] += loaded.bytes
     metrics.set_bank_bytes(sizes)
-    quarantined, jobs = await service.in_background(lambda: (_quarantined(service), _jobs(service)))
+    quarantined, jobs = await service.pools.background(lambda: (_quarantined(service), _jobs(service)))
     metrics.versions_quarantined.set(quarantined)
     for state, count in jobs.items():
         metrics.jobs.labels(state).set(count)

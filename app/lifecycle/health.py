@@ -25,7 +25,7 @@ PATIENCE = 2.0  # seconds that /health waits for the database
 
 def is_ready(service: Service) -> bool:
     """Warm, and not shutting down; nothing else makes a server unready."""
-    return service.ready and not service.draining
+    return service.life.ready and not service.life.draining
 
 
 async def overall(service: Service, named: bool) -> State:
@@ -35,10 +35,10 @@ async def overall(service: Service, named: bool) -> State:
     found: State = {
         "status": "ok" if not faults else "degraded",
         "ready": is_ready(service),
-        "draining": service.draining,
+        "draining": service.life.draining,
         "faults": sorted({name.partition(":")[0] for name in faults}),
-        "uptime_seconds": round(time.monotonic() - service.started, 3),
-        "started_at": service.started_at.isoformat(),
+        "uptime_seconds": round(time.monotonic() - service.life.started, 3),
+        "started_at": service.life.started_at.isoformat(),
         "versions": vitals.versions(),
         "backbone": vitals.backbone(service),
         "queue": vitals.queue(service),
@@ -55,19 +55,21 @@ async def overall(service: Service, named: bool) -> State:
 
 async def of_bank(service: Service, id: str, check: bool) -> State:
     """How one bank is. ``check`` loads its version and scores the conformance images now. Raises NotFound."""
-    bank, version = await service.in_background(lambda: _bank_and_version(service, id))
+    bank, version = await service.pools.background(lambda: _bank_and_version(service, id))
     error: str | None = None
     if check and version is not None:
         try:
-            await service.registry.check(await service.registry.get(id, version.number, pinned=bank.pinned))
+            await service.inspecting.registry.check(
+                await service.inspecting.registry.get(id, version.number, pinned=bank.pinned)
+            )
         except AppError as refused:
             error = str(refused)
-            bank, version = await service.in_background(lambda: _bank_and_version(service, id))
-    loaded = service.registry.peek((id, version.number)) if version else None
-    images, size = await service.in_background(lambda: service.store.images.totals(id))
+            bank, version = await service.pools.background(lambda: _bank_and_version(service, id))
+    loaded = service.inspecting.registry.peek((id, version.number)) if version else None
+    images, size = await service.pools.background(lambda: service.store.images.totals(id))
     return {
         "bank": id,
-        "state": state_of(service, bank, version),
+        "state": service.inspecting.registry.state_of(bank, version),
         "reason": (version.reason if version else None) or error,
         "version": version.number if version else None,
         "pinned": bank.pinned,
@@ -83,22 +85,10 @@ def _banks(service: Service) -> State:
     for bank in all_banks(service):
         version = service.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
         states[bank.id] = {
-            "state": state_of(service, bank, version),
+            "state": service.inspecting.registry.state_of(bank, version),
             "reason": version.reason if version else None,
         }
     return {"states": states}
-
-
-def state_of(service: Service, bank: Bank, version: Version | None) -> str:
-    """no_version, quarantined, ready, loading or not_loaded."""
-    if version is None:
-        return "no_version"
-    if version.state == "quarantined":
-        return "quarantined"
-    key = bank.id, version.number
-    if service.registry.peek(key) is not None:
-        return "ready"
-    return "loading" if service.registry.loading(key) else "not_loaded"
 
 
 def _loaded(bank: Bank, loaded: Loaded) -> State:
@@ -139,7 +129,7 @@ def _numbers(banks: State) -> dict[str, int]:
 
 def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
     """What a person should look at, by name."""
-    faults = dict(service.faults)
+    faults = dict(service.life.faults)
     if "error" in database:
         faults["database"] = database["error"]
     for id, each in banks.get("states", {}).items():
@@ -147,7 +137,11 @@ def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
             faults[f"bank:{id}"] = each["reason"] or "quarantined"
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused"
-    if service.supervisor is not None and service.supervisor.pid is None and not service.draining:
+    if (
+        service.learning.supervisor is not None
+        and service.learning.supervisor.pid is None
+        and not service.life.draining
+    ):
         faults["worker"] = "the build worker does not run"
     return faults
 
@@ -160,7 +154,7 @@ async def _within(service: Service, look: Callable[[Service], State]) -> State:
     """What ``look`` finds in the store, or that it could not: a sick database must not hang its own diagnosis."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return await service.in_background(lambda: look(service))
+            return await service.pools.background(lambda: look(service))
     except TimeoutError:
         return {"error": f"no answer within {PATIENCE:g} s"}
     except (AppError, SQLAlchemyError) as error:

@@ -6,22 +6,23 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 from app.errors import AppError
-from app.http.auth import Admission
-from app.http.middleware import InFlight
 from app.inspection.backbones import Backbones
+from app.inspection.batch import Work, image_bytes, run_batch
 from app.inspection.batching import Batcher
+from app.inspection.calibrations import Calibrations
 from app.inspection.engine import Inspection
 from app.inspection.gate import Gate
-from app.inspection.inspect import Work, image_bytes, run_batch
+from app.inspection.inspecting import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
+from app.learning.learning import Learning
 from app.learning.supervisor import Supervisor
+from app.lifecycle.keys import Admission
 from app.lifecycle.service import Service
 from app.lifecycle.upkeep import (
     WATCHES_A_LEASE,
@@ -33,7 +34,9 @@ from app.lifecycle.upkeep import (
     warm_up,
     watch_leases,
 )
-from app.ops.metrics import Metrics
+from app.ops.life import Life
+from app.ops.observed import Observed
+from app.ops.pools import Pools
 from app.ops.threads import decoders, own_cores
 from app.settings import Settings
 from app.store.store import Store
@@ -41,16 +44,13 @@ from models.backbone import Backbone
 
 log = logging.getLogger(__name__)
 
-BACKGROUND_THREADS = 8
-UPLOAD_THREADS = 2
 MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
 
 
 @asynccontextmanager
 async def open_service(
     settings: Settings,
-    metrics: Metrics,
-    in_flight: InFlight,
+    observed: Observed,
     backbone: Backbone | None = None,
     worker: bool = True,
 ) -> AsyncIterator[Service]:
@@ -67,12 +67,14 @@ async def open_service(
         if settings.keys_file is not None:
             await asyncio.to_thread(store.keys.admit_file, settings.keys_file, actor="keys_file")
         backbones = await asyncio.to_thread(Backbones, settings, backbone)
-        service = await _assembled(stack, settings, store, backbones, metrics, in_flight)
+        service = await _assembled(stack, settings, store, backbones, observed)
         if worker:
             own = backbones.default  # the worker builds in what the server chose
             chosen = settings.model_copy(update={"runtime": own.runtime, "precision": own.precision})
-            service.supervisor = Supervisor(chosen, store.leases, partial(_hear, service))
-            service.supervisor.start()
+            supervisor = Supervisor(chosen, store.leases, partial(_hear, service))
+            service.learning.supervisor = supervisor
+            service.life.at_drain.append(supervisor.begin_stop)
+            supervisor.start()
         tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
         try:
             yield service
@@ -85,20 +87,16 @@ async def open_service(
 
 async def drain(service: Service) -> None:
     """Begin nothing new, requeue the build, answer what is in flight, within the settings' time."""
-    service.begin_drain()
-    await service.batcher.drain(service.seconds_to_drain())
-    if service.supervisor is not None:
-        await asyncio.to_thread(service.supervisor.stop, service.seconds_to_drain())
+    service.life.begin_drain()
+    await service.inspecting.batcher.drain(service.life.seconds_to_drain())
+    if service.learning.supervisor is not None:
+        await asyncio.to_thread(service.learning.supervisor.stop, service.life.seconds_to_drain())
 
 
 async def _assembled(
-    stack: AsyncExitStack,
-    settings: Settings,
-    store: Store,
-    backbones: Backbones,
-    metrics: Metrics,
-    in_flight: InFlight,
+    stack: AsyncExitStack, settings: Settings, store: Store, backbones: Backbones, observed: Observed
 ) -> Service:
+    life, pools = Life(settings.drain_seconds), stack.enter_context(Pools(decoders(settings.threads or 1)))
     batcher: Batcher[Key, Work, Inspection] = await stack.enter_async_context(
         Batcher(
             run_batch,
@@ -107,35 +105,31 @@ async def _assembled(
             size_of=image_bytes,
             batch_size=settings.batch_size,
             window=settings.batch_window_ms / 1e3,
-            observer=metrics,
+            observer=observed.metrics,
         )
     )
     registry = Registry(store, backbones, settings.bank_memory_bytes, batcher.call)
     stack.callback(registry.close)
+    calibrations = Calibrations(registry, store)
     ledger = Ledger(store)
     stack.callback(ledger.close)
-    return Service(
-        settings=settings,
-        store=store,
-        backbones=backbones,
-        batcher=batcher,
-        registry=registry,
-        ledger=ledger,
-        gate=Gate(2 * settings.queue_size, MEMORY_IN_FLIGHT, lambda: batcher.load().seconds),
-        admission=Admission(store.keys),
-        metrics=metrics,
-        in_flight=in_flight,
-        supervisor=None,
-        decoders=_threads(stack, decoders(settings.threads or 1), "decoder"),
-        background=_threads(stack, BACKGROUND_THREADS, "background"),
-        uploads=_threads(stack, UPLOAD_THREADS, "upload"),
+    gate = Gate(2 * settings.queue_size, MEMORY_IN_FLIGHT, lambda: batcher.load().seconds)
+    life.at_drain.append(gate.close)
+    inspecting = Inspecting(
+        settings,
+        store,
+        backbones,
+        batcher,
+        registry,
+        calibrations,
+        ledger,
+        gate,
+        observed.metrics,
+        pools,
+        life,
     )
-
-
-def _threads(stack: AsyncExitStack, count: int, name: str) -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(count, name)
-    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-    return pool
+    learning = Learning(settings, store, inspecting, pools, life)
+    return Service(settings, store, pools, life, observed, inspecting, learning, Admission(store.keys))
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
@@ -157,8 +151,8 @@ def _hear(service: Service, event: dict[str, Any]) -> None:
             else:
                 await build_ended(service, str(event.get("job")))
 
-    if not service.draining:
-        asyncio.run_coroutine_threadsafe(heard(), service.loop)
+    if not service.life.draining:
+        asyncio.run_coroutine_threadsafe(heard(), service.life.loop)
 
 
 async def _start(service: Service) -> None:
@@ -166,5 +160,5 @@ async def _start(service: Service) -> None:
         await warm_up(service)
         await retry_quarantined(service)
     except Exception as error:
-        service.faults["warm-up"] = str(error)
+        service.life.faults["warm-up"] = str(error)
         log.exception("the server could not warm up")

@@ -30,24 +30,24 @@ log = logging.getLogger(__name__)
 
 async def warm_up(service: Service) -> None:
     """A real forward pass and search, then the pinned banks; from then on the server is ready, for good."""
-    await service.batcher.call(lambda: rehearse(service.backbones.default))
-    banks = await service.in_background(lambda: all_banks(service))
+    await service.inspecting.batcher.call(lambda: rehearse(service.inspecting.backbones.default))
+    banks = await service.pools.background(lambda: all_banks(service))
     for bank in [bank for bank in banks if bank.pinned]:
         with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
-            await service.registry.get(bank.id, bank.active_version or 0, pinned=True)
-    service.ready = True
+            await service.inspecting.registry.get(bank.id, bank.active_version or 0, pinned=True)
+    service.life.ready = True
     log.info("ready")
 
 
 async def retry_quarantined(service: Service) -> None:
     """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
-    for bank in await service.in_background(lambda: all_banks(service)):
+    for bank in await service.pools.background(lambda: all_banks(service)):
         if bank.active_version is None:
             continue
         look = partial(service.store.versions.get, bank.id, bank.active_version)
         with contextlib.suppress(AppError):
-            if (await service.in_background(look)).state == "quarantined":
-                await service.registry.retry(bank.id, bank.active_version)
+            if (await service.pools.background(look)).state == "quarantined":
+                await service.inspecting.registry.retry(bank.id, bank.active_version)
 
 
 def rehearse(backbone: Backbone) -> None:
@@ -77,48 +77,50 @@ async def every(service: Service, seconds: float, name: str, work: Callable[[], 
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await service.stopping.wait()
+                await service.life.stopping.wait()
                 return
         try:
             await work()
-            service.faults.pop(name, None)
+            service.life.faults.pop(name, None)
         except Exception as error:
-            service.faults[name] = str(error)
+            service.life.faults[name] = str(error)
             log.error("%s failed: %s", name, error, exc_info=None if isinstance(error, AppError) else error)
 
 
 async def sweep(service: Service) -> None:
     """Retention of inspections, forgotten keys, blobs nothing refers to."""
     store = service.store
-    deleted = await service.in_background(store.retention.sweep)
-    await service.in_background(store.jobs.forget_keys)
-    collected = await service.in_background(store.collect)
+    deleted = await service.pools.background(store.retention.sweep)
+    await service.pools.background(store.jobs.forget_keys)
+    collected = await service.pools.background(store.collect)
     log.info("swept", extra={"inspections": deleted, "blobs": collected.blobs, "blob_bytes": collected.bytes})
 
 
 async def watch_leases(service: Service) -> None:
     """Requeue jobs whose worker fell silent, wherever it ran."""
-    for job in await service.in_background(service.store.lease_watch.sweep):
+    for job in await service.pools.background(service.store.lease_watch.sweep):
         log.warning("job taken from a silent worker", extra={"job": job.id, "state": job.state})
 
 
 async def bank_built(service: Service, sha256: str) -> None:
     """A bank of this server's worker is about to be activated: load it while the version before it serves on."""
     try:
-        await service.registry.prepare(sha256)
+        await service.inspecting.registry.prepare(sha256)
     except UNFIT as error:  # its first loading as a version tries again, and keeps the reason with it
         log.warning("a bank could not be prepared: %s", error)
     finally:
-        if service.supervisor is not None:
-            service.supervisor.tell(sha256)
+        if service.learning.supervisor is not None:
+            service.learning.supervisor.tell(sha256)
 
 
 async def build_ended(service: Service, id: str) -> None:
     """A job of this server's worker has ended: count it, and have its version ready under its number."""
-    job = await service.in_background(lambda: service.store.jobs.get(id))
+    job = await service.pools.background(lambda: service.store.jobs.get(id))
     if job.started_at is not None and job.finished_at is not None:
-        service.metrics.build_ended(job.bank, job.state, (job.finished_at - job.started_at).total_seconds())
-    bank = await service.in_background(lambda: service.store.banks.get(job.bank))
+        service.inspecting.metrics.build_ended(
+            job.bank, job.state, (job.finished_at - job.started_at).total_seconds()
+        )
+    bank = await service.pools.background(lambda: service.store.banks.get(job.bank))
     if job.state == "succeeded" and bank.active_version == job.version and job.version is not None:
-        await service.registry.get(bank.id, job.version, pinned=bank.pinned)
-    service.registry.forget_prepared()
+        await service.inspecting.registry.get(bank.id, job.version, pinned=bank.pinned)
+    service.inspecting.registry.forget_prepared()

@@ -27,7 +27,7 @@ def versions() -> dict[str, str | None]:
 
 def backbone(service: Service) -> State:
     """The server's own; a bank of another one brings it along."""
-    own = service.backbones.default
+    own = service.inspecting.backbones.default
     return {
         "name": own.spec.name,
         "weights": own.digest,
@@ -49,12 +49,12 @@ def backbone(service: Service) -> State:
 
 def queue(service: Service) -> State:
     """How much waits, and how long it will."""
-    load = service.batcher.load()
+    load = service.inspecting.batcher.load()
     return {
         "waiting": load.queued,
         "computing": load.running,
         "size": service.settings.queue_size,
-        "in_flight": service.gate.requests,
+        "in_flight": service.inspecting.gate.requests,
         "seconds_per_image": load.seconds_per_item,
         "seconds_to_empty": round(load.seconds, 4),
     }
@@ -65,15 +65,15 @@ def memory(service: Service) -> State:
     return {
         "resident_bytes": psutil.Process().memory_info().rss,
         "available_bytes": psutil.virtual_memory().available,
-        "banks_bytes": service.registry.bytes(),
-        "banks_budget_bytes": service.registry.budget_bytes,
-        "banks_loaded": len(service.registry.loaded()),
+        "banks_bytes": service.inspecting.registry.bytes(),
+        "banks_budget_bytes": service.inspecting.registry.budget_bytes,
+        "banks_loaded": len(service.inspecting.registry.loaded()),
     }
 
 
 def worker(service: Service) -> State | None:
     """The build worker; None where this server has none."""
-    supervisor = service.supervisor
+    supervisor = service.learning.supervisor
     return (
         None if supervisor is None else {"alive": supervisor.pid is not None, "restarts": supervisor.restarts}
     )

@@ -10,19 +10,10 @@ import json
 import logging
 import re
 import sys
-import time
-import uuid
-from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-HEADER = "X-Request-ID"
-RAW_HEADER = HEADER.lower().encode("ascii")
-SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KEPT = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 SECRET_NAMES = re.compile(r"(?i)authorization|cookie|password|secret|token|api_?key")
 SECRETS = (
@@ -32,14 +23,13 @@ SECRETS = (
 )
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-access = logging.getLogger("app.access")
 
 
 def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | None = None) -> None:
     """Sends every logger's records of ``level`` and above to ``stream`` (stderr), one line each.
 
     Start uvicorn with ``log_config=None, access_log=False``: its own records then come here, and requests are logged
-    by ``RequestLog``.
+    by ``app.http.observe``.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
@@ -108,58 +98,3 @@ def _plain(value: object) -> object:
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-class RequestLog:
-    """Pure ASGI: gives every request an id, echoes it, and logs one line when the answer is complete.
-
-    ``X-Request-ID`` is taken from the client when it is at most 64 letters, digits, dots, dashes and underscores; else
-    made. It stands in ``scope["state"]["request_id"]`` and in every record logged meanwhile.
-    """
-
-    def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._app, self._clock = app, clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        name = _request_id(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = name
-        answer: dict[str, Any] = {"status": None, "bytes": 0}
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (RAW_HEADER, name.encode("ascii"))]
-                answer["status"] = message["status"]
-            elif message["type"] == "http.response.body":
-                answer["bytes"] += len(message.get("body", b""))
-            await send(message)
-
-        token, started = request_id.set(name), self._clock()
-        try:
-            await self._app(scope, receive, sent)
-        finally:
-            _log(scope, answer, self._clock() - started)
-            request_id.reset(token)
-
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get(HEADER, "")
-    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _log(scope: Scope, answer: Mapping[str, Any], seconds: float) -> None:
-    level = logging.ERROR if (answer["status"] or 500) >= 500 else logging.INFO
-    extra = {
-        "method": scope["method"],
-        "path": scope["path"],
-        "status": answer["status"],
-        "bytes": answer["bytes"],
-        "milliseconds": round(seconds * 1e3, 2),
-        "client": scope["client"][0] if scope.get("client") else None,
-    }
-    if (problem := scope["state"].get("problem")) is not None:
-        extra["problem"] = problem
-    access.log(
-        level, "%s %s %s", scope["method"], scope["path"], answer["status"] or "no answer", extra=extra
-    )

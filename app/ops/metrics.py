@@ -7,18 +7,16 @@ a client. docs/metrics.md lists all; docker/grafana shows them.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics import MetricWrapperBase
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Overloaded
-from app.http.problem_types import type_of
+from app.problems.types import type_of
 
 NAMESPACE = "nominal"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -113,33 +111,3 @@ class Metrics:
 
     def _histogram(self, buckets: Sequence[float], name: str, help: str, *labels: str) -> Histogram:
         return Histogram(name, help, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
-
-
-class MeasureRequests:
-    """Pure ASGI: tells ``metrics`` of every HTTP request once its answer is complete."""
-
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self._app, self._metrics, self._clock = app, metrics, clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        status, started = 499, self._clock()  # no answer: the client was gone
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        with self._metrics.requests_in_flight.track_inprogress():
-            try:
-                await self._app(scope, receive, sent)
-            finally:
-                route = getattr(scope.get("route"), "path", None) or "unmatched"
-                problem = scope.get("state", {}).get("problem")
-                self._metrics.request_answered(
-                    scope["method"], route, status, self._clock() - started, problem
-                )

@@ -7,10 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from app.http.problems import problem_of
 from app.ops.logs import mask
+from app.problems.problem import problem_of
 
 MOST = 100  # different ones
 LONGEST = 500  # characters of a text
@@ -58,21 +56,3 @@ class RecentProblems:
         """Newest first."""
         with self._lock:
             return [*reversed(self._seen.values())]
-
-
-class NoteProblems:
-    """Pure ASGI: tells the service of the application of every problem that was answered."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            state = scope.get("state", {})
-            service = getattr(scope["app"].state, "service", None) if "app" in scope else None
-            if (problem := state.get("answered")) is not None and service is not None:
-                where = f"{scope['method']} {scope['path']}"
-                status, slug = problem.type.status, problem.type.slug
-                service.problems.add(where, status, slug, problem.detail, state.get("request_id"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -66,10 +66,7 @@ class Inspections:
 
     def add(self, inspections: Sequence[Inspection]) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
-        self.append([{column: getattr(row, column) for column in COLUMNS} for row in inspections])
-
-    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """``add`` of rows by the names of their columns, all of them: objects take their time to be made."""
+        rows = [{column: getattr(row, column) for column in COLUMNS} for row in inspections]
         self._database.append(self._insertion, rows)
 
     def get(self, id: str) -> Inspection:

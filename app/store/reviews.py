@@ -42,6 +42,15 @@ class Reviews:
             session.add(review)
         return review
 
+    def undo(self, inspection_id: str, *, if_match: int, actor: str) -> Review:
+        """Back to the review before the one of revision ``if_match``, by a new one; the first is withdrawn.
+
+        Raises ``NotFound``, or ``StaleRevision`` if somebody reviewed it since.
+        """
+        before = [review for review in self.all(inspection_id) if review.revision < if_match]
+        verdict, note = (before[-1].verdict, before[-1].note) if before else ("withdrawn", "")
+        return self.add(inspection_id, verdict, actor=actor, note=note, if_match=if_match)
+
     def all(self, inspection_id: str) -> list[Review]:
         """All reviews of an inspection, oldest first."""
         query = select(Review).where(Review.inspection_id == inspection_id).order_by(Review.revision)

@@ -1,9 +1,9 @@
 """How fast against the peers, at what accuracy? anomalib, the textbook pipeline and Nominal on the same images.
 
 ``make bench-peers`` sets up the peers' environments under bench/.venvs and runs everything: a set of 200 nominal
-images for all, then the whole set for Nominal with a bank of 1 % and of 5 %. It writes README's table. Options make
-it shorter and leave README alone. ``--toy`` compares Nominal's embedded backbone with the textbook pipeline on a few
-small images, in this environment alone, to prove that the script works.
+images for all, then the whole set for Nominal with a bank of 1 % and of 5 %. It writes a table of docs/performance.md.
+Options make it shorter and leave the table alone. ``--toy`` compares Nominal's embedded backbone with the textbook
+pipeline on a few small images, only in this environment, to prove that the script works.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.peers.process import ROOT
 from bench.peers.report import described
 from bench.peers.targets import verdicts
 from bench.peers.trial import Effort, Result, compare, read_images
-from bench.tables import replace_section
+from bench.tables import PERFORMANCE, replace_section
 
 TRAIN, TIMED, SIZE, ROUNDS, BATCH, BUILDS = 200, 40, 256, 5, 16, 3
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of every timing")
     parser.add_argument("--weights", type=Path, default=RESNET50, help="safetensors of resnet50")
     parser.add_argument("--without-full", action="store_true", help="leave out the whole set")
-    parser.add_argument("--toy", action="store_true", help="a few images once; README stays as it is")
+    parser.add_argument("--toy", action="store_true", help="a few images once; the table stays as it is")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nominal-peers-") as folder:
         text = _toy(Path(folder)) if options.toy else _all(options, Path(folder))
@@ -46,7 +46,7 @@ def main() -> None:
         False,
     ]
     if not options.toy and not shortened:
-        replace_section("peers", text)
+        replace_section("peers", text, PERFORMANCE)
 
 
 def _all(options: argparse.Namespace, logs: Path) -> str:

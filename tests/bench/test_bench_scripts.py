@@ -1,4 +1,4 @@
-"""The bench scripts run once at toy size; the demo's page is whole; README's tables are replaced in place."""
+"""The bench scripts run once at toy size; the demo's page is whole; the pages' tables are replaced in place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from app.inspection.engine import Engine
 from bench import accuracy, alignment, coreset, demo, gpu, reduced, tables
 from core.bank import load_bank
 from models.backbone import load_backbone
-
-PERFORMANCE = tables.README.parent / "docs" / "performance.md"
 
 
 def run(main, monkeypatch, *words: object) -> None:
@@ -84,14 +82,14 @@ def test_the_gpu_bench_stops_where_there_is_no_device(monkeypatch, capsys):
     assert "There is no CUDA device here." in capsys.readouterr().out
 
 
-def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_readme_alone(monkeypatch, capsys):
-    before = tables.README.read_bytes()
+def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_its_page_alone(monkeypatch, capsys):
+    before = tables.ACCURACY.read_bytes()
     run(accuracy.main, monkeypatch, "--toy")
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy, 6")]
     place = accuracy.HEAD.index("PCA")
     assert [row.split(" | ")[place] for row in rows] == ["none", "16"]
     assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
-    assert tables.README.read_bytes() == before
+    assert tables.ACCURACY.read_bytes() == before
 
 
 def test_the_accuracy_bench_plans_both_scores_for_every_set_at_hand(tmp_path):
@@ -110,7 +108,7 @@ def test_the_coreset_bench_finds_the_same_picks(monkeypatch, capsys):
 
 
 def test_a_table_replaces_what_its_markers_hold_and_nothing_else(tmp_path):
-    page = tmp_path / "README.md"
+    page = tmp_path / "page.md"
     page.write_text("above\n<!-- speed:start -->\nold\n<!-- speed:end -->\nbelow\n")
     for _ in range(2):
         tables.replace_section("speed", tables.table(["a", "b"], [["1", r"\1"]]), page)
@@ -127,7 +125,12 @@ def test_the_machine_is_named_in_one_line():
 
 @pytest.mark.parametrize(
     ("page", "name"),
-    [(tables.README, "accuracy"), (tables.README, "peers"), (PERFORMANCE, "latency"), (PERFORMANCE, "build")],
+    [
+        (tables.ACCURACY, "accuracy"),
+        (tables.PERFORMANCE, "peers"),
+        (tables.PERFORMANCE, "latency"),
+        (tables.PERFORMANCE, "build"),
+    ],
 )
 def test_pages_have_the_markers_that_benches_write_between(page, name):
     text = page.read_text(encoding="utf-8")

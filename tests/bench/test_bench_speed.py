@@ -29,8 +29,8 @@ def table_rows(printed: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
 
 
-def test_the_peers_bench_compares_nominal_with_the_textbook_and_leaves_readme_alone(monkeypatch, capsys):
-    before = tables.README.read_bytes()
+def test_the_peers_bench_compares_nominal_with_the_textbook_and_leaves_the_page_alone(monkeypatch, capsys):
+    before = tables.PERFORMANCE.read_bytes()
     run(peers.main, monkeypatch, "--toy")
     head, *rows = table_rows(capsys.readouterr().out)
     assert tuple(head) == report.HEAD
@@ -38,11 +38,11 @@ def test_the_peers_bench_compares_nominal_with_the_textbook_and_leaves_readme_al
     assert [row[1] for row in rows] == ["6", "7"], "1 % of 640 patches, cut and rounded up"
     assert all(float(cell) > 0 for row in rows for cell in row[2:-1])
     assert all(re.fullmatch(r"0\.\d{3}", row[-1]) for row in rows), "of one build"
-    assert tables.README.read_bytes() == before
+    assert tables.PERFORMANCE.read_bytes() == before
 
 
 def test_the_latency_bench_times_every_stage_in_process_and_over_http(monkeypatch, capsys):
-    before = latency.PAGE.read_bytes()
+    before = tables.PERFORMANCE.read_bytes()
     run(latency.main, monkeypatch, "--toy")
     _, *rows = table_rows(capsys.readouterr().out)
     cells = {row[0]: row[1:] for row in rows}
@@ -51,18 +51,18 @@ def test_the_latency_bench_times_every_stage_in_process_and_over_http(monkeypatc
     for stage, (inside, outside) in cells.items():
         assert (inside == "-") == (stage in ("framework", *kept))
         assert outside != "-" or stage in ("score", "encode", "framework", latency.WHOLE, *kept)
-    assert latency.PAGE.read_bytes() == before
+    assert tables.PERFORMANCE.read_bytes() == before
 
 
 def test_the_build_bench_prints_stages_and_growth(monkeypatch, capsys):
-    before = build.PAGE.read_bytes()
+    before = tables.PERFORMANCE.read_bytes()
     run(build.main, monkeypatch, "--toy")
     head, *rows = table_rows(capsys.readouterr().out)
     assert [row[:2] for row in rows] == [["8", "6"], ["16", "11"]], "1 % of 64 patches an image, rounded up"
     assert rows[0][-1] == "-"
     assert len(rows[1][-1].split(" / ")) == 2
     assert all(len(row) == len(head) for row in rows)
-    assert build.PAGE.read_bytes() == before
+    assert tables.PERFORMANCE.read_bytes() == before
 
 
 def test_images_of_a_build_are_many_different_ones_and_the_same_each_time(tmp_path):

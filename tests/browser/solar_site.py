@@ -44,11 +44,13 @@ class Site:
     @contextmanager
     def held_comparison(self) -> Iterator[None]:
         """As if a comparison ran while the block lasts."""
-        asyncio.run_coroutine_threadsafe(self.service.comparing.acquire(), self.service.loop).result()
+        asyncio.run_coroutine_threadsafe(
+            self.service.inspecting.comparing.acquire(), self.service.life.loop
+        ).result()
         try:
             yield
         finally:
-            self.service.loop.call_soon_threadsafe(self.service.comparing.release)
+            self.service.life.loop.call_soon_threadsafe(self.service.inspecting.comparing.release)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The guides and SECURITY.md name what there is: settings, commands, paths, alerts, links."""
+"""README, CONTRIBUTING, SECURITY and the guides name what there is: settings, commands, paths, alerts, links."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from app.main import create_app
 from app.settings import ELSEWHERE, PREFIX, Settings, load_settings, table
 
 OPERATIONS = ROOT / "docs/operations.md"
-PAGES = (OPERATIONS, ROOT / "docs/air-gapped.md", ROOT / "docs/operator.md", ROOT / "SECURITY.md")
-DOCUMENTS = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))
+FRONT = tuple(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))
+PAGES = (OPERATIONS, ROOT / "docs/air-gapped.md", ROOT / "docs/operator.md", *FRONT)
+DOCUMENTS = (*FRONT, *sorted((ROOT / "docs").glob("*.md")))
 BY_FILE = {f"NOMINAL_{name}_FILE" for name in ("DATABASE_URL", "BLOB_KEY", "BLOB_SECRET", "CONSOLE_SECRET")}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -38,7 +38,7 @@ async def show(view: View) -> None:
     """The first page."""
     with page_header(TEXT.name, TEXT.lead):
         primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
-    found = await view.run(lambda: overview.page(view.service, None, CARDS))
+    found = await view.run(lambda: overview.page(view.service.inspecting, None, CARDS))
     if not found.items:
         with empty_state("grid_view", TEXT.none, TEXT.none_hint):
             primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
@@ -56,7 +56,7 @@ def _more(view: View, grid: ui.element, cursor: str | None) -> None:
         return
 
     async def load() -> None:
-        found = await view.run(lambda: overview.page(view.service, cursor, CARDS))
+        found = await view.run(lambda: overview.page(view.service.inspecting, cursor, CARDS))
         holder.delete()
         with grid:
             for glance in found.items:
@@ -135,7 +135,7 @@ def _ask_delete(view: View, glance: Glance) -> None:
     bank = glance.bank
 
     async def delete() -> None:
-        await banks.delete(view.service, bank.id, None, view.actor.id)
+        await banks.delete(view.service.learning, bank.id, None, view.actor.id)
         view.go(f"{view.url()}/")
 
     confirm(view, TEXT.delete_title.format(title=bank.title), TEXT.delete_text, TEXT.delete, delete)

@@ -26,7 +26,7 @@ async def show(view: View) -> None:
     assert view.bank is not None
     bank = view.bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
-    found = await view.run(lambda: versions.all(view.service, bank.id))
+    found = await view.run(lambda: view.service.store.versions.all(bank.id))
     if len(found) < 2:
         with empty_state("compare_arrows", TEXT.none, TEXT.none_hint):
             primary(view, TEXT.teach, lambda: view.go(view.url("banks", bank.id, "teach")), icon="school")
@@ -153,7 +153,7 @@ class Comparing:
 
         async def activate() -> None:
             id, revision = self._bank.id, self._bank.revision
-            await versions.activate(view.service, id, number, revision, view.actor.id)
+            await versions.activate(view.service.learning, id, number, revision, view.actor.id)
             view.go(f"{view.url('banks', id, 'compare')}?a={number}&b={old}")
 
         def ask() -> None:

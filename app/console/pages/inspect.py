@@ -18,7 +18,6 @@ from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
 from app.errors import ImageRefused
-from app.inspection import inspections
 from app.store.errors import NotFound
 from app.store.schema import Inspection
 
@@ -117,7 +116,7 @@ class Desk:
             return TEXT.folder
         if "bytes" in told:
             try:
-                self._view.service.image_limits.check_bytes(int(told["bytes"]))
+                self._view.service.inspecting.image_limits.check_bytes(int(told["bytes"]))
             except ImageRefused as error:
                 return str(error)
         return str(told.get("problem") or TEXT.lost)
@@ -128,14 +127,14 @@ class Desk:
             answer(self._view, row)
 
     async def _row(self, id: str) -> Inspection:
-        return await self._view.run(lambda: inspections.get(self._view.service, id))
+        return await self._view.run(lambda: self._view.service.store.inspections.get(id))
 
 
 def _zone(view: View) -> None:
     """Where files are dropped; its button and field work by keyboard."""
     assert view.bank is not None
     reason = view.why_not("inspect")
-    most = view.service.image_limits.max_bytes
+    most = view.service.inspecting.image_limits.max_bytes
     zone = block("n-intake" if reason is None else "n-intake n-off", data_most=most)
     zone.props["data-inspect"] = view.url("banks", view.bank.id, "inspect")
     with zone:

@@ -17,8 +17,6 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import secondary
 from app.console.widgets.layout import page_header
-from app.insight import reviews
-from app.inspection import inspections
 from app.store.schema import Inspection, Review
 
 
@@ -46,8 +44,8 @@ class Sheet:
 
     async def _load(self, id: str) -> None:
         service = self._view.service
-        self._row: Inspection = await self._view.run(lambda: inspections.get(service, id))
-        self._reviews: list[Review] = await self._view.run(lambda: reviews.all(service, id))
+        self._row: Inspection = await self._view.run(lambda: service.store.inspections.get(id))
+        self._reviews: list[Review] = await self._view.run(lambda: service.store.reviews.all(id))
 
     def _draw(self) -> None:
         view, row = self._view, self._row
@@ -115,7 +113,11 @@ class Sheet:
         try:
             if await self._reviewer.undo() is None:
                 view, latest = self._view, self._reviews[-1].revision
-                await view.run(lambda: reviews.undo(view.service, self._row.id, latest, view.actor.id))
+                await view.run(
+                    lambda: view.service.store.reviews.undo(
+                        self._row.id, if_match=latest, actor=view.actor.id
+                    )
+                )
         finally:
             self._busy = False
             await self._load(self._row.id)

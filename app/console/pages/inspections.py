@@ -17,7 +17,6 @@ from app.console.widgets.badges import decision_badge
 from app.console.widgets.buttons import secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
-from app.inspection import inspections
 from app.store.page import Page
 from app.store.schema import Inspection
 
@@ -33,7 +32,9 @@ async def show(view: View) -> None:
         export_links(view, wanted)
     filter_bar(view, wanted, at, verdicts=True)
     before = view.query("before")
-    found = await view.run(lambda: inspections.page(view.service, wanted.filter(), before, ROWS))
+    found = await view.run(
+        lambda: view.service.store.inspections.page(wanted.filter(), before=before, limit=ROWS)
+    )
     if not found.items:
         _nothing(view, wanted, at)
         return
@@ -82,7 +83,9 @@ async def _pager(view: View, wanted: Wanted, at: str, before: str | None, found:
     newer: str | None = None
     if before is not None:
         first = found.items[0].id
-        newer = await view.run(lambda: inspections.newer(view.service, wanted.filter(), first, ROWS))
+        newer = await view.run(
+            lambda: view.service.store.inspections.cursor_of_newer(wanted.filter(), first, ROWS)
+        )
     with block("n-pager", "nav"):
         ui.label(TEXT.page(len(found.items))).classes("n-caption")
         ui.element("div").classes("n-space")

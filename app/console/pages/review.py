@@ -23,7 +23,6 @@ from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header
 from app.console.widgets.states import empty_state
 from app.insight import review_queue
-from app.inspection import inspections
 from app.store.errors import NotFound, StaleRevision
 from app.store.schema import Inspection
 
@@ -138,11 +137,15 @@ class Queue:
     # What is shown
 
     async def _load(self, after: str | None) -> None:
-        found = await self._view.run(lambda: review_queue.page(self._view.service, self._which, after, ROWS))
+        found = await self._view.run(
+            lambda: review_queue.page(self._view.service.inspecting, self._which, after, ROWS)
+        )
         self._rows, self._next = found.items, found.next
 
     async def _beside(self, row: Inspection) -> tuple[Inspection | None, Inspection | None]:
-        return await self._view.run(lambda: review_queue.beside(self._view.service, self._which, row))
+        return await self._view.run(
+            lambda: review_queue.beside(self._view.service.inspecting, self._which, row)
+        )
 
     async def _forward(self, row: Inspection) -> None:
         """To the next that waits, with the next page of the list where this one ends."""
@@ -154,7 +157,7 @@ class Queue:
     async def _refresh(self, row: Inspection) -> Inspection | None:
         """The row as it is now, in the list too; None once retention has deleted it."""
         try:
-            fresh = await self._view.run(lambda: inspections.get(self._view.service, row.id))
+            fresh = await self._view.run(lambda: self._view.service.store.inspections.get(row.id))
         except NotFound:
             self._rows = [each for each in self._rows if each.id != row.id]
             return None
@@ -180,7 +183,9 @@ class Queue:
         await self._count()
 
     async def _count(self) -> None:
-        found = await self._view.run(lambda: review_queue.agreement(self._view.service, self._which))
+        found = await self._view.run(
+            lambda: review_queue.agreement(self._view.service.inspecting, self._which)
+        )
         self._counters.clear()
         with self._counters:
             counters(found)

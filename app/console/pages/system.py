@@ -18,7 +18,7 @@ from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import primary
 from app.console.widgets.layout import page_header, section
-from app.lifecycle import about, health, keys
+from app.lifecycle import about, health
 from app.ops.recent import MOST, Seen
 
 LOOK_SECONDS = 5.0
@@ -34,7 +34,7 @@ async def show(view: View) -> None:
 
     async def look() -> None:
         state = await health.overall(view.service, named=True)
-        problems = view.service.problems.latest()
+        problems = view.service.observed.problems.latest()
         live.clear()
         with live:
             health_block(state)
@@ -74,7 +74,7 @@ async def _keys(view: View) -> None:
         with section(TEXT.keys):
             ui.label(TEXT.keys_admins).classes("n-caption")
         return
-    rows = await view.run(lambda: keys.all(view.service))
+    rows = await view.run(lambda: view.service.store.keys.all())
     with section():
         with block("n-section-head n-keys-head"):
             with ui.element("div"):
@@ -88,7 +88,7 @@ async def _keys(view: View) -> None:
 
 
 def _about(view: View) -> None:
-    own, found = view.service.backbones.default, about.processor()
+    own, found = view.service.inspecting.backbones.default, about.processor()
     runs = TEXT.runtime_value.format(runtime=own.runtime, precision=own.precision)
     with block("n-grid n-about"):
         with section(TEXT.about), block("n-facts", "dl"):

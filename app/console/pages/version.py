@@ -17,7 +17,6 @@ from app.console.widgets.histogram import Mark, histogram
 from app.console.widgets.layout import figure, page_header, section
 from app.insight import calibration as insight
 from app.insight.calibration import Insight
-from app.learning import versions
 from app.store.schema import Bank, Version
 
 BINS, HARDEST = 48, 12
@@ -28,11 +27,13 @@ async def show(view: View) -> None:
     """From the version's row and its calibration."""
     assert view.bank is not None
     bank, number = view.bank, int(view.params["number"])
-    row = await view.run(lambda: versions.get(view.service, bank.id, number))
+    row = await view.run(lambda: view.service.store.versions.get(bank.id, number))
     title = TEXT.one.format(n=number)
     with page_header(title, TEXT.of_bank.format(bank=bank.title, time=moment(row.created_at))):
         actions(view, bank, row)
-    found = await view.run(lambda: insight.of_version(view.service, bank.id, number, BINS, HARDEST))
+    found = await view.run(
+        lambda: insight.of_version(view.service.inspecting, bank.id, number, BINS, HARDEST)
+    )
     if row.state == "quarantined" or found.reason:
         _banner(row.reason or found.reason or "")
     with section():

@@ -13,7 +13,6 @@ from app.console.view import View
 from app.console.widgets.buttons import primary, secondary
 from app.console.widgets.layout import page_header, section
 from app.console.widgets.states import empty_state
-from app.learning import versions
 from app.store.schema import Bank, Version
 
 ROWS = 50
@@ -26,7 +25,7 @@ async def show(view: View) -> None:
     assert view.bank is not None
     bank = view.bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
-    rows = await view.run(lambda: versions.all(view.service, bank.id))
+    rows = await view.run(lambda: view.service.store.versions.all(bank.id))
     if not rows:
         with empty_state("layers", TEXT.none, TEXT.none_hint):
             primary(view, TEXT.to_teach, lambda: view.go(view.url("banks", bank.id, "teach")), icon="school")

@@ -44,7 +44,9 @@ def ask_new_bank(view: View) -> None:
             config = {"input": {"size": size.value}, "target_false_reject": rate.value / 100}
             name, bank = title.value.strip(), id.value
             await view.run(
-                lambda: banks.create(view.service, bank, {"title": name, "config": config}, view.actor.id)
+                lambda: banks.create(
+                    view.service.learning, bank, {"title": name, "config": config}, view.actor.id
+                )
             )
             made.close()
             view.go(view.url("banks", bank, "teach"))
@@ -64,7 +66,7 @@ def ask_new_title(view: View, bank: Bank) -> None:
             if not title.validate():
                 return
             change = {"title": title.value.strip()}
-            await banks.update(view.service, bank.id, change, bank.revision, view.actor.id)  # type: ignore[arg-type]
+            await banks.update(view.service.learning, bank.id, change, bank.revision, view.actor.id)  # type: ignore[arg-type]
             made.close()
             view.reload()
 

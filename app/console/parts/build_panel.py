@@ -47,7 +47,7 @@ class BuildPanel:
     async def refresh(self) -> None:
         """What the set supports now, and the latest build."""
         view = self._view
-        bank = await view.run(lambda: banks.get(view.service, self._bank))
+        bank = await view.run(lambda: view.service.store.banks.get(self._bank))
         count = (await view.run(lambda: view.service.store.images.totals(self._bank)))[0]
         self._say_support(bank, count)
         self._shown = ()
@@ -74,28 +74,32 @@ class BuildPanel:
     async def _take_rate(self) -> None:
         assert self._offer is not None
         view, (bank, rate) = self._view, self._offer
-        await banks.update(view.service, bank.id, {"target_false_reject": rate}, bank.revision, view.actor.id)
+        await banks.update(
+            view.service.learning, bank.id, {"target_false_reject": rate}, bank.revision, view.actor.id
+        )
         view.say(TEXT.rate_set.format(rate=percent(rate)))
         await self.refresh()
 
     async def _build(self) -> None:
         view, activate = self._view, bool(self._activate.value)
-        await view.run(lambda: builds.start(view.service, self._bank, {}, activate, None, view.actor.id))
+        await view.run(
+            lambda: builds.start(view.service.learning, self._bank, {}, activate, None, view.actor.id)
+        )
         await self._look()
 
     async def _latest(self) -> Page[Job]:
         """The bank's newest job. Once the bank is gone this is said, and nothing is looked at any more."""
         view = self._view
         try:
-            await view.run(lambda: banks.get(view.service, self._bank))
+            await view.run(lambda: view.service.store.banks.get(self._bank))
         except NotFound:
             self._timer.deactivate()
             raise
-        return await view.run(lambda: builds.page(view.service, self._bank, None, None, 1))
+        return await view.run(lambda: view.service.store.jobs.page(bank=self._bank, limit=1))
 
     async def _cancel(self, job: str) -> None:
         view = self._view
-        await view.run(lambda: builds.cancel(view.service, job, view.actor.id))
+        await view.run(lambda: builds.cancel(view.service.learning, job, view.actor.id))
         await self._look()
 
     async def _look(self) -> None:

@@ -46,7 +46,7 @@ class Run:
 
     async def _run(self, limit: int) -> None:
         a, b = self.versions
-        comparison = await comparing.prepare(self.view.service, self.bank, a, b, limit)
+        comparison = await comparing.prepare(self.view.service.inspecting, self.bank, a, b, limit)
         self.total = len(comparison.rows)
         self.told()
         async for pair in comparison.pairs():

@@ -69,7 +69,7 @@ class Explorer:
         """The next of what would be decided otherwise, and their rows."""
         thresholds, subject, view = self.found.thresholds, self.subject, self.view
         found = await view.run(lambda: exploring.flips(subject, thresholds, before, PAGE + 1))
-        rows = await view.run(lambda: exploring.rows_of(view.service, found[:PAGE]))
+        rows = await view.run(lambda: exploring.rows_of(view.service.inspecting, found[:PAGE]))
         return found, rows
 
 
@@ -77,7 +77,7 @@ async def open_explorer(view: View) -> Explorer:
     """Of the bank's active version, at the thresholds in use. Raises BankWithoutVersion, StoreError, BankError."""
     assert view.bank is not None
     id = view.bank.id
-    subject = await view.run(lambda: exploring.subject(view.service, id))
+    subject = await view.run(lambda: exploring.subject(view.service.inspecting, id))
     start = exploring.in_use(subject) or _highest(subject)
     given: Given = {"review_threshold": start.review, "reject_threshold": start.reject}
     return Explorer(view, subject, given, await view.run(lambda: exploring.explore(subject, given)))

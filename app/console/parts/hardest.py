@@ -16,7 +16,6 @@ from app.console.widgets.buttons import icon_button
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import section
 from app.insight.calibration import Insight, NominalScore
-from app.learning import nominal_images
 
 
 def hardest(view: View, found: Insight) -> None:
@@ -60,7 +59,7 @@ def _ask(view: View, bank: str, image: NominalScore, tile: ui.element) -> None:
     async def remove() -> None:
         assert image.sha256 is not None  # only present ones have the button
         sha256 = image.sha256
-        await view.run(lambda: nominal_images.remove(view.service, bank, sha256, view.actor.id))
+        await view.run(lambda: view.service.store.images.remove(bank, sha256, actor=view.actor.id))
         tile.delete()
         view.say(TEXT.removed.format(name=image.name))
 

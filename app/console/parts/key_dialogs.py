@@ -13,8 +13,7 @@ from app.console.text.system import SYSTEM as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import danger, primary, secondary
 from app.console.widgets.dialogs import actions, dialog, show
-from app.http.auth import LOCAL
-from app.lifecycle import keys
+from app.lifecycle.keys import LOCAL
 from app.store.schema import ApiKey
 
 FIELD = "outlined dense hide-bottom-space"
@@ -41,7 +40,7 @@ def ask_new_key(view: View) -> None:
             if not (name.validate() and days.validate()):
                 return
             asked = name.value.strip(), role.value, days.value
-            text, key = await view.run(lambda: keys.create(view.service, *asked, view.actor.id))
+            text, key = await view.run(lambda: view.service.admission.create(*asked, view.actor.id))
             made.close()
             if first:
                 _sign_in(view, text, key)
@@ -61,7 +60,7 @@ def ask_rotation(view: View, key: ApiKey) -> None:
 
         async def rotate() -> None:
             text, new = await view.run(
-                lambda: keys.rotate(view.service, key.id, float(overlap.value), view.actor.id)
+                lambda: view.service.admission.rotate(key.id, float(overlap.value), view.actor.id)
             )
             made.close()
             if key.id == view.actor.id:
@@ -78,7 +77,7 @@ def ask_revocation(view: View, key: ApiKey) -> None:
     made, card = dialog(TEXT.revoke_title.format(name=key.name))
 
     async def revoke() -> None:
-        await view.run(lambda: keys.revoke(view.service, key.id, view.actor.id))
+        await view.run(lambda: view.service.admission.revoke(key.id, view.actor.id))
         made.close()
         view.reload()
 

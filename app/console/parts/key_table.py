@@ -13,7 +13,7 @@ from app.console.text.system import SYSTEM as TEXT
 from app.console.view import View
 from app.console.widgets.badges import badge
 from app.console.widgets.buttons import secondary
-from app.http.auth import LOCAL
+from app.lifecycle.keys import LOCAL
 from app.store.schema import ApiKey
 
 

@@ -14,7 +14,6 @@ from app.console.widgets.buttons import icon_button, secondary
 from app.console.widgets.dialogs import confirm
 from app.console.widgets.layout import section
 from app.console.widgets.states import empty_state
-from app.learning import nominal_images
 from app.store.page import Page
 from app.store.schema import Image
 
@@ -48,7 +47,9 @@ class NominalGrid:
             empty_state("photo_library", TEXT.empty, TEXT.empty_hint).classes("n-tiles-all")
 
     async def _page(self, after: str | None) -> Page[Image]:
-        return await self._view.run(lambda: nominal_images.page(self._view.service, self._bank, after, PAGE))
+        return await self._view.run(
+            lambda: self._view.service.store.images.page(self._bank, after=after, limit=PAGE)
+        )
 
     def _show(self, page: Page[Image]) -> None:
         with self._tiles:
@@ -84,7 +85,7 @@ class NominalGrid:
 
         async def remove() -> None:
             await view.run(
-                lambda: nominal_images.remove(view.service, self._bank, image.sha256, view.actor.id)
+                lambda: view.service.store.images.remove(self._bank, image.sha256, actor=view.actor.id)
             )
             tile.delete()
             count, bytes_ = await view.run(lambda: view.service.store.images.totals(self._bank))

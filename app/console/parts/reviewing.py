@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from app.console.parts.answer import name_of
 from app.console.text.review import REVIEW as TEXT
 from app.console.view import View
-from app.insight import reviews
-from app.learning import nominal_images
 from app.store.errors import NotFound
 from app.store.schema import Inspection, Verdict
 
@@ -37,7 +35,7 @@ class Reviewer:
 
     async def revision(self, row: Inspection) -> int:
         """Of its latest review; 0 for none. Raises NotFound."""
-        found = await self._view.run(lambda: reviews.all(self._view.service, row.id))
+        found = await self._view.run(lambda: self._view.service.store.reviews.all(row.id))
         return found[-1].revision if found else 0
 
     async def judge(
@@ -45,11 +43,17 @@ class Reviewer:
     ) -> Act:
         """Write the verdict down over revision ``seen``. Raises NotFound, StaleRevision, ImageNotKept."""
         view, verdict = self._view, verdict_of(row, good)
-        review = await view.run(lambda: reviews.add(view.service, row.id, verdict, note, seen, view.actor.id))
+        review = await view.run(
+            lambda: view.service.store.reviews.add(
+                row.id, verdict, note=note, if_match=seen, actor=view.actor.id
+            )
+        )
         act = Act(row, review.revision, None, _said(row, verdict))
         self._acts.append(act)
         if teach:
-            added = await view.run(lambda: reviews.teach(view.service, row.id, view.actor.id))
+            added = await view.run(
+                lambda: view.service.store.images.add_false_alarm(row.id, actor=view.actor.id)
+            )
             fresh = added == "accepted"
             taught = row.image_sha256 if fresh else None
             act = replace(act, taught=taught, said=_said(row, "taught" if fresh else "duplicate"))
@@ -61,14 +65,16 @@ class Reviewer:
         if not self._acts:
             return None
         view, act = self._view, self._acts.pop()
-        await view.run(lambda: reviews.undo(view.service, act.row.id, act.revision, view.actor.id))
+        await view.run(
+            lambda: view.service.store.reviews.undo(act.row.id, if_match=act.revision, actor=view.actor.id)
+        )
         if act.taught is not None:
             await view.run(lambda: self._forget(act.row.bank, str(act.taught)))
         return act
 
     def _forget(self, bank: str, sha256: str) -> None:
         try:
-            nominal_images.remove(self._view.service, bank, sha256, self._view.actor.id)
+            self._view.service.store.images.remove(bank, sha256, actor=self._view.actor.id)
         except NotFound:
             return  # somebody removed it since
 

@@ -9,7 +9,6 @@ from app.console.text.shell import SHELL
 from app.console.text.thresholds import THRESHOLDS as TEXT
 from app.console.view import View
 from app.console.widgets.buttons import secondary
-from app.learning import banks
 from app.store.schema import ThresholdChange
 
 PAGE = 10
@@ -20,7 +19,7 @@ async def threshold_history(view: View, bank: str, shown: int = PAGE) -> None:
     holder = ui.element("div")
 
     async def show(count: int) -> None:
-        changes = await view.run(lambda: banks.threshold_changes(view.service, bank, count + 1))
+        changes = await view.run(lambda: view.service.store.banks.threshold_changes(bank, limit=count + 1))
         holder.clear()
         with holder:
             if not changes:

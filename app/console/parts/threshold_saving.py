@@ -43,7 +43,7 @@ async def _save(explorer: Explorer, note: str, saved: Callable[[], Awaitable[Non
     view, bank = explorer.view, explorer.subject.bank
     change = cast("BankChange", dict(explorer.given))
     try:
-        await banks.update(view.service, bank.id, change, bank.revision, view.actor.id, note or None)
+        await banks.update(view.service.learning, bank.id, change, bank.revision, view.actor.id, note or None)
     except StaleRevision:
         await _tell_stale(explorer, note, saved)
         return
@@ -54,7 +54,7 @@ async def _save(explorer: Explorer, note: str, saved: Callable[[], Awaitable[Non
 async def _tell_stale(explorer: Explorer, note: str, saved: Callable[[], Awaitable[None]]) -> None:
     """What is in use now; theirs or mine."""
     view = explorer.view
-    now = await view.run(lambda: exploring.subject(view.service, explorer.subject.bank.id))
+    now = await view.run(lambda: exploring.subject(view.service.inspecting, explorer.subject.bank.id))
     in_use = exploring.in_use(now)
     with view.client:  # the dialog that asked for the note is gone
         made, card = dialog(TEXT.stale_title)

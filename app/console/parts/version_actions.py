@@ -26,7 +26,7 @@ def actions(view: View, bank: Bank, version: Version) -> None:
 
 async def _activate(view: View, bank: Bank, number: int) -> None:
     """On the state of the bank that the page shows: another's change since is told, not overwritten."""
-    await versions.activate(view.service, bank.id, number, bank.revision, view.actor.id)
+    await versions.activate(view.service.learning, bank.id, number, bank.revision, view.actor.id)
     view.say(TEXT.activated.format(n=number))
     view.reload()
 
@@ -34,7 +34,7 @@ async def _activate(view: View, bank: Bank, number: int) -> None:
 def _ask_delete(view: View, version: Version) -> None:
     async def delete() -> None:
         number = version.number
-        await view.run(lambda: versions.remove(view.service, version.bank, number, view.actor.id))
+        await view.run(lambda: view.service.store.versions.remove(version.bank, number, actor=view.actor.id))
         view.go(view.url("banks", version.bank, "versions"))
 
     confirm(view, TEXT.delete_title.format(n=version.number), TEXT.delete_text, TEXT.delete, delete)

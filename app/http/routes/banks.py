@@ -34,7 +34,7 @@ def create_bank(
     service: Running, actor: Admin, body: schema.BankCreate, response: Response
 ) -> schema.BankDetail:
     """Create a bank: one view of one product."""
-    bank = banks.create(service, body.id, _change(body), actor.id, body.note)
+    bank = banks.create(service.learning, body.id, _change(body), actor.id, body.note)
     response.headers["Location"] = f"/v1/banks/{bank.id}"
     return detail(service, bank, response)
 
@@ -44,14 +44,14 @@ def list_banks(
     service: Running, actor: Reader, limit: Limit = 100, after: Cursor = None
 ) -> Page[schema.Bank]:
     """Banks by id."""
-    page = banks.page(service, after, limit)
+    page = service.store.banks.page(after=after, limit=limit)
     return Page(items=[schema.Bank.model_validate(bank) for bank in page.items], next=page.next)
 
 
 @router.get("/{bank}", responses=refuses(NotFound))
 def get_bank(service: Running, actor: Reader, bank: BankPath, response: Response) -> schema.BankDetail:
     """One bank, with the size of its nominal set."""
-    return detail(service, banks.get(service, bank), response)
+    return detail(service, service.store.banks.get(bank), response)
 
 
 @router.patch(
@@ -66,14 +66,16 @@ async def update_bank(
     if_match: IfMatch = None,
 ) -> schema.BankDetail:
     """Change a bank. New thresholds count from the next inspection, without a build."""
-    changed = await banks.update(service, bank, _change(body), revision_of(if_match), actor.id, body.note)
-    return await service.in_background(lambda: detail(service, changed, response))
+    changed = await banks.update(
+        service.learning, bank, _change(body), revision_of(if_match), actor.id, body.note
+    )
+    return await service.pools.background(lambda: detail(service, changed, response))
 
 
 @router.delete("/{bank}", status_code=204, responses=refuses(NotFound, StaleRevision, BuildAlreadyRunning))
 async def delete_bank(service: Running, actor: Admin, bank: BankPath, if_match: IfMatch = None) -> None:
     """Delete a bank with its images, versions and jobs. Its inspections stay in the ledger."""
-    await banks.delete(service, bank, revision_of(if_match), actor.id)
+    await banks.delete(service.learning, bank, revision_of(if_match), actor.id)
 
 
 @router.get("/{bank}/threshold-changes", responses=refuses(NotFound))
@@ -81,7 +83,7 @@ def list_threshold_changes(
     service: Running, actor: Reader, bank: BankPath, limit: Limit = 100
 ) -> list[schema.ThresholdChange]:
     """What the bank's thresholds and rates became, and by whom; newest first."""
-    changes = banks.threshold_changes(service, bank, limit)
+    changes = service.store.banks.threshold_changes(bank, limit=limit)
     return [schema.ThresholdChange.model_validate(change) for change in changes]
 
 

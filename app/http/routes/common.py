@@ -16,9 +16,9 @@ from app.errors import (
     ForeignOrigin,
     RoleTooLow,
 )
-from app.http.problem_types import INTERNAL, ProblemType, type_of
-from app.http.problems import MEDIA_TYPE
 from app.lifecycle.service import Service
+from app.problems.problem import MEDIA_TYPE
+from app.problems.types import INTERNAL, ProblemType, type_of
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, KeyRefused, StorageFull
 from app.store.page import MAX_LIMIT
 

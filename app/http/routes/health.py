@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from app import __version__
 from app.errors import AppError
 from app.http.auth import Reader, identify, key_of
-from app.http.problem_types import page
 from app.http.routes.common import BankPath, Running, refuses
 from app.http.schemas import health as schema
 from app.lifecycle import gauges, health
+from app.problems.types import page
 from app.store.errors import NotFound
 
 router = APIRouter(tags=["health"])
@@ -34,7 +34,7 @@ async def readyz(service: Running, response: Response) -> schema.Ready:
     if health.is_ready(service):
         return schema.Ready(status="ready")
     response.status_code = 503
-    return schema.Ready(status="draining" if service.draining else "warming")
+    return schema.Ready(status="draining" if service.life.draining else "warming")
 
 
 @router.get("/health", responses=refuses(keys=False), response_model_exclude_none=True)
@@ -63,7 +63,7 @@ async def get_metrics(service: Running, accept: Annotated[str, Header(max_length
     """For Prometheus."""
     with contextlib.suppress(AppError):  # metrics must be had while the database is sick
         await gauges.refresh(service)
-    text, media_type = service.metrics.render(accept)
+    text, media_type = service.inspecting.metrics.render(accept)
     return Response(text, media_type=media_type)
 
 

@@ -23,6 +23,7 @@ from app.errors import (
     UploadRefused,
 )
 from app.http.auth import Admin, Reader
+from app.http.multipart import feed_of
 from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import banks as schema
 from app.http.schemas.common import Page
@@ -72,8 +73,10 @@ async def upload_images(
     problem, with `files`.
     """
     content_type = request.headers.get("content-type", "")
-    entries = await uploads.receive(service, bank, content_type, name, request.stream(), actor.id)
-    count = await service.in_background(lambda: nominal_images.count(service, bank))
+    entries = await uploads.receive(
+        service.learning, bank, feed_of(content_type, name), request.stream(), actor.id
+    )
+    count = await service.pools.background(lambda: service.store.images.totals(bank)[0])
     statuses = [entry["status"] for entry in entries]
     return schema.Uploaded(
         accepted=statuses.count("accepted"),
@@ -89,7 +92,7 @@ def list_images(
     service: Running, actor: Reader, bank: BankPath, limit: Limit = 100, after: Cursor = None
 ) -> Page[schema.Image]:
     """The nominal set, by name."""
-    page = nominal_images.page(service, bank, after, limit)
+    page = service.store.images.page(bank, after=after, limit=limit)
     return Page(items=[schema.Image.model_validate(image) for image in page.items], next=page.next)
 
 
@@ -100,7 +103,7 @@ def list_images(
 )
 def get_image(service: Running, actor: Reader, bank: BankPath, sha256: Sha256) -> Response:
     """An image as it was received."""
-    data = nominal_images.read(service, bank, sha256)
+    data = nominal_images.read(service.learning, bank, sha256)
     return Response(data, media_type=media_type_of(data), headers={"ETag": f'"{sha256}"', **FOREVER})
 
 
@@ -113,11 +116,11 @@ def get_image_thumbnail(
     service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 256
 ) -> Response:
     """A small JPEG of an image."""
-    data = nominal_images.small(service, bank, sha256, side)
+    data = nominal_images.small(service.learning, bank, sha256, side)
     return Response(data, media_type="image/jpeg", headers={"ETag": f'"{sha256}-{side}"', **FOREVER})
 
 
 @router.delete("/{sha256}", status_code=204, responses=refuses(NotFound))
 def delete_image(service: Running, actor: Admin, bank: BankPath, sha256: Sha256) -> None:
     """Take an image out of the nominal set. Versions built with it stay as they are."""
-    nominal_images.remove(service, bank, sha256, actor.id)
+    service.store.images.remove(bank, sha256, actor=actor.id)

@@ -40,7 +40,9 @@ def get_calibration(
     hardest: Annotated[int, Query(ge=0, le=200, description="Images to name, at most.")] = 12,
 ) -> schema.Calibration:
     """A version's nominal scores, what they promise, and the nominal images that look least nominal."""
-    return schema.Calibration.model_validate(insight.of_version(service, bank, version, bins, hardest))
+    return schema.Calibration.model_validate(
+        insight.of_version(service.inspecting, bank, version, bins, hardest)
+    )
 
 
 @router.get(
@@ -51,7 +53,7 @@ def explore_thresholds(
     service: Running, actor: Reader, bank: BankPath, asked: Annotated[Explored, Query()], response: Response
 ) -> schema.Exploration:
     """What thresholds or rates would do, before they are saved: expected, measured, and what would flip."""
-    subject = exploring.subject(service, bank, asked.version)
+    subject = exploring.subject(service.inspecting, bank, asked.version)
     found = exploring.explore(subject, asked.given(), asked.bins)
     items = exploring.flips(subject, found.thresholds, asked.before, asked.limit + 1)
     response.headers["ETag"] = etag(found.revision)
@@ -74,7 +76,7 @@ async def compare_versions(
     service: Running, actor: Inspector, bank: BankPath, body: schema.CompareRequest
 ) -> StreamingResponse:
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
-    comparison = await comparing.prepare(service, bank, body.a, body.b, body.limit)
+    comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)
     return StreamingResponse(_lines(comparison), media_type="application/jsonl")
 
 

@@ -29,7 +29,6 @@ from app.errors import (
 )
 from app.http.auth import Inspector, may
 from app.http.middleware import unless_disconnected
-from app.http.problems import problem_of
 from app.http.routes import prefer as preference
 from app.http.routes.answers import as_json, as_picture, picture_asked
 from app.http.routes.common import BankPath, Running, refuses
@@ -40,9 +39,9 @@ from app.http.schemas.common import Request as Body
 from app.http.schemas.common import Score
 from app.imaging.pictures import NPY, PNG
 from app.inspection import inspections
-from app.inspection.filing import Asked
-from app.inspection.inspect import inspect
+from app.inspection.inspect import Asked, inspect
 from app.lifecycle.service import Service
+from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.errors import ConfigError, CoreError, TooFewNominalImages
 
@@ -134,10 +133,10 @@ async def inspect_image(
     service: Service = request.app.state.service
     asked = _asked(service, actor.id, wanted, prefer)
     kind, bare = picture_asked(wanted.heatmap, accept)
-    with service.gate.enter() as share:
-        name, data, fields = await read_one(request, share, service.image_limits)
+    with service.inspecting.gate.enter() as share:
+        name, data, fields = await read_one(request, share, service.inspecting.image_limits)
         asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
-        answer = await unless_disconnected(request, inspect(service, bank, data, asked))
+        answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
     return as_picture(answer, prefer) if bare else as_json(answer, prefer)
 
 
@@ -168,8 +167,8 @@ async def inspect_batch(
 ) -> Response:
     """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
     asked = _asked(service, actor.id, wanted, prefer)
-    with service.gate.enter() as share:
-        sent = await read_form(request, share, service.image_limits, MOST_FILES)
+    with service.inspecting.gate.enter() as share:
+        sent = await read_form(request, share, service.inspecting.image_limits, MOST_FILES)
         asked = _said_in_form(asked, sent.fields)
         items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
     return Response(
@@ -181,7 +180,7 @@ async def _each(
     service: Service, bank: str, images: list[tuple[str | None, Held]], asked: Asked
 ) -> list[dict[str, Any]]:
     """A batch's worth at a time: a long form must not fill the queue alone."""
-    await service.in_background(lambda: service.store.banks.get(bank))
+    await service.pools.background(lambda: service.store.banks.get(bank))
     turns = asyncio.Semaphore(service.settings.batch_size)
 
     async def one(name: str | None, held: Held) -> dict[str, Any]:
@@ -189,7 +188,7 @@ async def _each(
             try:
                 if held.error is not None:
                     raise held.error
-                answer = await inspect(service, bank, bytes(held.data), replace(asked, name=name))
+                answer = await inspect(service.inspecting, bank, bytes(held.data), replace(asked, name=name))
             except (AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
             return {"name": name, "inspection": inspections.answer(answer.row), "problem": None}
@@ -198,7 +197,7 @@ async def _each(
 
 
 def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
-    service.refuse_unready()
+    service.life.refuse_unready()
     return Asked(
         deadline=preference.deadline(prefer, service.settings.request_timeout_seconds),
         actor=actor,

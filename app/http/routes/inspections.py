@@ -20,9 +20,7 @@ from app.http.schemas.common import Page
 from app.http.schemas.common import Request as Body
 from app.imaging.media import media_type_of
 from app.imaging.pictures import NPY, PNG, Picture
-from app.insight import reviews
 from app.inspection import inspections
-from app.learning import nominal_images
 from app.store.errors import (
     IllegalValue,
     ImageNotKept,
@@ -87,7 +85,7 @@ def list_inspections(
     service: Running, actor: Reader, which: Annotated[Listed, Query()]
 ) -> Page[schema.Inspection]:
     """The ledger, newest first."""
-    return as_page(inspections.page(service, which.filter(), which.before, which.limit))
+    return as_page(service.store.inspections.page(which.filter(), before=which.before, limit=which.limit))
 
 
 @router.get(
@@ -105,14 +103,14 @@ def export_inspections(
     media_type = "text/csv; charset=utf-8" if which.format == "csv" else "application/jsonl"
     headers = {"Content-Disposition": f'attachment; filename="inspections.{which.format}"'}
     service.store.inspections.page(which.filter(), limit=1)  # refuses here what a begun answer could not
-    pieces = inspections.export(service, which.filter(), which.format)
+    pieces = inspections.export(service.inspecting, which.filter(), which.format)
     return StreamingResponse(pieces, media_type=media_type, headers=headers)
 
 
 @router.get("/{inspection}", responses=refuses(NotFound))
 def get_inspection(service: Running, actor: Reader, inspection: InspectionPath) -> schema.Inspection:
     """One inspection."""
-    return schema.Inspection.model_validate(inspections.answer(inspections.get(service, inspection)))
+    return schema.Inspection.model_validate(inspections.answer(service.store.inspections.get(inspection)))
 
 
 @router.get("/{inspection}/heatmap", response_class=Response, responses={
@@ -126,13 +124,13 @@ async def get_inspection_heatmap(
     ] = "png",
 ) -> Response:
     """The map of an inspection whose image was kept, computed again by the version that made it."""
-    return _drawn(*await inspections.picture(service, inspection, form))
+    return _drawn(*await inspections.picture(service.inspecting, inspection, form))
 
 
 @router.get("/{inspection}/overlay", response_class=Response, responses=PICTURE)
 async def get_inspection_overlay(service: Running, actor: Reader, inspection: InspectionPath) -> Response:
     """The map over the image, with boxes around the regions."""
-    return _drawn(*await inspections.picture(service, inspection, "overlay"))
+    return _drawn(*await inspections.picture(service.inspecting, inspection, "overlay"))
 
 
 @router.get(
@@ -142,7 +140,7 @@ async def get_inspection_overlay(service: Running, actor: Reader, inspection: In
 )
 def get_inspection_image(service: Running, actor: Reader, inspection: InspectionPath) -> Response:
     """The image as it was received, where it was kept."""
-    data = inspections.read_image(service, inspections.get(service, inspection))
+    data = inspections.read_image(service.inspecting, service.store.inspections.get(inspection))
     return Response(data, media_type=media_type_of(data))
 
 
@@ -150,7 +148,7 @@ def get_inspection_image(service: Running, actor: Reader, inspection: Inspection
 def list_reviews(service: Running, actor: Reader, inspection: InspectionPath) -> schema.ReviewList:
     """What people found, oldest first."""
     return schema.ReviewList(
-        items=[schema.Review.model_validate(row) for row in reviews.all(service, inspection)]
+        items=[schema.Review.model_validate(row) for row in service.store.reviews.all(inspection)]
     )
 
 
@@ -166,7 +164,9 @@ def review_inspection(
     if_match: IfMatch = None,
 ) -> schema.Review:
     """Say what a person found; the latest review counts. If-Match names the latest revision seen, "0" for none."""
-    row = reviews.add(service, inspection, body.verdict, body.note, revision_of(if_match), actor.id)
+    row = service.store.reviews.add(
+        inspection, body.verdict, note=body.note, if_match=revision_of(if_match), actor=actor.id
+    )
     response.headers["ETag"] = f'"{row.revision}"'
     return schema.Review.model_validate(row)
 
@@ -174,9 +174,9 @@ def review_inspection(
 @router.post("/{inspection}/teach", responses=refuses(NotFound, NotAFalseAlarm, ImageNotKept))
 def teach_inspection(service: Running, actor: Admin, inspection: InspectionPath) -> schema.Taught:
     """Add a false alarm's image to its bank's nominal set, for the next build."""
-    status = reviews.teach(service, inspection, actor.id)
-    bank = inspections.get(service, inspection).bank
-    return schema.Taught(status=status, nominal_images=nominal_images.count(service, bank))
+    status = service.store.images.add_false_alarm(inspection, actor=actor.id)
+    bank = service.store.inspections.get(inspection).bank
+    return schema.Taught(status=status, nominal_images=service.store.images.totals(bank)[0])
 
 
 def _drawn(picture: Picture, threshold: float) -> Response:

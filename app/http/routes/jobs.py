@@ -53,7 +53,7 @@ def start_build(
     """Build a version from the nominal set as it is now. Answers at once with the job to watch."""
     asked = body or schema.BuildRequest.model_validate({})
     change = asked.config.model_dump(exclude_unset=True)
-    job = builds.start(service, bank, change, asked.activate, idempotency_key, actor.id)
+    job = builds.start(service.learning, bank, change, asked.activate, idempotency_key, actor.id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return schema.Job.model_validate(job)
 
@@ -68,14 +68,14 @@ def list_jobs(
     before: Cursor = None,
 ) -> Page[schema.Job]:
     """Jobs, newest first."""
-    page = builds.page(service, bank, state, before, limit)
+    page = service.store.jobs.page(bank=bank, state=state, before=before, limit=limit)
     return Page(items=[schema.Job.model_validate(job) for job in page.items], next=page.next)
 
 
 @router.get("/v1/jobs/{job}", responses=refuses(NotFound))
 def get_job(service: Running, actor: Reader, job: JobPath) -> schema.Job:
     """One job: its state, stage and progress."""
-    return schema.Job.model_validate(builds.get(service, job))
+    return schema.Job.model_validate(service.store.jobs.get(job))
 
 
 @router.get(
@@ -85,14 +85,14 @@ def get_job(service: Running, actor: Reader, job: JobPath) -> schema.Job:
 )
 async def stream_job_events(service: Running, actor: Reader, job: JobPath) -> StreamingResponse:
     """A job as server-sent events: `progress` whenever it moves, `end` once it has ended, then the stream closes."""
-    await service.in_background(lambda: builds.get(service, job))
-    return StreamingResponse(_events(builds.watch(service, job)), media_type="text/event-stream")
+    await service.pools.background(lambda: service.store.jobs.get(job))
+    return StreamingResponse(_events(builds.watch(service.learning, job)), media_type="text/event-stream")
 
 
 @router.post("/v1/jobs/{job}/cancel", status_code=202, responses=refuses(NotFound, JobFinished))
 def cancel_job(service: Running, actor: Admin, job: JobPath) -> schema.Job:
     """Cancel a job. A running build stops within about a second; its state says when it has."""
-    return schema.Job.model_validate(builds.cancel(service, job, actor.id))
+    return schema.Job.model_validate(builds.cancel(service.learning, job, actor.id))
 
 
 async def _events(watched: AsyncIterator[Job | None]) -> AsyncIterator[str]:

@@ -10,7 +10,6 @@ from app.http.auth import Admin
 from app.http.routes.common import Cursor, Limit, Running, refuses
 from app.http.schemas import keys as schema
 from app.http.schemas.common import Page
-from app.lifecycle import keys
 from app.store.errors import IllegalValue, NotFound
 from app.store.schema import ApiKey
 
@@ -21,13 +20,13 @@ KeyPath = Annotated[str, Path(description="A key's id: the part between the unde
 @router.get("/keys", responses=refuses())
 def list_keys(service: Running, actor: Admin) -> schema.KeyList:
     """All keys, oldest first, revoked ones too."""
-    return schema.KeyList(items=[schema.Key.model_validate(key) for key in keys.all(service)])
+    return schema.KeyList(items=[schema.Key.model_validate(key) for key in service.store.keys.all()])
 
 
 @router.post("/keys", status_code=201, responses=refuses(IllegalValue))
 def create_key(service: Running, actor: Admin, body: schema.KeyRequest) -> schema.NewKey:
     """Make a key. Its text is given this once. From the first key on, every request needs one."""
-    return _new(*keys.create(service, body.name, body.role, body.days, actor.id))
+    return _new(*service.admission.create(body.name, body.role, body.days, actor.id))
 
 
 @router.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound))
@@ -36,13 +35,13 @@ def rotate_key(
 ) -> schema.NewKey:
     """A new key in this one's place, which stays valid for the overlap."""
     asked = body or schema.RotationRequest.model_validate({})
-    return _new(*keys.rotate(service, key, asked.overlap_seconds, actor.id))
+    return _new(*service.admission.rotate(key, asked.overlap_seconds, actor.id))
 
 
 @router.delete("/keys/{key}", responses=refuses(NotFound))
 def revoke_key(service: Running, actor: Admin, key: KeyPath) -> schema.Key:
     """Refuse this key from now on."""
-    return schema.Key.model_validate(keys.revoke(service, key, actor.id))
+    return schema.Key.model_validate(service.admission.revoke(key, actor.id))
 
 
 @router.get("/audit", responses=refuses())

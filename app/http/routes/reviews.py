@@ -31,10 +31,10 @@ def list_review_queue(
     service: Running, actor: Reader, which: Annotated[Waiting, Query()]
 ) -> Page[schema.Inspection]:
     """Inspections without a verdict: rejected ones first, then those to review, then accepted; each newest first."""
-    return as_page(review_queue.page(service, which.filter(), which.after, which.limit))
+    return as_page(review_queue.page(service.inspecting, which.filter(), which.after, which.limit))
 
 
 @router.get("/agreement", responses=refuses(IllegalValue))
 def get_agreement(service: Running, actor: Reader, which: Annotated[Which, Query()]) -> Agreement:
     """How people judged the decisions of a filter, and how many still wait."""
-    return Agreement.model_validate(review_queue.agreement(service, which.filter()))
+    return Agreement.model_validate(review_queue.agreement(service.inspecting, which.filter()))

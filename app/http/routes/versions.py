@@ -15,7 +15,7 @@ from app.http.routes.common import BankPath, IfMatch, Number, Running, refuses, 
 from app.http.routes.images import FILE, FOREVER
 from app.http.schemas import jobs as schema
 from app.http.schemas.banks import BankDetail
-from app.learning import banks, versions
+from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
 from app.store.errors import (
@@ -45,15 +45,15 @@ UNFIT = (
 @router.get("/versions", responses=refuses(NotFound))
 def list_versions(service: Running, actor: Reader, bank: BankPath) -> schema.VersionList:
     """All versions, newest first."""
-    active = banks.get(service, bank).active_version
-    return schema.VersionList(items=[_version(row, active) for row in versions.all(service, bank)])
+    active = service.store.banks.get(bank).active_version
+    return schema.VersionList(items=[_version(row, active) for row in service.store.versions.all(bank)])
 
 
 @router.get("/versions/{version}", responses=refuses(NotFound))
 def get_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> schema.Version:
     """One version: what it holds, what its threshold promises."""
-    active = banks.get(service, bank).active_version
-    return _version(versions.get(service, bank, version), active)
+    active = service.store.banks.get(bank).active_version
+    return _version(service.store.versions.get(bank, version), active)
 
 
 @router.post(
@@ -69,14 +69,14 @@ async def activate_version(
     if_match: IfMatch = None,
 ) -> BankDetail:
     """Serve this version from now on; inspections in flight finish on theirs. Activating an older one rolls back."""
-    row = await versions.activate(service, bank, version, revision_of(if_match), actor.id)
-    return await service.in_background(lambda: bank_detail(service, row, response))
+    row = await versions.activate(service.learning, bank, version, revision_of(if_match), actor.id)
+    return await service.pools.background(lambda: bank_detail(service, row, response))
 
 
 @router.delete("/versions/{version}", status_code=204, responses=refuses(NotFound, VersionInUse))
 def delete_version(service: Running, actor: Admin, bank: BankPath, version: Number) -> None:
     """Delete a version that is not active."""
-    versions.remove(service, bank, version, actor.id)
+    service.store.versions.remove(bank, version, actor=actor.id)
 
 
 @router.get(
@@ -86,7 +86,7 @@ def delete_version(service: Running, actor: Admin, bank: BankPath, version: Numb
 )
 def download_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> StreamingResponse:
     """The version as a bank file, for another server's import or the command line."""
-    row = versions.get(service, bank, version)
+    row = service.store.versions.get(bank, version)
     digest = base64.b64encode(bytes.fromhex(row.sha256)).decode()
     headers = {
         "Content-Length": str(row.bytes),
@@ -95,7 +95,9 @@ def download_version(service: Running, actor: Reader, bank: BankPath, version: N
         "ETag": f'"{row.sha256}"',
         **FOREVER,
     }
-    return StreamingResponse(versions.open_bundle(service, row), media_type=BANK_MEDIA_TYPE, headers=headers)
+    return StreamingResponse(
+        versions.open_bundle(service.learning, row), media_type=BANK_MEDIA_TYPE, headers=headers
+    )
 
 
 @router.post(
@@ -118,7 +120,7 @@ async def import_version(
     activate: Annotated[bool, Query(description="Whether it becomes the active version.")] = False,
 ) -> schema.Version:
     """Take in a bank file as the next version, once its integrity, backbone and conformance are proven here."""
-    row = await versions.take_in(service, bank, request.stream(), activate, actor.id)
+    row = await versions.take_in(service.learning, bank, request.stream(), activate, actor.id)
     response.headers["Location"] = f"/v1/banks/{bank}/versions/{row.number}"
     return _version(row, row.number if activate else None)
 

@@ -1,6 +1,6 @@
 """A bounded queue whose keys take turns, so that one busy bank cannot starve the others.
 
-Round robin in service, longest queue drop when full (Suter et al. 1998): the newest entry of the longest key
+Round robin in inspecting, longest queue drop when full (Suter et al. 1998): the newest entry of the longest key
 makes way for an entry of a key that has fewer.
 """
 

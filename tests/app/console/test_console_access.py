@@ -14,7 +14,6 @@ from starlette.websockets import WebSocketDisconnect
 from app.console.session import COOKIE
 from app.errors import StartRefused
 from app.http.middleware import API_POLICY, PAGE_POLICY
-from app.lifecycle import keys
 from app.main import create_app
 from app.settings import Settings
 from app.store.schema import Role
@@ -27,7 +26,7 @@ ADDRESS = re.compile(r"""(?:https?:)?//[\w.-]+""")
 
 def new_key(client: TestClient, role: Role = "admin") -> tuple[str, str]:
     """(text, id) of a key; from now on a key is needed."""
-    text, key = keys.create(service_of(client), "test", role, None, "cli")
+    text, key = service_of(client).admission.create("test", role, None, "cli")
     return text, key.id
 
 
@@ -115,7 +114,7 @@ def test_a_revoked_key_ends_its_session_at_once(console: TestClient) -> None:
     text, id = new_key(console, "read")
     sign_in(console, text)
     assert console.get("/console/", headers=HTML, follow_redirects=False).status_code == 200
-    keys.revoke(service_of(console), id, "cli")
+    service_of(console).admission.revoke(id, "cli")
     assert console.get("/console/", headers=HTML).url.path == "/console/sign-in"
 
 

@@ -1,4 +1,4 @@
-"""docs/api.md: every example runs as it stands and says what the guide shows."""
+"""docs/api.md and README.md: every example runs as it stands and says what the page shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from live_server import live_server, picture, write_pictures
 from app.client import NominalClient
 from app.main import ROUTERS
 
-GUIDE = (Path(__file__).parents[3] / "docs/api.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+GUIDE = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -35,15 +37,18 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "zip"))), reason="needs bash, curl and zip")
-def test_every_example_runs_and_says_what_the_guide_shows(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "least"), [(GUIDE, 21), (README, 2)], ids=["api", "readme"])
+def test_every_example_runs_and_says_what_the_page_shows(
+    page: str, least: int, photos: Path, tmp_path: Path
+) -> None:
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith("NOMINAL_") and "proxy" not in k.lower()
     }
     names: dict[str, Any] = {}
     with live_server(tmp_path / "data") as live, _closed(names):
         _wait(live.url)
-        found = examples(GUIDE.replace(ADDRESS, live.url))
-        assert len(found) > 20
+        found = examples(page.replace(ADDRESS, live.url))
+        assert len(found) >= least
         for example in found:
             said = run(example, photos, environment, names)
             for shown, output in zip(example.shown, said, strict=True):

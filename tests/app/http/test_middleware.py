@@ -16,11 +16,11 @@ from app.http.middleware import (
     API_POLICY,
     PAGE_POLICY,
     CatchErrors,
-    CountInFlight,
-    InFlight,
     SecurityHeaders,
     unless_disconnected,
 )
+from app.http.observe import Observe
+from app.ops.observed import Observed
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_a_client_that_hung_up_is_noted_and_no_error(caplog: pytest.LogCap
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize("wrap", [CatchErrors, SecurityHeaders, lambda app: CountInFlight(app, InFlight())])
+@pytest.mark.parametrize("wrap", [CatchErrors, SecurityHeaders, lambda app: Observe(app, Observed())])
 async def test_what_is_no_http_passes_untouched(wrap: type[CatchErrors]) -> None:
     async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.complete"})
@@ -124,7 +124,8 @@ def test_a_header_that_the_answer_sets_itself_stays() -> None:
 
 
 async def test_requests_in_flight_are_counted_until_answered_or_failed() -> None:
-    in_flight, go_on = InFlight(), asyncio.Event()
+    observed, go_on = Observed(), asyncio.Event()
+    in_flight = observed.in_flight
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await go_on.wait()
@@ -132,7 +133,7 @@ async def test_requests_in_flight_are_counted_until_answered_or_failed() -> None
             raise ZeroDivisionError
 
     assert await in_flight.wait_until_none(0)
-    counted = CountInFlight(slow, in_flight)
+    counted = Observe(slow, observed)
     tasks = [asyncio.create_task(call(counted, http_scope(path))) for path in ("/", "/fail")]
     await asyncio.sleep(0)
     assert in_flight.count == 2

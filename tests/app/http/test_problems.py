@@ -22,8 +22,9 @@ import app
 import core
 import models
 from app.errors import AppError, ArchiveEntryRefused, DeadlineExceeded, ImageCorrupt, QueueFull
-from app.http.problem_types import BY_ERROR, BY_SLUG, INTERNAL, TYPES, page, type_of
-from app.http.problems import MEDIA_TYPE, ProblemDocument, install, problem_of
+from app.http.problems import ProblemDocument, install
+from app.problems.problem import MEDIA_TYPE, problem_of
+from app.problems.types import BY_ERROR, BY_SLUG, INTERNAL, TYPES, page, type_of
 from app.store.errors import DatabaseBusy, KeyRefused
 from core.errors import CoreError, ShapeError
 from models.errors import ModelError

@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from service_kit import PNG, problem, service_of
 from starlette.testclient import TestClient
 
-from app.http.auth import Admission, is_loopback
+from app.http.auth import is_loopback
+from app.lifecycle.keys import Admission
 from app.settings import Settings
 from app.store.errors import KeyRefused
 from app.store.schema import Role
@@ -133,9 +134,9 @@ def test_health_tells_names_to_key_holders_alone(
     running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
     running.post("/v1/banks", json={"id": "confidential"}, headers=keys["admin"])
-    service_of(running).faults["bank:confidential"] = "a reason that names confidential"
+    service_of(running).life.faults["bank:confidential"] = "a reason that names confidential"
     bare, named = running.get("/health"), running.get("/health", headers=keys["read"])
-    del service_of(running).faults["bank:confidential"]
+    del service_of(running).life.faults["bank:confidential"]
     assert "confidential" not in bare.text
     assert bare.json()["faults"] == ["bank"]
     assert "confidential" in named.json()["bank_states"]

@@ -81,10 +81,10 @@ def test_a_versions_calibration_tells_its_scores_and_the_hardest_images_first(
 def test_the_calibration_of_a_version_in_memory_and_on_disk_is_the_same(banked: TestClient) -> None:
     service = service_of(banked)
     warm = banked.get(f"{CAPS}/versions/1/calibration").json()
-    service.registry.drop("caps")
-    service.calibrations.__init__()  # type: ignore[misc]
+    service.inspecting.registry.drop("caps")
+    service.inspecting.calibrations._known.clear()
     assert banked.get(f"{CAPS}/versions/1/calibration").json() == warm
-    assert service.registry.loaded() == []  # looking loads nothing
+    assert service.inspecting.registry.loaded() == []  # looking loads nothing
 
 
 def test_a_threshold_set_by_hand_is_judged_by_the_scores_and_promises_no_rate(banked: TestClient) -> None:
@@ -111,7 +111,7 @@ def test_hardest_images_say_whether_they_are_still_in_the_nominal_set(client: Te
     client.post("/v1/banks", json={"id": "caps"})
     files = [("file", (f"{i}.png", encode_png(image), "image/png")) for i, image in enumerate(parts(6))]
     sent = client.post(f"{CAPS}/images", files=files).json()["files"]
-    bank = build(parts(6), SMALL, service.backbones.default)
+    bank = build(parts(6), SMALL, service.inspecting.backbones.default)
     names = tuple(f"{file['sha256']}/{file['name']}" for file in sent)
     object.__setattr__(bank.provenance, "images", names)
     client.post(f"{CAPS}/import?activate=true", content=bank_bytes(bank))
@@ -296,7 +296,7 @@ def test_comparing_without_kept_images_compares_nothing(two: TestClient) -> None
 
 
 def test_a_comparison_makes_no_version_leave_the_memory(two: TestClient, bad: bytes) -> None:
-    registry = service_of(two).registry
+    registry = service_of(two).inspecting.registry
     registry.drop("caps", 2)
     registry.budget_bytes = 1
     inspect(two, bad)
@@ -342,14 +342,14 @@ def test_a_comparison_waits_while_inspections_run_but_not_for_ever(two: TestClie
 
     async def wait(busy_until: float) -> float:
         started = time.monotonic()
-        load = service.batcher.load
+        load = service.inspecting.batcher.load
         empty = load()
 
         def busy() -> Any:
             return type(empty)(3, 1, None, 0.0) if time.monotonic() - started < busy_until else load()
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(service.batcher, "load", busy)
+            patch.setattr(service.inspecting.batcher, "load", busy)
             await comparing._gap(service)
         return time.monotonic() - started
 

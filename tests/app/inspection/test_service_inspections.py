@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_image, decode_photograph, encode_jpeg, encode_png
 from app.imaging.overlay import overlay
+from app.inspection.batch import BATCH_PIXELS, Work, run_batch
 from app.inspection.engine import Engine, Inspection
-from app.inspection.inspect import BATCH_PIXELS, Work, run_batch
 from app.inspection.registry import Loaded
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
@@ -307,7 +307,9 @@ def test_a_large_jpeg_is_inspected_at_a_fraction_of_its_scale_and_drawn_on_whole
     photograph = decode_photograph(data, bank.config.input)
     assert photograph.pixels.shape == (128, 192, 3)
     expected = Engine(backbone, bank).inspect([photograph])[0]
-    service_of(client).registry.drop("caps")  # the first of these is decoded once its version is loaded
+    service_of(client).inspecting.registry.drop(
+        "caps"
+    )  # the first of these is decoded once its version is loaded
     for answer in (inspect(client, data, "?heatmap=overlay"), inspect(client, data, "?heatmap=overlay")):
         assert answer["score"] == pytest.approx(expected.score, rel=1e-5)
         assert (answer["width"], answer["height"]) == (384, 256)
@@ -319,7 +321,7 @@ def test_a_large_jpeg_is_inspected_at_a_fraction_of_its_scale_and_drawn_on_whole
 
 
 def test_what_is_no_image_has_no_version_loaded_for_it(banked: TestClient) -> None:
-    registry = service_of(banked).registry
+    registry = service_of(banked).inspecting.registry
     registry.drop("caps")
     problem(banked.post("/v1/banks/caps/inspect", content=b"text", headers=PNG), 415, "image-format")
     assert registry.loaded() == []

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,10 +18,9 @@ from starlette.types import Message
 
 from app.errors import FieldInvalid, QueueFull
 from app.http.routes import prefer
-from app.inspection.engine import Inspection
-from app.inspection.filing import Filing
 from app.inspection.gate import Gate
 from app.settings import Settings
+from app.store import schema
 from models.backbone import Backbone
 
 URL = "/v1/banks/caps/inspect"
@@ -82,7 +81,7 @@ def occupied(
     held.hold()
     calls = [callers.submit(client.post, URL, content=image, headers=PNG)]
     assert held.reached.wait(30)
-    batcher = service_of(client).batcher
+    batcher = service_of(client).inspecting.batcher
     for waiting in range(1, count):
         calls.append(callers.submit(client.post, URL, content=image, headers=PNG))
         wait_until(lambda waiting=waiting: batcher.load().queued == waiting)  # type: ignore[misc]
@@ -125,7 +124,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_queueing_and_one_that_p
     for prefer_header in ("respond-within=1ms", "wait=0", "respond-within=50ms"):
         late = slow.post(URL, content=good, headers={**PNG, "Prefer": prefer_header})
         assert problem(late, 503, "deadline-exceeded")["retry_after"] >= 1
-    assert service_of(slow).batcher.load().queued == 0
+    assert service_of(slow).inspecting.batcher.load().queued == 0
     held.go_on.set()
     assert calls[0].result(30).status_code == 200
 
@@ -135,7 +134,7 @@ def test_what_was_refused_while_it_was_computed_is_not_in_the_ledger(
 ) -> None:
     [call] = occupied(slow, held, callers, good)
     cut = callers.submit(slow.post, URL, content=good, headers={**PNG, "Prefer": "respond-within=300ms"})
-    wait_until(lambda: service_of(slow).batcher.load().queued == 1)
+    wait_until(lambda: service_of(slow).inspecting.batcher.load().queued == 1)
     assert problem(cut.result(30), 503, "deadline-exceeded")
     held.go_on.set()
     assert call.result(30).status_code == 200
@@ -152,13 +151,14 @@ def test_what_is_in_the_ledger_already_is_answered_though_its_deadline_passes(
     slow: TestClient, good: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inspect(slow, good)
-    file = Filing.file
+    ledger = service_of(slow).store.inspections
+    add = ledger.add
 
-    def file_and_wait(filing: Filing, found: Inspection, begun: float) -> None:
-        file(filing, found, begun)
+    def add_and_wait(rows: Sequence[schema.Inspection]) -> None:
+        add(rows)
         time.sleep(1.0)
 
-    monkeypatch.setattr(Filing, "file", file_and_wait)
+    monkeypatch.setattr(ledger, "add", add_and_wait)
     late = slow.post(URL, content=good, headers={**PNG, "Prefer": "respond-within=800ms"})
     assert late.status_code == 200
     assert late.json()["id"] == slow.get("/v1/inspections").json()["items"][0]["id"]
@@ -198,7 +198,7 @@ def test_a_caller_who_hangs_up_leaves_the_queue_and_no_trace(
     calls = occupied(slow, held, callers, good)
     gone, portal = asyncio.Event(), slow.portal
     assert portal is not None
-    batcher = service_of(slow).batcher
+    batcher = service_of(slow).inspecting.batcher
 
     async def hang_up_once_queued() -> None:
         body: list[Message] = [{"type": "http.request", "body": good, "more_body": False}]
@@ -287,7 +287,7 @@ def test_what_cannot_be_answered_in_the_time_to_drain_is_refused_and_the_server_
     with ThreadPoolExecutor(2) as callers:
         calls = occupied(client, held, callers, good, 2)
         assert client.portal is not None
-        client.portal.call(service_of(client).batcher.drain, 0.2)
+        client.portal.call(service_of(client).inspecting.batcher.drain, 0.2)
         for call in calls:
             problem(call.result(30), 503, "draining")
         held.go_on.set()

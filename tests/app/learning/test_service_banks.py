@@ -234,7 +234,7 @@ def test_banks_leave_the_memory_by_least_recent_use_but_for_pinned_ones(
     serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, good: bytes
 ) -> None:
     client = serve(settings)
-    registry = service_of(client).registry
+    registry = service_of(client).inspecting.registry
     for id in ("a", "b", "c"):
         client.post("/v1/banks", json={"id": id, "pinned": id == "a"})
         client.post(f"/v1/banks/{id}/import?activate=true", content=bank_file)
@@ -316,8 +316,8 @@ def test_a_quarantined_version_is_tried_again_when_the_server_starts(
 def test_inspections_in_flight_keep_the_version_they_began_with(banked: TestClient, good: bytes) -> None:
     """The queue's work holds its version: dropping it, as activation and eviction do, takes nothing away."""
     service = service_of(banked)
-    loaded = service.registry.loaded()[0]
-    service.registry.drop("caps")
-    assert service.registry.loaded() == []
+    loaded = service.inspecting.registry.loaded()[0]
+    service.inspecting.registry.drop("caps")
+    assert service.inspecting.registry.loaded() == []
     assert loaded.engine.inspect(parts(1))[0].score > 0
     assert inspect(banked, good)["version"] == 1

@@ -14,9 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from app.errors import QueueFull
+from app.http.observe import Observe
 from app.http.problems import install
 from app.inspection.batching import Batcher
-from app.ops.metrics import MeasureRequests, Metrics
+from app.ops.metrics import Metrics
+from app.ops.observed import Observed
 from app.store.errors import NotFound
 
 ROOT = Path(__file__).parents[3]
@@ -122,7 +124,7 @@ def client(metrics: Metrics) -> TestClient:
         raise NotFound(**SAID)
 
     api.include_router(router)
-    return TestClient(MeasureRequests(api, metrics, clock=iter([1.0, 1.5] * 9).__next__))
+    return TestClient(Observe(api, Observed(metrics), clock=iter([1.0, 1.5] * 9).__next__))
 
 
 def test_requests_are_counted_by_route_template_not_by_path(client: TestClient, metrics: Metrics) -> None:
@@ -153,7 +155,7 @@ def test_a_request_whose_client_left_unanswered_is_counted_so(metrics: Metrics) 
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        TestClient(MeasureRequests(gone, metrics)).get("/")
+        TestClient(Observe(gone, Observed(metrics))).get("/")
     assert value(metrics, "requests_total", method="GET", route="unmatched", status="499") == 1
 
 

@@ -13,8 +13,8 @@ from service_kit import inspect, new_bank, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app import __version__
-from app.http.problem_types import TYPES
 from app.lifecycle import upkeep, vitals
+from app.problems.types import TYPES
 from app.settings import Settings
 from app.store.errors import BlobMissing, ClockJumped, DatabaseUnavailable
 from models.backbone import Backbone
@@ -54,8 +54,8 @@ def test_a_server_is_alive_at_once_and_ready_only_after_it_has_inspected_somethi
 def test_readiness_does_not_flip_while_banks_load_fail_or_are_built(banked: TestClient) -> None:
     service = service_of(banked)
     service.store.versions.quarantine("caps", 1, reason="a test", actor="test")
-    service.registry.drop("caps")
-    service.faults["retention"] = "a fault"
+    service.inspecting.registry.drop("caps")
+    service.life.faults["retention"] = "a fault"
     assert banked.get("/readyz").status_code == 200
     assert banked.get("/health").json()["status"] == "degraded"
 
@@ -107,7 +107,7 @@ def test_a_banks_health_is_the_conformance_of_its_loaded_version(
     conformance = health["loaded"]["conformance"]
     assert conformance["images"] == 3
     assert 0 <= conformance["difference"] < conformance["tolerance"]
-    service_of(banked).registry.drop("caps")
+    service_of(banked).inspecting.registry.drop("caps")
     assert banked.get("/v1/banks/caps/health").json()["state"] == "not_loaded"
     checked = banked.get("/v1/banks/caps/health?check=true").json()
     assert checked["loaded"]["conformance"]["checked_at"] > conformance["checked_at"]
@@ -118,7 +118,7 @@ def test_a_banks_health_is_the_conformance_of_its_loaded_version(
 def test_a_bank_that_stops_scoring_as_recorded_is_found_by_the_check_and_quarantined(
     banked: TestClient,
 ) -> None:
-    loaded = service_of(banked).registry.loaded()[0]
+    loaded = service_of(banked).inspecting.registry.loaded()[0]
     scores = loaded.engine.bank.conformance.scores
     object.__setattr__(
         loaded.engine.bank.conformance, "scores", scores * 2
@@ -151,7 +151,7 @@ def test_metrics_count_inspections_batches_problems_and_requests(
     assert sample(banked, 'nominal_problems_total{type="image-format"}') == 1
     route = 'method="POST",route="/v1/banks/{bank}/inspect"'
     assert sample(banked, f'nominal_requests_total{{{route},status="200"}}') == 2
-    assert sample(banked, 'nominal_bank_bytes{bank="caps"}') == service_of(banked).registry.bytes()
+    assert sample(banked, 'nominal_bank_bytes{bank="caps"}') == service_of(banked).inspecting.registry.bytes()
     assert sample(banked, "nominal_ready") == 1
     banked.delete("/v1/banks/caps")
     assert 'bank="caps"' not in banked.get("/metrics").text
@@ -164,11 +164,11 @@ async def once(service: Any, error: Exception | None) -> None:
     """One round of a loop whose work fails or not."""
 
     async def work() -> None:
-        service.stopping.set()
+        service.life.stopping.set()
         if error is not None:
             raise error
 
-    service.stopping.clear()
+    service.life.stopping.clear()
     await upkeep.every(service, 0.001, "retention", work)
 
 

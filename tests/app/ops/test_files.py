@@ -49,9 +49,7 @@ def test_a_folder_in_the_way_is_left_alone(tmp_path):
 def test_a_process_that_ends_before_the_rename_leaves_the_old_content(tmp_path):
     target = tmp_path / "page.html"
     target.write_bytes(b"before")
-    program = (
-        "import os, sys; os.replace = lambda *_: os._exit(9); from app.ops.files import write_atomically as w; "
-    )
+    program = "import os, sys; os.replace = lambda *_: os._exit(9); from app.ops.files import write_atomically as w; "
     program += f"from pathlib import Path; w(Path({str(target)!r}), b'after')"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 9
     assert target.read_bytes() == b"before"

@@ -16,7 +16,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.ops.logs import RequestLog, configure, request_id
+from app.http.observe import Observe
+from app.ops.logs import configure, request_id
+from app.ops.observed import Observed
 
 log = logging.getLogger("somewhere")
 KEY = "nominal_0123456789ab_" + "s" * 43
@@ -114,7 +116,7 @@ async def fail(request: Request) -> Response:
 @pytest.fixture
 def client(stream: io.StringIO) -> TestClient:
     api = Starlette(routes=[Route("/hello", hello), Route("/fail", fail)])
-    return TestClient(RequestLog(api, clock=iter([1.0, 1.25] * 9).__next__), raise_server_exceptions=False)
+    return TestClient(Observe(api, Observed(), iter([1.0, 1.25] * 9).__next__), raise_server_exceptions=False)
 
 
 def test_a_request_is_logged_once_with_its_id_in_every_record_and_in_the_answer(

@@ -1,0 +1,1 @@
+"""Every error as a problem (RFC 9457): its type, and its document. Knows nothing of requests."""
