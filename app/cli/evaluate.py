@@ -135,7 +135,7 @@ def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
         "precision": engine.backbone.precision,
         "size": bank.config.input.size,
         "seed": bank.config.seed,
-        "nominal_images": len(bank.calibration_scores),
+        "nominal_images": len(bank.provenance.images),
     }
 
 

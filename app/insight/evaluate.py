@@ -14,7 +14,9 @@ from jaxtyping import Bool, Float32
 from app.errors import FolderError, ImageRefused
 from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
 from app.inspection.engine import Engine
-from core.judging.calibration import conformal_threshold, images_needed
+from core.judging.calibration import images_needed
+from core.judging.conformal import hierarchical_threshold
+from core.judging.groups import group_sizes
 from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
 
@@ -119,10 +121,10 @@ def _add_pixels(pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarr
 
 
 def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:
-    calibration = engine.bank.calibration_scores
-    if len(calibration) < images_needed(rate):
+    scores, groups = engine.bank.calibration_scores, engine.bank.calibration_groups
+    if len(group_sizes(groups)) < images_needed(rate):
         return AtRate(rate, None, None, None)
-    threshold = conformal_threshold(calibration, rate)
+    threshold = hierarchical_threshold(scores, groups, rate)
     return AtRate(
         rate,
         threshold,

@@ -6,15 +6,17 @@ from typing import Any
 
 from core.bank import Bank
 from core.detector import map_threshold_of, thresholds_of
-from core.judging.calibration import promise, supported_rate
+from core.judging.calibration import supported_rate
+from core.judging.conformal import promise_over_parts
+from core.judging.groups import group_sizes
 
 
 def summary_of(bank: Bank) -> dict[str, Any]:
     """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
-    thresholds, images = thresholds_of(bank), len(bank.calibration_scores)
+    thresholds, groups = thresholds_of(bank), bank.calibration_groups
     m, d = bank.vectors.shape
     return {
-        "images": images,
+        "images": len(bank.provenance.images),
         "vectors": m,
         "dimension": d,
         "source_patches": bank.coreset.source_patches,
@@ -27,7 +29,7 @@ def summary_of(bank: Bank) -> dict[str, Any]:
         "review_threshold": thresholds.review,
         "reject_threshold": thresholds.reject,
         "map_threshold": map_threshold_of(bank),
-        "supported_false_reject": supported_rate(images),
-        "promise": promise(images, bank.config.target_false_reject).text,
+        "supported_false_reject": supported_rate(len(group_sizes(groups))),
+        "promise": promise_over_parts(bank.calibration_scores, groups, bank.config.target_false_reject).text,
         "config": bank.config.to_json(),
     }

@@ -23,7 +23,7 @@ class CalibrationRecord:
     images: tuple[str, ...]
     calibration_scores: Float32[np.ndarray, " n"]
     vectors: int
-    groups: Int32[np.ndarray, " n"]
+    calibration_groups: Int32[np.ndarray, " n"]
 
 
 def record_of(bank: Bank) -> CalibrationRecord:

@@ -216,7 +216,7 @@ def test_a_bank_with_groups_or_a_sample_is_of_format_4_and_survives_its_file(nam
     loaded, record = load_bank(data), load_record(data)
     assert bank_bytes(loaded) == data
     expected = {"groups": [0, 1, 0, 2, 1], "a sample": [0, 1, 2], "both": [0, 1, 0]}[name]
-    assert loaded.calibration_groups.tolist() == record.groups.tolist() == expected
+    assert loaded.calibration_groups.tolist() == record.calibration_groups.tolist() == expected
     assert record.calibration_scores.tolist() == bank.calibration_scores.tolist()
     images = bank.provenance.images
     assert record.images == (images if name == "groups" else (images[1], images[2], images[4]))
