@@ -41,6 +41,9 @@ Ratio = Annotated[
     float, typer.Option("--coreset-ratio", help="Share of all nominal patches kept, in (0, 1].")
 ]
 MaxVectors = Annotated[int, typer.Option("--max-bank-vectors", help="Upper bound on the kept patches.")]
+MinVectors = Annotated[
+    int, typer.Option("--min-bank-vectors", help="Patches kept at least, where there are so many.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Same images, options and seed: the same bank.")]
 Target = Annotated[
     float, typer.Option("--target-false-reject", help="Share of good parts that may be rejected, in (0, 1).")
@@ -72,6 +75,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cann
 
 SIZE, FIT, RATIO = _defaults.input.size, _defaults.input.fit, _defaults.coreset_ratio
 MAX_VECTORS, SEED, TARGET = _defaults.max_bank_vectors, _defaults.seed, _defaults.target_false_reject
+MIN_VECTORS = _defaults.min_bank_vectors
 PATCH_SIZE, STRIDE, INDEX = _defaults.patch.size, _defaults.patch.stride, _defaults.index.kind
 MEMORY_MB = 1536
 
@@ -84,6 +88,7 @@ def detector_config(
     reduced_jpeg: bool,
     ratio: float,
     max_vectors: int,
+    min_vectors: int,
     seed: int,
     target: float,
     review: float | None,
@@ -100,6 +105,7 @@ def detector_config(
         index=IndexConfig(index),
         coreset_ratio=ratio,
         max_bank_vectors=max_vectors,
+        min_bank_vectors=min_vectors,
         seed=seed,
         target_false_reject=target,
         target_review=review,

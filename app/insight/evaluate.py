@@ -121,10 +121,10 @@ def _add_pixels(pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarr
 
 
 def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:
-    scores, groups = engine.bank.calibration_scores, engine.bank.calibration_groups
-    if len(group_sizes(groups)) < images_needed(rate):
+    bank = engine.bank
+    if len(group_sizes(bank.calibration_groups)) < images_needed(rate):
         return AtRate(rate, None, None, None)
-    threshold = hierarchical_threshold(scores, groups, rate)
+    threshold = hierarchical_threshold(bank.calibration_scores, bank.calibration_groups, rate)
     return AtRate(
         rate,
         threshold,

@@ -51,6 +51,9 @@ class ConfigChange(Request):
     index: IndexSettings | None = None
     coreset_ratio: float | None = Field(None, description="Share of all nominal patches kept, in (0, 1].")
     max_bank_vectors: int | None = None
+    min_bank_vectors: int | None = Field(
+        None, description="How many patches are kept at least, where there are so many."
+    )
     projection: int | None = Field(None, description="Dimensions the coreset is searched in.")
     seed: int | None = Field(None, description="Same images, config and seed: the same bank.")
     reweight: bool | None = Field(None, description="Score by Eq. 7 of the paper instead of Eq. 6.")
