@@ -57,11 +57,12 @@ class Calibration:
 
     def run(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> HeldOutScores:
         """Score all parts, or a sample of many; what ``check``, called many times a second, raises ends it."""
-        substitutes = self._substitutes(check)
         order = np.argsort(self.groups, kind="stable")
         members = np.split(order, np.cumsum(group_sizes(self.groups))[:-1])
         sample = sampled_groups(self.groups, self.config.seed, self._parts_needed()).tolist()
         total = sum(len(members[part]) for part in sample)
+        progress(0, total)
+        substitutes = self._substitutes(check)
         found: list[tuple[int, float, float]] = []
         for a in range(0, len(sample), SIDE_BY_SIDE):
             some = sample[a : a + SIDE_BY_SIDE]
