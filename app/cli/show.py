@@ -15,7 +15,9 @@ from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
 from core.bank import Bank, load_bank
 from core.detector import thresholds_of
-from core.judging.calibration import promise, supported_rate
+from core.judging.calibration import supported_rate
+from core.judging.conformal import promise_over_parts
+from core.judging.groups import group_sizes
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
 
@@ -58,15 +60,16 @@ def facts(bank: Bank) -> dict[str, Any]:
         **{name: values[setting] for name, setting in o.SHOWN.items()},
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
-        "nominal_images": len(bank.calibration_scores),
+        "nominal_images": len(bank.provenance.images),
         "covering_radius": bank.coreset.covering_radius,
         "index_recall": bank.index.recall,
         "threshold_review": thresholds.review,
         "threshold_reject": thresholds.reject,
-        "supported_false_reject": supported_rate(len(bank.calibration_scores)),
+        "supported_false_reject": supported_rate(len(group_sizes(bank.calibration_groups))),
     }
 
 
 def promises(bank: Bank) -> str:
     """What the bank's threshold promises, as a sentence."""
-    return promise(len(bank.calibration_scores), bank.config.target_false_reject).text
+    scores, groups = bank.calibration_scores, bank.calibration_groups
+    return promise_over_parts(scores, groups, bank.config.target_false_reject).text

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
 from core.config import DetectorConfig
 from core.errors import ConfigError
-from core.judging.calibration import Thresholds, conformal_threshold
+from core.judging.calibration import Thresholds
+from core.judging.conformal import hierarchical_threshold
 
 
 class Calibrated(Protocol):
@@ -24,6 +25,8 @@ class Calibrated(Protocol):
     def config(self) -> DetectorConfig: ...
     @property
     def calibration_scores(self) -> Float32[np.ndarray, " n"]: ...
+    @property
+    def calibration_groups(self) -> Int32[np.ndarray, " n"]: ...
 
 
 class Judged(Protocol):
@@ -67,8 +70,9 @@ def effective(wish: Judged, bank: Calibrated) -> Thresholds:
     above reject.
     """
     reject_rate, review_rate = rates(wish, bank.config.target_false_reject, bank.config.target_review)
-    reject = conformal_threshold(bank.calibration_scores, reject_rate)
-    review = reject if review_rate is None else conformal_threshold(bank.calibration_scores, review_rate)
+    of = (bank.calibration_scores, bank.calibration_groups)
+    reject = hierarchical_threshold(*of, reject_rate)
+    review = reject if review_rate is None else hierarchical_threshold(*of, review_rate)
     return overridden(Thresholds(review, reject), wish.review_threshold, wish.reject_threshold)
 
 

@@ -20,7 +20,9 @@ from core.config import DetectorConfig, InputConfig
 from core.detector import map_threshold_of, thresholds_of
 from core.errors import BankError
 from core.input.photograph import Photograph
-from core.judging.calibration import conformal_rank, promise, supported_rate
+from core.judging.calibration import conformal_rank, supported_rate
+from core.judging.conformal import promise_over_parts
+from core.judging.groups import group_sizes
 from core.parallel.ahead import read_ahead
 from models.backbone import Backbone
 
@@ -141,10 +143,10 @@ def _read(image: Named) -> Photograph | ImageRefused:
 
 def summary_of(bank: Bank) -> dict[str, Any]:
     """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
-    thresholds, images = thresholds_of(bank), len(bank.calibration_scores)
+    thresholds, groups = thresholds_of(bank), bank.calibration_groups
     m, d = bank.vectors.shape
     return {
-        "images": images,
+        "images": len(bank.provenance.images),
         "vectors": m,
         "dimension": d,
         "source_patches": bank.coreset.source_patches,
@@ -157,7 +159,7 @@ def summary_of(bank: Bank) -> dict[str, Any]:
         "review_threshold": thresholds.review,
         "reject_threshold": thresholds.reject,
         "map_threshold": map_threshold_of(bank),
-        "supported_false_reject": supported_rate(images),
-        "promise": promise(images, bank.config.target_false_reject).text,
+        "supported_false_reject": supported_rate(len(group_sizes(groups))),
+        "promise": promise_over_parts(bank.calibration_scores, groups, bank.config.target_false_reject).text,
         "config": bank.config.to_json(),
     }

@@ -27,7 +27,7 @@ from models.weights import export
 
 pytest_plugins = ("command_line",)
 
-QUICK = ("--size", 64, "--target-false-reject", 0.1)
+QUICK = ("--size", 64, "--min-bank-vectors", 0, "--target-false-reject", 0.1)
 MESSAGE = re.compile(r"^\w+: \S.*; received .+\. \S.*\.$")
 
 
