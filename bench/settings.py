@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from bench.tables import README, replace_section, table
+from bench.tables import DOCS, replace_section, table
 from core.config import DetectorConfig
 from core.declared import Setting, all_settings
 
-GUIDE = README.with_name("docs") / "api.md"
+GUIDE = DOCS / "api.md"
 HEAD = ("over HTTP", "command line", "default", "meaning")
 
 

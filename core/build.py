@@ -23,6 +23,7 @@ from core.errors import Cancelled, ShapeError, TooFewImages
 from core.features.patches import Patches
 from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
+from core.groups import Describer, Groups, Source
 from core.input.photograph import Image, Photograph
 from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
@@ -39,7 +40,7 @@ HELD = 512  # patches, at most, that the recall of an approximate index is measu
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; the stages are features, coreset, index and calibration, in this order."""
 
-Groups = np.ndarray | Callable[[], np.ndarray] | None
+Parts = Groups | np.ndarray | Callable[[], Groups | np.ndarray] | None
 """A label for each image in their order, or what gives them once all images are read; None: each image its own."""
 
 Say = Callable[[str], None]
@@ -82,11 +83,16 @@ class Build:
         self._offset = offset
 
     def run(
-        self, images: Iterable[tuple[str, Image | Photograph]], expected: int, groups: Groups = None
+        self,
+        images: Iterable[tuple[str, Image | Photograph]],
+        expected: int,
+        groups: Parts = None,
+        describer: Describer | None = None,
     ) -> Bank:
         """Build a bank from named nominal images, about ``expected`` of them.
 
         groups: which images show one part; each part is scored against the bank as it would be without it.
+        describer: keeps of each image what groups are found by, before ``groups`` is called.
         The same images in the same order, groups, config and seed give the same bank. Memory is shared out for
         images that have as many patches as the first; of larger ones no more are kept. Raises TooFewImages for
         fewer than two or of one part only, ShapeError for a name no bank may carry or groups that do not fit the
@@ -97,7 +103,12 @@ class Build:
         if first is None:
             raise too_few(0)
         stream = FeatureStream(
-            self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
+            self._extract,
+            self._backbone,
+            self._config,
+            expected,
+            lambda: self._check_cancelled("features"),
+            describer,
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
@@ -108,7 +119,7 @@ class Build:
                 kept, points = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
                 raise too_few(store.images)
-            return self._assemble(store, kept, points, pca, stream, _labels(groups, store.images))
+            return self._assemble(store, kept, points, pca, stream, *_labels(groups, store.images))
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -175,6 +186,7 @@ class Build:
         pca: Pca | None,
         read: FeatureStream,
         groups: Int64[np.ndarray, " n"] | None,
+        grouped_by: Source | None,
     ) -> Bank:
         self._progress("index", 0, 1)
         kept = coreset.indices
@@ -201,6 +213,7 @@ class Build:
             calibration_peaks=held.peaks,
             pca=pca,
             groups=None if groups is None else groups.astype(np.int32),
+            grouped_by=grouped_by,
             calibrated=None if len(held.images) == store.images else held.images.astype(np.int32),
         )
         expected = conformance_scores(read.samples, self._extract, bank)
@@ -215,11 +228,7 @@ class Build:
 
     def _check_cancelled(self, stage: str) -> None:
         if self._cancelled():
-            raise Cancelled(
-                requirement="a build must run to its end to give a bank",
-                received=f"a request to stop, in stage {stage}",
-                remedy="start it again when it is wanted",
-            )
+            raise stopped(stage)
 
 
 def _projected(
@@ -236,11 +245,15 @@ def _searched(d: int, k: int) -> int:
     return k if d >= 2 * k else d
 
 
-def _labels(groups: Groups, images: int) -> Int64[np.ndarray, " n"] | None:
-    """The parts numbered in the order of appearance. Raises ShapeError, TooFewImages for one part only."""
-    if groups is None:
-        return None
-    labels = np.asarray(groups() if callable(groups) else groups)
+def _labels(groups: Parts, images: int) -> tuple[Int64[np.ndarray, " n"] | None, Source | None]:
+    """The parts numbered in the order of appearance, and who said so; None where each image shows its own.
+
+    Raises ShapeError, TooFewImages for one part only.
+    """
+    known = groups() if callable(groups) else groups
+    if known is None:
+        return None, None
+    labels = known.labels if isinstance(known, Groups) else known
     if labels.shape != (images,):
         raise ShapeError(
             requirement=f"groups must be one label for each of {images} images",
@@ -248,13 +261,24 @@ def _labels(groups: Groups, images: int) -> Int64[np.ndarray, " n"] | None:
             remedy="name the part of every image",
         )
     numbered = as_groups(labels)
+    if numbered.max() == images - 1:
+        return None, None
     if numbered.max() == 0:
         raise TooFewImages(
             requirement="a bank needs photographs of at least two nominal parts",
             received=f"{images} photographs of one part",
             remedy="photograph other good parts, or correct the groups",
         )
-    return numbered
+    return numbered, known.source if isinstance(known, Groups) else None
+
+
+def stopped(stage: str) -> Cancelled:
+    """The error for a build that was asked to stop."""
+    return Cancelled(
+        requirement="a build must run to its end to give a bank",
+        received=f"a request to stop, in stage {stage}",
+        remedy="start it again when it is wanted",
+    )
 
 
 def too_few(count: int) -> TooFewImages:

@@ -13,6 +13,7 @@ from app.cli import options as o
 from app.cli.console import Json, plain, print_json, say, stdout
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
+from app.learning.learn import groups_of, parts_of
 from core.bank import Bank, load_bank
 from core.detector import thresholds_of
 from core.judging.calibration import supported_rate
@@ -61,6 +62,8 @@ def facts(bank: Bank) -> dict[str, Any]:
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
         "nominal_images": len(bank.provenance.images),
+        "nominal_parts": groups_of(bank).count,
+        "grouped_by": bank.grouped_by,
         "covering_radius": bank.coreset.covering_radius,
         "index_recall": bank.index.recall,
         "threshold_review": thresholds.review,
@@ -70,6 +73,6 @@ def facts(bank: Bank) -> dict[str, Any]:
 
 
 def promises(bank: Bank) -> str:
-    """What the bank's threshold promises, as a sentence."""
+    """Of how many parts the bank is, and what its threshold promises, in sentences."""
     scores, groups = bank.calibration_scores, bank.calibration_groups
-    return promise_over_parts(scores, groups, bank.config.target_false_reject).text
+    return f"{parts_of(bank)}\n{promise_over_parts(scores, groups, bank.config.target_false_reject).text}"

@@ -15,6 +15,7 @@ from core.bank.names import check_image_name, check_label
 from core.config import DetectorConfig
 from core.errors import ShapeError
 from core.features.pca import Pca
+from core.groups.groups import SOURCES, Source
 from core.judging.groups import as_groups
 from core.search import Index
 
@@ -140,8 +141,8 @@ class Bank:
     calibration_scores (s,): nominal images' scores against the bank as it would be without their part;
     calibration_peaks (s,): the highest values of their heatmaps, likewise. calibrated (s,): which of
     ``provenance.images`` they are of, ascending; None: all. groups (n,): the part each image shows, numbered from
-    0 in the order of appearance; None: each its own. pca: what patch vectors are reduced by before they are
-    searched. Raises ShapeError where the parts do not fit each other.
+    0 in the order of appearance; None: each its own. grouped_by: who said so, if known. pca:
+    what patch vectors are reduced by before they are searched. Raises ShapeError where the parts do not fit each other.
     """
 
     config: DetectorConfig
@@ -155,6 +156,7 @@ class Bank:
     pca: Pca | None = None
     groups: Int32[np.ndarray, " _"] | None = None
     calibrated: Int32[np.ndarray, " _"] | None = None
+    grouped_by: Source | None = None
 
     def __post_init__(self) -> None:
         m = len(self.vectors)
@@ -186,6 +188,9 @@ class Bank:
         if self.groups is not None:
             fit = self.groups.shape == (n,) and np.array_equal(self.groups, as_groups(self.groups))
             _require(fit, f"groups must number the parts of {n} images as they appear", f"{self.groups[:9]}")
+        if self.grouped_by is not None:
+            known = self.groups is not None and self.grouped_by in SOURCES
+            _require(known, f"groups must come from one of {', '.join(SOURCES)}", f"{self.grouped_by!a}")
         if self.calibrated is not None:
             some = self.calibrated
             fit = 0 < len(some) < n and some[0] >= 0 and some[-1] < n and bool(np.all(np.diff(some) > 0))

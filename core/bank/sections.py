@@ -64,6 +64,12 @@ SECTIONS = (
         lambda images: {"images": images},
         lambda arrays: arrays["images"],
     ),
+    Section(
+        "grouped_by",
+        {"source": (np.uint8, 1)},
+        lambda source: {"source": line_bytes((source,))},
+        lambda arrays: text_lines(arrays["source"], 1)[0],
+    ),
 )
 KNOWN = {s.key for s in all_settings(DetectorConfig) if s.later} | {section.name for section in SECTIONS}
 """What a bank may require: settings by their keys, sections by their names."""

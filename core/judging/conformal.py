@@ -90,7 +90,8 @@ def check_parts(parts: int, photographs: int, rate: float) -> None:
         raise TooFewNominalImages(
             requirement=f"a false-reject rate of {percent(rate)} needs photographs of {needed} nominal parts",
             received=f"{photographs} photographs of {parts} parts, which support {percent(1 / (parts + 1))} at best",
-            remedy="photograph other good parts, not the same ones again, or ask for a higher rate",
+            remedy="photograph other good parts, not the same ones again, ask for a higher rate, or correct which "
+            "photographs show one part",
         )
 
 
