@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(TORCH_INDEX))
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy \
+.PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
 	bench-reduced bench-groups chaos
 
@@ -53,6 +53,9 @@ format: setup  ## rewrite the code in the project's format
 
 bench-accuracy: setup  ## the table of docs/accuracy.md
 	$(BIN)/python -m bench.accuracy
+
+bench-promise: setup  ## whether thresholds keep their promise on unseen parts; a table of docs/accuracy.md
+	$(BIN)/python -m bench.promise
 
 bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 	$(BIN)/python -m bench.coreset

@@ -1,4 +1,4 @@
-"""Nominal images -> bank: features, coreset, index, leave-one-image-out calibration, conformance images.
+"""Nominal images -> bank: features, coreset, index, held-out calibration, conformance images.
 
 Letters: n images, b images of a batch, p patches, d dimensions, m bank vectors.
 """
@@ -6,7 +6,7 @@ Letters: n images, b images of a batch, p patches, d dimensions, m bank vectors.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,27 +18,30 @@ from torch import Tensor
 
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import BUILD_MEMORY, DetectorConfig
-from core.detector import Extractor, conformance_scores, leave_one_out
-from core.errors import Cancelled, TooFewImages
+from core.detector import Extractor, conformance_scores
+from core.errors import Cancelled, ShapeError, TooFewImages
 from core.features.patches import Patches
 from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
+from core.groups import Describer, Groups, Source
 from core.input.photograph import Image, Photograph
-from core.input.preprocess import Frame
-from core.judging.heatmap import heatmap, peak
+from core.judging.calibrate import Calibration
+from core.judging.groups import as_groups, own_groups
 from core.memory.coreset import Coreset, random_projection
 from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.parallel.parts import run_parts
-from core.search import Index, as_queries
+from core.search import Index
 
-LEFT_OUT = 8  # images scored side by side
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
 HELD = 512  # patches, at most, that the recall of an approximate index is measured on
 
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; the stages are features, coreset, index and calibration, in this order."""
+
+Parts = Groups | np.ndarray | Callable[[], Groups | np.ndarray] | None
+"""A label for each image in their order, or what gives them once all images are read; None: each image its own."""
 
 Say = Callable[[str], None]
 """Takes one sentence that a person should read."""
@@ -79,20 +82,33 @@ class Build:
         self._say = say or (lambda sentence: None)
         self._offset = offset
 
-    def run(self, images: Iterable[tuple[str, Image | Photograph]], expected: int) -> Bank:
+    def run(
+        self,
+        images: Iterable[tuple[str, Image | Photograph]],
+        expected: int,
+        groups: Parts = None,
+        describer: Describer | None = None,
+    ) -> Bank:
         """Build a bank from named nominal images, about ``expected`` of them.
 
-        The same images in the same order, config and seed give the same bank. Memory is shared out for images
-        that have as many patches as the first; of larger ones no more are kept. Raises TooFewImages for fewer
-        than two, ShapeError for a name no bank may carry, MemoryBudgetError before any work that cannot fit,
-        Cancelled.
+        groups: which images show one part; each part is scored against the bank as it would be without it.
+        describer: keeps of each image what groups are found by, before ``groups`` is called.
+        The same images in the same order, groups, config and seed give the same bank. Memory is shared out for
+        images that have as many patches as the first; of larger ones no more are kept. Raises TooFewImages for
+        fewer than two or of one part only, ShapeError for a name no bank may carry or groups that do not fit the
+        images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
         arriving = iter(images)
         first = next(arriving, None)
         if first is None:
             raise too_few(0)
         stream = FeatureStream(
-            self._extract, self._backbone, self._config, expected, lambda: self._check_cancelled("features")
+            self._extract,
+            self._backbone,
+            self._config,
+            expected,
+            lambda: self._check_cancelled("features"),
+            describer,
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
@@ -100,10 +116,10 @@ class Build:
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
             with closing(batches), self._reduced(batches) as (pca, patches):
-                coreset = self._read(patches, store, plan, one.vectors.device)
+                kept, points = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
                 raise too_few(store.images)
-            return self._assemble(store, coreset, pca, stream, one.vectors.device)
+            return self._assemble(store, kept, points, pca, stream, *_labels(groups, store.images))
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -115,7 +131,9 @@ class Build:
             k, whole = config.pca, d
         sizes = (max(1, expected), p, k, _searched(k, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory, whole)
-        plan = estimate_build(*sizes, config.coreset_ratio, config.max_bank_vectors, *limits)
+        plan = estimate_build(
+            *sizes, config.coreset_ratio, config.max_bank_vectors, *limits, config.min_bank_vectors
+        )
         self._say(f"{plan}.")
         return plan
 
@@ -142,7 +160,7 @@ class Build:
 
     def _read(
         self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
-    ) -> Coreset:
+    ) -> tuple[Coreset, StreamedCoreset]:
         """Stream the features into the store, their projections into the coreset, then pick."""
         generator = torch.Generator().manual_seed(self._config.seed)
         width = _searched(store.dimension, self._config.projection)
@@ -154,23 +172,35 @@ class Build:
             store.extend(batch)
             for points in _projected(batch.vectors, projection):
                 stream.add(points)
-        kept = kept_vectors(store.count, self._config.coreset_ratio, self._config.max_bank_vectors)
-        return stream.finish(kept, lambda done, total: self._progress("coreset", done, total))
+        config = self._config
+        kept = kept_vectors(
+            store.count, config.coreset_ratio, config.max_bank_vectors, config.min_bank_vectors
+        )
+        return stream.finish(kept, lambda done, total: self._progress("coreset", done, total)), stream
 
     def _assemble(
         self,
         store: PatchStore,
         coreset: Coreset,
+        points: StreamedCoreset,
         pca: Pca | None,
         read: FeatureStream,
-        device: torch.device,
+        groups: Int64[np.ndarray, " n"] | None,
+        grouped_by: Source | None,
     ) -> Bank:
         self._progress("index", 0, 1)
         kept = coreset.indices
         index = Index.build(store.rows(kept), self._config.index, self._config.seed, self._held(store, kept))
         self._progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in store.locate(kept))
-        scores, peaks = self._calibrate(store, index, image, read.frames, device)
+        by_part = own_groups(store.images) if groups is None else groups
+        calibration = Calibration(
+            store, index, image, by_part, points, kept, self._config, read.frames, self._offset
+        )
+        held = calibration.run(
+            lambda: self._check_cancelled("calibration"),
+            lambda done, total: self._progress("calibration", done, total),
+        )
         bank = Bank(
             config=self._config,
             backbone=self._backbone,
@@ -179,9 +209,12 @@ class Build:
             coreset=CoresetRecord(
                 coreset.covering_radius, coreset.radius_bound, coreset.exact, coreset.points
             ),
-            calibration_scores=scores,
-            calibration_peaks=peaks,
+            calibration_scores=held.scores,
+            calibration_peaks=held.peaks,
             pca=pca,
+            groups=None if groups is None else groups.astype(np.int32),
+            grouped_by=grouped_by,
+            calibrated=None if len(held.images) == store.images else held.images.astype(np.int32),
         )
         expected = conformance_scores(read.samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
@@ -193,41 +226,9 @@ class Build:
         rng = np.random.default_rng(self._config.seed)
         return store.rows(np.setdiff1d(rng.choice(store.count, min(HELD, store.count), replace=False), kept))
 
-    def _calibrate(
-        self,
-        store: PatchStore,
-        index: Index,
-        image: np.ndarray,
-        frames: Sequence[Frame],
-        device: torch.device,
-    ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-        """Each nominal image's score and map peak against the bank without what that image gave to it."""
-
-        def left_out(i: int) -> tuple[float, float]:
-            own = np.flatnonzero(image == i)
-            if len(own) == index.size:
-                own = _unshared(index, store.image_vectors((i + 1) % store.images))
-            vectors = as_queries(torch.from_numpy(store.image_vectors(i)).to(device))
-            score, distances = leave_one_out(vectors, own, index, self._config)
-            place = _as_input(frames[i])
-            heat = heatmap(distances.reshape(store.grid(i)), place, self._config.sigma, self._offset)
-            return score, peak(heat).value
-
-        found: list[tuple[float, float]] = []
-        while len(found) < store.images:
-            some = range(len(found), min(len(found) + LEFT_OUT, store.images))
-            found += run_parts(left_out, some, lambda: self._check_cancelled("calibration"))
-            self._progress("calibration", len(found), store.images)
-        scores, peaks = np.asarray(found, np.float32).T.copy()
-        return scores, peaks
-
     def _check_cancelled(self, stage: str) -> None:
         if self._cancelled():
-            raise Cancelled(
-                requirement="a build must run to its end to give a bank",
-                received=f"a request to stop, in stage {stage}",
-                remedy="start it again when it is wanted",
-            )
+            raise stopped(stage)
 
 
 def _projected(
@@ -244,18 +245,40 @@ def _searched(d: int, k: int) -> int:
     return k if d >= 2 * k else d
 
 
-def _unshared(index: Index, other: Float32[np.ndarray, "p d"]) -> Int64[np.ndarray, " e"]:
-    """Bank rows that ``other`` lacks: where copies of one image gave all rows, its twin would give them too."""
-    distances, _ = Index.build(other).search(index.vectors)
-    return np.flatnonzero(distances[:, 0] > 0)
+def _labels(groups: Parts, images: int) -> tuple[Int64[np.ndarray, " n"] | None, Source | None]:
+    """The parts numbered in the order of appearance, and who said so; None where each image shows its own.
+
+    Raises ShapeError, TooFewImages for one part only.
+    """
+    known = groups() if callable(groups) else groups
+    if known is None:
+        return None, None
+    labels = known.labels if isinstance(known, Groups) else known
+    if labels.shape != (images,):
+        raise ShapeError(
+            requirement=f"groups must be one label for each of {images} images",
+            received=f"shape {labels.shape}",
+            remedy="name the part of every image",
+        )
+    numbered = as_groups(labels)
+    if numbered.max() == images - 1:
+        return None, None
+    if numbered.max() == 0:
+        raise TooFewImages(
+            requirement="a bank needs photographs of at least two nominal parts",
+            received=f"{images} photographs of one part",
+            remedy="photograph other good parts, or correct the groups",
+        )
+    return numbered, known.source if isinstance(known, Groups) else None
 
 
-def _as_input(geometry: Frame) -> Frame:
-    """The frame of an image of the input's own size: its map's peak is that of any larger one, at less work."""
-    rows, columns = (
-        replace(axis, source=axis.input, scale=1.0, offset=0.0) for axis in (geometry.rows, geometry.columns)
+def stopped(stage: str) -> Cancelled:
+    """The error for a build that was asked to stop."""
+    return Cancelled(
+        requirement="a build must run to its end to give a bank",
+        received=f"a request to stop, in stage {stage}",
+        remedy="start it again when it is wanted",
     )
-    return Frame(rows, columns)
 
 
 def too_few(count: int) -> TooFewImages:

@@ -99,6 +99,14 @@ class DetectorConfig(Declared):
     max_bank_vectors: int = setting(
         50_000, "Upper bound on the kept patches.", "--max-bank-vectors", ge=1, le=10_000_000
     )
+    min_bank_vectors: int = setting(
+        2_000,
+        "Patches kept at least, where there are so many.",
+        "--min-bank-vectors",
+        later=True,
+        ge=0,
+        le=10_000_000,
+    )
     projection: int = setting(
         128, "Dimensions of the random projection the coreset is searched in.", ge=1, le=4096
     )

@@ -20,7 +20,7 @@ from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
 from core.input.preprocess import to_tensor
-from core.judging.calibration import conformal_threshold
+from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds, image_scores, reweighted_scores
 from core.search import Index, Queries, as_queries
 
@@ -64,20 +64,6 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
 
 
-def leave_one_out(
-    vectors: Queries, own: Int64[np.ndarray, " e"], index: Index, config: DetectorConfig
-) -> tuple[float, Float32[np.ndarray, " p"]]:
-    """Score one nominal image's patches against a bank without ``own``, the bank rows that image gave.
-
-    Returns the image score (Eq. 6 or 7) and the patch distances (p,), exact whatever the kind of index.
-    """
-    distances, ids = index.nearest_excluding(vectors, own)
-    scores = image_scores(distances[None])
-    if config.reweight:
-        scores = _reweighted(scores, vectors, distances[None], ids[None], index, config, own)
-    return float(scores[0]), distances
-
-
 def _reweighted(
     scores: Float32[np.ndarray, " b"],
     vectors: Queries,  # (b * p, d)
@@ -85,7 +71,6 @@ def _reweighted(
     ids: Int64[np.ndarray, "b p"],
     index: Index,
     config: DetectorConfig,
-    excluded: Int64[np.ndarray, " e"] | None = None,
 ) -> Float32[np.ndarray, " b"]:
     rows = np.arange(len(scores))
     worst = distances.argmax(axis=1)  # (b,)
@@ -100,7 +85,6 @@ def _reweighted(
         index.vectors,
         index.search,
         config.neighbours,
-        excluded,
     )
 
 
@@ -109,17 +93,17 @@ def thresholds_of(bank: Bank) -> Thresholds:
 
     Raises TooFewNominalImages where the calibration set does not support a rate.
     """
-    config, scores = bank.config, bank.calibration_scores
-    reject = conformal_threshold(scores, config.target_false_reject)
+    config, of = bank.config, (bank.calibration_scores, bank.calibration_groups)
+    reject = hierarchical_threshold(*of, config.target_false_reject)
     if config.target_review is None:
         return Thresholds(review=reject, reject=reject)
-    return Thresholds(review=conformal_threshold(scores, config.target_review), reject=reject)
+    return Thresholds(review=hierarchical_threshold(*of, config.target_review), reject=reject)
 
 
 def map_threshold_of(bank: Bank) -> float:
     """The level, above 0, that regions of a map exceed: the review threshold's rank, over nominal map peaks."""
     rate = bank.config.target_review or bank.config.target_false_reject
-    return max(LEAST_LEVEL, conformal_threshold(bank.calibration_peaks, rate))
+    return max(LEAST_LEVEL, hierarchical_threshold(bank.calibration_peaks, bank.calibration_groups, rate))
 
 
 def check_backbone(bank: Bank, digest: str) -> None:

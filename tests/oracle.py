@@ -84,3 +84,16 @@ def _bilinear(maps: np.ndarray, i: int, j: int, shape: Sequence[int]) -> np.ndar
 def _between(place: int, side: int, coarse: int) -> tuple[int, int, float]:
     at = min(max((place + 0.5) * coarse / side - 0.5, 0), coarse - 1)
     return int(at), min(int(at) + 1, coarse - 1), at - int(at)
+
+
+def substitutes(points: np.ndarray, owner: np.ndarray, picks: np.ndarray, group: int) -> list[int]:
+    """Greedy going on without a group's points, from the picks of the others; each distance computed anew."""
+    x = points.astype(np.float64)
+    centres, others = list(picks[owner[picks] != group]), np.flatnonzero(owner != group)
+    found: list[int] = []
+    for _ in range(int((owner[picks] == group).sum())):
+        near = ((x[others][:, None] - x[centres + found][None]) ** 2).sum(axis=2).min(axis=1)
+        if near.max() <= 0:
+            break
+        found.append(int(others[near.argmax()]))
+    return found

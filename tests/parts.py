@@ -18,7 +18,9 @@ from core.config import DetectorConfig, InputConfig
 from models.backbone import Backbone
 
 TESTS = Path(__file__).resolve().parent
-SMALL = DetectorConfig(input=InputConfig(size=64), coreset_ratio=0.1, target_false_reject=0.2)
+SMALL = DetectorConfig(
+    input=InputConfig(size=64), coreset_ratio=0.1, min_bank_vectors=0, target_false_reject=0.2
+)
 
 
 def parts(n: int, shape: tuple[int, int] = (64, 64), seed: int = 0) -> list[np.ndarray]:
@@ -41,12 +43,15 @@ def build(
     images: Sequence[np.ndarray],
     config: DetectorConfig = SMALL,
     backbone: Backbone | None = None,
+    groups: Sequence[int] | None = None,
     **options: Any,
 ) -> Bank:
     """A bank of these images under the names 000.png, 001.png and so on."""
     backbone = backbone or random_backbone()
     named = [(f"{i:03d}.png", image) for i, image in enumerate(images)]
-    return Build(backbone, backbone_ref(backbone), config, **options).run(named, len(named))
+    return Build(backbone, backbone_ref(backbone), config, **options).run(
+        named, len(named), None if groups is None else np.asarray(groups)
+    )
 
 
 def sha256_elsewhere(bank: str) -> str:

@@ -13,10 +13,11 @@ from app.cli.console import Json, build_progress, notice, print_json, say
 from app.cli.show import facts, promises
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, relative_names
-from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
+from app.learning.learn import Hooks, check_groups, check_supported, check_target, image_files, learn
 from core.bank import save_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
+from core.groups import choose
 
 
 @app.command()
@@ -30,6 +31,7 @@ def build(
     config: DetectorConfig,
     images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
+    groups: o.GroupsOption = "auto",
     skip_bad: o.SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
     json_output: Json = False,
@@ -37,15 +39,19 @@ def build(
     """Learn a bank from a folder of good images, with its threshold."""
     paths = list_images(folder, recursive)
     check_supported(len(paths), config)
+    names = relative_names(paths, folder)
+    known = choose(groups, names)
+    if known is not None:
+        check_groups(known, config)
     check_target(out)
     extractor = machine.load(backbone)
     if extractor.notice:
         notice(extractor.notice)
     limits = BuildLimits(memory_mb << 20)
     with build_progress() as progress:
-        files = image_files(paths, relative_names(paths, folder), config.input, images)
+        files = image_files(paths, names, config.input, images)
         hooks = Hooks(progress, say=notice, skip_bad=skip_bad)
-        built = learn(files, extractor, config, hooks, limits)
+        built = learn(files, extractor, config, hooks, limits, known)
     save_bank(built.bank, out)
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]

@@ -43,6 +43,7 @@ def eval_(
     config: DetectorConfig,
     images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
+    groups: o.GroupsOption = "auto",
     json_output: Json = False,
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""

@@ -25,6 +25,14 @@ MemoryMb = Annotated[
     int, typer.Option("--memory-mb", min=64, help="Working memory of a build beyond the backbone.")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, naming them.")]
+GroupsOption = Annotated[
+    str,
+    typer.Option(
+        "--groups",
+        help="Which photographs show one part: auto finds them, none takes each for its own, a regular expression "
+        "finds the part in a file's name, a file has lines of image,part.",
+    ),
+]
 MEMORY_MB = BUILD_MEMORY >> 20
 
 

@@ -13,9 +13,12 @@ from app.cli.console import Json, print_json, say
 from app.cli.tables import print_facts
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
+from app.learning.learn import groups_of, parts_of
 from core.bank import Bank, load_bank
 from core.detector import thresholds_of
-from core.judging.calibration import promise, supported_rate
+from core.judging.calibration import supported_rate
+from core.judging.conformal import promise_over_parts
+from core.judging.groups import group_sizes
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
 
@@ -55,15 +58,18 @@ def facts(bank: Bank) -> dict[str, Any]:
         **{name: values[setting] for name, setting in o.SHOWN.items()},
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
-        "nominal_images": len(bank.calibration_scores),
+        "nominal_images": len(bank.provenance.images),
+        "nominal_parts": groups_of(bank).count,
+        "grouped_by": bank.grouped_by,
         "covering_radius": bank.coreset.covering_radius,
         "index_recall": bank.index.recall,
         "threshold_review": thresholds.review,
         "threshold_reject": thresholds.reject,
-        "supported_false_reject": supported_rate(len(bank.calibration_scores)),
+        "supported_false_reject": supported_rate(len(group_sizes(bank.calibration_groups))),
     }
 
 
 def promises(bank: Bank) -> str:
-    """What the bank's threshold promises, as a sentence."""
-    return promise(len(bank.calibration_scores), bank.config.target_false_reject).text
+    """Of how many parts the bank is, and what its threshold promises, in sentences."""
+    scores, groups = bank.calibration_scores, bank.calibration_groups
+    return f"{parts_of(bank)}\n{promise_over_parts(scores, groups, bank.config.target_false_reject).text}"

@@ -12,8 +12,10 @@ from app.inspection.thresholds import effective, rates
 from app.store.schema import Bank
 from core.bank import CalibrationRecord
 from core.errors import CoreError
-from core.judging.calibration import Promise, promise, supported_rate
+from core.judging.calibration import Promise, supported_rate
+from core.judging.conformal import promise_over_parts
 from core.judging.exploration import ExpectedRate, bin_edges, expected_rate, histogram
+from core.judging.groups import group_sizes
 from core.judging.scoring import Thresholds
 
 
@@ -57,7 +59,7 @@ def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardes
     row = inspecting.store.banks.get(bank)
     version = inspecting.store.versions.get(bank, number)
     known = inspecting.calibrations.of(version)
-    scores = known.calibration_scores
+    scores, groups = known.calibration_scores, known.calibration_groups
     edges = bin_edges(scores, scores[:0], bins)
     thresholds, reason = _thresholds(row, known)
     return Insight(
@@ -65,11 +67,11 @@ def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardes
         version=number,
         images=len(scores),
         vectors=known.vectors,
-        supported_false_reject=supported_rate(len(scores)),
+        supported_false_reject=supported_rate(len(group_sizes(groups))),
         thresholds=thresholds,
         reason=reason,
-        expected_review=expected_rate(scores, thresholds.review) if thresholds else None,
-        expected_reject=expected_rate(scores, thresholds.reject) if thresholds else None,
+        expected_review=expected_rate(scores, thresholds.review, groups) if thresholds else None,
+        expected_reject=expected_rate(scores, thresholds.reject, groups) if thresholds else None,
         promise=_promise(row, known) if thresholds and row.reject_threshold is None else None,
         edges=edges.tolist(),
         counts=histogram(scores, edges).tolist(),
@@ -88,7 +90,7 @@ def _thresholds(row: Bank, known: CalibrationRecord) -> tuple[Thresholds | None,
 
 def _promise(row: Bank, known: CalibrationRecord) -> Promise:
     rate, _ = rates(row, known.config.target_false_reject, known.config.target_review)
-    return promise(len(known.calibration_scores), rate)
+    return promise_over_parts(known.calibration_scores, known.calibration_groups, rate)
 
 
 def _hardest(inspecting: Inspecting, bank: str, known: CalibrationRecord, count: int) -> list[NominalScore]:

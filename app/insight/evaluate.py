@@ -15,7 +15,9 @@ from app.errors import FolderError, ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
 from app.inspection.engine import Engine
-from core.judging.calibration import conformal_threshold, images_needed
+from core.judging.calibration import images_needed
+from core.judging.conformal import hierarchical_threshold
+from core.judging.groups import group_sizes
 from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
 
@@ -123,10 +125,10 @@ def _add_pixels(
 
 
 def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:
-    calibration = engine.bank.calibration_scores
-    if len(calibration) < images_needed(rate):
+    bank = engine.bank
+    if len(group_sizes(bank.calibration_groups)) < images_needed(rate):
         return AtRate(rate, None, None, None)
-    threshold = conformal_threshold(calibration, rate)
+    threshold = hierarchical_threshold(bank.calibration_scores, bank.calibration_groups, rate)
     return AtRate(
         rate,
         threshold,

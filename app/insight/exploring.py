@@ -133,7 +133,7 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
     Raises ConfigError, or TooFewNominalImages for a rate the version does not support.
     """
     thresholds = effective(wish(of.bank, given), of.record)
-    recorded, nominal = of.recorded, of.record.calibration_scores
+    recorded, nominal, groups = of.recorded, of.record.calibration_scores, of.record.calibration_groups
     after = decide_all(recorded.scores, thresholds)
     flips = cross_counts(recorded.decisions, after, (len(DECISIONS), len(DECISIONS)))
     outcomes = cross_counts(recorded.verdicts, after, (len(VERDICTS), len(DECISIONS)))
@@ -145,8 +145,8 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
         version=of.version,
         thresholds=thresholds,
         present=in_use(of),
-        expected_review=expected_rate(nominal, thresholds.review),
-        expected_reject=expected_rate(nominal, thresholds.reject),
+        expected_review=expected_rate(nominal, thresholds.review, groups),
+        expected_reject=expected_rate(nominal, thresholds.reject, groups),
         inspections=len(after),
         decided=_by_decision(outcomes.sum(axis=0)),
         outcomes={name: _by_decision(row) for name, row in zip(NAMES, outcomes, strict=True)},

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
 from app.inspection.registry import Registry
 from app.store.schema import Version
@@ -21,7 +21,7 @@ from app.store.store import Store
 from core.bank import CalibrationRecord, load_record, record_of
 from core.config import DetectorConfig
 from core.errors import ConfigError
-from core.judging.calibration import conformal_threshold
+from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds
 
 
@@ -32,6 +32,8 @@ class Calibrated(Protocol):
     def config(self) -> DetectorConfig: ...
     @property
     def calibration_scores(self) -> Float32[np.ndarray, " n"]: ...
+    @property
+    def calibration_groups(self) -> Int32[np.ndarray, " n"]: ...
 
 
 class Judged(Protocol):
@@ -75,8 +77,9 @@ def effective(wish: Judged, bank: Calibrated) -> Thresholds:
     above reject.
     """
     reject_rate, review_rate = rates(wish, bank.config.target_false_reject, bank.config.target_review)
-    reject = conformal_threshold(bank.calibration_scores, reject_rate)
-    review = reject if review_rate is None else conformal_threshold(bank.calibration_scores, review_rate)
+    of = (bank.calibration_scores, bank.calibration_groups)
+    reject = hierarchical_threshold(*of, reject_rate)
+    review = reject if review_rate is None else hierarchical_threshold(*of, review_rate)
     return overridden(Thresholds(review, reject), wish.review_threshold, wish.reject_threshold)
 
 

@@ -15,12 +15,15 @@ from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
 from app.inspection.backbones import backbone_ref
 from core.bank import Bank
-from core.build import Build, BuildLimits, Progress, Say, too_few
+from core.build import Build, BuildLimits, Progress, Say, stopped, too_few
 from core.config import DetectorConfig, InputConfig
 from core.detector import map_threshold_of, thresholds_of
 from core.errors import BankError
+from core.groups import Described, Describer, Groups, by_likeness, by_photograph, numbered, require_several
 from core.input.photograph import Photograph
-from core.judging.calibration import conformal_rank, promise, supported_rate
+from core.judging.calibration import conformal_rank, supported_rate
+from core.judging.conformal import check_parts, promise_over_parts
+from core.judging.groups import group_sizes
 from core.parallel.ahead import read_ahead
 from models.backbone import Backbone
 
@@ -32,21 +35,27 @@ Named = tuple[str, Callable[[], Photograph]]
 class Hooks:
     """How a build reports and is stopped (see ``core.build.Build``), and what becomes of an unreadable image.
 
-    skip_bad: it is named by ``say`` and left out; otherwise it ends the build.
+    skip_bad: it is named by ``say`` and left out; otherwise it ends the build. any_rate: rates that the parts do not
+    support are left for the caller to lower.
     """
 
     progress: Progress | None = None
     cancelled: Callable[[], bool] | None = None
     say: Say = lambda sentence: None
     skip_bad: bool = False
+    any_rate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class BuiltBank:
-    """A bank and the images that could not be read: (name, reason), empty unless skipping was asked for."""
+    """A bank, the images that could not be read and what groups were found by.
+
+    skipped: (name, reason), empty unless skipping was asked for. described: None where the groups were given.
+    """
 
     bank: Bank
     skipped: tuple[tuple[str, str], ...]
+    described: Described | None = None
 
 
 def check_supported(count: int, config: DetectorConfig) -> None:
@@ -56,6 +65,15 @@ def check_supported(count: int, config: DetectorConfig) -> None:
     conformal_rank(count, config.target_false_reject)
     if config.target_review is not None:
         conformal_rank(count, config.target_review)
+
+
+def check_groups(groups: Groups, config: DetectorConfig) -> Groups:
+    """The groups, unless there are too few to hold one out or for the rates. Raises OneGroup, TooFewNominalImages."""
+    require_several(groups)
+    for rate in (config.target_false_reject, config.target_review):
+        if rate is not None:
+            check_parts(groups.count, groups.images, rate)
+    return groups
 
 
 def check_target(path: Path) -> None:
@@ -80,20 +98,27 @@ def learn(
     config: DetectorConfig,
     hooks: Hooks | None = None,
     limits: BuildLimits | None = None,
+    groups: Groups | None = None,
 ) -> BuiltBank:
     """Build a bank from nominal images, in their order.
 
-    Raises TooFewImages, TooFewNominalImages, MemoryBudgetError, Cancelled, and what reading an image raises: an
-    ImageRefused unless such images are skipped.
+    groups: which of ``images`` show one part; None finds them among near-duplicates. Raises TooFewImages,
+    TooFewNominalImages, OneGroup, MemoryBudgetError, Cancelled, and what reading an image raises: an ImageRefused
+    unless such images are skipped.
     """
     hooks = hooks or Hooks()
     check_supported(len(images), config)
+    if groups is not None:
+        _checked(groups, config, hooks)
+    describer = Describer(config.seed) if groups is None else None
+    kept: list[int] = []
     skipped: list[tuple[str, str]] = []
 
     def readable() -> Iterator[tuple[str, Photograph]]:
         with closing(read_ahead(_read, images)) as found:
-            for (name, _), image in zip(images, found, strict=True):
+            for i, ((name, _), image) in enumerate(zip(images, found, strict=True)):
                 if isinstance(image, Photograph):
+                    kept.append(i)
                     yield name, image
                 else:
                     skip(name, image)
@@ -105,6 +130,12 @@ def learn(
         hooks.say(f"Skipped {name}: {reason}")
         check_supported(len(images) - len(skipped), config)
 
+    def parts() -> Groups:
+        found = _found(describer, config, hooks) if groups is None else _some(groups, kept)
+        for sentence in found.notices():
+            hooks.say(f"{sentence[0].upper()}{sentence[1:]}.")
+        return _checked(found, config, hooks)
+
     build = Build(
         backbone,
         backbone_ref(backbone),
@@ -115,7 +146,32 @@ def learn(
         hooks.say,
         backbone.spec.offset,
     )
-    return BuiltBank(build.run(readable(), len(images)), tuple(skipped))
+    bank = build.run(readable(), len(images), parts, describer)
+    return BuiltBank(bank, tuple(skipped), None if describer is None else describer.described())
+
+
+def _found(describer: Describer | None, config: DetectorConfig, hooks: Hooks) -> Groups:
+    """Groups of images that resemble each other."""
+
+    def check() -> None:
+        if hooks.cancelled and hooks.cancelled():
+            raise stopped("calibration")
+
+    assert describer is not None
+    return by_likeness(describer.described(), config.seed, check)
+
+
+def _some(groups: Groups, kept: Sequence[int]) -> Groups:
+    """Those of the images that could be read."""
+    return (
+        groups
+        if len(kept) == groups.images
+        else Groups(numbered(groups.labels[kept].tolist()), groups.source)
+    )
+
+
+def _checked(groups: Groups, config: DetectorConfig, hooks: Hooks) -> Groups:
+    return require_several(groups) if hooks.any_rate else check_groups(groups, config)
 
 
 def image_files(
@@ -139,12 +195,31 @@ def _read(image: Named) -> Photograph | ImageRefused:
         return error
 
 
+def groups_of(bank: Bank) -> Groups:
+    """Which of a bank's images show one part."""
+    if bank.groups is None:
+        return by_photograph(len(bank.provenance.images))
+    return Groups(bank.groups, bank.grouped_by or "parts")
+
+
+def parts_of(bank: Bank) -> str:
+    """How many parts its images show, and what rate they support, as a sentence."""
+    if bank.calibrated is None:
+        return f"{groups_of(bank)}."
+    scored = len(group_sizes(bank.calibration_groups))
+    return (
+        f"{groups_of(bank)}. Of them a sample of {len(bank.calibrated):,} photographs of {scored:,} parts was scored; "
+        f"it supports a rate of {100 * supported_rate(scored):.2g} % at best."
+    )
+
+
 def summary_of(bank: Bank) -> dict[str, Any]:
     """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
-    thresholds, images = thresholds_of(bank), len(bank.calibration_scores)
+    thresholds, groups = thresholds_of(bank), bank.calibration_groups
     m, d = bank.vectors.shape
     return {
-        "images": images,
+        "images": len(bank.provenance.images),
+        "parts": groups_of(bank).count,
         "vectors": m,
         "dimension": d,
         "source_patches": bank.coreset.source_patches,
@@ -157,7 +232,7 @@ def summary_of(bank: Bank) -> dict[str, Any]:
         "review_threshold": thresholds.review,
         "reject_threshold": thresholds.reject,
         "map_threshold": map_threshold_of(bank),
-        "supported_false_reject": supported_rate(images),
-        "promise": promise(images, bank.config.target_false_reject).text,
+        "supported_false_reject": supported_rate(len(group_sizes(groups))),
+        "promise": promise_over_parts(bank.calibration_scores, groups, bank.config.target_false_reject).text,
         "config": bank.config.to_json(),
     }

@@ -1,6 +1,6 @@
 """What a build leaves behind: vectors in their index, where each came from, and what calibrates the scores.
 
-Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h w height and width.
+Letters: m bank vectors, d dimensions, n nominal images, c conformance images, s scored images, h w height and width.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from core.bank.names import check_image_name, check_label
 from core.config import DetectorConfig
 from core.errors import ShapeError
 from core.features.pca import Pca
+from core.groups.groups import SOURCES, Source
+from core.judging.groups import as_groups
 from core.search import Index
 
 MOST_CONFORMANCE_IMAGES = 16
@@ -136,9 +138,11 @@ class Conformance:
 class Bank:
     """One immutable build. Scores and peaks are Euclidean distances, larger is more anomalous.
 
-    calibration_scores (n,): each nominal image's score against the bank without its own vectors, in the order
-    of ``provenance.images``; calibration_peaks (n,): the highest value of its heatmap, likewise. pca: what
-    patch vectors are reduced by before they are searched. Raises ShapeError where the parts do not fit each other.
+    calibration_scores (s,): nominal images' scores against the bank as it would be without their part;
+    calibration_peaks (s,): the highest values of their heatmaps, likewise. calibrated (s,): which of
+    ``provenance.images`` they are of, ascending; None: all. groups (n,): the part each image shows, numbered from
+    0 in the order of appearance; None: each its own. grouped_by: who said so, if known. pca:
+    what patch vectors are reduced by before they are searched. Raises ShapeError where the parts do not fit each other.
     """
 
     config: DetectorConfig
@@ -150,6 +154,9 @@ class Bank:
     calibration_peaks: Float32[np.ndarray, " _"]
     conformance: Conformance = field(default_factory=Conformance)
     pca: Pca | None = None
+    groups: Int32[np.ndarray, " _"] | None = None
+    calibrated: Int32[np.ndarray, " _"] | None = None
+    grouped_by: Source | None = None
 
     def __post_init__(self) -> None:
         m = len(self.vectors)
@@ -170,10 +177,29 @@ class Bank:
             f"a coreset must come from at least the {m} patches it kept",
             f"{self.coreset.source_patches}",
         )
+        self._check_groups(n)
+        n = n if self.calibrated is None else len(self.calibrated)
         for name in ("calibration_scores", "calibration_peaks"):
             values = getattr(self, name)
             _require(len(values) == n, f"{name} must have one entry for each of {n} images", f"{len(values)}")
             _check_scores(values, name)
+
+    def _check_groups(self, n: int) -> None:
+        if self.groups is not None:
+            fit = self.groups.shape == (n,) and np.array_equal(self.groups, as_groups(self.groups))
+            _require(fit, f"groups must number the parts of {n} images as they appear", f"{self.groups[:9]}")
+        if self.grouped_by is not None:
+            known = self.groups is not None and self.grouped_by in SOURCES
+            _require(known, f"groups must come from one of {', '.join(SOURCES)}", f"{self.grouped_by!a}")
+        if self.calibrated is not None:
+            some = self.calibrated
+            fit = 0 < len(some) < n and some[0] >= 0 and some[-1] < n and bool(np.all(np.diff(some) > 0))
+            _require(fit, f"calibrated images must be some of {n}, ascending", f"{some[:9]}")
+
+    @property
+    def calibration_groups(self) -> Int32[np.ndarray, " _"]:
+        """(s,): the part of each calibration score, numbered from 0."""
+        return scored_groups(len(self.provenance.images), self.groups, self.calibrated)
 
     def _check_dimensions(self) -> None:
         d, channels, kept = self.vectors.shape[1], sum(self.backbone.channels), self.config.pca
@@ -194,6 +220,14 @@ class Bank:
     def vectors(self) -> Float32[np.ndarray, "m d"]:
         """The bank vectors, those of the index."""
         return self.index.vectors
+
+
+def scored_groups(
+    images: int, groups: Int32[np.ndarray, " _"] | None, calibrated: Int32[np.ndarray, " _"] | None
+) -> Int32[np.ndarray, " _"]:
+    """The part of each scored image, numbered from 0: of a bank's own two fields."""
+    of_all = np.arange(images) if groups is None else groups
+    return as_groups(of_all if calibrated is None else of_all[calibrated]).astype(np.int32)
 
 
 def _check_scores(scores: Float32[np.ndarray, " _"], name: str) -> None:

@@ -107,7 +107,7 @@ def _bank(container: Container) -> Bank:
         backbone=header.backbone,
         index=Index.from_arrays(fixed["vectors"], header.config.index, index),
         provenance=Provenance(
-            images=text_lines(fixed["provenance.images"], len(scores)),
+            images=text_lines(fixed["provenance.images"], None if "calibrated" in sections else len(scores)),
             image=fixed["provenance.image"],
             row=fixed["provenance.row"],
             column=fixed["provenance.column"],

@@ -52,6 +52,24 @@ SECTIONS = (
             torch.tensor(arrays["mean"]), torch.tensor(arrays["components"])
         ),  # copies, as of images
     ),
+    Section(
+        "groups",
+        {"labels": (np.int32, 1)},  # (n,)
+        lambda labels: {"labels": labels},
+        lambda arrays: arrays["labels"],
+    ),
+    Section(
+        "calibrated",
+        {"images": (np.int32, 1)},  # (s,)
+        lambda images: {"images": images},
+        lambda arrays: arrays["images"],
+    ),
+    Section(
+        "grouped_by",
+        {"source": (np.uint8, 1)},
+        lambda source: {"source": line_bytes((source,))},
+        lambda arrays: text_lines(arrays["source"], 1)[0],
+    ),
 )
 KNOWN = {s.key for s in all_settings(DetectorConfig) if s.later} | {section.name for section in SECTIONS}
 """What a bank may require: settings by their keys, sections by their names."""
@@ -75,9 +93,10 @@ def take(arrays: Arrays, name: str, form: Form) -> np.ndarray:
     return array
 
 
-def text_lines(encoded: np.ndarray, count: int) -> tuple[str, ...]:
-    """Names in UTF-8, each ended by a newline. Raises BankHostile unless there are ``count``."""
-    if np.count_nonzero(encoded == ord("\n")) != count or count == 0 or encoded[-1] != ord("\n"):
+def text_lines(encoded: np.ndarray, count: int | None) -> tuple[str, ...]:
+    """Names in UTF-8, each ended by a newline. Raises BankHostile unless there are ``count``; None: any number."""
+    found = np.count_nonzero(encoded == ord("\n"))
+    if (count is not None and found != count) or found == 0 or encoded[-1] != ord("\n"):
         raise hostile(f"a bank must name the {count} images it has scores of", "another number of names")
     try:
         return tuple(encoded.tobytes().decode().removesuffix("\n").split("\n"))

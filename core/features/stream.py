@@ -16,6 +16,7 @@ from core.bank import BackboneRef, check_image_name
 from core.config import DetectorConfig
 from core.detector import Extractor
 from core.features.patches import Patches, patch_features
+from core.groups import Describer
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame, reduced, to_tensor
 from core.parallel.ahead import ahead
@@ -30,7 +31,8 @@ class FeatureStream:
     """Reads images once. names, frames, samples: what was read so far, and a few images for conformance.
 
     expected: about how many images come, which spreads the samples over them. check: called many times a
-    second, from several threads; what it raises ends the stream.
+    second, from several threads; what it raises ends the stream. describer: keeps of each batch what
+    near-duplicates are found by.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class FeatureStream:
         config: DetectorConfig,
         expected: int,
         check: Callable[[], None],
+        describer: Describer | None = None,
     ) -> None:
         self._extract = extract
         self._backbone = backbone
         self._config = config
         self._check = check
+        self._describer = describer
         self._sampled = {
             round(i * (expected - 1) / (CONFORMANCE_IMAGES - 1)) for i in range(CONFORMANCE_IMAGES)
         }
@@ -63,7 +67,7 @@ class FeatureStream:
     def _extracted(self, images: Iterable[tuple[str, Image | Photograph]]) -> Generator[Patches, None, None]:
         with closing(ahead(self._inputs(images), between=self._check)) as inputs:
             for batch in inputs:
-                yield self._patches(batch)
+                yield self._patches(batch, self._describer)
 
     def _inputs(
         self, images: Iterable[tuple[str, Image | Photograph]]
@@ -89,6 +93,9 @@ class FeatureStream:
     def _input(self, image: Photograph) -> Float32[Tensor, "3 h w"]:
         return to_tensor(image.pixels, self._config.input, self._backbone.mean, self._backbone.std)
 
-    def _patches(self, batch: Float32[Tensor, "b 3 h w"]) -> Patches:
+    def _patches(self, batch: Float32[Tensor, "b 3 h w"], describer: Describer | None = None) -> Patches:
         self._check()
-        return patch_features(self._extract(batch), self._config.patch)
+        maps = self._extract(batch)
+        if describer is not None:
+            describer.add(batch, maps[-1])
+        return patch_features(maps, self._config.patch)

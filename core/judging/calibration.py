@@ -42,16 +42,16 @@ def supported_rate(n: int) -> float:
 
 def images_needed(rate: float) -> int:
     """The fewest nominal images that support ``rate``, in (0, 1): 99 for 1 %. Raises ConfigError outside."""
-    return math.ceil(1 / _exact(rate)) - 1
+    return math.ceil(1 / exact_rate(rate)) - 1
 
 
 def conformal_rank(n: int, rate: float) -> int:
     """ceil((n + 1)(1 - rate)), counted from 1. Raises TooFewNominalImages where that passes ``n``."""
-    rank = math.ceil((n + 1) * (1 - _exact(rate)))
+    rank = math.ceil((n + 1) * (1 - exact_rate(rate)))
     if rank > n:
         raise TooFewNominalImages(
-            requirement=f"a false-reject rate of {_percent(rate)} needs {images_needed(rate)} nominal images",
-            received=f"{n}, which support {_percent(supported_rate(n))} at best" if n else "none",
+            requirement=f"a false-reject rate of {percent(rate)} needs {images_needed(rate)} nominal images",
+            received=f"{n}, which support {percent(supported_rate(n))} at best" if n else "none",
             remedy="add nominal images or ask for a higher rate",
         )
     return rank
@@ -82,10 +82,10 @@ def promise(n: int, rate: float) -> Promise:
     low, high = (float(betaincinv(n + 1 - rank, rank, q)) for q in (0.025, 0.975))
     expected = (n + 1 - rank) / (n + 1)
     text = (
-        f"{n} nominal images support false-reject rates from {_percent(supported_rate(n))}; at the asked "
-        f"{_percent(rate)} the threshold is number {rank} of their {n} scores in ascending order, which new "
-        f"nominal images pass {_percent(expected, 3)} of the time on average and, for 95 of 100 such sets of "
-        f"images, between {_percent(low, 3)} and {_percent(high, 3)} of the time."
+        f"{n} nominal images support false-reject rates from {percent(supported_rate(n))}; at the asked "
+        f"{percent(rate)} the threshold is number {rank} of their {n} scores in ascending order, which new "
+        f"nominal images pass {percent(expected, 3)} of the time on average and, for 95 of 100 such sets of "
+        f"images, between {percent(low, 3)} and {percent(high, 3)} of the time."
     )
     return Promise(n, rate, rank, expected, low, high, text)
 
@@ -104,7 +104,7 @@ def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, 
     return low, high
 
 
-def _exact(rate: float) -> Fraction:
+def exact_rate(rate: float) -> Fraction:
     """The rate as written: the shortest decimal that reads back as the same float."""
     if not 0 < rate < 1:
         raise ConfigError(
@@ -115,5 +115,5 @@ def _exact(rate: float) -> Fraction:
     return Fraction(str(float(rate)))
 
 
-def _percent(rate: float, digits: int = 4) -> str:
+def percent(rate: float, digits: int = 4) -> str:
     return f"{100 * rate:.{digits}g} %"

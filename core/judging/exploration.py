@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from core.errors import ConfigError
 from core.judging.calibration import binomial_interval
+from core.judging.conformal import expected_over_parts
 from core.judging.scoring import Decision, Thresholds
 
 DECISIONS: tuple[Decision, ...] = ("accept", "review", "reject")
@@ -40,7 +41,8 @@ class Share:
 class ExpectedRate:
     """How often new nominal images score above a threshold that ``above`` of ``images`` nominal scores exceed.
 
-    expected: the mean over such calibrations is at most this, (above + 1) / (images + 1). low, high: 95 % interval
+    expected: the mean over such calibrations is at most this, (above + 1) / (images + 1) where each image shows a
+    part of its own; else parts count, each by the share of its images. low, high: 95 % interval
     of the rate that this one calibration realises.
     """
 
@@ -56,11 +58,19 @@ def share(count: int, total: int) -> Share:
     return Share(count, total, *binomial_interval(count, total))
 
 
-def expected_rate(nominal: Float[np.ndarray, " n"], threshold: float) -> ExpectedRate:
-    """What n leave-one-out scores say of a threshold, whichever it is; a score equal to it does not exceed it."""
+def expected_rate(
+    nominal: Float[np.ndarray, " n"], threshold: float, groups: Int[np.ndarray, " n"] | None = None
+) -> ExpectedRate:
+    """What n held-out scores say of a threshold, whichever it is; a score equal to it does not exceed it.
+
+    groups: the part that each shows, over which the rates are; None: each its own.
+    """
     n = len(nominal)
     above = int(np.count_nonzero(nominal > threshold))
-    return ExpectedRate(above, n, (above + 1) / (n + 1), *binomial_interval(above, n))
+    if groups is None:
+        return ExpectedRate(above, n, (above + 1) / (n + 1), *binomial_interval(above, n))
+    expected, seen = expected_over_parts(nominal, groups, threshold)
+    return ExpectedRate(above, n, expected, seen.low, seen.high)
 
 
 def decide_all(scores: Float[np.ndarray, " k"], thresholds: Thresholds) -> Int[np.ndarray, " k"]:

@@ -83,16 +83,26 @@ def greedy_coreset(
     start = int(torch.randint(len(points), (1,), generator=generator))
     if points.device.type != HOST:
         return on_device(points, min(count, len(points)), start, report, cancelled or (lambda: False))
-    search = _Search(points.cpu().numpy(), min(count, len(points)), start, cancelled or (lambda: False))
-    farthest = search.next_farthest()
-    while farthest > 0 and len(search.picks) < search.count:
-        search.pick()
-        report(len(search.picks), search.count)
-        farthest = search.next_farthest()
-    report(search.count, search.count)
+    search = _Search(points.cpu().numpy(), min(count, len(points)), cancelled or (lambda: False))
+    search.begin(start)
+    farthest = search.run(report)
     radius = math.sqrt(farthest)
     radii = np.sqrt(np.asarray(search.squared_radii, np.float32))
     return Coreset(np.asarray(search.picks, np.int64), radii, radius, radius, len(points))
+
+
+def continued_picks(
+    points: Float32[np.ndarray, "n k"], squared: Float32[np.ndarray, " n"], count: int
+) -> tuple[Int64[np.ndarray, " m"], float]:
+    """Go on picking the farthest of points already at ``squared`` distances from centres that are not given.
+
+    Returns up to ``count`` positions in the order they were picked, fewer where all distances have become 0, and
+    the squared distance of the last to all before it. Squared distances must be finite, below 1e36.
+    """
+    search = _Search(points, min(count, len(points)), lambda: False)
+    search.go_on(squared)
+    search.run(lambda done, total: None)
+    return np.asarray(search.picks, np.int64), search.squared_radii[-1] if search.picks else 0.0
 
 
 def on_device(
@@ -116,20 +126,39 @@ def on_device(
 class _Search:
     """One greedy search: its picks, and for every point a bound of its squared distance to them."""
 
-    def __init__(
-        self, points: Float32[np.ndarray, "n k"], count: int, start: int, cancelled: Callable[[], bool]
-    ) -> None:
+    def __init__(self, points: Float32[np.ndarray, "n k"], count: int, cancelled: Callable[[], bool]) -> None:
         n = len(points)
         self.count = count
-        self.picks = [start]
-        self.squared_radii = [math.inf]
+        self.picks: list[int] = []
+        self.squared_radii: list[float] = []
         self._points = points
         self._cancelled = cancelled
-        self._bound = self._distances_to(points[start])  # (n,), upper bounds
-        self._seen = np.ones(n, np.int32)  # centres that each bound accounts for
+        self._bound = np.empty(0, np.float32)  # (n,), upper bounds
+        self._seen = np.zeros(n, np.int32)  # centres that each bound accounts for
         self._centres = Centres(points[:: max(1, n // _ORIGIN)].mean(axis=0), count)
-        self._centres.append(points[start : start + 1])
         self._active, self._floor = np.empty(0, np.int64), np.float32(0)
+
+    def begin(self, start: int) -> None:
+        """With this pick."""
+        self.picks.append(start)
+        self.squared_radii.append(math.inf)
+        self._bound = self._distances_to(self._points[start])
+        self._seen[:] = 1
+        self._centres.append(self._points[start : start + 1])
+
+    def go_on(self, bound: Float32[np.ndarray, " n"]) -> None:
+        """From centres that only the bounds know of."""
+        self._bound = bound.copy()
+
+    def run(self, report: Progress) -> float:
+        """Pick until there are ``count`` or no other point is left; the squared distance of the next one."""
+        farthest = self.next_farthest()
+        while farthest > 0 and len(self.picks) < self.count:
+            self.pick()
+            report(len(self.picks), self.count)
+            farthest = self.next_farthest()
+        report(self.count, self.count)
+        return farthest
 
     def next_farthest(self) -> float:
         """Squared distance of the point farthest from all picks; afterwards it is active and up to date."""

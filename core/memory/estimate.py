@@ -60,6 +60,7 @@ def estimate_build(
     budget_bytes: int,
     directory: Path | None = None,
     whole: int = 0,
+    min_vectors: int = 0,
 ) -> BuildEstimate:
     """Share out a memory budget for ``images`` of ``patches`` each, or refuse.
 
@@ -75,7 +76,7 @@ def estimate_build(
             remedy="add images, or correct the settings",
         )
     total, k = images * patches, min(projection or dimension, dimension)
-    vectors = kept_vectors(total, ratio, max_vectors)
+    vectors = kept_vectors(total, ratio, max_vectors, min_vectors)
     bank = _BANK_COPIES * vectors * dimension * 4
     wanted = bytes_for(max(total, fewest_points(vectors)), vectors, k)
     least = bytes_for(fewest_points(vectors), vectors, k)
@@ -88,9 +89,12 @@ def estimate_build(
     return BuildEstimate(images, total, vectors, coreset, store, bank, disk, coreset == wanted)
 
 
-def kept_vectors(patches: int, ratio: float, max_vectors: int) -> int:
-    """How many of all patches a bank keeps: their share, rounded up, at most ``max_vectors``."""
-    return min(max_vectors, math.ceil(patches * ratio), patches)
+def kept_vectors(patches: int, ratio: float, max_vectors: int, min_vectors: int = 0) -> int:
+    """How many of all patches a bank keeps: their share, rounded up, at least ``min_vectors`` where there are as many.
+
+    Never more than ``max_vectors``.
+    """
+    return min(max_vectors, max(math.ceil(patches * ratio), min_vectors), patches)
 
 
 def _check_memory(least: int, budget: int, vectors: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.errors import MemoryBudgetError, ShapeError, TooFewImages
@@ -104,6 +104,16 @@ class StreamedCoreset:
             exact=self._kept == 0,
         )
 
+    @property
+    def points(self) -> Float32[Tensor, "n k"]:
+        """The kept points, those that ``finish`` picks from; not a copy."""
+        return self._points[: self._used]
+
+    @property
+    def ids(self) -> Int64[np.ndarray, " n"]:
+        """Of each kept point, its place among all that were added; ascending."""
+        return self._ids[: self._used]
+
     def _reduce(self) -> None:
         """Put the newest block's coreset beside the earlier ones; reduce those too past half the buffer."""
         self._radius = max(self._radius, self._replace(self._kept))
@@ -127,7 +137,7 @@ class StreamedCoreset:
 
 def bytes_for(points: int, count: int, dimension: int) -> int:
     """Peak memory of holding ``points`` projected vectors and picking ``count`` of them."""
-    row = 4 * dimension + 8 + 4 + 4 + 8  # vector, id, bound, centres seen, position in the partition
+    row = 4 * dimension + 8 + 40  # vector, id, and what greedy or, after it, the search for substitutes keeps
     centre = 4 * dimension + 4 * (dimension + 4)
     return points * row + count * centre + 4 * dimension * _SCRATCH_ROWS + _SCRATCH_BYTES
 

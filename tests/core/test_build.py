@@ -20,7 +20,7 @@ from core.bank import bank_bytes
 from core.build import Build, BuildLimits
 from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from core.detector import check_conformance, map_threshold_of, thresholds_of
-from core.errors import Cancelled, MemoryBudgetError, SearchError, ShapeError, TooFewImages
+from core.errors import Cancelled, MemoryBudgetError, ShapeError, TooFewImages
 from core.memory.estimate import estimate_build
 from core.memory.merge_reduce import bytes_for, fewest_points
 from core.search import Index
@@ -62,6 +62,64 @@ def test_images_one_at_a_time_give_the_bank_of_batches(batch, backbone, monkeypa
     expected = bank_bytes(build(parts(10), SMALL, backbone))
     monkeypatch.setattr(core.features.stream, "BATCH", batch)
     assert bank_bytes(build(parts(10), SMALL, backbone)) == expected
+
+
+def test_groups_change_only_what_is_calibrated(backbone):
+    alone, grouped = (
+        build(parts(6), SMALL, backbone),
+        build(parts(6), SMALL, backbone, groups=[5, 5, 3, 3, 1, 1]),
+    )
+    assert np.array_equal(alone.vectors, grouped.vectors)
+    assert alone.groups is None
+    assert grouped.groups.tolist() == [0, 0, 1, 1, 2, 2]
+    assert not np.array_equal(alone.calibration_scores, grouped.calibration_scores)
+    assert bank_bytes(grouped) == bank_bytes(build(parts(6), SMALL, backbone, groups=[0, 0, 1, 1, 2, 2]))
+
+
+def test_groups_of_one_calibrate_as_no_groups_do(backbone):
+    alone, grouped = build(parts(6), SMALL, backbone), build(parts(6), SMALL, backbone, groups=range(6))
+    assert np.array_equal(alone.calibration_scores, grouped.calibration_scores)
+    assert thresholds_of(alone) == thresholds_of(grouped)
+
+
+def test_groups_may_be_known_only_once_all_images_are_read(backbone):
+    read = []
+
+    def labels():
+        assert len(read) == 6
+        return np.array([0, 0, 1, 1, 2, 2])
+
+    def images():
+        for i, image in enumerate(parts(6)):
+            read.append(i)
+            yield f"{i:03d}.png", image
+
+    bank = Build(backbone, backbone_ref(backbone), SMALL).run(images(), 6, labels)
+    assert bank_bytes(bank) == bank_bytes(build(parts(6), SMALL, backbone, groups=[0, 0, 1, 1, 2, 2]))
+
+
+def test_another_process_with_other_threads_gives_the_same_grouped_bytes(backbone):
+    bank = build(parts(9), SMALL, backbone, groups=[0, 1, 2] * 3)
+    elsewhere = sha256_elsewhere("build(parts(9), groups=[0, 1, 2] * 3)")
+    assert elsewhere == hashlib.sha256(bank_bytes(bank)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [([0] * 4, TooFewImages, "4 photographs of one part"), ([0, 1, 2], ShapeError, "each of 4 images")],
+)
+def test_groups_that_cannot_be_left_out_are_refused(groups, error, message, backbone):
+    with pytest.raises(error, match=message):
+        build(parts(4), SMALL, backbone, groups=groups)
+
+
+def test_of_many_images_a_sample_of_parts_is_scored_and_the_bank_says_which(backbone, monkeypatch):
+    whole = build(parts(12), SMALL, backbone, groups=[0, 1, 2, 3, 4, 5] * 2)
+    monkeypatch.setattr("core.judging.held_out.CALIBRATION_IMAGES", 5)
+    bank = build(parts(12), SMALL, backbone, groups=[0, 1, 2, 3, 4, 5] * 2)
+    assert len(bank.calibrated) == len(bank.calibration_scores) == 8  # a rate of 0.2 needs four parts
+    assert np.array_equal(bank.calibration_scores, whole.calibration_scores[bank.calibrated])
+    assert bank_bytes(bank) != bank_bytes(whole)
 
 
 # Against the textbook
@@ -310,9 +368,10 @@ def test_pairs_of_copies_give_a_bank(backbone):
     assert len(bank.calibration_scores) == 8
 
 
-def test_a_bank_so_small_that_one_image_gave_all_of_it_cannot_be_calibrated(backbone):
-    with pytest.raises(SearchError, match=r"all 1 excluded.*keep more vectors"):
-        build(parts(4), replace(SMALL, max_bank_vectors=1), backbone)
+def test_a_bank_that_one_image_gave_whole_is_calibrated_by_what_the_others_put_in_its_place(backbone):
+    bank = build(parts(4), replace(SMALL, max_bank_vectors=1), backbone)
+    assert len(bank.vectors) == 1
+    assert np.all(bank.calibration_scores > 0)
 
 
 def test_features_that_are_not_numbers_are_refused(backbone):
@@ -330,8 +389,8 @@ def test_features_that_are_not_numbers_are_refused(backbone):
 def test_recall_of_an_approximate_index_is_measured_on_patches_outside_the_bank(kind, backbone, monkeypatch):
     held, whole = [], Index.build
 
-    def spied(vectors, config, seed, outside):
-        held.append(outside)
+    def spied(vectors, config=None, seed=0, outside=None):
+        held.extend([] if outside is None else [outside])
         return whole(vectors, config, seed, outside)
 
     monkeypatch.setattr(Index, "build", spied)

@@ -17,6 +17,7 @@ UNUSUAL = DetectorConfig(
     index=IndexConfig(kind="hnsw", links=16),
     coreset_ratio=0.25,
     max_bank_vectors=7,
+    min_bank_vectors=5,
     projection=64,
     seed=2**63 - 1,
     reweight=True,
@@ -43,6 +44,7 @@ def test_whole_numbers_are_read_as_floats_where_a_float_belongs():
     {
         "coreset_ratio": [0.0, -0.1, 1.01, math.nan, math.inf],
         "max_bank_vectors": [0, -1, 10_000_001],
+        "min_bank_vectors": [-1, 10_000_001],
         "projection": [0, 4097],
         "seed": [-1, 2**63],
         "neighbours": [0, 1001],

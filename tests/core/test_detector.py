@@ -16,7 +16,6 @@ from core.detector import (
     check_backbone,
     check_conformance,
     detect,
-    leave_one_out,
     map_threshold_of,
     thresholds_of,
 )
@@ -60,25 +59,21 @@ def test_scores_equal_a_naive_float64_patchcore(name, reweight, backbone):
 
 
 @pytest.mark.parametrize("reweight", [False, True])
-def test_leave_one_out_scores_equal_naive_ones_on_the_bank_without_that_image(reweight, backbone):
+@pytest.mark.parametrize("labels", [None, [0, 1, 0, 2, 2, 0]])
+def test_calibration_scores_equal_naive_ones_on_the_bank_without_that_part(labels, reweight, backbone):
     config, images = replace(SMALL, reweight=reweight), parts(6)
-    bank = build(images, config, backbone)
+    bank = build(images, config, backbone, groups=labels)
     naive = oracle.reweighted_score if reweight else oracle.score
-    expected = [
-        naive(oracle.patches(image, config, backbone)[0], bank.vectors[bank.provenance.image != i])
-        for i, image in enumerate(images)
-    ]
-    np.testing.assert_allclose(bank.calibration_scores, expected, rtol=1e-4)
-
-
-def test_leaving_nothing_out_is_the_plain_score(backbone):
-    bank, image = build(parts(4), SMALL, backbone), parts(1, seed=5)
-    x = tensors(image, SMALL, backbone)
-    vectors, _ = oracle.patches(image[0], SMALL, backbone)
-    score, distances = leave_one_out(vectors.astype(np.float32), np.empty(0, np.int64), bank.index, SMALL)
-    found = detect(x, backbone, bank)
-    assert score == pytest.approx(float(found.scores[0]), rel=1e-5)
-    np.testing.assert_allclose(distances, found.distances[0], rtol=1e-4, atol=1e-5)
+    vectors, _ = zip(*(oracle.patches(image, config, backbone) for image in images), strict=True)
+    groups = np.arange(6) if labels is None else np.array(labels)
+    row, column, image = bank.provenance.row, bank.provenance.column, bank.provenance.image
+    points, owner = np.concatenate(vectors), np.repeat(groups, len(vectors[0]))
+    kept = image * len(vectors[0]) + row * 8 + column
+    for i, score in enumerate(bank.calibration_scores):
+        put_in = oracle.substitutes(points, owner, kept, groups[i])
+        held_out = np.concatenate([bank.vectors[groups[image] != groups[i]], points[put_in]])
+        assert len(held_out) == len(bank.vectors)
+        assert score == pytest.approx(naive(vectors[i], held_out), rel=1e-4)
 
 
 def test_a_batch_scores_as_its_images_alone(backbone):

@@ -27,7 +27,7 @@ from models.weights import export
 
 pytest_plugins = ("command_line",)
 
-QUICK = ("--size", 64, "--target-false-reject", 0.1)
+QUICK = ("--size", 64, "--min-bank-vectors", 0, "--target-false-reject", 0.1)
 MESSAGE = re.compile(r"^\w+: \S.*; received .+\. \S.*\.$")
 
 
@@ -61,7 +61,10 @@ def refusal(ended, out: Path) -> str:
 def test_a_folder_becomes_a_bank_with_a_promise(nominal, tiny, good, out):
     ended = nominal("build", good, "--out", out, *tiny, *QUICK)
     assert (ended.status, list(out.parent.iterdir())) == (0, [out])
-    assert ended.out.startswith(f"Wrote {out}\n12 nominal images support false-reject rates from 7.692 %")
+    assert ended.out.startswith(
+        f"Wrote {out}\n12 photographs of 12 parts; they support a false-reject rate of 7.7 % at best.\n"
+        "12 nominal images support false-reject rates from 7.692 %"
+    )
     bank = load_bank(out)
     assert bank.provenance.images == tuple(f"{i:03d}.png" for i in range(12))
 

@@ -41,7 +41,20 @@ def dataset(tmp_path) -> Path:
 
 
 def test_json_has_every_documented_key(nominal, tiny, dataset):
-    found = nominal("eval", dataset, *tiny, "--size", 64, "--coreset-ratio", 0.1, "--seed", 3, "--json").json
+    found = nominal(
+        "eval",
+        dataset,
+        *tiny,
+        "--size",
+        64,
+        "--coreset-ratio",
+        0.1,
+        "--min-bank-vectors",
+        0,
+        "--seed",
+        3,
+        "--json",
+    ).json
     assert set(found) >= KEYS
     assert (found["backbone"], found["size"], found["seed"], found["bank_vectors"]) == ("tiny", 64, 3, 128)
     assert found["image_auroc"] == 1

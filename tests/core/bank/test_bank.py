@@ -25,6 +25,7 @@ from core.bank import (
     bank_bytes,
     check_image_name,
     load_bank,
+    load_record,
     save_bank,
 )
 from core.config import DetectorConfig, InputConfig
@@ -218,6 +219,54 @@ def test_a_bank_with_a_later_setting_lists_what_it_requires_and_survives_its_fil
     loaded = load_bank(data)
     assert loaded.config == bank.config
     assert bank_bytes(loaded) == data
+
+
+GROUPED: dict[str, dict[str, Any]] = {
+    "groups": {"groups": np.array([0, 1, 0, 2, 1], np.int32)},
+    "a sample": {
+        "calibrated": np.array([1, 2, 4], np.int32),
+        "calibration_scores": np.array([1, 2, 3], np.float32),
+        "calibration_peaks": np.array([1, 1, 2], np.float32),
+    },
+}
+GROUPED["both"] = GROUPED["groups"] | GROUPED["a sample"]
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_a_bank_with_groups_or_a_sample_is_of_format_4_and_survives_its_file(name: str) -> None:
+    bank = replace(tiny_bank(), **GROUPED[name])
+    data = bank_bytes(bank)
+    assert b'"version":"4"' in data[:4096]
+    loaded, record = load_bank(data), load_record(data)
+    assert bank_bytes(loaded) == data
+    expected = {"groups": [0, 1, 0, 2, 1], "a sample": [0, 1, 2], "both": [0, 1, 0]}[name]
+    assert loaded.calibration_groups.tolist() == record.calibration_groups.tolist() == expected
+    assert record.calibration_scores.tolist() == bank.calibration_scores.tolist()
+    images = bank.provenance.images
+    assert record.images == (images if name == "groups" else (images[1], images[2], images[4]))
+
+
+def test_a_bank_with_a_floor_is_of_format_4_and_keeps_it() -> None:
+    bank = tiny_bank()
+    bank = replace(bank, config=replace(bank.config, min_bank_vectors=200))
+    assert b'"version":"4"' in bank_bytes(bank)[:4096]
+    assert load_bank(bank_bytes(bank)).config.min_bank_vectors == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("groups", [0, 2, 0, 1, 1]),
+        ("groups", [0, 1, 0]),
+        ("groups", [-1, 0, 0, 1, 1]),
+        ("calibrated", [1, 1, 4]),
+        ("calibrated", [1, 2, 5]),
+        ("calibrated", []),
+    ],
+)
+def test_groups_and_samples_that_do_not_fit_the_images_are_refused(field: str, value: list[int]) -> None:
+    with pytest.raises(ShapeError, match=r"(?i)groups must number|calibrated images must be"):
+        replace(tiny_bank(), **GROUPED["a sample"] | {field: np.array(value, np.int32)})
 
 
 @EVERY_KIND

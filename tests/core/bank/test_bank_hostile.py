@@ -410,9 +410,9 @@ def test_what_a_newer_release_requires_is_refused_by_its_name_before_anything_el
     assert load_bank(grey("input.grey")).config.input.grey
     header, tensors = parts(TINY)
     header["config"]["input"]["colour"] = "lab"
-    newer = seal(header | {"requires": ["groups", "input.colour"], "groups": 3}, tensors, version=4)
+    newer = seal(header | {"requires": ["dials", "input.colour"], "dials": 3}, tensors, version=4)
     for read in (load_bank, load_record):
-        with pytest.raises(BankFormatTooNew, match=r"received 'groups, input\.colour'\. Update Nominal"):
+        with pytest.raises(BankFormatTooNew, match=r"received 'dials, input\.colour'\. Update Nominal"):
             read(newer)
 
 

@@ -1,0 +1,108 @@
+"""Calibration scores of a build: each nominal part judged by the bank as it would be without that part.
+
+Letters: n images, c of them scored, g parts, p patches of an image, d dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, Int64
+
+from core.config import DetectorConfig
+from core.input.preprocess import Frame
+from core.judging.calibration import images_needed
+from core.judging.groups import group_sizes
+from core.judging.heatmap import heatmap, peak
+from core.judging.held_out import HeldOutBank, sampled_groups
+from core.memory.merge_reduce import StreamedCoreset
+from core.memory.patch_store import PatchStore
+from core.memory.substitutes import Substitutes
+from core.parallel.parts import run_parts
+from core.search import Index, as_queries
+
+SIDE_BY_SIDE = 8  # parts
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutScores:
+    """images (c,): which were scored, ascending. scores, peaks (c,): of each its score and its map's highest value."""
+
+    images: Int64[np.ndarray, " c"]
+    scores: Float32[np.ndarray, " c"]
+    peaks: Float32[np.ndarray, " c"]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What the scores are made from.
+
+    image (m,): which image gave each bank vector. groups (n,): the part of each image, numbered from 0. points: what
+    the coreset was picked from. kept (m,): its row ids in ``store``. frames (n,): of the images; offset: see
+    ``core.judging.heatmap``.
+    """
+
+    store: PatchStore
+    index: Index
+    image: Int[np.ndarray, " m"]
+    groups: Int64[np.ndarray, " n"]
+    points: StreamedCoreset
+    kept: Int64[np.ndarray, " m"]
+    config: DetectorConfig
+    frames: Sequence[Frame]
+    offset: float
+
+    def run(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> HeldOutScores:
+        """Score all parts, or a sample of many; what ``check``, called many times a second, raises ends it."""
+        order = np.argsort(self.groups, kind="stable")
+        members = np.split(order, np.cumsum(group_sizes(self.groups))[:-1])
+        sample = sampled_groups(self.groups, self.config.seed, self._parts_needed()).tolist()
+        total = sum(len(members[part]) for part in sample)
+        progress(0, total)
+        substitutes = self._substitutes(check)
+        found: list[tuple[int, float, float]] = []
+        for a in range(0, len(sample), SIDE_BY_SIDE):
+            some = sample[a : a + SIDE_BY_SIDE]
+            for of_one in run_parts(lambda part: self._part(part, members[part], substitutes), some, check):
+                found += of_one
+            progress(len(found), total)
+        images, scores, peaks = zip(*sorted(found), strict=True)
+        return HeldOutScores(
+            np.array(images, np.int64), np.array(scores, np.float32), np.array(peaks, np.float32)
+        )
+
+    def _substitutes(self, check: Callable[[], None]) -> Substitutes:
+        owner = self.groups[self.store.image_of(self.points.ids)].astype(np.int32)
+        return Substitutes(self.points.points, owner, np.searchsorted(self.points.ids, self.kept), check)
+
+    def _part(
+        self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes
+    ) -> list[tuple[int, float, float]]:
+        """(image, score, peak) of each photograph of one part."""
+        put_in = self.store.rows(self.points.ids[substitutes.of(part)])
+        bank = HeldOutBank(self.index, np.flatnonzero(self.groups[self.image] == part), put_in)
+        return [(i, *self._judged(i, bank)) for i in members.tolist()]
+
+    def _judged(self, i: int, bank: HeldOutBank) -> tuple[float, float]:
+        vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
+        neighbours = self.config.neighbours if self.config.reweight else None
+        score, distances = bank.score(as_queries(vectors), neighbours)
+        place = _as_input(self.frames[i])
+        heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
+        return score, peak(heat).value
+
+    def _parts_needed(self) -> int:
+        """By the lower of the asked rates."""
+        rates = (self.config.target_false_reject, self.config.target_review)
+        return max(images_needed(rate) for rate in rates if rate is not None)
+
+
+def _as_input(geometry: Frame) -> Frame:
+    """The frame of an image of the input's own size: its map's peak is that of any larger one, at less work."""
+    rows, columns = (
+        replace(axis, source=axis.input, scale=1.0, offset=0.0) for axis in (geometry.rows, geometry.columns)
+    )
+    return Frame(rows, columns)

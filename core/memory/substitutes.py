@@ -1,0 +1,112 @@
+"""The picks greedy would have made had one group's patches never been there, without starting anew.
+
+The coreset's other picks stay where they are, as far apart as greedy keeps them; greedy (Roth et al. 2022, Eq. 5)
+goes on from them over the points of all other groups until there are as many as before. Only points that were nearest
+to a pick of the group ("orphans") have lost anything, so all distances come from one search for all groups.
+Letters: n points, k dimensions, m picks, g groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32, Int64
+from torch import Tensor
+
+from core.memory.coreset import continued_picks
+from core.parallel.parts import run_parts
+from core.search import Index, as_queries
+
+_BLOCK = 4096  # points searched at a time
+_NEAR = 4  # picks looked at for one of another group; points with none among them are searched again
+_SPARE = 4  # candidates of either kind for each substitute; more are taken where they do not suffice
+_LEAST = 1024  # of those candidates
+_NONE = np.float32(1e30)  # squared distance where no pick of another group is left
+
+
+class Substitutes:
+    """Of one coreset: for each group the points to put in place of its picks. Several threads may ask.
+
+    points (n, k): what greedy picked from, on any device. owner (n,): the group of each point, from 0. picks (m,):
+    positions in the points. ``check`` is called many times a second; what it raises ends the work.
+    """
+
+    def __init__(
+        self,
+        points: Float32[Tensor, "n k"],
+        owner: Int32[np.ndarray, " n"],
+        picks: Int64[np.ndarray, " m"],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._points, self._owner = points, owner
+        self._picked = owner[picks]  # (m,) groups
+        index = Index.build(_rows(points, picks))
+        blocks = [slice(a, a + _BLOCK) for a in range(0, len(points), _BLOCK)]
+        found = run_parts(lambda block: self._nearest(index, block), blocks, check)
+        self._nearest_squared = np.concatenate([near for near, _, _ in found])
+        self._first = np.concatenate([first for _, first, _ in found])  # the group of the nearest pick
+        self._second_squared = np.concatenate([second for _, _, second in found])  # nearest of another group
+        self._farthest = np.argsort(-self._nearest_squared, kind="stable")
+        orphans = np.flatnonzero(self._first != owner)
+        orphans = orphans[np.lexsort((-self._second_squared[orphans], self._first[orphans]))]
+        edges = np.searchsorted(self._first[orphans], np.arange(1, int(owner.max()) + 1))
+        self._orphans = np.split(orphans, edges)  # of each group, farthest first, its own points left out
+
+    def of(self, group: int) -> Int64[np.ndarray, " s"]:
+        """Positions of as many points of other groups as the group has picks, or of all that differ from the rest."""
+        need = int(np.count_nonzero(self._picked == group))
+        spare = max(_LEAST, _SPARE * need)
+        while need:
+            rows, squared, floor = self._candidates(group, spare)
+            picks, last = (
+                continued_picks(_rows(self._points, rows), squared, need) if len(rows) else (rows, 0.0)
+            )
+            if floor <= 0 or (len(picks) == need and last >= floor):
+                return np.asarray(rows[picks])
+            spare *= 4  # a point outside the candidates was farther
+        return np.empty(0, np.int64)
+
+    def _candidates(
+        self, group: int, spare: int
+    ) -> tuple[Int64[np.ndarray, " c"], Float32[np.ndarray, " c"], float]:
+        """The farthest of the orphans and of the other points, with squared distances, and that of the next one."""
+        orphans, others = self._orphans[group], self._farthest
+        floor = max(
+            _after(self._second_squared, orphans, spare), _after(self._nearest_squared, others, spare)
+        )
+        far = others[:spare]
+        far = far[(self._owner[far] != group) & (self._first[far] != group)]
+        rows = np.concatenate([orphans[:spare], far])
+        squared = np.concatenate([self._second_squared[orphans[:spare]], self._nearest_squared[far]])
+        order = np.argsort(rows)
+        return rows[order], squared[order], floor
+
+    def _nearest(
+        self, index: Index, block: slice
+    ) -> tuple[Float32[np.ndarray, " b"], Int32[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
+        """Squared distance to the nearest pick, its group, squared distance to the nearest of another group."""
+        queries = as_queries(self._points[block])
+        distances, ids = index.search(queries, min(_NEAR, index.size))
+        groups = self._picked[ids]  # (b, near)
+        other = groups != groups[:, :1]
+        second = np.take_along_axis(distances, other.argmax(axis=1)[:, None], axis=1)[:, 0] ** 2
+        lacking = ~other.any(axis=1)
+        second[lacking] = _NONE
+        lacking &= groups[:, 0] != self._owner[block]
+        for group in np.unique(groups[lacking, 0]):
+            rows = np.flatnonzero(lacking & (groups[:, 0] == group))
+            own = np.flatnonzero(self._picked == group)
+            if len(own) < index.size:
+                second[rows] = index.nearest_excluding(queries[rows], own)[0] ** 2
+        return distances[:, 0] ** 2, groups[:, 0], second
+
+
+def _after(squared: Float32[np.ndarray, " n"], descending: Int64[np.ndarray, " c"], count: int) -> float:
+    """The largest value behind the first ``count``, 0 where there is none."""
+    return float(squared[descending[count]]) if count < len(descending) else 0.0
+
+
+def _rows(points: Float32[Tensor, "n k"], rows: Int64[np.ndarray, " r"]) -> Float32[np.ndarray, "r k"]:
+    return points[torch.from_numpy(rows).to(points.device)].cpu().numpy()

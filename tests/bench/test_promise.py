@@ -1,0 +1,66 @@
+"""The bench of the promise at toy size, and what it rests on: splits by part, bursts, the oracle."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from bench import promise
+from bench.burst import shots
+from bench.part_sets import SHARED, Sizes, part_sets
+
+
+def test_a_toy_run_reports_each_rate_of_each_set(monkeypatch, capsys):
+    before = promise.ACCURACY.read_text(encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["promise", "--toy", "--only", "elpv"])
+    promise.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono")]
+    assert len(rows) == 2 * len(promise.RATES)
+    asked = {(cells[1].strip(), cells[3].strip()): cells for cells in (row.split("|") for row in rows)}
+    assert "too few parts" in asked["elpv-mono: 24, 24", "1%"][5]
+    assert asked["elpv-mono: 24, 24", "5%"][4].strip() == "5.0%"  # 19 parts are taught
+    assert promise.ACCURACY.read_text(encoding="utf-8") == before
+
+
+def test_no_part_is_taught_and_unseen_at_once_and_folds_have_about_as_many_photographs():
+    groups = np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 11, 40))
+    fold = promise.fold_of(groups, 5, 0)
+    assert all(len(set(fold[groups == part])) == 1 for part in range(40))
+    assert np.ptp(np.bincount(fold)) <= 10
+    assert not np.array_equal(fold, promise.fold_of(groups, 5, 1))
+    assert np.array_equal(fold, promise.fold_of(groups, 5, 0))
+
+
+def test_the_oracle_rejects_no_more_than_its_rate_and_the_next_lower_score_would():
+    rng = np.random.default_rng(0)
+    parts = np.repeat(np.arange(30), rng.integers(1, 5, 30))
+    of = promise.Outcome(0, 0.0, {}, rng.random(len(parts)), parts, rng.random(50) + 0.5)
+    for rate in promise.RATES:
+        threshold = of.oracle(rate)
+        assert of.rejected(threshold) <= rate < of.rejected(np.nextafter(threshold, 0))
+
+
+def test_shots_are_of_the_same_part_and_never_alike():
+    image = np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8)
+    found = shots(image, np.random.default_rng(0))
+    assert 3 <= len(found) <= 10
+    assert {(shot.shape, shot.dtype) for shot in found} == {((40, 60, 3), np.dtype(np.uint8))}
+    assert not np.array_equal(found[0], found[1])
+    assert all(
+        np.array_equal(a, b) for a, b in zip(found, shots(image, np.random.default_rng(0)), strict=True)
+    )
+
+
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared images beside the checkout")
+def test_tiles_are_parts_and_bursts_take_one_photograph_of_each():
+    sets = {of.name: of for of in part_sets(Sizes(parts=12, shots=3, burst_parts=5, defects=7))}
+    assert set(sets) == {
+        f"{name}{form}" for name in ("elpv-mono", "mtd", "toys") for form in ("", ", bursts")
+    }
+    tiles = sets["mtd"]
+    assert len({part for _, part in tiles.good}) == 12
+    assert len(tiles.good) > 20
+    assert len(tiles.defective) == 7
+    assert len(sets["mtd, bursts"].good) == 5
