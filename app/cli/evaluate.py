@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from jaxtyping import Int64
 from rich.table import Table
 
 from app.cli import app
@@ -19,13 +21,18 @@ from app.cli.console import Json, build_progress, counting, notice, print_json, 
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import MvtecDataset
 from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
+from app.insight.parts import PartsOfTests, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
-from app.learning.learn import Hooks, image_files, learn
-from core.bank import Bank, load_bank
+from app.learning.learn import BuiltBank, Hooks, image_files, learn, regrouped
+from core.bank import load_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
+from core.groups import Groups, choose
 from core.judging.calibration import supported_rate
+from core.judging.conformal import RateOverParts
+from core.judging.groups import group_sizes
+from core.metrics.evaluation import Rate
 from models.backbone import Backbone
 
 
@@ -50,7 +57,9 @@ def eval_(
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
     given = load_bank(bank_file) if bank_file else None
-    seconds = None
+    names = [_named(dataset, path) for path in (*train, *(test.path for test in tests))]
+    known = None if bank_file else choose(groups, names)
+    seconds, described = None, None
     if given is not None:
         engine = proven_engine(given, machine.precision, partial(machine.load, given.backbone.name))
     else:
@@ -58,11 +67,26 @@ def eval_(
         if extractor.notice:
             notice(extractor.notice)
         started = time.perf_counter()
-        engine = Engine(extractor, _built(train, extractor, config, BuildLimits(memory_mb << 20), images))
+        of_train = known and regrouped(known, range(len(train)))
+        built = _built(train, extractor, config, BuildLimits(memory_mb << 20), images, of_train)
+        engine, described = Engine(extractor, built.bank), built.described
         seconds = time.perf_counter() - started
     rates = tuple(sorted({*TARGET_RATES, config.target_false_reject}))
+    seeing, watch = watched(engine)
+
+    def parts() -> Int64[np.ndarray, " t"]:
+        of = watch.parts(described) if known is None else PartsOfTests.among(known, len(train))
+        if warning := of.warning():
+            notice(warning)
+        return of.labels
+
     with counting("Inspecting", len(tests)) as done:
-        found = evaluate(engine, tests, rates, done, images)
+
+        def kept() -> None:
+            watch.keep()
+            done()
+
+        found = evaluate(seeing, tests, rates, kept, images, parts)
     report = found.to_json() | _cost(engine, seconds)
     if json_output:
         print_json(report)
@@ -71,21 +95,34 @@ def eval_(
 
 
 def _built(
-    paths: list[Path], extractor: Backbone, config: DetectorConfig, limits: BuildLimits, images: ImageLimits
-) -> Bank:
+    paths: list[Path],
+    extractor: Backbone,
+    config: DetectorConfig,
+    limits: BuildLimits,
+    images: ImageLimits,
+    groups: Groups | None,
+) -> BuiltBank:
+    """The bank, its rate lowered to what the parts support."""
     files = image_files(paths, [path.name for path in paths], config.input, images)
     with build_progress() as progress:
-        hooks = Hooks(progress, say=notice)
-        return learn(files, extractor, _supported(config, len(paths)), hooks, limits).bank
+        hooks = Hooks(progress, say=notice, any_rate=True)
+        supported = _supported(config, len(paths), "nominal images")
+        built = learn(files, extractor, supported, hooks, limits, groups)
+    parts = len(group_sizes(built.bank.calibration_groups))
+    return replace(built, bank=replace(built.bank, config=_supported(supported, parts, "nominal parts")))
 
 
-def _supported(config: DetectorConfig, count: int) -> DetectorConfig:
+def _named(dataset: MvtecDataset, path: Path) -> str:
+    return path.relative_to(dataset.root).as_posix()
+
+
+def _supported(config: DetectorConfig, count: int, what: str) -> DetectorConfig:
     """The config at a rate this set supports, said aloud; the metrics at unsupported rates stay null."""
     best = math.ceil(1e4 * supported_rate(count)) / 1e4  # in whole hundredths of a per cent
     if config.target_false_reject >= best:
         return config
     notice(
-        f"{count} nominal images support a false-reject rate of {best:.2%} at best; "
+        f"{count} {what} support a false-reject rate of {best:.2%} at best; "
         f"{config.target_false_reject:.2%} was asked. Decisions use {best:.2%}; metrics at lower rates are null."
     )
     review = None if config.target_review is None else max(best, config.target_review)
@@ -103,7 +140,7 @@ def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
         "precision": engine.backbone.precision,
         "size": bank.config.input.size,
         "seed": bank.config.seed,
-        "nominal_images": len(bank.calibration_scores),
+        "nominal_images": len(bank.provenance.images),
     }
 
 
@@ -119,8 +156,7 @@ def _table(report: dict[str, Any], found: Evaluation) -> Table:
             continue
         table.add_row(
             label,
-            f"threshold {at.threshold:.3f}: {at.false_reject.value:.1%} of {at.false_reject.n} good rejected "
-            f"(95 % interval {at.false_reject.low:.1%} to {at.false_reject.high:.1%}), "
+            f"threshold {at.threshold:.3f}: {_rejected(at.false_reject, at.good_parts)}, "
             f"{at.detection.value:.1%} of {at.detection.n} defective detected",
         )
     for key in (
@@ -137,3 +173,11 @@ def _table(report: dict[str, Any], found: Evaluation) -> Table:
         value = report[key]
         table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
     return table
+
+
+def _rejected(images: Rate, parts: RateOverParts | None) -> str:
+    if parts is None:
+        interval = f"95 % interval {images.low:.1%} to {images.high:.1%}"
+        return f"{images.value:.1%} of {images.n} good rejected ({interval})"
+    interval = f"95 % interval over parts {parts.low:.1%} to {parts.high:.1%}"
+    return f"{parts.rate or 0:.1%} of {parts.parts} good parts in {images.n} images rejected ({interval})"

@@ -9,15 +9,15 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int
 
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
 from app.inspection.engine import Engine
 from core.judging.calibration import images_needed
-from core.judging.conformal import hierarchical_threshold
-from core.judging.groups import group_sizes
+from core.judging.conformal import RateOverParts, hierarchical_threshold, over_parts
+from core.judging.groups import as_groups, group_sizes
 from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
 
@@ -26,12 +26,17 @@ TARGET_RATES = (0.01, 0.05)
 
 @dataclass(frozen=True)
 class AtRate:
-    """What a calibrated threshold did on unseen images; ``threshold`` None where n images do not support the rate."""
+    """What a calibrated threshold did on unseen images; ``threshold`` None where n images do not support the rate.
+
+    good_parts, defective_parts: the same rates over parts; None where each image shows its own, or is not known to.
+    """
 
     target: float
     threshold: float | None
     false_reject: Rate | None
     detection: Rate | None
+    good_parts: RateOverParts | None = None
+    defective_parts: RateOverParts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +61,12 @@ class Evaluation:
             "image_f1max": self.image_f1max,
             "pixel_auroc": self.pixels.auroc if self.pixels else None,
             "aupro": self.pixels.aupro if self.pixels else None,
-            "false_reject": {str(a.target): _rate_json(a.threshold, a.false_reject) for a in self.at_rates},
-            "detection": {str(a.target): _rate_json(a.threshold, a.detection) for a in self.at_rates},
+            "false_reject": {
+                str(a.target): _rate_json(a.threshold, a.false_reject, a.good_parts) for a in self.at_rates
+            },
+            "detection": {
+                str(a.target): _rate_json(a.threshold, a.detection, a.defective_parts) for a in self.at_rates
+            },
             "ms_per_image": self.ms_per_image,
             "test_images": len(self.scores),
         }
@@ -82,11 +91,13 @@ def evaluate(
     rates: Iterable[float] = TARGET_RATES,
     done: Callable[[], None] = lambda: None,
     limits: ImageLimits = DEFAULT_LIMITS,
+    parts: Callable[[], Int[np.ndarray, " t"]] | None = None,
 ) -> Evaluation:
     """Inspect every test image one at a time, as a line does, and compare with the truth.
 
-    The milliseconds are those from the file to the answer. ``done`` is called after each image. Raises
-    ImageRefused, FolderError for a mask that does not fit, EvaluationError where a class is missing.
+    The milliseconds are those from the file to the answer. ``done`` is called after each image, ``parts`` after all:
+    the label of the part that each shows, to count rates by. Raises ImageRefused, FolderError for a mask that does
+    not fit, EvaluationError where a class is missing.
     """
     scores, milliseconds, pixels = [], [], PixelEvaluation()
     for test in tests:
@@ -99,6 +110,7 @@ def evaluate(
         scores.append(answer.score)
         _add_pixels(pixels, test, answer.heatmap, limits)
         done()
+    labels = None if parts is None else parts()
     found = np.asarray(scores, dtype=np.float32)
     defective = np.asarray([t.defective for t in tests])
     return Evaluation(
@@ -109,7 +121,7 @@ def evaluate(
         image_aupr=average_precision(found, defective),
         image_f1max=f1_max(found, defective).value,
         pixels=pixels.metrics() if any(t.mask is not None for t in tests) else None,
-        at_rates=tuple(_at_rate(engine, rate, found, defective) for rate in rates),
+        at_rates=tuple(_at_rate(engine, rate, found, defective, labels) for rate in rates),
         ms_per_image=median(milliseconds),
     )
 
@@ -124,7 +136,9 @@ def _add_pixels(
         pixels.add(heat, read_mask(test.mask, heat.shape, limits))
 
 
-def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray) -> AtRate:
+def _at_rate(
+    engine: Engine, rate: float, scores: np.ndarray, defective: np.ndarray, labels: np.ndarray | None
+) -> AtRate:
     bank = engine.bank
     if len(group_sizes(bank.calibration_groups)) < images_needed(rate):
         return AtRate(rate, None, None, None)
@@ -134,10 +148,23 @@ def _at_rate(engine: Engine, rate: float, scores: np.ndarray, defective: np.ndar
         threshold,
         false_reject_rate(scores, defective, threshold),
         detection_rate(scores, defective, threshold),
+        _of_parts(scores > threshold, ~defective, labels),
+        _of_parts(scores > threshold, defective, labels),
     )
 
 
-def _rate_json(threshold: float | None, rate: Rate | None) -> dict[str, Any]:
+def _of_parts(hits: np.ndarray, among: np.ndarray, labels: np.ndarray | None) -> RateOverParts | None:
+    if labels is None:
+        return None
+    rate = over_parts(hits[among], as_groups(labels[among]))
+    return rate if rate.parts < rate.photographs else None
+
+
+def _rate_json(threshold: float | None, rate: Rate | None, parts: RateOverParts | None) -> dict[str, Any]:
+    """Over parts where several images show one."""
     if rate is None:
         return {"threshold": None, "rate": None, "n": 0, "low": None, "high": None}
-    return {"threshold": threshold, "rate": rate.value, "n": rate.n, "low": rate.low, "high": rate.high}
+    found = {"threshold": threshold, "rate": rate.value, "n": rate.n, "low": rate.low, "high": rate.high}
+    if parts is None:
+        return found
+    return found | {"rate": parts.rate, "parts": parts.parts, "low": parts.low, "high": parts.high}

@@ -131,7 +131,7 @@ def learn(
         check_supported(len(images) - len(skipped), config)
 
     def parts() -> Groups:
-        found = _found(describer, config, hooks) if groups is None else _some(groups, kept)
+        found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)
         for sentence in found.notices():
             hooks.say(f"{sentence[0].upper()}{sentence[1:]}.")
         return _checked(found, config, hooks)
@@ -161,12 +161,12 @@ def _found(describer: Describer | None, config: DetectorConfig, hooks: Hooks) ->
     return by_likeness(describer.described(), config.seed, check)
 
 
-def _some(groups: Groups, kept: Sequence[int]) -> Groups:
-    """Those of the images that could be read."""
+def regrouped(groups: Groups, kept: Sequence[int]) -> Groups:
+    """Those of some images only, such as those that could be read."""
     return (
         groups
         if len(kept) == groups.images
-        else Groups(numbered(groups.labels[kept].tolist()), groups.source)
+        else Groups(numbered(groups.labels[list(kept)].tolist()), groups.source)
     )
 
 

@@ -397,3 +397,80 @@ def test_ctrl_c_ends_a_build_with_130_and_leaves_nothing(good, out):
     assert printed == ""
     assert "Traceback" not in errors
     assert list(out.parent.iterdir()) == []
+
+
+SHOTS = Path(__file__).parents[4] / "shared/data/faults/repeated_shots"
+
+
+@pytest.mark.skipif(not SHOTS.is_dir(), reason="needs ../shared/data/faults/repeated_shots")
+def test_twelve_parts_shot_ten_times_are_said_and_one_in_a_hundred_is_refused(nominal, out):
+    build = ("build", SHOTS, "--out", out, "--offline", "--size", 128)
+    line = refusal(nominal(*build), out)
+    assert "needs photographs of 99 nominal parts; received 120 photographs of 12 parts" in line
+    ended = nominal(*build, "--target-false-reject", 0.1)
+    assert (
+        "120 photographs of about 12 parts; they support a false-reject rate of 7.7 % at best." in ended.out
+    )
+    shown = nominal("show", out, "--json").json
+    assert (shown["nominal_parts"], shown["grouped_by"]) == (12, "auto")
+
+
+@pytest.fixture
+def bursts(good) -> Path:
+    """Twelve parts, each twice, named ``000_0.png`` and ``000_1.png``."""
+    for image in list(good.iterdir()):
+        shutil.copy(image, good / f"{image.stem}_1.png")
+        image.rename(good / f"{image.stem}_0.png")
+    return good
+
+
+def test_groups_by_name_by_file_and_by_likeness_are_those_of_the_bank(nominal, tiny, bursts, out, tmp_path):
+    table = tmp_path / "parts.csv"
+    table.write_text("image,part\n" + "".join(f"{p.name},{p.name[:3]}\n" for p in bursts.iterdir()))
+    for groups, source in [(r"^(\d+)_", "regex"), (table, "file"), ("auto", "auto")]:
+        ended = nominal("build", bursts, "--out", out, *tiny, *QUICK, "--groups", groups)
+        assert ended.status == 0, ended.err
+        bank = load_bank(out)
+        assert (bank.grouped_by, bank.groups.tolist()) == (source, [i // 2 for i in range(24)])
+        first = out.read_bytes()
+        nominal("build", bursts, "--out", out, *tiny, *QUICK, "--groups", groups)
+        assert out.read_bytes() == first
+    assert "24 photographs of about 12 parts" in nominal("show", out).err + nominal("show", out).out
+    nominal("build", bursts, "--out", out, *tiny, *QUICK, "--groups", "none")
+    assert load_bank(out).groups is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ("(x+)", "GroupsPatternError", "24 of 24 names without one"),
+        ("(", "GroupsPatternError", "not one"),
+        ("png", "OneGroup", "24 photographs of one part"),
+        (r"^([01])", "OneGroup", "24 photographs of one part"),
+        (
+            r"_([01])",
+            "TooFewNominalImages",
+            "needs photographs of 9 nominal parts; received 24 photographs of 2",
+        ),
+        ("000_0.png,a\nelsewhere.png,b", "GroupsFileError", "1 that are not, such as elsewhere.png"),
+        ("000_0.png,a\n001_0.png,b", "GroupsFileError", "none for 22, such as"),
+    ],
+)
+def test_groups_that_cannot_be_held_out_are_refused_before_any_work(
+    groups, error, message, nominal, tiny, bursts, out, tmp_path
+):
+    if "," in groups:
+        (tmp_path / "parts.csv").write_text(groups)
+        groups = tmp_path / "parts.csv"
+    line = refusal(nominal("build", bursts, "--out", out, *tiny, *QUICK, "--groups", groups), out)
+    assert line.startswith(error), line
+    assert message in line
+
+
+def test_copies_of_one_photograph_are_refused(nominal, tiny, good, out):
+    first = good / "000.png"
+    for other in sorted(good.iterdir())[1:]:
+        shutil.copy(first, other)
+    ended = nominal("build", good, "--out", out, *tiny, *QUICK)
+    assert "AllDuplicates: " in ended.err
+    assert "12 copies of one photograph" in ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -142,3 +143,32 @@ def test_a_bad_image_anywhere_is_named(place, nominal, tiny, dataset):
     last = ended.err.splitlines()[-1]
     assert last.startswith("ImageCorrupt: ")
     assert place in last
+
+
+def test_test_images_of_parts_that_train_holds_are_named_and_rates_count_parts(nominal, tiny, dataset):
+    for i in range(4):
+        for shot in range(2):
+            shutil.copy(dataset / f"train/good/{i}.png", dataset / f"test/good/again{i}_{shot}.png")
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    warned = re.search(r"(\d+) of 20 test images show \d+ parts that train/good shows too", ended.err)
+    assert warned, ended.err
+    assert int(warned[1]) >= 8  # the copies; drawn parts are alike
+    at = ended.json["false_reject"]["0.05"]
+    assert at["n"] == 14
+    assert at["parts"] <= 10
+    assert "train/good shows too" not in nominal("eval", dataset, *tiny, "--size", 64, "--groups", "none").err
+
+
+def test_groups_of_a_dataset_are_taken_from_a_table_of_all_its_images(nominal, tiny, dataset, tmp_path):
+    names = [
+        p.relative_to(dataset).as_posix() for p in sorted(dataset.rglob("*.png")) if "_mask" not in p.name
+    ]
+    lines = [f"{name},{'shared' if name.endswith('good/3.png') else name}" for name in names]
+    table = tmp_path / "parts.csv"
+    table.write_text("\n".join(lines))
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--groups", table, "--json")
+    assert "1 of 12 test images show 1 parts that train/good shows too" in ended.err
+    table.write_text("\n".join(lines[1:]))
+    refused = nominal("eval", dataset, *tiny, "--groups", table)
+    assert refused.status == 1
+    assert "GroupsFileError" in refused.err
