@@ -24,6 +24,7 @@ from core.bank import bank_bytes
 from core.build import BuildLimits
 from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled, CoreError
+from core.groups import by_photograph
 from core.input.photograph import Photograph
 from models.errors import ModelError
 
@@ -101,12 +102,15 @@ class BuildTask:
         config = DetectorConfig.from_json(self._job.request["config"])
         directory = self._settings.data_dir / "spool"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        images = self._images(config.input)
+        alone = self._job.request.get("groups") == "none"
         bank = learn(
-            self._images(config.input),
+            images,
             self._backbones().default,
             config,
             Hooks(self._pace.advance, lambda: self.stopped_for is not None),
             BuildLimits(self._settings.build_memory_bytes, directory),
+            by_photograph(len(images)) if alone else None,
         ).bank
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)

@@ -19,7 +19,13 @@ SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection live
 
 
 def start(
-    learning: Learning, bank: str, change: Mapping[str, Any], activate: bool, key: str | None, actor: str
+    learning: Learning,
+    bank: str,
+    change: Mapping[str, Any],
+    activate: bool,
+    key: str | None,
+    actor: str,
+    groups: str = "auto",
 ) -> Job:
     """A queued build of the nominal set as it is now, or the one this Idempotency-Key began before.
 
@@ -29,10 +35,9 @@ def start(
     row = learning.store.banks.get(bank)
     config = config_to_build(row, change)
     check_supported(learning.store.images.totals(bank)[0], config)
-    request = {"config": config.to_json(), "activate": activate}
-    job = learning.store.jobs.create(
-        bank, request=request, actor=actor, idempotency=_idempotency(key, bank, actor, change, activate)
-    )
+    request = {"config": config.to_json(), "activate": activate, "groups": groups}
+    same = _idempotency(key, bank, actor, change, activate, groups)
+    job = learning.store.jobs.create(bank, request=request, actor=actor, idempotency=same)
     if learning.supervisor is not None:
         learning.supervisor.wake()
     return job
@@ -66,9 +71,9 @@ async def watch(learning: Learning, id: str) -> AsyncIterator[Job | None]:
 
 
 def _idempotency(
-    key: str | None, bank: str, actor: str, change: Mapping[str, Any], activate: bool
+    key: str | None, bank: str, actor: str, change: Mapping[str, Any], activate: bool, groups: str
 ) -> Idempotency | None:
     if key is None:
         return None
-    said = json.dumps([bank, change, activate], sort_keys=True)
+    said = json.dumps([bank, change, activate, groups], sort_keys=True)
     return Idempotency(f"{actor}:build", key, hashlib.sha256(said.encode()).hexdigest())

@@ -53,7 +53,9 @@ def start_build(
     """Build a version from the nominal set as it is now. Answers at once with the job to watch."""
     asked = body or schema.BuildRequest.model_validate({})
     change = asked.config.model_dump(exclude_unset=True)
-    job = builds.start(service.learning, bank, change, asked.activate, idempotency_key, actor.id)
+    job = builds.start(
+        service.learning, bank, change, asked.activate, idempotency_key, actor.id, asked.groups
+    )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return schema.Job.model_validate(job)
 

@@ -19,6 +19,10 @@ class BuildRequest(Request):
         description="For this build, over the bank's.",
     )
     activate: bool = Field(True, description="Whether the finished version becomes the active one.")
+    groups: Literal["auto", "none"] = Field(
+        "auto",
+        description="auto finds which photographs show one part; none takes each for a part of its own.",
+    )
 
 
 class Job(Answer):
