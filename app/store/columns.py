@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, get_args
 
 from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Float, Insert, String, TypeDecorator
@@ -149,8 +150,6 @@ class Insertion:
 
     def values(self, row: Mapping[str, Any] | DeclarativeBase) -> list[Any] | dict[str, Any]:
         """Of a row as an object, or by the names of its columns. Raises IllegalValue for what a column refuses."""
-        named = row if isinstance(row, Mapping) else vars(row)
-        made = {
-            name: named[name] if convert is None else convert(named[name]) for name, convert in self._columns
-        }
+        of = row.__getitem__ if isinstance(row, Mapping) else partial(getattr, row)
+        made = {name: of(name) if convert is None else convert(of(name)) for name, convert in self._columns}
         return [*made.values()] if self._by_position else made

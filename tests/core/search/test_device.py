@@ -161,7 +161,7 @@ def test_points_without_distances_are_refused(value):
 def test_a_build_by_the_device_code_gives_the_bank_of_the_cpu(monkeypatch):
     backbone = random_backbone()
     expected = build(parts(6), SMALL, backbone)
-    monkeypatch.setattr("core.build.as_queries", lambda vectors: vectors)
+    monkeypatch.setattr("core.judging.calibrate.as_queries", lambda vectors: vectors)
     monkeypatch.setattr("core.detector.as_queries", lambda vectors: vectors)
     monkeypatch.setattr(core.memory.coreset, "HOST", "none")
     same_bank(build(parts(6), SMALL, backbone), expected)
