@@ -45,13 +45,20 @@ Config = Mapping[str, Any] | None
 
 
 def start_build(
-    bank: str, *, activate: bool = True, config: Config = None, idempotency_key: str | None = None
+    bank: str,
+    *,
+    activate: bool = True,
+    config: Config = None,
+    groups: str = "auto",
+    idempotency_key: str | None = None,
 ) -> Call[Job]:
     """Build a version of the nominal set as it is now. ``config`` overrides the bank's for this build.
 
+    groups: ``auto`` finds which images show one part; ``none`` takes each for a part of its own.
+
     An Idempotency-Key, a new one unless given, makes it start only once however often it is sent.
     """
-    body = as_json({"activate": activate, "config": dict(config or {})})
+    body = as_json({"activate": activate, "config": dict(config or {}), "groups": groups})
     headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
     return post(Job, "/v1/banks/{}/builds", bank, headers=headers, body=body, repeatable=True)
 
@@ -100,11 +107,12 @@ def build(
     *,
     activate: bool = True,
     config: Mapping[str, Any] | None = None,
+    groups: str = "auto",
     progress: Progress = lambda job: None,
     seconds: float | None = None,
 ) -> Flow[Job]:
     """``start_build`` and ``wait_for_job`` in one."""
-    job = yield from start_build(bank, activate=activate, config=config)
+    job = yield from start_build(bank, activate=activate, config=config, groups=groups)
     return (yield from wait_for_job(job.id, progress=progress, seconds=seconds))
 
 

@@ -121,12 +121,15 @@ def build(
     ctx: typer.Context,
     bank: Bank,
     activate: Annotated[bool, typer.Option(help="Make the finished version the active one.")] = True,
+    groups: Annotated[
+        str, typer.Option("--groups", help="auto finds which images show one part; none: each shows another.")
+    ] = "auto",
     wait: Annotated[bool, typer.Option(help="Watch the build until it ends.")] = True,
     json_output: Json = False,
 ) -> None:
     """Build a version from a bank's nominal set and watch it."""
     client = client_of(ctx)
-    job = client.start_build(bank, activate=activate)
+    job = client.start_build(bank, activate=activate, groups=groups)
     if wait:
         job = watch(client, job)
     if json_output:

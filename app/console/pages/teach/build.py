@@ -42,6 +42,7 @@ class BuildPanel:
                 self._lower = secondary(view, "", self._take_rate, role="admin")
             self._why = ui.label().classes("n-caption")
             self._activate = ui.checkbox(TEXT.activate, value=True).props("dense")
+            self._alone = ui.checkbox(TEXT.alone).props("dense").tooltip(TEXT.alone_hint)
             self._progress = ui.element("div")
         self._timer = ui.timer(LOOK_SECONDS, self._look)
 
@@ -83,8 +84,9 @@ class BuildPanel:
 
     async def _build(self) -> None:
         view, activate = self._view, bool(self._activate.value)
+        groups = "none" if self._alone.value else "auto"
         await view.run(
-            lambda: builds.start(view.service.learning, self._bank, {}, activate, None, view.actor.id)
+            lambda: builds.start(view.service.learning, self._bank, {}, activate, None, view.actor.id, groups)
         )
         await self._look()
 
@@ -118,7 +120,8 @@ class BuildPanel:
             self._running(job) if job.state in ACTIVE_STATES else self._ended(job)
         if self._view.may("admin"):
             show(self._start, job.state not in ACTIVE_STATES)
-            self._activate.set_visibility(job.state not in ACTIVE_STATES)
+            for choice in (self._activate, self._alone):
+                choice.set_visibility(job.state not in ACTIVE_STATES)
         if ended:
             await self.refresh()
 

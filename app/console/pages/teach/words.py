@@ -23,6 +23,8 @@ class Teach:
     build: str = "Build"
     build_hint: str = "Learns from the nominal set as it is now. You can compare an inactive version first."
     activate: str = "Make it the active version"
+    alone: str = "Every image shows a different part"
+    alone_hint: str = "Otherwise images that look alike count as one part."
     build_now: str = "Build version {n}"
     support_none: str = "The false-reject target is {target}."
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
