@@ -38,7 +38,7 @@ class ImagePixelsUnsupported(ImageFormatUnsupported):
 
 
 class ImageUnreadable(ImageRefused):
-    """A file that the system does not let be read."""
+    """The file cannot be read."""
 
 
 class ImageCorrupt(ImageRefused):
@@ -119,7 +119,7 @@ class BodyTooSlow(AppError):
 
 
 class BadContentLength(AppError):
-    """The Content-Length header is no whole number of bytes."""
+    """The Content-Length header is not a whole number of bytes."""
 
 
 class TelemetryUnavailable(AppError):

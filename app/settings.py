@@ -1,7 +1,7 @@
 """Every setting of the service as one table: name, default, help (pydantic-settings, prefix ``NOMINAL_``).
 
 Values come from the environment alone. A name that no setting has is refused, so that a misspelt one
-cannot stay without effect. Durations say their unit in their name; 0 days means "for ever".
+cannot stay without effect. Durations say their unit in their name; 0 days means "forever".
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class Settings(BaseSettings):
 
     # Inspection
     backbone: str = Field(
-        "auto", description="Backbone's name; auto takes resnet50 where its weights are at hand."
+        "auto",
+        description="Backbone's name; auto takes resnet50 if its weights are on this machine or can be downloaded.",
     )
     weights: Path | None = Field(
         None, description="Weights file; the cache or the embedded backbone when unset."
@@ -111,14 +112,12 @@ class Settings(BaseSettings):
     allow_fetch: bool = Field(
         True, description="Whether missing weights may be fetched from their publisher."
     )
-    runtime: str = Field("auto", description="Runtime of the backbone; auto takes the fastest at hand.")
+    runtime: str = Field("auto", description="Runtime of the backbone; auto takes the fastest available.")
     precision: str = Field(
         "auto",
         description="auto (the fastest, for a bank its own), float32, bfloat16, int8 or, on CUDA, float16.",
     )
-    threads: Count | None = Field(
-        None, description="Compute threads; one a core that may be used when unset."
-    )
+    threads: Count | None = Field(None, description="Compute threads; one per available core when unset.")
     bank_memory_bytes: Bytes = Field(
         2 * GIB, description="Memory for loaded banks; the least recently used leaves."
     )
@@ -145,10 +144,18 @@ class Settings(BaseSettings):
     idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
 
     # Retention of inspections and their images
-    retain_accept_days: Days = Field(30, description="Days accepted inspections stay; 0 for ever.")
-    retain_review_days: Days = Field(365, description="Days inspections decided 'review' stay; 0 for ever.")
-    retain_reject_days: Days = Field(365, description="Days rejected inspections stay; 0 for ever.")
-    retain_reviewed_days: Days = Field(0, description="Days inspections a person reviewed stay; 0 for ever.")
+    retain_accept_days: Days = Field(
+        30, description="Days accepted inspections are kept; 0 keeps them forever."
+    )
+    retain_review_days: Days = Field(
+        365, description="Days inspections decided 'review' are kept; 0 keeps them forever."
+    )
+    retain_reject_days: Days = Field(
+        365, description="Days rejected inspections are kept; 0 keeps them forever."
+    )
+    retain_reviewed_days: Days = Field(
+        0, description="Days inspections that a person reviewed are kept; 0 keeps them forever."
+    )
     retention_interval_seconds: Seconds = Field(
         3600, description="Pause between sweeps of retention and blobs."
     )
@@ -186,7 +193,7 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
             (".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False)
         ]
         raise SettingsError(
-            requirement="every setting must lie in its documented range",
+            requirement="every setting must be within its documented range",
             received="; ".join(f"{PREFIX}{name.upper()}: {said}" if name else said for name, said in faults),
             remedy="Correct these environment variables; docs/operations.md lists each with its default.",
         ) from None

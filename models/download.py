@@ -56,7 +56,7 @@ def _blocks(url: str, remedy: str, progress: Progress | None) -> Iterator[bytes]
                 raise ConnectionError(f"the connection ended after {done} of {total} bytes")
     except (OSError, HTTPException, ValueError) as error:
         raise WeightsNotFound(
-            requirement=f"Weights that are not at hand are fetched from {url}",
+            requirement=f"Weights that are not on this machine are downloaded from {url}",
             received=f"{type(error).__name__}: {error}",
             remedy=remedy,
         ) from error

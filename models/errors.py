@@ -23,7 +23,7 @@ class UnknownBackbone(ModelError):
 
 
 class WeightsNotFound(ModelError):
-    """The weights are not at hand and could not be fetched."""
+    """The weights are not on this machine and could not be downloaded."""
 
 
 class WeightsRefused(ModelError):
@@ -31,7 +31,7 @@ class WeightsRefused(ModelError):
 
 
 class WeightsCorrupt(WeightsRefused):
-    """The file is no readable weights file, or holds NaN or infinite values."""
+    """The file is not a readable weights file, or holds NaN or infinite values."""
 
 
 class WeightsWrongArchitecture(WeightsRefused):

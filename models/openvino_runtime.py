@@ -71,10 +71,10 @@ class OpenVinoRuntime:
         if find_spec("openvino") is None:
             return "no package openvino"
         if precision not in _HINTS:
-            return f"an OpenVINO runtime of {' and '.join(_HINTS)} alone"
+            return f"OpenVINO, which supports only {' and '.join(_HINTS)}"
         abilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in abilities:
-            return f"a processor with {', '.join(abilities)} alone"
+            return f"a processor with only {', '.join(abilities)}"
         if precision == "int8" and not features() & INTEGER_PRODUCTS:
             return f"a processor without {', '.join(sorted(INTEGER_PRODUCTS))}"
         return None

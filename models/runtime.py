@@ -70,9 +70,9 @@ def open_runtime(
     missing = kind.missing(precision)
     if missing is not None:
         raise RuntimeUnavailable(
-            requirement=f"The runtime {runtime} in {precision} is there",
+            requirement=f"The runtime {runtime} must support {precision} on this machine",
             received=missing,
-            remedy="Use the runtime torch in float32, which is always there.",
+            remedy="Use the runtime torch in float32, which is always available.",
         )
     if precision == "int8":
         if ranges is None:

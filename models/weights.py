@@ -63,8 +63,8 @@ def find_weights(
     if allow_fetch and spec.url is not None:
         return fetch(spec.name, progress)
     raise WeightsNotFound(
-        requirement=f"Weights of {spec.name} are given, cached or may be fetched",
-        received=f"no file {cache_file(spec)} and no leave to fetch one",
+        requirement=f"Weights of {spec.name} must be given, cached or allowed to be downloaded",
+        received=f"no file {cache_file(spec)}, and downloading is disabled",
         remedy=_remedy(spec),
     )
 

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.http.problems import ProblemDocument
 
-DESCRIPTION = """Learns what a good part looks like from good images alone; scores new images, shows where they differ.
+DESCRIPTION = """Learns what a good part looks like from good images only; scores new images, shows where they differ.
 
 Errors are `application/problem+json` (RFC 9457); a problem's `type` is a path of this server that explains it.
 Scores are Euclidean feature distances: unbounded, larger is more anomalous."""

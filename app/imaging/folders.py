@@ -193,7 +193,7 @@ def _walk(folder: Path, root: Path, recursive: bool) -> Iterator[Path]:
             continue
         if place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(root):
             raise FolderError(
-                requirement="Images must lie inside the folder that was named",
+                requirement="Images must be inside the named folder",
                 received=f"the link {place} to {os.path.realpath(place)}",
                 remedy="Copy the file into the folder, or remove the link.",
             )

@@ -149,7 +149,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("reference-gone", 409, "A stored file was collected meanwhile", store.ReferenceGone),
     _type("clock-jumped", 503, "The machine's clock jumped", store.ClockJumped),
     _type("unknown-backbone", 422, "No backbone has this name", models.UnknownBackbone),
-    _type("weights-not-found", 503, "The backbone's weights are not at hand", models.WeightsNotFound),
+    _type("weights-not-found", 503, "The backbone's weights are not available", models.WeightsNotFound),
     _type(
         "weights-refused",
         503,

@@ -202,7 +202,7 @@ def _stream(tar: tarfile.TarFile, name: str | tarfile.TarInfo) -> IO[bytes]:
     member = name if isinstance(name, tarfile.TarInfo) else tar.getmember(name)
     file = tar.extractfile(member) if member.isreg() else None
     if file is None:
-        raise corrupt(f"{member.name[:100]!a}, which is no plain file")
+        raise corrupt(f"{member.name[:100]!a}, which is not a plain file")
     return file
 
 

@@ -33,7 +33,7 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise _unsupported("text that is no URL") from None
+        raise _unsupported("text that is not a URL") from None
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")

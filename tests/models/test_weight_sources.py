@@ -180,7 +180,7 @@ def test_network_is_left_alone_where_fetching_is_not_allowed(
     monkeypatch: pytest.MonkeyPatch, site: tuple[Path, str]
 ) -> None:
     listed(monkeypatch, **published(site))
-    with pytest.raises(WeightsNotFound, match="no leave to fetch"):
+    with pytest.raises(WeightsNotFound, match="downloading is disabled"):
         load_backbone("tiny", allow_fetch=False)
 
 

@@ -173,7 +173,7 @@ def _pax(data: bytes) -> dict[str, str]:
 def _entry(header: tarfile.TarInfo, long_name: str | None, records: dict[str, str]) -> _Entry:
     size = records.get("size", "")
     if size and not (size.isascii() and size.isdigit() and len(size) < 20):
-        raise _corrupt("a pax size that is no number")
+        raise _corrupt("a pax size that is not a number")
     return _Entry(
         name=records.get("path") or long_name or header.name,
         type=header.type,
