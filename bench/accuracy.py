@@ -40,7 +40,17 @@ class Run:
     pca: int | None = None
 
     def command(self) -> list[str]:
-        words = [sys.executable, "-m", "app.cli", "eval", str(self.dataset), "--json", "--offline"]
+        words = [
+            sys.executable,
+            "-m",
+            "app.cli",
+            "eval",
+            str(self.dataset),
+            "--json",
+            "--offline",
+            "--groups",
+            "none",
+        ]
         words += ["--backbone", self.backbone, "--size", str(self.size), "--coreset-ratio", str(self.ratio)]
         words += ["--precision", self.precision]
         words += [] if self.pca is None else ["--pca", str(self.pca)]

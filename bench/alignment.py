@@ -26,6 +26,7 @@ from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig, InputConfig
 from core.detector import detect
+from core.groups import by_photograph
 from core.input.photograph import Image
 from core.input.preprocess import Frame, frame, to_tensor
 from core.judging.heatmap import heatmap
@@ -78,7 +79,8 @@ def _rows(
 ) -> Iterator[list[str]]:
     config = DetectorConfig(input=InputConfig(size), target_false_reject=0.5)
     names = [path.name for path in pictures.nominal]
-    bank = learn(image_files(pictures.nominal, names, config.input), backbone, config).bank
+    images = image_files(pictures.nominal, names, config.input)
+    bank = learn(images, backbone, config, groups=by_photograph(len(images))).bank
     drawn = [_drawn(image, mask, backbone, bank) for image, mask in pictures.tests]
     held = backbone.spec.offset
     for offset in sorted({*map(float, offsets), held}):

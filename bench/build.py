@@ -30,6 +30,7 @@ from bench.peers.worker import peak_mb
 from bench.stages import Stages
 from bench.tables import PERFORMANCE, machine, replace_section, table
 from core.config import DetectorConfig, InputConfig
+from core.groups import by_photograph
 from models.backbone import load_backbone
 
 IMAGES, SIZE, BOUND = (1_000, 5_000, 20_000), 128, 5_000
@@ -93,13 +94,17 @@ def _build(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     weights = RESNET50 if options.backbone == "resnet50" and RESNET50.exists() else None
     backbone = load_backbone(options.backbone, weights, allow_fetch=False)
     config = DetectorConfig(
-        input=InputConfig(options.size), max_bank_vectors=options.bound, target_false_reject=RATE
+        input=InputConfig(options.size),
+        max_bank_vectors=options.bound,
+        min_bank_vectors=0,
+        target_false_reject=RATE,
     )
     paths = sorted(folder.iterdir())
     images = image_files(paths, [path.name for path in paths], config.input)
-    learn(images[:WARM_UP], backbone, config)
+    names = [path.name for path in paths]
+    learn(images[:WARM_UP], backbone, config, groups=by_photograph(len(names[:WARM_UP])))
     stages, started = Stages(), time.perf_counter()
-    built = learn(images, backbone, config, Hooks(stages.advance))
+    built = learn(images, backbone, config, Hooks(stages.advance), groups=by_photograph(len(names)))
     seconds = time.perf_counter() - started
     return {
         "images": len(paths),

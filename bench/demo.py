@@ -27,6 +27,7 @@ from bench.datasets import spread, write_elpv
 from bench.report import ReportItem, Series, write_report
 from core.bank import save_bank
 from core.config import DetectorConfig, InputConfig
+from core.groups import by_photograph
 from core.judging.calibration import promise
 from core.metrics.evaluation import auroc
 from models.backbone import load_backbone
@@ -69,9 +70,14 @@ def main() -> None:
     if backbone.notice:
         notice(backbone.notice)
     started = time.perf_counter()
+    names = [path.name for path in train]
     with build_progress() as progress:
         bank = learn(
-            image_files(train, [path.name for path in train], config.input), backbone, config, Hooks(progress)
+            image_files(train, names, config.input),
+            backbone,
+            config,
+            Hooks(progress),
+            groups=by_photograph(len(names)),  # each photograph shows another cell
         ).bank
     seconds = time.perf_counter() - started
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,7 @@ def teach(client: NominalClient, choice: Choice) -> None:
         uploaded = client.upload_images(BANK, choice.train, progress=progress)
     say(f"{uploaded.accepted} nominal cells uploaded in {time.perf_counter() - started:.1f} s")
     started = time.perf_counter()
-    job = watch(client, client.start_build(BANK))
+    job = watch(client, client.start_build(BANK, groups="none"))
     say(f"Version {job.version} built in {time.perf_counter() - started:.0f} s and active")
     say(client.get_version(BANK, job.version or 0).summary["promise"])
 

@@ -28,6 +28,7 @@ from core.bank import Bank
 from core.config import DetectorConfig, InputConfig
 from core.detector import detect
 from core.features.patches import patch_features
+from core.groups import by_photograph
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, on_device, random_projection
 from core.search.device import DeviceSearch
@@ -67,7 +68,11 @@ def main() -> None:
     for side in sides:
         side.backbone(torch.zeros(1, 3, size, size))  # compiles, allocates
         images = image_files(paths, _names(paths), config.input)
-        seconds, bank = _timed(lambda side=side, images=images: learn(images, side.backbone, config).bank)
+        seconds, bank = _timed(
+            lambda side=side, images=images: (
+                learn(images, side.backbone, config, groups=by_photograph(len(images))).bank
+            )
+        )
         rows.append(
             [
                 side.name,

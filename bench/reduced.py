@@ -26,6 +26,7 @@ from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig, InputConfig
 from core.detector import conformance_scores
+from core.groups import by_photograph
 from core.input.photograph import Photograph
 from core.input.preprocess import to_tensor
 from core.metrics.evaluation import auroc
@@ -92,7 +93,7 @@ def _bank(files: list[bytes], backbone: Backbone, config: InputConfig) -> Bank:
         for path, file in zip(paths, files, strict=True):
             path.write_bytes(file)
         images = image_files(paths, [path.name for path in paths], settings.input)
-        return learn(images, backbone, settings).bank
+        return learn(images, backbone, settings, groups=by_photograph(len(images))).bank
 
 
 def _milliseconds(files: list[bytes], config: InputConfig, backbone: Backbone) -> float:

@@ -68,8 +68,8 @@ class Metrics:
         self.build_info = self._made(Info, "build", "Release, backbone and runtime that serve.")
         self.ready = self._made(Gauge, "ready", "1 once warm and until draining, else 0.")
         self.queue_length = self._made(Gauge, "queue_length", "Images that wait for their batch now.")
-        in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
-        self.in_flight = InFlight(in_flight)
+        self.requests_in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
+        self.in_flight = InFlight(self.requests_in_flight)
         self.disk_free_bytes = self._made(Gauge, "disk_free_bytes", "Free space where state lies.")
         self.bank_bytes = self._made(Gauge, "bank_bytes", "Memory of a bank's loaded versions.", "bank")
         self.versions_quarantined = self._made(

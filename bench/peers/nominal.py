@@ -12,6 +12,7 @@ from app.ops.threads import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
 from core.config import DetectorConfig, InputConfig
+from core.groups import by_photograph
 from models.backbone import Backbone, load_backbone
 
 RATE = 0.1  # of good parts rejected; few images support it
@@ -23,14 +24,19 @@ class Nominal:
     def __init__(self, backbone: Backbone, size: int, ratio: float) -> None:
         self.backbone = backbone
         self.config = DetectorConfig(
-            input=InputConfig(size), coreset_ratio=ratio, target_false_reject=RATE, max_bank_vectors=10**6
+            input=InputConfig(size),
+            coreset_ratio=ratio,
+            target_false_reject=RATE,
+            max_bank_vectors=10**6,
+            min_bank_vectors=0,
         )
 
     def build(self, images: list[Path], seed: int) -> dict[str, float]:
         stages = Stages()
         names = [image.name for image in images]
         named = image_files(images, names, self.config.input)
-        built = learn(named, self.backbone, replace(self.config, seed=seed), Hooks(stages.advance))
+        config, hooks = replace(self.config, seed=seed), Hooks(stages.advance)
+        built = learn(named, self.backbone, config, hooks, groups=by_photograph(len(names)))
         self.engine = Engine(self.backbone, built.bank)
         return {"coreset": stages.seconds["coreset"], "vectors": len(built.bank.vectors)}
 

@@ -21,7 +21,6 @@ from app.imaging.decode import decode_image, decode_photograph
 from app.imaging.pictures import overlay
 from app.imaging.png import encode_jpeg, encode_png
 from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Work, run_batch
-from app.inspection.registry import Loaded
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
 from core.config import DetectorConfig, InputConfig
@@ -345,9 +344,8 @@ def test_a_batch_of_large_inputs_passes_the_backbone_in_groups_of_bounded_pixels
     most = BATCH_PIXELS // side**2
     config = DetectorConfig(InputConfig(size=side), coreset_ratio=0.001, target_false_reject=0.4)
     engine = Recording(backbone, build(parts(3), config, backbone))
-    loaded = Loaded(("caps", 1), "", engine, 0, 0.0, 0.0)
-    works = [Work(Photograph(image), engine.thresholds, loaded) for image in parts(most + 1, seed=2)]
-    answers = run_batch(loaded.key, works)
+    works = [Work(Photograph(image), engine.thresholds, engine) for image in parts(most + 1, seed=2)]
+    answers = run_batch(("caps", 1), works)
     assert engine.groups == [most, 1]
     alone = [engine.inspect([work.image])[0].score for work in works[-2:]]
     np.testing.assert_allclose([answer.score for answer in answers[-2:]], alone, rtol=1e-4)

@@ -17,30 +17,30 @@ from core.errors import BankFormatTooNew, BankHostile
 
 @dataclass(frozen=True, eq=False)
 class Grouped(Bank):
-    """A bank as a later release has it: with the group of each nominal image."""
+    """A bank as a later release has it: with the dials of each nominal image."""
 
-    groups: tuple[str, ...] | None = None
+    dials: tuple[str, ...] | None = None
 
 
-GROUPS = Section(
-    "groups",
+DIALS = Section(
+    "dials",
     {"names": (np.uint8, 1), "count": (np.int32, 1)},
-    lambda groups: {"names": line_bytes(groups), "count": np.array([len(groups)], np.int32)},
+    lambda dials: {"names": line_bytes(dials), "count": np.array([len(dials)], np.int32)},
     lambda arrays: text_lines(arrays["names"], int(arrays["count"][0])),
 )
 
 
-def grouped(groups: tuple[str, ...] | None, **of: Any) -> Grouped:
+def grouped(dials: tuple[str, ...] | None, **of: Any) -> Grouped:
     bank = tiny_bank(**of)
-    return Grouped(**{field.name: getattr(bank, field.name) for field in fields(bank)}, groups=groups)
+    return Grouped(**{field.name: getattr(bank, field.name) for field in fields(bank)}, dials=dials)
 
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The release that knows groups; undone, this one."""
+    """The release that knows dials; undone, this one."""
     for module in (file, header):
-        monkeypatch.setattr(module, "SECTIONS", (*SECTIONS, GROUPS))
-    monkeypatch.setattr(header, "KNOWN", KNOWN | {"groups"})
+        monkeypatch.setattr(module, "SECTIONS", (*SECTIONS, DIALS))
+    monkeypatch.setattr(header, "KNOWN", KNOWN | {"dials"})
     monkeypatch.setattr(file, "Bank", Grouped)
     return monkeypatch
 
@@ -49,16 +49,16 @@ def later(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_section_survives_its_file_and_this_release_refuses_it_by_name(
     pca: int | None, later: pytest.MonkeyPatch
 ) -> None:
-    groups = ("p1", "p1", "p2", "p2", "häß")
-    data = bank_bytes(grouped(groups, pca=pca))
+    dials = ("p1", "p1", "p2", "p2", "häß")
+    data = bank_bytes(grouped(dials, pca=pca))
     loaded: Any = load_bank(data)
-    assert (loaded.groups, loaded.pca is None) == (groups, pca is None)
+    assert (loaded.dials, loaded.pca is None) == (dials, pca is None)
     assert bank_bytes(loaded) == data
     table = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    assert json.loads(table["__metadata__"]["header"])["requires"] == ["groups", *(["pca"] if pca else [])]
-    assert {"groups.names", "groups.count"} <= table.keys()
+    assert json.loads(table["__metadata__"]["header"])["requires"] == ["dials", *(["pca"] if pca else [])]
+    assert {"dials.names", "dials.count"} <= table.keys()
     later.undo()
-    with pytest.raises(BankFormatTooNew, match=r"received 'groups'\. Update Nominal"):
+    with pytest.raises(BankFormatTooNew, match=r"received 'dials'\. Update Nominal"):
         load_bank(data)
 
 
@@ -67,11 +67,11 @@ BEFORE = bank_bytes(tiny_bank())
 
 def test_a_bank_without_a_section_is_written_as_before_there_was_one(later: pytest.MonkeyPatch) -> None:
     assert bank_bytes(grouped(None)) == BEFORE
-    assert load_bank(BEFORE).groups is None  # type: ignore[attr-defined]
+    assert load_bank(BEFORE).dials is None  # type: ignore[attr-defined]
 
 
 def test_a_section_of_another_form_is_hostile(later: pytest.MonkeyPatch) -> None:
     data = bank_bytes(grouped(("a",) * 5))
-    later.setattr(file, "SECTIONS", (*SECTIONS, replace(GROUPS, forms={"names": (np.int32, 1)})))
-    with pytest.raises(BankHostile, match=r"must hold groups\.names, int32"):
+    later.setattr(file, "SECTIONS", (*SECTIONS, replace(DIALS, forms={"names": (np.int32, 1)})))
+    with pytest.raises(BankHostile, match=r"must hold dials\.names, int32"):
         load_bank(data)

@@ -120,6 +120,7 @@ def test_a_build_scores_as_the_textbook_in_the_reduced_space(bank, backbone):
     mean, components = principal(points, 6)
     np.testing.assert_allclose(bank.pca.components, components, atol=1e-3)
     origin = bank.provenance
+    turned, owner = (points - mean) @ components.T, np.repeat(np.arange(8), PATCHES)
     kept = points[origin.image * PATCHES + origin.row * 8 + origin.column]
     np.testing.assert_allclose(bank.vectors, (kept - mean) @ components.T, atol=1e-3)
     for i, image in enumerate([scratched(parts(1, seed=7)[0], 30, 30), parts(1, seed=9)[0]]):
@@ -128,7 +129,10 @@ def test_a_build_scores_as_the_textbook_in_the_reduced_space(bank, backbone):
         assert found == pytest.approx(oracle.score(vectors, bank.vectors), rel=1e-3), i
     for i, image in enumerate(images):
         vectors = (oracle.patches(image, REDUCED, backbone)[0] - mean) @ components.T
-        expected = oracle.score(vectors, bank.vectors[origin.image != i])
+        rest = bank.vectors[origin.image != i]
+        picks = origin.image * PATCHES + origin.row * 8 + origin.column
+        put_in = oracle.substitutes(turned, owner, picks, i)
+        expected = oracle.score(vectors, np.concatenate([rest, turned[put_in]]))
         assert bank.calibration_scores[i] == pytest.approx(expected, rel=1e-3)
 
 

@@ -104,7 +104,8 @@ def test_too_few_parts_are_named_with_those_needed() -> None:
         hierarchical_threshold(np.arange(96.0), np.repeat(np.arange(12), 8), 0.01)
     assert str(refusal.value) == (
         "A false-reject rate of 1 % needs photographs of 99 nominal parts; received 96 photographs of 12 parts, which "
-        "support 7.692 % at best. Photograph other good parts, not the same ones again, or ask for a higher rate."
+        "support 7.692 % at best. Photograph other good parts, not the same ones again, ask for a higher rate, or "
+        "correct which photographs show one part."
     )
     check_parts(99, 500, 0.01)
     with pytest.raises(TooFewNominalImages, match="98 parts"):
