@@ -69,7 +69,11 @@ class Server:
             client.post("/v1/banks", json={"id": bank, **values}).raise_for_status()
             files = [("file", (path.name, path.read_bytes())) for path in images]
             client.post(f"/v1/banks/{bank}/images", files=files).raise_for_status()
-            job = client.post(f"/v1/banks/{bank}/builds").raise_for_status().json()["id"]
+            job = (
+                client.post(f"/v1/banks/{bank}/builds", json={"groups": "none"})
+                .raise_for_status()
+                .json()["id"]
+            )
             wait_until(
                 lambda: client.get(f"/v1/jobs/{job}").json()["state"] not in ("queued", "running"), 300
             )

@@ -94,7 +94,7 @@ def fill(client: NominalClient) -> None:
     split = elpv_split()
     client.create_bank("cells", "Solar cells, front", config=CONFIG)
     client.upload_images("cells", list(split.train[:TAUGHT]))
-    client.build("cells", seconds=300)
+    client.build("cells", groups="none", seconds=300)
     for i, cell in enumerate([*split.test_good[:GOOD], *split.defective[:BAD]]):
         defective = i >= GOOD
         seen = client.inspect("cells", cell, serial=f"SC-{4000 + i}", station="line 1")
@@ -106,7 +106,7 @@ def fill(client: NominalClient) -> None:
             client.review(seen.id, "false_alarm", "clean under the lamp")
             client.add_false_alarm(seen.id)
     client.upload_images("cells", list(split.train[TAUGHT : 2 * TAUGHT]))
-    client.build("cells", activate=False, seconds=300)
+    client.build("cells", activate=False, groups="none", seconds=300)
     now = client.get_bank("cells")
     near = client.explore_thresholds("cells").thresholds.reject
     client.update_bank(

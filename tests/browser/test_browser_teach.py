@@ -73,6 +73,9 @@ def teach(page: Page, cells: Split, shot: Callable[[Page, str], None], folder: P
 
 
 def build(page: Page, number: int, shot: Callable[[Page, str], None] | None = None) -> None:
+    each = page.get_by_role("checkbox", name="Every image shows a different part")  # cells that look alike
+    each.click()
+    expect(each).to_be_checked()
     page.get_by_role("button", name=f"Build version {number}").click()
     expect(page.get_by_role("button", name="Cancel build")).to_be_visible(timeout=15_000)
     if shot is not None:

@@ -111,6 +111,9 @@ def build(day: Day, number: int, activate: bool = True) -> None:
         switch = day.page.get_by_role("checkbox", name="Make it the active version")
         switch.click()
         expect(switch).not_to_be_checked()
+    each = day.page.get_by_role("checkbox", name="Every image shows a different part")
+    each.click()
+    expect(each).to_be_checked()
     day.button(f"Build version {number}").click()
     if number == 1:
         expect(day.page.locator(".n-stage-now")).to_be_visible(timeout=WAIT)

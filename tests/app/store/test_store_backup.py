@@ -194,7 +194,7 @@ def test_a_backup_with_links_for_members_is_refused(store: Store, tmp_path: Path
         link = tarfile.TarInfo("manifest.json")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(BackupCorrupt, match="no plain file"):
+    with pytest.raises(BackupCorrupt, match="not a plain file"):
         store.restore(path)
 
 
