@@ -36,6 +36,8 @@ def test_solar_cells_are_told_apart_by_the_embedded_backbone(nominal, tmp_path):
         96,
         "--coreset-ratio",
         0.02,
+        "--min-bank-vectors",
+        0,
         "--groups",
         "none",
         "--json",
