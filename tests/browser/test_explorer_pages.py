@@ -81,10 +81,10 @@ def test_moving_a_threshold_shows_at_once_what_it_would_do(tab: Page, solar: Sit
     expect(save).to_be_disabled()
     found = figure(tab, "Defects found")
     before = found.inner_text()
-    for _ in range(40):
+    for _ in range(120):
         handle(tab, "Reject above").press("ArrowRight")
     expect(save).to_be_enabled()
-    for _ in range(40):
+    for _ in range(120):
         handle(tab, "Review above").press("ArrowRight")
     expect(found).not_to_have_text(before)
     high = float(number(tab, "Reject above").input_value())
