@@ -1,4 +1,4 @@
-"""A bank's nominal images as people see them: listed, looked at, taken out."""
+"""A bank's nominal images as people look at them: whole, and small."""
 
 from __future__ import annotations
 

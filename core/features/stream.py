@@ -18,7 +18,7 @@ from core.detector import Extractor
 from core.features.patches import Patches, patch_features
 from core.groups import Describer
 from core.input.photograph import Image, Photograph
-from core.input.preprocess import Frame, frame, reduced, to_tensor
+from core.input.preprocess import Frame, frame_of, reduced, to_tensor
 from core.parallel.ahead import ahead
 from core.parallel.parts import run_alone
 
@@ -87,7 +87,7 @@ class FeatureStream:
         if len(self.names) in self._sampled:
             self.samples.append(reduced(image.pixels, CONFORMANCE_SIDE))
         self.names.append(name)
-        self.frames.append(frame(self._config.input, *image.shape))
+        self.frames.append(frame_of(self._config.input, image))
         return run_alone(lambda: self._input(image))
 
     def _input(self, image: Photograph) -> Float32[Tensor, "3 h w"]:
