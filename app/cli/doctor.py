@@ -11,7 +11,7 @@ import psutil
 from app import __version__
 from app.cli import app
 from app.cli.console import Json, print_json, say, stdout
-from app.ops.threads import available_cores, own_cores
+from app.ops.process import available_cores, own_cores
 from models.backbone import compare_runtimes
 from models.choice import Candidate
 from models.processor import noted

@@ -20,8 +20,7 @@ from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import MvtecDataset
-from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
-from app.insight.parts import PartsOfTests, watched
+from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
 from app.learning.learn import BuiltBank, Hooks, image_files, learn, regrouped

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from app.imaging.decode import ImageLimits
-from app.ops.threads import own_cores
+from app.ops.process import own_cores
 from app.settings import PREFIX, Settings
 from core.config import BUILD_MEMORY, DetectorConfig
 from core.declared import all_settings

@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from app import __version__
 from app.client.errors import BadArgument, ConnectionFailed, ProblemError, UnexpectedAnswer
 from app.client.streams import Body, Sink
-from app.http.schemas.common import Page
+from app.http.schemas import Page
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -17,12 +17,12 @@ from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
 from app.console.assets import asset
-from app.console.entrance import SERVICE, visitor
+from app.console.session import SERVICE, visitor
 from app.console.words import SHELL
 from app.errors import AppError, ForeignOrigin, RoleTooLow
 from app.http.auth import ACTOR
+from app.lifecycle import Service
 from app.lifecycle.keys import Actor, allows
-from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.schema import Bank, Role
 from core.errors import CoreError

@@ -16,8 +16,8 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from app.errors import ForeignOrigin, RoleTooLow
+from app.lifecycle import Service
 from app.lifecycle.keys import LOCAL, Actor, allows
-from app.lifecycle.service import Service
 from app.store.errors import KeyRefused
 from app.store.schema import Role
 

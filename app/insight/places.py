@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image
-from app.imaging.png import encode_jpeg
+from app.imaging.pictures import encode_jpeg
 from app.inspection.inspect import Inspecting
 from app.inspection.registry import Loaded
 from app.store.errors import BlobMissing, NotFound

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from app.inspection.thresholds import Wish, effective, rates
-from app.learning.learning import Learning
+from app.learning.supervisor import Learning
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
 from app.store.schema import Bank

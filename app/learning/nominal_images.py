@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.imaging.decode import decode_image
-from app.imaging.png import thumbnail
-from app.learning.learning import Learning
+from app.imaging.pictures import thumbnail
+from app.learning.supervisor import Learning
 
 
 def read(learning: Learning, bank: str, sha256: str) -> bytes:

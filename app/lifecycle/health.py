@@ -14,8 +14,7 @@ from app import __version__
 from app.errors import AppError
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
-from app.lifecycle import vitals
-from app.lifecycle.service import Service
+from app.lifecycle import Service, vitals
 from app.lifecycle.upkeep import all_banks
 from app.lifecycle.vitals import State
 from app.store.errors import NotFound

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from app.cli import app
-from app.cli.console import Json, print_json
+from app.cli.console import Json, print_facts, print_json
 from app.cli.remote import banks, inspections
 from app.cli.remote.banks import client_of
-from app.cli.tables import print_facts
 from app.client import NominalClient
 from app.client.call import KEY, LOCAL, URL
 

@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import Response
 
 from app.errors import FieldInvalid, NotAcceptable
+from app.http.schemas import Page
 from app.http.schemas import inspections as schema
-from app.http.schemas.common import Page
 from app.imaging.pictures import NPY, PNG, Kind, Picture
 from app.inspection.inspect import Answer
 from app.inspection.ledger import document

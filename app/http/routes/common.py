@@ -16,7 +16,7 @@ from app.errors import (
     ForeignOrigin,
     RoleTooLow,
 )
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.problems.problem import MEDIA_TYPE
 from app.problems.types import INTERNAL, ProblemType, type_of
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, KeyRefused, StorageFull

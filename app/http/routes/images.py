@@ -25,8 +25,8 @@ from app.errors import (
 from app.http.auth import Admin, Reader
 from app.http.multipart import feed_of
 from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import Page
 from app.http.schemas import banks as schema
-from app.http.schemas.common import Page
 from app.imaging.header import media_type_of
 from app.learning import nominal_images, uploads
 from app.store.errors import BlobMissing, NotFound

@@ -34,13 +34,13 @@ from app.http.routes.answers import applied, as_picture, deadline, inline, pictu
 from app.http.routes.common import BankPath, Running, refuses
 from app.http.routes.image_body import Held, read_form, read_one
 from app.http.routes.images import FILE
+from app.http.schemas import Request as Body
+from app.http.schemas import Score
 from app.http.schemas import inspections as schema
-from app.http.schemas.common import Request as Body
-from app.http.schemas.common import Score
 from app.imaging.pictures import NPY, PNG
 from app.inspection.inspect import Answer, Asked, inspect
 from app.inspection.ledger import document
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.errors import ConfigError, CoreError, TooFewNominalImages

@@ -18,14 +18,7 @@ from app.http.schemas.banks import BankDetail
 from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
-from app.store.errors import (
-    BlobMissing,
-    BlobTooLarge,
-    NotFound,
-    StaleRevision,
-    VersionInUse,
-    VersionUnusable,
-)
+from app.store.errors import BlobMissing, BlobTooLarge, NotFound, StaleRevision, VersionInUse, VersionUnusable
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile, BankMismatch, TooFewNominalImages
 from models.errors import UnknownBackbone, WeightsNotFound
 
