@@ -44,10 +44,7 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings,
-    observed: Observed,
-    backbone: Backbone | None = None,
-    worker: bool = True,
+    settings: Settings, observed: Observed, backbone: Backbone | None = None, worker: bool = True
 ) -> AsyncIterator[Service]:
     """The service of these settings; leaving the block drains it.
 

@@ -76,13 +76,7 @@ class Inspections:
         with self._database.read() as session:
             return {row.id: row for row in session.scalars(select(Inspection).where(Inspection.id.in_(ids)))}
 
-    def page(
-        self,
-        which: Filter = EVERY,
-        *,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[Inspection]:
+    def page(self, which: Filter = EVERY, *, before: str | None = None, limit: int = 100) -> Page[Inspection]:
         """Inspections, newest first; ``before`` is the cursor of the page before."""
         query = select(Inspection).where(*which.conditions())
         return newest_first(self._database, query, Inspection.id, before, limit)

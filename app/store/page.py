@@ -24,11 +24,7 @@ class Page(Generic[Row]):
 
 
 def newest_first(
-    database: Database,
-    query: Select[Row],
-    key: InstrumentedAttribute[str],
-    before: str | None,
-    limit: int,
+    database: Database, query: Select[Row], key: InstrumentedAttribute[str], before: str | None, limit: int
 ) -> Page[Row]:
     """The ``limit`` rows (1 to 1,000) of largest ``key`` under the cursor ``before``."""
     if before is not None:

@@ -59,9 +59,8 @@ class StreamedCoreset:
                 received=f"a budget of {budget_bytes / 1e6:,.0f} MB",
                 remedy="raise the budget or lower the number of bank vectors",
             )
-        self._points = torch.empty(
-            capacity, dimension, device=device
-        )  # a CPU's pages are taken as they are filled
+        # a CPU's pages are taken as they are filled
+        self._points = torch.empty(capacity, dimension, device=device)
         self._ids = np.empty(capacity, np.int64)
         self._kept = 0  # rows in front that are coresets of earlier blocks
         self._used = 0

@@ -24,8 +24,7 @@ def remote(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option("--url", envvar=URL, help=f"Server (default: {LOCAL}).")] = None,
     key: Annotated[
-        str | None,
-        typer.Option("--key", envvar=KEY, help="API key. The variable hides it from other users."),
+        str | None, typer.Option("--key", envvar=KEY, help="API key. The variable hides it from other users.")
     ] = None,
 ) -> None:
     """Use a Nominal server: banks, builds, inspections, health."""

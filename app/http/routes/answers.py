@@ -45,10 +45,7 @@ def picture_asked(heatmap: str, accept: str | None) -> tuple[Kind | None, bool]:
 
 def as_page(page: Rows[Inspection]) -> Page[schema.Inspection]:
     """A page of the ledger as it is answered."""
-    return Page(
-        items=[schema.Inspection.model_validate(document(row)) for row in page.items],
-        next=page.next,
-    )
+    return Page(items=[schema.Inspection.model_validate(document(row)) for row in page.items], next=page.next)
 
 
 def as_picture(answer: Answer, prefer: str | None) -> Response:

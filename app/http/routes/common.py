@@ -7,15 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from app.errors import (
-    BadContentLength,
-    BodyTooLarge,
-    BodyTooSlow,
-    Draining,
-    FieldInvalid,
-    ForeignOrigin,
-    RoleTooLow,
-)
+from app import errors
 from app.lifecycle import Service
 from app.problems.problem import MEDIA_TYPE
 from app.problems.types import INTERNAL, ProblemType, type_of
@@ -25,16 +17,16 @@ from app.store.page import MAX_LIMIT
 ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
 ALWAYS = (
-    BadContentLength,
-    BodyTooLarge,
-    BodyTooSlow,
-    FieldInvalid,
+    errors.BadContentLength,
+    errors.BodyTooLarge,
+    errors.BodyTooSlow,
+    errors.FieldInvalid,
     DatabaseBusy,
     DatabaseUnavailable,
-    Draining,
+    errors.Draining,
     StorageFull,
 )
-OF_KEYS = (KeyRefused, RoleTooLow, ForeignOrigin)
+OF_KEYS = (KeyRefused, errors.RoleTooLow, errors.ForeignOrigin)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -76,7 +68,7 @@ def revision_of(if_match: str | None) -> int | None:
         return None
     found = ETAG.fullmatch(if_match.strip())
     if found is None:
-        raise FieldInvalid(
+        raise errors.FieldInvalid(
             requirement="If-Match must repeat one ETag, or be *",
             received=ascii(if_match[:80]),
             remedy='Send the ETag of the last answer, with its quotes: If-Match: "3".',

@@ -13,21 +13,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import Field
 
-from app.errors import (
-    AppError,
-    BankWithoutVersion,
-    DeadlineExceeded,
-    FieldInvalid,
-    ImageCorrupt,
-    ImageFormatUnsupported,
-    ImageTooLarge,
-    MediaTypeUnsupported,
-    MultipartInvalid,
-    NotAcceptable,
-    QueueFull,
-    TooManyFiles,
-    WarmingUp,
-)
+from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
 from app.http.routes.answers import applied, as_picture, deadline, inline, picture_asked
@@ -59,9 +45,9 @@ ANY = "*/*"  # what clients accept that were not told what to
 LONGEST_TEXT = 128
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
-    NotFound, BankWithoutVersion, VersionUnusable, WarmingUp, QueueFull, DeadlineExceeded, ImageTooLarge,
-    ImageFormatUnsupported, ImageCorrupt, MediaTypeUnsupported, MultipartInvalid, TooManyFiles, ConfigError,
-    TooFewNominalImages, IllegalValue,
+    NotFound, errors.BankWithoutVersion, VersionUnusable, errors.WarmingUp, errors.QueueFull, errors.DeadlineExceeded,
+    errors.ImageTooLarge, errors.ImageFormatUnsupported, errors.ImageCorrupt, errors.MediaTypeUnsupported,
+    errors.MultipartInvalid, errors.TooManyFiles, ConfigError, TooFewNominalImages, IllegalValue,
 )  # fmt: skip
 
 
@@ -156,7 +142,7 @@ router.add_api_route(
     response_model=schema.Inspection,
     responses={
         200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
-        **refuses(NotAcceptable, *REFUSED),
+        **refuses(errors.NotAcceptable, *REFUSED),
     },
 )
 
@@ -192,7 +178,7 @@ async def _each(
                 if held.error is not None:
                     raise held.error
                 answer = await inspect(service.inspecting, bank, bytes(held.data), replace(asked, name=name))
-            except (AppError, CoreError) as error:
+            except (errors.AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
             return {"name": name, "inspection": document(answer.row), "problem": None}
 
@@ -224,7 +210,7 @@ def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
     """Serial and station of a form, over those of the query."""
     for name in ("serial", "station"):
         if len(value := fields.get(name, "")) > LONGEST_TEXT:
-            raise FieldInvalid(
+            raise errors.FieldInvalid(
                 requirement=f"{name} may have {LONGEST_TEXT} characters",
                 received=str(len(value)),
                 remedy="Shorten it.",
