@@ -121,6 +121,8 @@ class Declared:
 
     def changed(self: D, change: Mapping[str, Any]) -> D:
         """With JSON laid over it: what ``change`` leaves out keeps its value, in each part too. Raises ConfigError."""
+        if not change:
+            return self
         laid = self.to_json() | dict(change)
         for name in parts(type(self)).keys() & change.keys():
             if isinstance(change[name], Mapping):
@@ -151,8 +153,9 @@ class Declared:
                 received=f"unknown {unknown}, missing {missing}",
                 remedy="correct the keys' spelling",
             )
-        read = {name: inner[name].from_json if name in inner else own[name].checked for name in value}
-        return cls(**{name: read[name](content) for name, content in value.items()})
+        return cls(
+            **{n: inner[n].from_json(content) if n in inner else content for n, content in value.items()}
+        )
 
 
 def own_settings(config: type[Declared]) -> tuple[Setting, ...]:

@@ -21,7 +21,7 @@ from jaxtyping import Float32, Int, Int64
 from torch import Tensor
 
 from core.parallel import run_parts
-from core.search.products import multiplies_faster
+from core.search.sketch import multiplies_faster
 
 _ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
 _MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper

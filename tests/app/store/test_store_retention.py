@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.store import retention
+from app.store import store as retention
 from app.store.errors import BlobMissing, ClockJumped
 from app.store.inspections import EVERY
 from app.store.schema import Inspection

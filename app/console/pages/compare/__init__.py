@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from app.console.formats import age
 from app.console.pages.compare import comparison
 from app.console.pages.compare.comparison import Run
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, row, section
 from app.console.widgets.controls import confirm, enable, primary, secondary, untaught
+from app.console.words import age
 from app.learning import versions
 from app.store.schema import Version
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from nicegui import ui
 
-from app.console.formats import moment, score
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View
 from app.console.widgets import blocks
@@ -17,6 +16,7 @@ from app.console.widgets.blocks import arrow, block, decision_badge, figure, ver
 from app.console.widgets.controls import more
 from app.console.widgets.viewer import thumbnail
 from app.console.widgets.words import ANSWER
+from app.console.words import moment, score
 from app.insight import comparing
 from app.insight.comparing import Pair, Side
 from app.store.schema import Verdict

@@ -6,13 +6,13 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import size
 from app.console.pages.inspect.strip import Strip
 from app.console.pages.inspect.words import INSPECT as TEXT
 from app.console.view import View, page
 from app.console.widgets.answer import answer
 from app.console.widgets.blocks import block, empty_state, page_header
 from app.console.widgets.controls import secondary, untaught
+from app.console.words import size
 from app.errors import ImageRefused
 from app.store.errors import NotFound
 from app.store.schema import Inspection

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from app.console.formats import age, moment, score
 from app.console.pages.inspections.words import INSPECTIONS as TEXT
 from app.console.view import View, page
 from app.console.widgets.answer import answer, name_of
@@ -23,6 +22,7 @@ from app.console.widgets.controls import secondary
 from app.console.widgets.filters import Wanted, export_links, filter_bar
 from app.console.widgets.reviewing import Deeds, Reviewer, review_bar, review_keys, why_not_taught
 from app.console.widgets.words import ANSWER, FILTERS
+from app.console.words import age, moment, score
 from app.store.page import Page
 from app.store.schema import Inspection, Review
 

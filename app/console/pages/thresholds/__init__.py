@@ -6,7 +6,6 @@ import asyncio
 
 from nicegui import ui
 
-from app.console.formats import moment, percent, score
 from app.console.pages.thresholds.chart import threshold_chart
 from app.console.pages.thresholds.controls import Controls
 from app.console.pages.thresholds.explorer import PAGE, Explorer, ask_note, open_explorer
@@ -26,6 +25,7 @@ from app.console.widgets.blocks import (
 )
 from app.console.widgets.controls import enable, more, primary, secondary, untaught
 from app.console.widgets.viewer import thumbnail
+from app.console.words import moment, percent, score
 from app.insight.exploring import Flip
 from app.store.schema import Inspection, ThresholdChange
 from core.judging.exploration import ExpectedRate, Share

@@ -8,11 +8,11 @@ from typing import Literal, cast
 
 from nicegui import ui
 
-from app.console.formats import score
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block
 from app.console.widgets.controls import dialog, form, primary, secondary
+from app.console.words import score
 from app.insight import exploring
 from app.insight.exploring import Exploration, Subject
 from app.learning import banks

@@ -7,13 +7,13 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import age, duration, moment, percent, score, size
 from app.console.pages.versions.histogram import Mark, histogram
 from app.console.pages.versions.words import VERSIONS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, figure, page_header, section, table, text
 from app.console.widgets.controls import confirm, danger, more, primary, secondary, untaught
 from app.console.widgets.viewer import nominal_tile
+from app.console.words import age, duration, moment, percent, score, size
 from app.insight import calibration as insight
 from app.insight.calibration import Insight, NominalScore
 from app.learning import versions
