@@ -55,10 +55,10 @@ def eval_(
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
     dataset = MvtecDataset(dataset_dir)
-    tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
+    tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     given = load_bank(bank_file) if bank_file else None
     names = [_named(dataset, path) for path in (*train, *(test.path for test in tests))]
-    known = None if bank_file else choose(groups, names)
+    known = choose(groups, names)
     seconds, described = None, None
     if given is not None:
         engine = proven_engine(given, machine.precision, partial(machine.load, given.backbone.name))
@@ -75,7 +75,12 @@ def eval_(
     seeing, watch = watched(engine)
 
     def parts() -> Int64[np.ndarray, " t"]:
-        of = watch.parts(described) if known is None else PartsOfTests.among(known, len(train))
+        if known is None:
+            of = watch.parts(described)
+        elif given is not None:  # the bank may know other images than this dataset's
+            of = PartsOfTests.among(regrouped(known, range(len(train), len(names))), 0)
+        else:
+            of = PartsOfTests.among(known, len(train))
         if warning := of.warning():
             notice(warning)
         return of.labels
@@ -92,6 +97,11 @@ def eval_(
         print_json(report)
     else:
         stdout.print(_table(report, found))
+
+
+def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
+    """A dataset to judge a finished bank by needs none."""
+    return [] if optional and not (dataset.root / "train").is_dir() else dataset.train_images()
 
 
 def _built(
@@ -141,6 +151,7 @@ def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
         "size": bank.config.input.size,
         "seed": bank.config.seed,
         "nominal_images": len(bank.provenance.images),
+        "nominal_parts": len(bank.provenance.images) if bank.groups is None else int(bank.groups.max()) + 1,
     }
 
 
