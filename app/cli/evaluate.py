@@ -24,7 +24,7 @@ from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluat
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
 from app.learning.learn import BuiltBank, Hooks, image_files, learn, regrouped
-from core.bank import load_bank
+from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.groups import Groups, choose
@@ -54,10 +54,10 @@ def eval_(
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
     dataset = MvtecDataset(dataset_dir)
-    tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
+    tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     given = load_bank(bank_file) if bank_file else None
     names = [_named(dataset, path) for path in (*train, *(test.path for test in tests))]
-    known = None if bank_file else choose(groups, names)
+    known = choose(groups, names)
     seconds, described = None, None
     if given is not None:
         engine = proven_engine(given, machine.precision, partial(machine.load, given.backbone.name))
@@ -74,7 +74,12 @@ def eval_(
     seeing, watch = watched(engine)
 
     def parts() -> Int64[np.ndarray, " t"]:
-        of = watch.parts(described) if known is None else PartsOfTests.among(known, len(train))
+        if known is None:
+            of = watch.parts(described)
+        elif given is not None:  # the bank may know other images than this dataset's
+            of = PartsOfTests.among(regrouped(known, range(len(train), len(names))), 0)
+        else:
+            of = PartsOfTests.among(known, len(train))
         if warning := of.warning():
             notice(warning)
         return of.labels
@@ -87,11 +92,16 @@ def eval_(
 
         found = evaluate(seeing, tests, rates, kept, images, parts)
     cost = _cost(engine, seconds)
-    report = found.to_json() | cost | {"nominal_images": len(engine.bank.provenance.images)}
+    report = found.to_json() | cost | _nominal(engine.bank)
     if json_output:
         print_json(report)
     else:
         stdout.print(_table(report, found, {"ms_per_image": found.ms_per_image, **cost}))
+
+
+def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
+    """A dataset to judge a finished bank by needs none."""
+    return [] if optional and not (dataset.root / "train").is_dir() else dataset.train_images()
 
 
 def _built(
@@ -140,6 +150,14 @@ def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
         "precision": engine.backbone.precision,
         "size": bank.config.input.size,
         "seed": bank.config.seed,
+    }
+
+
+def _nominal(bank: Bank) -> dict[str, int]:
+    images = len(bank.provenance.images)
+    return {
+        "nominal_images": images,
+        "nominal_parts": images if bank.groups is None else int(bank.groups.max()) + 1,
     }
 
 
