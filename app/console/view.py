@@ -19,10 +19,10 @@ from starlette.requests import HTTPConnection
 from app.console.assets import asset
 from app.console.session import SERVICE, visitor
 from app.console.words import SHELL
-from app.errors import AppError, ForeignOrigin, RoleTooLow
+from app.errors import AppError, ForeignOrigin
 from app.http.auth import ACTOR
 from app.lifecycle import Service
-from app.lifecycle.keys import Actor, allows
+from app.lifecycle.keys import Actor, allows, require
 from app.store.errors import KeyRefused
 from app.store.schema import Bank, Role
 from core.errors import CoreError
@@ -166,13 +166,7 @@ class View:
     async def admit(self, role: Role) -> Actor:
         """Who acts now. Raises ``KeyRefused`` for a session that ended since, ``RoleTooLow``."""
         actor = self.connection.scope[ACTOR] = await visitor(self.connection)
-        if allows(actor.role, role):
-            return actor
-        raise RoleTooLow(
-            requirement=f"this needs the role {role}",
-            received=f"a key of the role {actor.role}",
-            remedy="Sign in with a key of that role.",
-        )
+        return require(actor, role)
 
     def leave(self) -> None:
         """To the sign-in page, which says why and leads back."""

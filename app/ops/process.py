@@ -60,11 +60,8 @@ class Life:
     def refuse_draining(self) -> None:
         """Raises ``Draining`` once the server shuts down."""
         if self.draining:
-            raise Draining(
-                requirement="the server must not be shutting down",
-                received="a request while it is",
-                remedy="Try again after the seconds that Retry-After says.",
-                retry_after=self.drain_seconds,
+            raise Draining.within(
+                self.drain_seconds, "the server must not be shutting down", "a request while it is"
             )
 
     def begin_drain(self) -> None:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, select
 
 from app.store.database import Database
-from app.store.errors import NotFound, StaleRevision
+from app.store.errors import StaleRevision
 from app.store.ids import Clock, shown
-from app.store.page import MAX_LIMIT, Page, newest_first
+from app.store.page import MAX_LIMIT, Page, newest_first, present
 from app.store.schema import Decision, Finding, Inspection, Review, Verdict
 
 
@@ -155,13 +155,8 @@ class Inspections:
 
 def inspection_found(inspection: Inspection | None, id: str) -> Inspection:
     """``inspection``, unless there is none."""
-    if inspection is not None:
-        return inspection
-    raise NotFound(
-        requirement="the inspection must be in the ledger",
-        received=shown(id),
-        remedy="List the inspections; retention may have deleted it.",
-    )
+    remedy = "List the inspections; retention may have deleted it."
+    return present(inspection, "the inspection must be in the ledger", shown(id), remedy)
 
 
 class Reviews:

@@ -10,8 +10,9 @@ from app.store.banks import found, locked, revise
 from app.store.blobs import touch
 from app.store.columns import JsonObject
 from app.store.database import Database
-from app.store.errors import NotFound, VersionInUse, VersionUnusable
+from app.store.errors import VersionInUse, VersionUnusable
 from app.store.ids import Clock
+from app.store.page import present
 from app.store.schema import Bank, Version, VersionState
 
 
@@ -128,10 +129,5 @@ def refuse_quarantined(version: Version) -> None:
 
 def version_found(version: Version | None, bank: str, number: int) -> Version:
     """``version``, unless there is none."""
-    if version is not None:
-        return version
-    raise NotFound(
-        requirement=f"the bank {bank} must have this version",
-        received=f"version {number}",
-        remedy="List the bank's versions, or build it.",
-    )
+    remedy = "List the bank's versions, or build it."
+    return present(version, f"the bank {bank} must have this version", f"version {number}", remedy)

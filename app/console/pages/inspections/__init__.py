@@ -16,7 +16,7 @@ from app.console.widgets.blocks import (
     page_header,
     table,
     text,
-    verdict_badge,
+    verdict_of,
 )
 from app.console.widgets.controls import secondary
 from app.console.widgets.filters import Wanted, export_links, filter_bar
@@ -73,10 +73,7 @@ def _row(view: View, row: Inspection, bank: str) -> None:
             decision_badge(row.decision)
         text(score(row.score), "n-number", "td")
         with ui.element("td"):
-            if row.verdict is not None:
-                verdict_badge(row.verdict, row.decision)
-            else:
-                ui.label(ANSWER.verdicts["none"]).classes("n-caption")
+            verdict_of(row)
         text(bank, "n-ledger-bank", "td")
         text(age(row.created_at), "n-caption", "td").props["title"] = moment(row.created_at)
 
