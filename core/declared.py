@@ -153,9 +153,8 @@ class Declared:
                 received=f"unknown {unknown}, missing {missing}",
                 remedy="correct the keys' spelling",
             )
-        return cls(
-            **{n: inner[n].from_json(content) if n in inner else content for n, content in value.items()}
-        )
+        read = {name: inner[name].from_json if name in inner else own[name].checked for name in value}
+        return cls(**{name: read[name](content) for name, content in value.items()})
 
 
 def own_settings(config: type[Declared]) -> tuple[Setting, ...]:
