@@ -19,7 +19,7 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset
+from app.imaging.folders import MvtecDataset, relative_names
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
@@ -56,7 +56,7 @@ def eval_(
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     given = load_bank(bank_file) if bank_file else None
-    names = [_named(dataset, path) for path in (*train, *(test.path for test in tests))]
+    names = relative_names([*train, *(test.path for test in tests)], dataset.root)
     known = choose(groups, names)
     seconds, described = None, None
     if given is not None:
@@ -120,10 +120,6 @@ def _built(
         built = learn(files, extractor, supported, hooks, limits, groups)
     parts = len(group_sizes(built.bank.calibration_groups))
     return replace(built, bank=replace(built.bank, config=_supported(supported, parts, "nominal parts")))
-
-
-def _named(dataset: MvtecDataset, path: Path) -> str:
-    return path.relative_to(dataset.root).as_posix()
 
 
 def _supported(config: DetectorConfig, count: int, what: str) -> DetectorConfig:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes.common import BankPath, Cursor, IfMatch, Limit, Running, etag, refuses, revision_of
+from app.http.routes import BankPath, Cursor, IfMatch, Limit, Running, etag, refuses, revision_of
 from app.http.schemas import Page
 from app.http.schemas import banks as schema
 from app.learning import banks

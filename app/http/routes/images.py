@@ -24,7 +24,7 @@ from app.errors import (
 )
 from app.http.auth import Admin, Reader
 from app.http.multipart import feed_of
-from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import banks as schema
 from app.imaging.header import media_type_of

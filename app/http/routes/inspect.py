@@ -16,9 +16,17 @@ from pydantic import Field
 from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
-from app.http.routes.answers import applied, as_picture, deadline, inline, picture_asked
-from app.http.routes.common import BankPath, Running, refuses
-from app.http.routes.image_body import Held, read_form, read_one
+from app.http.routes import BankPath, Running, refuses
+from app.http.routes.exchange import (
+    Held,
+    applied,
+    as_picture,
+    deadline,
+    inline,
+    picture_asked,
+    read_form,
+    read_one,
+)
 from app.http.routes.images import FILE
 from app.http.schemas import Request as Body
 from app.http.schemas import Score

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import PictureUnavailable
 from app.http.auth import Admin, Inspector, Reader
-from app.http.routes.answers import as_page
-from app.http.routes.common import Cursor, IfMatch, Limit, Running, refuses, revision_of
+from app.http.routes import Cursor, IfMatch, Limit, Running, refuses, revision_of
+from app.http.routes.exchange import as_page
 from app.http.routes.images import FILE
 from app.http.schemas import Page
 from app.http.schemas import Request as Body

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.http.auth import Admin, Reader
-from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import jobs as schema
 from app.learning import jobs as builds

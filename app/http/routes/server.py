@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from app import __version__
 from app.errors import AppError
 from app.http.auth import Admin, Reader, identify, key_of
-from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import server as schema
 from app.lifecycle import health
