@@ -137,11 +137,7 @@ class Declared:
     def from_json(cls: type[D], value: Any) -> D:
         """Read strictly: an unknown key, a missing one or a wrong type raises ConfigError; what came later may miss."""
         if not isinstance(value, Mapping):
-            raise ConfigError(
-                requirement=f"{cls.__name__} must be an object",
-                received=type(value).__name__,
-                remedy="pass an object",
-            )
+            raise ConfigError(f"{cls.__name__} must be an object", type(value).__name__, "pass an object")
         inner, own = parts(cls), {one.name: one for one in own_settings(cls)}
         unknown = sorted(set(value) - {*inner, *own})
         missing = sorted({*inner, *(name for name in own if not own[name].later)} - set(value))

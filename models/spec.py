@@ -200,8 +200,6 @@ def spec_of(name: str) -> BackboneSpec:
     """The table's entry for a name; raises UnknownBackbone with the names there are."""
     if name not in SPECS:
         raise UnknownBackbone(
-            requirement="A backbone is one of the table",
-            received=repr(name),
-            remedy=f"Choose one of {', '.join(SPECS)}.",
+            "A backbone is one of the table", repr(name), f"Choose one of {', '.join(SPECS)}."
         )
     return SPECS[name]

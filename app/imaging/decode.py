@@ -60,9 +60,7 @@ class ImageLimits:
         """Raises ImageEmpty or ImageTooLarge."""
         if count == 0:
             raise ImageEmpty(
-                requirement="An image file must hold bytes",
-                received="an empty file",
-                remedy="Export it or transfer it again.",
+                "An image file must hold bytes", "an empty file", "Export it or transfer it again."
             )
         if count > self.max_bytes:
             raise ImageTooLarge(

@@ -73,9 +73,7 @@ def read_photograph(
     try:
         return decode_photograph(_read_bytes(path, limits), config, limits)
     except ImageRefused as error:
-        return type(error)(
-            requirement=error.requirement, received=f"{path}: {error.received}", remedy=error.remedy
-        )
+        return type(error)(error.requirement, f"{path}: {error.received}", error.remedy)
     except OSError as error:
         return ImageUnreadable(
             requirement="An image file must be readable",

@@ -102,7 +102,5 @@ def _nominal_image(inspecting: Inspecting, bank: str, sha256: object) -> bytes:
 
 def _unavailable(received: str, remedy: str) -> PictureUnavailable:
     return PictureUnavailable(
-        requirement="the nearest good part is shown from its image and the version",
-        received=received,
-        remedy=remedy,
+        "the nearest good part is shown from its image and the version", received, remedy
     )

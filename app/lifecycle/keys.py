@@ -105,9 +105,7 @@ def require(actor: Actor, needed: Role) -> Actor:
     """``actor``, who must hold the role. Raises ``RoleTooLow``."""
     if not allows(actor.role, needed):
         raise RoleTooLow(
-            requirement=f"this needs the role {needed}",
-            received=f"a key of the role {actor.role}",
-            remedy="Use a key of that role.",
+            f"this needs the role {needed}", f"a key of the role {actor.role}", "Use a key of that role."
         )
     return actor
 

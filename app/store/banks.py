@@ -67,11 +67,7 @@ class Banks:
                 record(session, self._clock, actor, "bank.create", f"bank:{id}")
                 self._note_thresholds(session, bank, actor, set(options), note)
         except IntegrityError:
-            raise AlreadyExists(
-                requirement="a bank's id must be free",
-                received=id,
-                remedy="Choose another, or use that bank.",
-            ) from None
+            raise AlreadyExists("a bank's id must be free", id, "Choose another, or use that bank.") from None
         return bank
 
     def get(self, id: str) -> Bank:
@@ -185,8 +181,4 @@ def revise(bank: Bank, clock: Clock) -> None:
 
 
 def build_running(id: str, remedy: str) -> BuildAlreadyRunning:
-    return BuildAlreadyRunning(
-        requirement="a bank may have one job queued or running",
-        received=f"one for the bank {id}",
-        remedy=remedy,
-    )
+    return BuildAlreadyRunning("a bank may have one job queued or running", f"one for the bank {id}", remedy)

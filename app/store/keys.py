@@ -141,9 +141,7 @@ def _parts(text: str) -> tuple[str, str] | None:
 
 def _refused(remedy: str) -> KeyRefused:
     return KeyRefused(
-        requirement="a request needs a valid API key",
-        received="none that is known, unexpired and unrevoked",
-        remedy=remedy,
+        "a request needs a valid API key", "none that is known, unexpired and unrevoked", remedy
     )
 
 

@@ -141,11 +141,7 @@ def content_of(path: Path) -> bytes:
         received = "a folder or device" if path.exists() else "no file"
     except (OSError, ValueError) as error:
         received = str(error)
-    raise BankError(
-        requirement="a bank must be a readable file",
-        received=f"{received} at {str(path)!a}",
-        remedy="check the path",
-    )
+    raise BankError("a bank must be a readable file", f"{received} at {str(path)!a}", "check the path")
 
 
 @dataclass(frozen=True, eq=False)

@@ -257,6 +257,4 @@ def _check(points: Tensor, count: int) -> None:
             remedy="pass the projected patch vectors of at least one image",
         )
     if count < 1:
-        raise ConfigError(
-            requirement="a coreset must keep at least 1 point", received=str(count), remedy="choose 1 or more"
-        )
+        raise ConfigError("a coreset must keep at least 1 point", str(count), "choose 1 or more")

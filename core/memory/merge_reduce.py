@@ -91,9 +91,7 @@ class StreamedCoreset:
         Raises Cancelled, and TooFewImages where nothing was added.
         """
         if not self.added:
-            raise TooFewImages(
-                requirement="a coreset needs patches of nominal images", received="none", remedy="add images"
-            )
+            raise TooFewImages("a coreset needs patches of nominal images", "none", "add images")
         picked = self._greedy(slice(0, self._used), min(count or self._count, self._count), progress)
         return dataclasses.replace(
             picked,

@@ -122,9 +122,7 @@ def _sort(part: Part[Held], sent: Sent) -> None:
 
 def _no_file() -> FieldInvalid:
     return FieldInvalid(
-        requirement="a form must hold the image as a file",
-        received="only fields",
-        remedy="Send it as 'curl -F image=@part.png' does.",
+        "a form must hold the image as a file", "only fields", "Send it as 'curl -F image=@part.png' does."
     )
 
 

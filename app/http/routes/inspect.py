@@ -219,9 +219,7 @@ def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
     for name in ("serial", "station"):
         if len(value := fields.get(name, "")) > LONGEST_TEXT:
             raise errors.FieldInvalid(
-                requirement=f"{name} may have {LONGEST_TEXT} characters",
-                received=str(len(value)),
-                remedy="Shorten it.",
+                f"{name} may have {LONGEST_TEXT} characters", str(len(value)), "Shorten it."
             )
     return replace(
         asked, serial=fields.get("serial", asked.serial), station=fields.get("station", asked.station)

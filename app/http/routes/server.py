@@ -87,9 +87,7 @@ async def explain_problem(
     """What a problem type means, for people."""
     text = page(slug)
     if text is None:
-        raise NotFound(
-            requirement="a problem type must be known", received=ascii(slug[:80]), remedy="See /docs."
-        )
+        raise NotFound("a problem type must be known", ascii(slug[:80]), "See /docs.")
     return HTMLResponse(text)
 
 
