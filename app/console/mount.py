@@ -176,7 +176,7 @@ def show(page: Page) -> None:
 async def _look_up(view: View) -> Exception | None:
     """The banks of switcher and path; what keeps the page from being shown, if anything does."""
     try:
-        view.banks = (await view.run(lambda: view.service.store.banks.page(limit=BANKS_OFFERED))).items
+        view.banks = (await view.run(lambda: view.store.banks.page(limit=BANKS_OFFERED))).items
         name = view.params.get("bank") or view.connection.cookies.get(BANK_COOKIE)
         view.bank = await view.run(partial(_bank, view, name))
         await view.admit(view.page.role)
@@ -189,7 +189,7 @@ def _bank(view: View, name: str | None) -> Bank | None:
     """The path's bank; on pages of no bank the one looked at last, else the first. Raises NotFound for the path's."""
     if name is not None:
         try:
-            return view.service.store.banks.get(name)
+            return view.store.banks.get(name)
         except NotFound:
             if view.page.of_bank:
                 raise

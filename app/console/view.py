@@ -25,6 +25,7 @@ from app.lifecycle import Service
 from app.lifecycle.keys import Actor, allows, require
 from app.store.errors import KeyRefused
 from app.store.schema import Bank, Role
+from app.store.store import Store
 from core.errors import CoreError
 from models.errors import ModelError
 
@@ -92,6 +93,17 @@ class View:
         """The service this page's application runs."""
         service: Service = self.connection.scope[SERVICE]
         return service
+
+    @property
+    def store(self) -> Store:
+        """The service's store."""
+        return self.service.store
+
+    @property
+    def own_bank(self) -> Bank:
+        """The bank that a page of one bank shows."""
+        assert self.bank is not None
+        return self.bank
 
     @property
     def actor(self) -> Actor:

@@ -132,7 +132,7 @@ def nominal_tile(
 
     def ask(sha256: str) -> None:
         async def remove() -> None:
-            await view.run(lambda: view.service.store.images.remove(bank, sha256, actor=view.actor.id))
+            await view.run(lambda: view.store.images.remove(bank, sha256, actor=view.actor.id))
             tile.delete()
             await removed()
 

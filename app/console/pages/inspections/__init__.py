@@ -38,9 +38,7 @@ async def show(view: View) -> None:
         export_links(view, wanted)
     filter_bar(view, wanted, at, verdicts=True)
     before = view.query("before")
-    found = await view.run(
-        lambda: view.service.store.inspections.page(wanted.filter(), before=before, limit=ROWS)
-    )
+    found = await view.run(lambda: view.store.inspections.page(wanted.filter(), before=before, limit=ROWS))
     if not found.items:
         _nothing(view, wanted, at)
         return
@@ -83,9 +81,7 @@ async def _pager(view: View, wanted: Wanted, at: str, before: str | None, found:
     newer: str | None = None
     if before is not None:
         first = found.items[0].id
-        newer = await view.run(
-            lambda: view.service.store.inspections.cursor_of_newer(wanted.filter(), first, ROWS)
-        )
+        newer = await view.run(lambda: view.store.inspections.cursor_of_newer(wanted.filter(), first, ROWS))
     with block("n-pager", "nav"):
         ui.label(TEXT.page(len(found.items))).classes("n-caption")
         block("n-space")
@@ -197,9 +193,7 @@ class Sheet:
             if await self._reviewer.undo() is None:
                 view, latest = self._view, self._reviews[-1].revision
                 await view.run(
-                    lambda: view.service.store.reviews.undo(
-                        self._row.id, if_match=latest, actor=view.actor.id
-                    )
+                    lambda: view.store.reviews.undo(self._row.id, if_match=latest, actor=view.actor.id)
                 )
         finally:
             self._busy = False

@@ -70,7 +70,7 @@ async def _keys(view: View) -> None:
         with section(TEXT.keys):
             ui.label(TEXT.keys_admins).classes("n-caption")
         return
-    rows = await view.run(lambda: view.service.store.keys.all())
+    rows = await view.run(lambda: view.store.keys.all())
     with section():
         with block("n-section-head n-keys-head"):
             with ui.element("div"):

@@ -37,13 +37,12 @@ QUIET_SECONDS = 0.25  # after the last move, before the list follows
 @page("/banks/{bank}/thresholds", TEXT.name, icon="tune", order=50)
 async def show(view: View) -> None:
     """Of the bank's active version."""
-    assert view.bank is not None
-    if view.bank.active_version is None:
-        page_header(TEXT.name, view.bank.title)
+    if view.own_bank.active_version is None:
+        page_header(TEXT.name, view.own_bank.title)
         untaught(view, "tune", TEXT.none, TEXT.none_hint)
         return
     explorer = await open_explorer(view)
-    lead = TEXT.lead.format(bank=view.bank.title, n=explorer.subject.version)
+    lead = TEXT.lead.format(bank=view.own_bank.title, n=explorer.subject.version)
     actions = page_header(TEXT.name, lead)
     with block("n-columns n-explorer"):
         with section(TEXT.scores, TEXT.scores_hint):
@@ -54,7 +53,7 @@ async def show(view: View) -> None:
     with section(TEXT.flips, TEXT.flips_hint):
         FlipList(explorer)
     with section(TEXT.history):
-        await _history(view, view.bank.id)
+        await _history(view, view.own_bank.id)
     with actions:
         _actions(explorer, controls)
 
@@ -140,7 +139,7 @@ async def _history(view: View, bank: str, shown: int = CHANGES) -> None:
     holder = ui.element("div")
 
     async def show(count: int) -> None:
-        changes = await view.run(lambda: view.service.store.banks.threshold_changes(bank, limit=count + 1))
+        changes = await view.run(lambda: view.store.banks.threshold_changes(bank, limit=count + 1))
         holder.clear()
         with holder:
             if not changes:

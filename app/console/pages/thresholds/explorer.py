@@ -85,8 +85,7 @@ class Explorer:
 
 async def open_explorer(view: View) -> Explorer:
     """Of the bank's active version, at the thresholds in use. Raises BankWithoutVersion, StoreError, BankError."""
-    assert view.bank is not None
-    id = view.bank.id
+    id = view.own_bank.id
     subject = await view.run(lambda: exploring.subject(view.service.inspecting, id))
     start = exploring.in_use(subject) or _highest(subject)
     given: Given = {"review_threshold": start.review, "reject_threshold": start.reject}

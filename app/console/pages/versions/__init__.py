@@ -27,10 +27,9 @@ HEADS = (TEXT.number, TEXT.state, TEXT.created, TEXT.images, TEXT.vectors, TEXT.
 @page("/banks/{bank}/versions", TEXT.name, icon="layers", order=70)
 async def show(view: View) -> None:
     """A table; each row leads to its version."""
-    assert view.bank is not None
-    bank = view.bank
+    bank = view.own_bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
-    rows = await view.run(lambda: view.service.store.versions.all(bank.id))
+    rows = await view.run(lambda: view.store.versions.all(bank.id))
     if not rows:
         untaught(view, "layers", TEXT.none, TEXT.none_hint)
         return
@@ -68,9 +67,8 @@ def _row(view: View, bank: Bank, version: Version) -> None:
 @page("/banks/{bank}/versions/{number:int}", TEXT.number)
 async def show_one(view: View) -> None:
     """From the version's row and its calibration."""
-    assert view.bank is not None
-    bank, number = view.bank, int(view.params["number"])
-    row = await view.run(lambda: view.service.store.versions.get(bank.id, number))
+    bank, number = view.own_bank, int(view.params["number"])
+    row = await view.run(lambda: view.store.versions.get(bank.id, number))
     title = TEXT.one.format(n=number)
     with page_header(title, TEXT.of_bank.format(bank=bank.title, time=moment(row.created_at))):
         _actions(view, bank, row)
@@ -166,7 +164,7 @@ async def _activate(view: View, bank: Bank, number: int) -> None:
 def _ask_delete(view: View, version: Version) -> None:
     async def delete() -> None:
         number = version.number
-        await view.run(lambda: view.service.store.versions.remove(version.bank, number, actor=view.actor.id))
+        await view.run(lambda: view.store.versions.remove(version.bank, number, actor=view.actor.id))
         view.go(view.url("banks", version.bank, "versions"))
 
     confirm(view, TEXT.delete_title.format(n=version.number), TEXT.delete_text, TEXT.delete, delete)
