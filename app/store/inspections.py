@@ -131,14 +131,6 @@ class Inspections:
         with self._database.read() as session:
             return {(decision, verdict): count for decision, verdict, count in session.execute(query)}
 
-    def counts(self, which: Filter) -> dict[str, int]:
-        """How many of each decision."""
-        query = (
-            select(Inspection.decision, func.count()).where(*which.conditions()).group_by(Inspection.decision)
-        )
-        with self._database.read() as session:
-            return dict(session.execute(query).all())
-
     def decisions_since(self, since: datetime) -> dict[str, dict[str, int]]:
         """How many of each decision every bank had from then on; by the index over time, whatever the ledger holds."""
         query = (

@@ -62,7 +62,7 @@ def to_tensor(
         raise ShapeError(
             requirement="an image must be RGB uint8 of shape (height, width, 3)",
             received=f"{image.dtype} of shape {image.shape}",
-            remedy="decode it with app.images.decode_image",
+            remedy="decode it with app.imaging.decode.decode_image",
         )
     resized = _resize(image, _resized_shape(config, *image.shape[:2]))  # (3, h, w) uint8
     shown = _grey(resized) if config.grey else resized
