@@ -30,7 +30,7 @@ LEAST_LEVEL = (
 NEAR_ZERO = 0.01  # of the vectors' length: recorded scores below it are held to the tolerance of it, not of themselves
 
 Extractor = Callable[[Tensor], Sequence[Tensor]]
-"""A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
+"""A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map per layer, finest first."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,7 @@ class Banks:
         return found(None if row is None else Bank(**row._mapping), id)
 
     def current(self, id: str) -> Bank:
-        """``get`` for every inspection, to be read alone: the object of the call before while its row is the same.
+        """``get`` for every inspection, only to be read: the object of the call before while its row is the same.
 
         Raises ``NotFound``.
         """

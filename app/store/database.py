@@ -65,7 +65,7 @@ class Database:
             yield session
 
     def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any] | Base]) -> None:
-        """``write`` for rows that every inspection adds, by the driver alone: SQLAlchemy takes longer than the disk."""
+        """``write`` for rows that every inspection adds, by the driver: SQLAlchemy takes longer than the disk."""
         values = [insertion.values(row) for row in rows]
         with self._named_faults(), self._in_turn(), self._cursor(insertion.sql) as cursor:
             if self.is_sqlite:
@@ -140,7 +140,7 @@ class Database:
                 with connection.begin():
                     yield connection
             finally:
-                connection.invalidate()  # its settings were for this alone
+                connection.invalidate()  # its settings were only for this
 
     def insert(self, table: type[Base]) -> Any:
         """An INSERT that knows ``on_conflict_do_nothing`` and ``..._update``, as both databases do."""
@@ -153,7 +153,7 @@ class Database:
         self.engine.dispose()
 
     def _prepare_migration(self, connection: Connection) -> None:
-        """Outside any transaction, where alone SQLite heeds the pragma: its table copies must not cascade."""
+        """Outside any transaction, the only place where SQLite heeds the pragma: its table copies must not cascade."""
         driver: Any = connection.connection.driver_connection
         if self.is_sqlite:
             driver.execute("PRAGMA foreign_keys=OFF")

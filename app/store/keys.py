@@ -134,7 +134,7 @@ class Keys:
 
 
 def _parts(text: str) -> tuple[str, str] | None:
-    """(id, digest of the secret), or None for text that is no key."""
+    """(id, digest of the secret), or None for text that is not a key."""
     match = FORM.fullmatch(text)
     return (match[1], hashlib.sha256(match[2].encode()).hexdigest()) if match else None
 

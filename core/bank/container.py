@@ -190,7 +190,7 @@ def _counts(value: Any) -> list[int] | None:
 
 
 def _product(shape: list[int]) -> int:
-    """Elements of a shape; an empty array has the shape [0] alone, so that no other dimension can lie."""
+    """Elements of a shape; an empty array has only the shape [0], so that no other dimension can lie."""
     if 0 in shape and shape != [0]:
         _hostile("an empty array must have shape [0]", f"{shape}")
     count = 1

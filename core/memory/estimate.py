@@ -65,7 +65,7 @@ def estimate_build(
     """Share out a memory budget for ``images`` of ``patches`` each, or refuse.
 
     projection: dimensions the coreset is searched in, None for ``dimension`` itself. directory: where full
-    vectors spill. whole: dimensions of the vectors before a PCA; all of those lie in a file. The bank comes
+    vectors spill. whole: dimensions of the vectors before a PCA; all of those are stored in a file. The bank comes
     first, then the projected vectors, then full vectors. Raises ConfigError for sizes below 1,
     MemoryBudgetError, with the numbers, where memory or disk cannot hold the build.
     """
