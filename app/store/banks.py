@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.store.audit import record
 from app.store.columns import JsonObject
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
-from app.store.page import Page, page_of, present
+from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, ThresholdChange
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")

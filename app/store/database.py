@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Insert, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,12 +20,22 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.columns import Insertion
-from app.store.errors import DatabaseBusy, DatabaseUnsupported, named, out_of_range
+from app.store.errors import DatabaseBusy, DatabaseUnsupported, NotFound, named, out_of_range
 from app.store.schema import Base
 
 JOURNAL_LIMIT_BYTES = 64 << 20
 MIGRATION_WAIT_MINUTES = 10
 IMMEDIATE = "BEGIN IMMEDIATE"
+
+
+Row = TypeVar("Row")
+
+
+def present(row: Row | None, requirement: str, received: str, remedy: str) -> Row:
+    """``row``, unless there is none. Raises ``NotFound``."""
+    if row is None:
+        raise NotFound(requirement, received, remedy)
+    return row
 
 
 def parse_url(text: str) -> URL:

@@ -20,10 +20,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyRefused
 from app.store.ids import Clock, shown
-from app.store.page import present
 from app.store.schema import ApiKey, Role
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
