@@ -35,8 +35,8 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 M = TypeVar("M", bound=MetricWrapperBase)
 Key = tuple[str, int]
 """A bank's id and a version's number, as the batcher's keys are."""
-MOST = 100  # different ones
-LONGEST = 500  # characters of a text
+MOST = 100  # different problems
+LONGEST = 500  # characters of a problem's text
 
 
 class InFlight:
