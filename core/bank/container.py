@@ -17,9 +17,8 @@ import numpy as np
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile
 
 FORMAT = "nominal-bank"
-VERSION = (
-    4  # the newest, whose headers list what they require; banks are written in the oldest that holds them
-)
+VERSION = 4
+"""The newest, whose headers list what they require; a bank is written in the oldest that can hold it."""
 LARGEST_HEADER = 1 << 16  # bytes of JSON; a bank's is a few thousand
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

@@ -12,9 +12,8 @@ from core.errors import ConfigError, MemoryBudgetError
 from core.memory.merge_reduce import bytes_for, fewest_points
 
 _BANK_COPIES = 3  # gathered vectors, the index's, and a copy while either is made
-_STORE_PART = (
-    4  # the most of the budget for full vectors: a file serves them as fast, from the system's cache
-)
+_STORE_PART = 4
+"""Full vectors take at most one such part of the budget: a file serves them as fast, from the system's cache."""
 
 
 @dataclass(frozen=True)
