@@ -9,10 +9,9 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -74,9 +73,7 @@ def read_photograph(
     try:
         return decode_photograph(_read_bytes(path, limits), config, limits)
     except ImageRefused as error:
-        return type(error)(
-            requirement=error.requirement, received=f"{path}: {error.received}", remedy=error.remedy
-        )
+        return type(error)(error.requirement, f"{path}: {error.received}", error.remedy)
     except OSError as error:
         return ImageUnreadable(
             requirement="An image file must be readable",
@@ -85,17 +82,6 @@ def read_photograph(
             if path.is_dir()
             else "Check that it is there and may be read.",
         )
-
-
-def read_images(
-    paths: Sequence[Path], on_bad: Literal["refuse", "skip"] = "refuse", limits: ImageLimits = DEFAULT_LIMITS
-) -> Iterator[tuple[str, Image | ImageRefused]]:
-    """Each file's name and image, in order; a bad file is raised, or with ``skip`` yielded as its reason."""
-    for path in paths:
-        found = read_image(path, limits)
-        if on_bad == "refuse" and isinstance(found, ImageRefused):
-            raise found
-        yield str(path), found
 
 
 def read_mask(

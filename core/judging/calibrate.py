@@ -21,7 +21,7 @@ from core.judging.held_out import HeldOutBank, sampled_groups
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.memory.substitutes import Substitutes
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 from core.search import Index, as_queries
 
 SIDE_BY_SIDE = 8  # parts

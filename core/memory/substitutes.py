@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int32, Int64
 from torch import Tensor
 
 from core.memory.coreset import continued_picks
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 from core.search import Index, as_queries
 
 _BLOCK = 4096  # points searched at a time

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from parts import parts, scratched
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from core.bank import load_bank
 
 pytest_plugins = ("command_line",)
