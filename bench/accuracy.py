@@ -100,13 +100,15 @@ def main() -> None:
 
 
 def planned(elpv: Path, work: Path) -> Iterator[Run]:
-    """Every set at 1 % with both backbones; the embedded one in int8 and resnet50 by its first principal components."""
+    """Every set with both backbones; on the large ones Eq. 7, int8 or the first principal components too."""
     sets = [elpv, *(SHARED / "data" / name for name in ("mtd", "toys", "hazelnut256"))]
     for dataset in (d for d in sets if d.is_dir()):
         splits = _splits(dataset, work, SEEDS)
         for backbone in (name for name in BACKBONES if name != "resnet50" or RESNET50.exists()):
             run = Run(dataset.name, splits, backbone)
             yield run
+            if dataset.name == "elpv-mono":
+                yield replace(run, reweight=True)
             if backbone != "resnet50" and dataset.name in ("elpv-mono", "mtd"):
                 yield replace(run, precision="int8")
             if backbone == "resnet50" and dataset.name == "elpv-mono":

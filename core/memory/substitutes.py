@@ -71,10 +71,8 @@ class Substitutes:
     def distances_without_own(self, rows: slice) -> Float32[np.ndarray, " r"]:
         """From some points to the nearest pick of another group than their own; huge where there is none."""
         own = self._first[rows] == self._owner[rows]
-        squared: Float32[np.ndarray, " r"] = np.where(
-            own, self._second_squared[rows], self._nearest_squared[rows]
-        )
-        return np.sqrt(squared)
+        squared = np.where(own, self._second_squared[rows], self._nearest_squared[rows])
+        return np.asarray(np.sqrt(squared))
 
     def _candidates(
         self, group: int, spare: int
