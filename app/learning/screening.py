@@ -21,7 +21,7 @@ from core.config import DetectorConfig, InputConfig
 from core.errors import TooFewImages
 from core.groups import Groups
 from core.input.photograph import Photograph
-from core.parallel.ahead import read_ahead
+from core.parallel import read_ahead
 from core.screening.mixture import Kind
 from core.screening.screening import EXPECTED, Screening, check_expected, screen, screening_config
 from models.backbone import Backbone
