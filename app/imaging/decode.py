@@ -38,7 +38,7 @@ from app.imaging.tiff import read_tiff_header
 from core.config import InputConfig
 from core.input.photograph import Photograph, reduction
 
-_READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
+READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
     "PNG": (read_png_header, PngImageFile),
     "JPEG": (read_jpeg_header, JpegImageFile),
     "BMP": (read_bmp_header, BmpImageFile),
@@ -103,7 +103,7 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
     by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
     try:
-        with _READERS[header.format][1](io.BytesIO(data)) as image:
+        with READERS[header.format][1](io.BytesIO(data)) as image:
             if sorted(image.size) != sorted((header.width, header.height)):
                 raise corrupt(f"a {header.format} that states two sizes")
             if by > 1:
@@ -147,7 +147,7 @@ def read_header(data: bytes) -> Header:
             remedy="Save the image in one of these formats.",
         )
     try:
-        return _READERS[found][0](data)
+        return READERS[found][0](data)
     except (struct.error, IndexError) as error:
         raise corrupt("a file that ends inside its header") from error
 
