@@ -1,9 +1,12 @@
-"""Thresholds over parts: the hierarchical conformal rank (Lee, Barber and Willett 2023, Eq. 6).
+"""Thresholds over parts: the conformal rank at which parts that are left out in turn are rejected as asked.
 
-Parts are exchangeable, photographs of one part are not exchangeable with those of others. Each of g parts weighs
-1 / (g + 1), each of its n_g photographs 1 / ((g + 1) n_g); a photograph of a new part scores above the smallest score
-whose cumulative weight reaches 1 - rate with probability at most ``rate``. Parts of one photograph each give the
-plain conformal rank of ``core.judging.calibration``, bit for bit.
+Parts are exchangeable, photographs of one part are not exchangeable with those of others: each of g parts weighs 1,
+each of its n_g photographs 1 / n_g (Lee, Barber and Willett 2023, section 3.1). A threshold leaves a weight k above it.
+How often does a new part's photograph pass the threshold that leaves k of the others above? As often as those of the
+parts at hand pass it, each part left out in turn: a photograph does if other parts weigh at most k above it. The
+threshold is the lowest for which those photographs weigh at most rate (g + 1). Parts of one photograph each give the
+plain conformal rank of ``core.judging.calibration``, bit for bit; the paper's own rank (Eq. 6) is never lower, and
+rejects too few parts where photographs of a part differ.
 Letters: n photographs, g parts.
 """
 
@@ -14,12 +17,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from scipy.special import betaincinv
 
 from core.errors import ShapeError, TooFewNominalImages
 from core.judging.calibration import Promise, conformal_rank, exact_rate, images_needed, percent, promise
-from core.judging.groups import group_sizes, parts_above, parts_where, weights
+from core.judging.groups import group_sizes, parts_where, weights
 
 CONFIDENCE = 0.95
 
@@ -47,10 +50,10 @@ class RateOverParts:
 def hierarchical_threshold(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], rate: float
 ) -> float:
-    """The score that a photograph of a new nominal part passes with probability at most ``rate``; never clamped.
+    """The score that a photograph of a new nominal part passes with probability ``rate`` or a little less.
 
-    Raises TooFewNominalImages where g parts do not support the rate (the least is 1 / (g + 1)), ShapeError for
-    scores that are not finite or not one a photograph, ConfigError for a rate outside (0, 1).
+    Never clamped. Raises TooFewNominalImages where g parts do not support the rate (the least is 1 / (g + 1)),
+    ShapeError for scores that are not finite or not one a photograph, ConfigError for a rate outside (0, 1).
     """
     order, place, _ = _reached(scores, groups, rate)
     return float(scores[order[place]])
@@ -65,19 +68,19 @@ def promise_over_parts(
     differ, the realised rate varies less than it says.
     """
     g, n = len(group_sizes(groups)), len(scores)
-    _, place, reached = _reached(scores, groups, rate)
+    _, place, rejected = _reached(scores, groups, rate)
     if g == n:
         return promise(n, rate)
-    above = float(g - reached)
-    low, high = (float(betaincinv(above + 1, g - above, q)) for q in _tails())
-    expected = (above + 1) / (g + 1)
+    passed = float(rejected)
+    low, high = (float(betaincinv(passed, g + 1 - passed, q)) for q in _tails())
+    expected = passed / (g + 1)
     text = (
         f"{n} photographs of {g} parts support false-reject rates from {percent(1 / (g + 1))}; at the asked "
-        f"{percent(rate)} the threshold is number {place + 1} of their {n} scores in ascending order, which new "
+        f"{percent(rate)} the threshold is number {n - place} of their {n} scores in ascending order, which new "
         f"nominal parts pass {percent(expected, 3)} of the time on average and, for 95 of 100 such sets of "
         f"parts, between {percent(low, 3)} and {percent(high, 3)} of the time."
     )
-    return Promise(g, rate, place + 1, expected, low, high, text)
+    return Promise(g, rate, n - place, expected, low, high, text)
 
 
 def check_parts(parts: int, photographs: int, rate: float) -> None:
@@ -98,9 +101,13 @@ def check_parts(parts: int, photographs: int, rate: float) -> None:
 def expected_over_parts(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], threshold: float
 ) -> tuple[float, RateOverParts]:
-    """What held-out scores say of any threshold for new parts: (mean rate at most, what was seen with its interval)."""
+    """What held-out scores say of any threshold for new parts: (mean rate, what was seen with its interval)."""
     seen = over_parts(scores > threshold, groups)
-    return float((parts_above(scores, groups, threshold) + 1) / (seen.parts + 1)), seen
+    if (scores > threshold).all():
+        return 1.0, seen
+    ranked = _Ranked.of(scores, groups)
+    place = int(np.count_nonzero(scores > threshold))
+    return float(ranked.rejected(ranked.above[place : place + 1])[0] / (ranked.unit * (seen.parts + 1))), seen
 
 
 def over_parts(hits: np.ndarray, groups: Int[np.ndarray, " n"]) -> RateOverParts:
@@ -124,19 +131,52 @@ def interval_over_parts(k: float, g: int) -> tuple[float, float]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Photographs in descending order of their scores, ties as they come from a stable sort.
+
+    order (n,): of each place its photograph. unit: what a part weighs. above (n,): the weight of all photographs
+    before a place; cumulative, ranked (n,): of photographs sorted by what other parts weigh before them, that weight
+    and the sum of their own.
+    """
+
+    order: Int[np.ndarray, " n"]
+    unit: int
+    above: Shaped[np.ndarray, " n"]
+    ranked: Shaped[np.ndarray, " n"]
+    cumulative: Shaped[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> _Ranked:
+        each, unit = weights(groups)
+        order = np.argsort(scores, kind="stable")[::-1]
+        own, weight = groups[order], each[order]
+        above = np.cumsum(weight) - weight
+        by_part = np.argsort(own, kind="stable")
+        first = np.concatenate([[0], np.cumsum(group_sizes(groups))[:-1]])
+        siblings = np.empty(len(own), np.int64)  # of its own part, before it
+        siblings[by_part] = np.arange(len(own)) - first[own[by_part]]
+        others = above - siblings * weight
+        ascending = np.argsort(others, kind="stable")
+        return cls(order, unit, above, others[ascending], np.cumsum(weight[ascending]))
+
+    def rejected(self, above: Shaped[np.ndarray, " k"]) -> Shaped[np.ndarray, " k"]:
+        """The weight of photographs with at most so much of other parts above them."""
+        return np.asarray(self.cumulative[np.searchsorted(self.ranked, above, side="right") - 1])
+
+
 def _reached(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], rate: float
 ) -> tuple[np.ndarray, int, Fraction]:
-    """Ascending order, the place in it where the weight suffices, and the parts at or below that place."""
+    """Descending order, the last place whose score may be the threshold, and the parts then rejected when left out."""
     _check(scores, groups)
-    each, unit = weights(groups)
     g = len(group_sizes(groups))
     check_parts(g, len(scores), rate)
-    needed = math.ceil((g + 1) * unit * (1 - exact_rate(rate)))  # at most g * unit: the rate is supported
-    order = np.argsort(scores, kind="stable")
-    cumulative = np.cumsum(each[order])
-    place = int(np.searchsorted(cumulative, needed))
-    return order, place, Fraction(int(cumulative[place]), unit)
+    ranked = _Ranked.of(scores, groups)
+    allowed = math.floor((g + 1) * ranked.unit * exact_rate(rate))  # one part at least: the rate is supported
+    rejected = ranked.rejected(ranked.above)
+    place = int(np.searchsorted(rejected, allowed, side="right")) - 1
+    return ranked.order, place, Fraction(int(rejected[place]), ranked.unit)
 
 
 def _check(scores: np.ndarray, groups: np.ndarray) -> None:
