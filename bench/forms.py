@@ -12,7 +12,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def main() -> None:
 
 def holes(split: Split, vectors: Vectors) -> Float32[np.ndarray, " n"]:
     """Each image against the bank without its part's vectors."""
-    bank, groups = split.bank, split.groups
+    bank, groups = split.bank, split.scored.groups
     image = bank.provenance.image
     own = [np.flatnonzero(groups[image] == part) for part in range(groups.max() + 1)]
     each = (bank.index.nearest_excluding(v, own[part])[0] for v, part in zip(vectors, groups, strict=True))
@@ -85,7 +85,7 @@ def substitutes(split: Split, vectors: Vectors) -> Float32[np.ndarray, " n"]:
 
 def folds(split: Split, vectors: Vectors) -> Float32[np.ndarray, " n"]:
     """Each image against a coreset of the parts of the other folds."""
-    fold = fold_of(split.groups, FOLDS, split.bank.config.seed)
+    fold = fold_of(split.scored.groups, FOLDS, split.bank.config.seed)
     scores = np.empty(len(vectors), np.float32)
     for held in range(FOLDS):
         index = _coreset_of(vectors[fold != held], split.bank)
@@ -109,8 +109,8 @@ def _by_form(splits: Iterable[Split]) -> dict[str, list[Seen]]:
             started = time.perf_counter()
             scores = score(split, vectors)
             seconds = time.perf_counter() - started
-            ratio = float(np.median(scores) / np.median(split.good))
-            found[form].append(Seen(split.outcome(scores), ratio, seconds))
+            ratio = float(np.median(scores) / np.median(split.scored.good))
+            found[form].append(Seen(replace(split.scored, held_out=scores).outcome(), ratio, seconds))
     return found
 
 

@@ -28,6 +28,11 @@ class PartSet:
     defective: tuple[Path, ...]
     burst: bool = False
 
+    @property
+    def count(self) -> int:
+        """Parts."""
+        return len({part for _, part in self.good})
+
     def photographs(self) -> Iterator[tuple[Image, str]]:
         """Good photographs with their parts, in a fixed order."""
         rng = np.random.default_rng(SEED)

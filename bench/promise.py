@@ -13,7 +13,7 @@ import functools
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,32 +90,34 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """One bank and what it was not taught. taught: images it learned, of the parts ``groups`` (n,).
+class Scored:
+    """Scores of one split: held_out and groups (n,) of what was taught; good, parts, defective as of ``Outcome``."""
 
-    good, parts, defective: as of ``Outcome``.
-    """
-
-    bank: Bank
-    extract: Callable[[Tensor], list[Tensor]]
-    taught: tuple[Image, ...]
+    held_out: Float[np.ndarray, " n"]
     groups: Int[np.ndarray, " n"]
     good: Float[np.ndarray, " k"]
     parts: Int[np.ndarray, " k"]
     defective: Float[np.ndarray, " b"]
 
-    def outcome(self, scores: Float[np.ndarray, " n"] | None = None) -> Outcome:
-        """By the bank's held-out scores, or by those given."""
-        held = self.bank.calibration_scores if scores is None else scores
-        groups = self.bank.calibration_groups
+    def outcome(self) -> Outcome:
         return Outcome(
-            taught=len(self.taught),
-            supported=1 / (1 + len(group_sizes(groups))),
-            thresholds={rate: _threshold(held, groups, rate) for rate in RATES},
+            taught=len(self.groups),
+            supported=1 / (1 + len(group_sizes(self.groups))),
+            thresholds={rate: _threshold(self.held_out, self.groups, rate) for rate in RATES},
             good=self.good,
             parts=self.parts,
             defective=self.defective,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One bank, the images it was taught, and the scores of these and of others."""
+
+    bank: Bank
+    extract: Callable[[Tensor], list[Tensor]]
+    taught: tuple[Image, ...]
+    scored: Scored
 
 
 class Remembered:
@@ -145,6 +147,9 @@ def main() -> None:
     parser.add_argument(
         "--floor", type=int, help="min_bank_vectors instead of the default; docs stay as they are"
     )
+    parser.add_argument(
+        "--scores", type=Path, help="keep each set's scores in this folder, and take those that are there"
+    )
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     sizes, splits, size = (TOY, 2, 64) if arguments.toy else (FULL, SPLITS, 256)
@@ -155,10 +160,9 @@ def main() -> None:
     for name, open_backbone in backbones(arguments.toy).items():
         for of in part_sets(sizes):
             if arguments.only in f"{of.name} {name}":
-                backbone = open_backbone()
-                rows += _rows(
-                    of, name, [split.outcome() for split in splits_of(of, backbone, config, splits)]
-                )
+                kept = arguments.scores and arguments.scores / f"{of.name}, {name}, {of.count}.npz"
+                scored = _scored(lambda: splits_of(of, open_backbone(), config, splits), kept)  # noqa: B023
+                rows += _rows(of, name, [each.outcome() for each in scored])
                 print("\n".join(" | ".join(row) for row in rows[-len(RATES) :]), flush=True)
     text = f"{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-promise`."
     print(text)
@@ -209,7 +213,23 @@ def _split(
         return np.array([detect(x, extract, bank).scores[0] for x in inputs])
 
     good = scores(images[i] for i in np.flatnonzero(unseen).tolist())
-    return Split(bank, extract, taught, known, good, as_groups(groups[unseen]), scores(defects))
+    held_out, parts = bank.calibration_scores, as_groups(groups[unseen])
+    return Split(bank, extract, taught, Scored(held_out, known, good, parts, scores(defects)))
+
+
+def _scored(run: Callable[[], Iterator[Split]], kept: Path | None) -> list[Scored]:
+    """The scores of each split; from the file ``kept`` where it is there, else written to it."""
+    if kept is not None and kept.is_file():
+        with np.load(kept) as arrays:
+            count = 1 + max(int(name.split()[1]) for name in arrays)
+            each = ({f.name: arrays[f"{f.name} {i}"] for f in fields(Scored)} for i in range(count))
+            return [Scored(**values) for values in each]
+    found = [split.scored for split in run()]
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        named = {f"{f.name} {i}": getattr(one, f.name) for i, one in enumerate(found) for f in fields(Scored)}
+        np.savez(kept, **named)
+    return found
 
 
 def _threshold(scores: np.ndarray, groups: np.ndarray, rate: float) -> float | None:

@@ -11,11 +11,15 @@ from bench import forms, promise
 from bench.part_sets import SHARED, Sizes, part_sets
 
 
-def test_a_toy_run_reports_each_rate_of_each_set(monkeypatch, capsys):
+def test_a_toy_run_reports_each_rate_of_each_set_and_the_same_from_scores_kept(monkeypatch, capsys, tmp_path):
     before = promise.ACCURACY.read_text(encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["promise", "--toy", "--only", "elpv"])
+    monkeypatch.setattr(sys, "argv", ["promise", "--toy", "--only", "elpv", "--scores", str(tmp_path)])
     promise.main()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono")]
+    printed = capsys.readouterr().out
+    monkeypatch.setattr(promise, "splits_of", None)  # nothing is scored again
+    promise.main()
+    assert capsys.readouterr().out == printed
+    rows = [line for line in printed.splitlines() if line.startswith("| elpv-mono")]
     assert len(rows) == 2 * len(promise.RATES)
     asked = {(cells[1].strip(), cells[3].strip()): cells for cells in (row.split("|") for row in rows)}
     assert "too few parts" in asked["elpv-mono: 24, 24", "1%"][5]
