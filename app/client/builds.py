@@ -49,12 +49,13 @@ def start_build(
     *,
     activate: bool = True,
     config: Config = None,
-    groups: str = "auto",
+    groups: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Job]:
     """Build a version of the nominal set as it is now. ``config`` overrides the bank's for this build.
 
-    groups: ``auto`` finds which images show one part; ``none`` takes each for a part of its own.
+    groups: ``serial`` takes images of one serial number for one part, ``auto`` those that look alike, ``none`` each for
+    a part of its own; by default ``serial`` where uploaded images have one, else ``auto``.
 
     An Idempotency-Key, a new one unless given, makes it start only once however often it is sent.
     """
@@ -107,7 +108,7 @@ def build(
     *,
     activate: bool = True,
     config: Mapping[str, Any] | None = None,
-    groups: str = "auto",
+    groups: str | None = None,
     progress: Progress = lambda job: None,
     seconds: float | None = None,
 ) -> Flow[Job]:

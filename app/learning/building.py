@@ -18,13 +18,13 @@ from app.inspection.backbones import Backbones
 from app.learning.learn import Hooks, Named, learn, summary_of
 from app.settings import Settings
 from app.store.leases import Progress
-from app.store.schema import Job
+from app.store.schema import Job, JobImage
 from app.store.store import Store
 from core.bank import bank_bytes
 from core.build import BuildLimits
 from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled, CoreError
-from core.groups import by_photograph
+from core.groups import Groups, by_parts, by_photograph
 from core.input.photograph import Photograph
 from models.errors import ModelError
 
@@ -102,15 +102,15 @@ class BuildTask:
         config = DetectorConfig.from_json(self._job.request["config"])
         directory = self._settings.data_dir / "spool"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        images = self._images(config.input)
-        alone = self._job.request.get("groups") == "none"
+        rows = self._store.jobs.images(self._job.id)
+        images = self._images(rows, config.input)
         bank = learn(
             images,
             self._backbones().default,
             config,
             Hooks(self._pace.advance, lambda: self.stopped_for is not None),
             BuildLimits(self._settings.build_memory_bytes, directory),
-            by_photograph(len(images)) if alone else None,
+            _groups(self._job, rows),
         ).bank
         self._pace.advance("saving", 0, 1)
         data = bank_bytes(bank)
@@ -132,15 +132,24 @@ class BuildTask:
                 remedy="Start it again.",
             )
 
-    def _images(self, config: InputConfig) -> list[Named]:
-        """The job's images under the names a bank keeps, read from their blobs."""
+    def _images(self, rows: list[JobImage], config: InputConfig) -> list[Named]:
+        """Images under the names a bank keeps, read from their blobs."""
         limits = self._settings.image_limits
 
         def read(sha256: str) -> Photograph:
             return decode_photograph(self._store.blobs.read(sha256), config, limits)
 
-        images = self._store.jobs.images(self._job.id)
-        return [(f"{sha256}/{name}", partial(read, sha256)) for sha256, name in images]
+        return [(f"{row.sha256}/{row.name}", partial(read, row.sha256)) for row in rows]
+
+
+def _groups(job: Job, rows: list[JobImage]) -> Groups | None:
+    """Which of a job's images show one part; None has them found. Raises GroupsError, OneGroup."""
+    match job.request.get("groups"):
+        case "serial":
+            return by_parts([row.serial or "" for row in rows])
+        case "none":
+            return by_photograph(len(rows))
+    return None
 
 
 class Pace:

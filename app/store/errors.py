@@ -72,6 +72,10 @@ class KeyRefused(StoreError):
     """The API key is unknown, revoked or expired; which of these is not said."""
 
 
+class SerialConflict(StoreError):
+    """An image is said to show one part and then another."""
+
+
 class ReferenceGone(StoreError):
     """A write refers to a blob that was never kept, or was collected before; nothing was written."""
 

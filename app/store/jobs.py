@@ -88,11 +88,11 @@ class Jobs:
             query = query.where(Job.state == state)
         return newest_first(self._database, query, Job.id, before, limit)
 
-    def images(self, id: str) -> list[tuple[str, str]]:
-        """(sha256, name) of the nominal set the job was asked for, by sha256: alike at every attempt."""
-        query = select(JobImage.sha256, JobImage.name).where(JobImage.job_id == id)
+    def images(self, id: str) -> list[JobImage]:
+        """The nominal set the job was asked for, by sha256: alike at every attempt."""
+        query = select(JobImage).where(JobImage.job_id == id).order_by(JobImage.sha256)
         with self._database.read() as session:
-            return [(sha256, name) for sha256, name in session.execute(query.order_by(JobImage.sha256))]
+            return [*session.scalars(query)]
 
     def cancel(self, id: str, *, actor: str) -> Job:
         """At once if queued; a running job's worker is told at its next heartbeat. Raises ``JobFinished``."""
@@ -154,5 +154,5 @@ def job_found(job: Job | None, id: str) -> Job:
 
 
 def _keep_images(session: Session, job: Job) -> None:
-    images = select(literal(job.id), Image.sha256, Image.name).where(Image.bank == job.bank)
-    session.execute(insert(JobImage).from_select(["job_id", "sha256", "name"], images))
+    images = select(literal(job.id), Image.sha256, Image.name, Image.serial).where(Image.bank == job.bank)
+    session.execute(insert(JobImage).from_select(["job_id", "sha256", "name", "serial"], images))

@@ -25,7 +25,7 @@ VersionState = Literal["ok", "quarantined"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 
-ID, SLUG, SHA, NAME = Words(36), Words(63), Words(64), Words(255)
+ID, SLUG, SHA, NAME, SERIAL = Words(36), Words(63), Words(64), Words(255), Words(128)
 ACTIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 ACTIVE = "state IN ('queued', 'running')"
 
@@ -89,7 +89,7 @@ class ThresholdChange(Base):
 
 
 class Image(Base):
-    """An image of a bank's nominal set."""
+    """An image of a bank's nominal set. ``serial`` is the serial number of the part it shows, if it was said."""
 
     __tablename__ = "images"
     __table_args__ = (one_of("source", Source), Index(None, "bank", "name", "sha256"))
@@ -102,6 +102,7 @@ class Image(Base):
     source: Mapped[Source] = mapped_column(Words(16))
     added_at: Mapped[datetime] = mapped_column(Utc)
     inspection_id: Mapped[str | None] = mapped_column(ID, default=None)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
 
 
 class Version(Base):
@@ -166,6 +167,7 @@ class JobImage(Base):
     job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
     name: Mapped[str] = mapped_column(NAME)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
 
 
 class IdempotencyKey(Base):
@@ -203,7 +205,7 @@ class Inspection(Base):
     timings: Mapped[JsonObject] = mapped_column(Document)
     digests: Mapped[JsonObject] = mapped_column(Document)
     id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=new_id)
-    serial: Mapped[str | None] = mapped_column(Words(128), default=None)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
     station: Mapped[str | None] = mapped_column(Words(128), default=None)
     name: Mapped[str | None] = mapped_column(NAME, default=None)
     image_sha256: Mapped[str | None] = mapped_column(

@@ -11,7 +11,9 @@ import typer
 from app.cli.console import Json, build_progress, notice, print_json, say, transferring
 from app.cli.tables import Columns, print_facts, print_list, print_rows
 from app.client import BadArgument, NominalClient
+from app.client.banks import files_of
 from app.http.schemas.jobs import Job
+from core.groups import choose
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -96,12 +98,23 @@ def upload(
     ctx: typer.Context,
     bank: Bank,
     files: Annotated[list[Path], typer.Argument(help="A folder of good images, or images, zips and tars.")],
+    serial: Annotated[
+        str | None, typer.Option("--serial", help="Serial number of the part that all of them show.")
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            "--groups",
+            help="Parts of the images: a regular expression over their names, or a file of lines image,part.",
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Add good images to a bank's nominal set. Repeating it is harmless; the exit status is 1 if any is rejected."""
     chosen = files[0] if len(files) == 1 else files
     with transferring("Sending") as progress:
-        uploaded = client_of(ctx).upload_images(bank, chosen, progress=progress)
+        serials = serial if groups is None else _serials(groups, [file.name for file in files_of(chosen)])
+        uploaded = client_of(ctx).upload_images(bank, chosen, serials=serials, progress=progress)
     for file in uploaded.files:
         if file.status == "rejected":
             notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
@@ -122,8 +135,13 @@ def build(
     bank: Bank,
     activate: Annotated[bool, typer.Option(help="Make the finished version the active one.")] = True,
     groups: Annotated[
-        str, typer.Option("--groups", help="auto finds which images show one part; none: each shows another.")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            "--groups",
+            help="Images of one part: serial by their serial numbers, auto those that look alike, none: each shows "
+            "another. Default: serial where uploaded images have one, else auto.",
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Watch the build until it ends.")] = True,
     json_output: Json = False,
 ) -> None:
@@ -258,6 +276,19 @@ def watch(client: NominalClient, job: Job) -> Job:
         except KeyboardInterrupt:
             notice(f"The build goes on. To end it: nominal remote cancel {job.id}")
             raise
+
+
+def _serials(groups: str, names: list[str]) -> dict[str, str]:
+    """The part of each file by name. Raises GroupsError, BadArgument."""
+    found = choose(groups, names)
+    if found is None or found.names is None:
+        raise BadArgument(
+            requirement="--groups of an upload must be a regular expression or a file",
+            received=groups,
+            remedy="Say auto or none when you build.",
+        )
+    parts = [found.names[label] for label in found.labels]
+    return dict(zip(names, parts, strict=True))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from app.http.schemas.common import Page
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
 from app.store.schema import ACTIVE_STATES, Job, JobState
-from core.errors import ConfigError, TooFewImages, TooFewNominalImages
+from core.errors import ConfigError, GroupsError, TooFewImages, TooFewNominalImages
 
 router = APIRouter(tags=["builds"])
 JobPath = Annotated[str, Path(description="A job's id.")]
@@ -38,8 +38,8 @@ EVENT = {
     "/v1/banks/{bank}/builds",
     status_code=202,
     responses=refuses(
-        NotFound, ConfigError, TooFewImages, TooFewNominalImages, BuildAlreadyRunning, IdempotencyConflict,
-        IllegalValue,
+        NotFound, ConfigError, TooFewImages, TooFewNominalImages, GroupsError, BuildAlreadyRunning,
+        IdempotencyConflict, IllegalValue,
     ),
 )  # fmt: skip
 def start_build(

@@ -19,9 +19,10 @@ class BuildRequest(Request):
         description="For this build, over the bank's.",
     )
     activate: bool = Field(True, description="Whether the finished version becomes the active one.")
-    groups: Literal["auto", "none"] = Field(
-        "auto",
-        description="auto finds which photographs show one part; none takes each for a part of its own.",
+    groups: Literal["auto", "none", "serial"] | None = Field(
+        None,
+        description="Which photographs show one part: serial goes by their serial numbers, auto finds those that look "
+        "alike, none takes each for a part of its own. By default serial where uploaded images have one, else auto.",
     )
 
 

@@ -115,6 +115,23 @@ def test_a_zip_is_uploaded_beside_single_files(caps: NominalClient, tmp_path: Pa
     }  # fmt: skip
 
 
+def test_serial_numbers_go_with_the_files_by_their_names(caps: NominalClient, tmp_path: Path) -> None:
+    caps.create_bank("marked")
+    folder = write_pictures(tmp_path, 3, first=400)
+    names = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(BadArgument, match=names[2]):
+        caps.upload_images("marked", folder, serials=dict.fromkeys(names[:2], "A"))
+    with pytest.raises(BadArgument, match=r"absent\.png"):
+        caps.upload_images("marked", folder, serials=dict.fromkeys([*names, "absent.png"], "A"))
+    said = dict(zip(names, ("A", "B", "A"), strict=True))
+    uploaded = caps.upload_images("marked", folder, serials=said)
+    assert {file.name: file.serial for file in uploaded.files} == said
+    assert (caps.get_bank("marked").images_with_serial, caps.get_bank("marked").serials) == (3, 2)
+    caps.create_bank("one-part")
+    caps.upload_images("one-part", folder, serials="A")
+    assert {image.serial for image in caps.list_images("one-part")} == {"A"}
+
+
 def test_nominal_images_come_back_as_they_were_sent(caps: NominalClient) -> None:
     shown = list(caps.list_images("caps"))
     assert len(shown) >= 12

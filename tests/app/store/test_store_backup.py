@@ -30,7 +30,7 @@ def filled(
 ) -> Store:
     """At least one row in every table."""
     for data in (b"a", b"b", "ä".encode()):
-        add_image(bank, data, name=data.decode())
+        store.images.say_serials(bank, {add_image(bank, data, name=data.decode()): "Ü 1"}, actor="cli")
     store.banks.update(bank, actor="cli", reject_threshold=1 / 3, note="'glare', seit März")
     store.jobs.create(bank, request={}, actor="cli", idempotency=Idempotency("s", "k", "0" * 64))
     claimed = store.leases.claim("w1")

@@ -74,8 +74,13 @@ class NominalGrid:
 
     async def _count(self) -> int:
         """Show how many there are; returns it."""
-        count, bytes_ = await self._view.run(lambda: self._view.service.store.images.totals(self._bank))
-        said = TEXT.set_size.format(count=TEXT.set_count(count), size=size(bytes_))
+        images = self._view.service.store.images
+        count, bytes_ = await self._view.run(lambda: images.totals(self._bank))
+        marked, serials = await self._view.run(lambda: images.parts(self._bank))
+        shown = TEXT.set_count(count)
+        if 0 < marked == count:
+            shown = TEXT.of_parts.format(images=shown, parts=TEXT.part_count(serials))
+        said = TEXT.set_size.format(count=shown, size=size(bytes_))
         self._totals.text = said if count else ""
         return count
 

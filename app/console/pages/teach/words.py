@@ -25,10 +25,23 @@ class Teach:
     activate: str = "Make it the active version"
     alone: str = "Every image shows a different part"
     alone_hint: str = "Otherwise images that look alike count as one part."
+    alike: str = "Ignore serial numbers"
+    alike_hint: str = "Images that look alike count as one part."
+    of_parts: str = "{images} of {parts}"
+    part_count: Plural = Plural("{n} part", "{n} parts")
+    some_without: Plural = Plural(
+        "{n} image has no serial number. Send it again with one, or ignore serial numbers.",
+        "{n} images have no serial number. Send them again with one, or ignore serial numbers.",
+    )
     build_now: str = "Build version {n}"
     support_none: str = "The false-reject target is {target}."
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
     support_few: str = "A build needs at least two images."
+    support_few_parts: str = "A build needs images of at least two parts."
+    unsupported_parts: Plural = Plural(
+        "Add images of {n} more part, or set the target to the rate that these support.",
+        "Add images of {n} more parts, or set the target to the rate that these support.",
+    )
     unsupported: Plural = Plural(
         "Add {n} more image, or set the target to the rate that these support.",
         "Add {n} more images, or set the target to the rate that these support.",
