@@ -134,7 +134,7 @@ class Upload:
         Raises FieldInvalid, GroupsFileError, SerialConflict.
         """
         self.flush()
-        ends = [*self._starts[1:], len(self.entries)]
+        ends = [*self._starts, len(self.entries)][1:]
         files = [self.entries[start:end] for start, end in zip(self._starts, ends, strict=True)]
         said = self.serials.by_image(files)
         if said:

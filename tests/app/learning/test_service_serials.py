@@ -110,6 +110,13 @@ def test_fewer_serial_numbers_than_files_are_refused_and_the_images_kept(
     assert serials(running, bank) == [("a.png", None), ("b.png", None), ("c.png", None)]
 
 
+def test_what_is_said_of_no_file_at_all_is_refused(running: TestClient, bank: str) -> None:
+    alone = running.post(bank + "/images", files=[("serial", (None, "A"))])
+    assert "no file" in problem(alone, 422, "upload-refused")["detail"]
+    table = running.post(bank + "/images", files=[("manifest", (None, b"a.png,A"))])
+    assert "a.png" in problem(table, 422, "groups-unusable")["detail"]
+
+
 @pytest.mark.parametrize("filename", [None, "my.csv"])
 @pytest.mark.parametrize("header", ["image,part\n", "image;serial\n", ""])
 def test_a_manifest_of_the_form_names_the_parts(
