@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
 from core.input.photograph import Image, Photograph
-from core.judging.calibrate import Calibration
+from core.judging.calibrate import Calibration, HeldOutScores, Seen
 from core.judging.groups import as_groups, own_groups
 from core.memory.coreset import Coreset, random_projection
 from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
@@ -55,8 +55,19 @@ class BuildLimits:
     directory: Path | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What nominal images gave: all their patches, the picks among them, and from what these were picked."""
+
+    store: PatchStore
+    coreset: Coreset
+    points: StreamedCoreset
+    pca: Pca | None
+    read: FeatureStream
+
+
 class Build:
-    """One build: what it works with, how it reports, how it stops. ``run`` may be called once.
+    """One build: what it works with, how it reports, how it stops. ``run`` or ``learned`` may be called once.
 
     say: told, before the first image is read, what memory and disk the build takes. offset: where a cell of
     the backbone looks, in input pixels from its own middle (see ``core.judging.heatmap``).
@@ -75,12 +86,12 @@ class Build:
     ) -> None:
         self._extract = extract
         self._backbone = backbone
-        self._config = config
+        self.config = config
         self._limits = limits or BuildLimits()
         self._progress = progress or (lambda stage, done, total: None)
         self._cancelled = cancelled or (lambda: False)
         self._say = say or (lambda sentence: None)
-        self._offset = offset
+        self.offset = offset
 
     def run(
         self,
@@ -98,6 +109,17 @@ class Build:
         fewer than two or of one part only, ShapeError for a name no bank may carry or groups that do not fit the
         images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
+        with self.learned(images, expected, describer) as learned:
+            return self._assemble(learned, *_labels(groups, learned.store.images))
+
+    @contextmanager
+    def learned(
+        self,
+        images: Iterable[tuple[str, Image | Photograph]],
+        expected: int,
+        describer: Describer | None = None,
+    ) -> Iterator[Learned]:
+        """The patches of the images and the coreset, for as long as the block runs. Raises as ``run``."""
         arriving = iter(images)
         first = next(arriving, None)
         if first is None:
@@ -105,25 +127,53 @@ class Build:
         stream = FeatureStream(
             self._extract,
             self._backbone,
-            self._config,
+            self.config,
             expected,
             lambda: self._check_cancelled("features"),
             describer,
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
-        dimension = self._config.pca or sum(self._backbone.channels)
+        dimension = self.config.pca or sum(self._backbone.channels)
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
             with closing(batches), self._reduced(batches) as (pca, patches):
                 kept, points = self._read(patches, store, plan, one.vectors.device)
             if store.images < 2:
                 raise too_few(store.images)
-            return self._assemble(store, kept, points, pca, stream, *_labels(groups, store.images))
+            yield Learned(store, kept, points, pca, stream)
+
+    def held_out(
+        self,
+        learned: Learned,
+        index: Index,
+        groups: Int64[np.ndarray, " n"],
+        parts: Int64[np.ndarray, " k"] | None = None,
+        seen: Seen | None = None,
+    ) -> HeldOutScores:
+        """Each part judged by the bank as it would be without it. See ``core.judging.calibrate``."""
+        owner = learned.store.image_of(learned.coreset.indices)
+        calibration = Calibration(
+            learned.store,
+            index,
+            owner,
+            groups,
+            learned.points,
+            learned.coreset.indices,
+            self.config,
+            learned.read.frames,
+            self.offset,
+        )
+        return calibration.run(
+            self.check,
+            lambda done, total: self._progress("calibration", done, total),
+            parts,
+            seen,
+        )
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
-        config = self._config
+        config = self.config
         _, p, d = one.vectors.shape
         k, whole = d, 0
         if config.pca is not None:
@@ -152,7 +202,7 @@ class Build:
         self, batches: Iterator[Patches]
     ) -> AbstractContextManager[tuple[Pca | None, Iterator[Patches]]]:
         """The batches as they are or, by option, in the dimensions of their principal components."""
-        config, check = self._config, lambda: self._check_cancelled("features")
+        config, check = self.config, lambda: self._check_cancelled("features")
         if config.pca is None:
             return nullcontext((None, batches))
         width = sum(self._backbone.channels)
@@ -162,8 +212,8 @@ class Build:
         self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
     ) -> tuple[Coreset, StreamedCoreset]:
         """Stream the features into the store, their projections into the coreset, then pick."""
-        generator = torch.Generator().manual_seed(self._config.seed)
-        width = _searched(store.dimension, self._config.projection)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        width = _searched(store.dimension, self.config.projection)
         projection = random_projection(store.dimension, width, generator)
         budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
         projection = projection if projection is None else projection.to(device)
@@ -172,37 +222,21 @@ class Build:
             store.extend(batch)
             for points in _projected(batch.vectors, projection):
                 stream.add(points)
-        config = self._config
+        config = self.config
         kept = kept_vectors(
             store.count, config.coreset_ratio, config.max_bank_vectors, config.min_bank_vectors
         )
         return stream.finish(kept, lambda done, total: self._progress("coreset", done, total)), stream
 
     def _assemble(
-        self,
-        store: PatchStore,
-        coreset: Coreset,
-        points: StreamedCoreset,
-        pca: Pca | None,
-        read: FeatureStream,
-        groups: Int64[np.ndarray, " n"] | None,
-        grouped_by: Source | None,
+        self, learned: Learned, groups: Int64[np.ndarray, " n"] | None, grouped_by: Source | None
     ) -> Bank:
-        self._progress("index", 0, 1)
-        kept = coreset.indices
-        index = Index.build(store.rows(kept), self._config.index, self._config.seed, self._held(store, kept))
-        self._progress("index", 1, 1)
-        image, row, column = (part.astype(np.int32) for part in store.locate(kept))
-        by_part = own_groups(store.images) if groups is None else groups
-        calibration = Calibration(
-            store, index, image, by_part, points, kept, self._config, read.frames, self._offset
-        )
-        held = calibration.run(
-            lambda: self._check_cancelled("calibration"),
-            lambda done, total: self._progress("calibration", done, total),
-        )
+        store, coreset, read = learned.store, learned.coreset, learned.read
+        index = self.index(learned)
+        image, row, column = (part.astype(np.int32) for part in store.locate(coreset.indices))
+        held = self.held_out(learned, index, own_groups(store.images) if groups is None else groups)
         bank = Bank(
-            config=self._config,
+            config=self.config,
             backbone=self._backbone,
             index=index,
             provenance=Provenance(tuple(read.names), image, row, column),
@@ -211,7 +245,7 @@ class Build:
             ),
             calibration_scores=held.scores,
             calibration_peaks=held.peaks,
-            pca=pca,
+            pca=learned.pca,
             groups=None if groups is None else groups.astype(np.int32),
             grouped_by=grouped_by,
             calibrated=None if len(held.images) == store.images else held.images.astype(np.int32),
@@ -219,12 +253,24 @@ class Build:
         expected = conformance_scores(read.samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
 
+    def index(self, learned: Learned) -> Index:
+        """The picks, ready to be searched."""
+        self._progress("index", 0, 1)
+        kept, store = learned.coreset.indices, learned.store
+        index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
+        self._progress("index", 1, 1)
+        return index
+
     def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
         """Some patches outside the bank, to measure an approximate index on."""
-        if self._config.index.kind == "flat":
+        if self.config.index.kind == "flat":
             return None
-        rng = np.random.default_rng(self._config.seed)
+        rng = np.random.default_rng(self.config.seed)
         return store.rows(np.setdiff1d(rng.choice(store.count, min(HELD, store.count), replace=False), kept))
+
+    def check(self) -> None:
+        """Raises Cancelled once that was asked for."""
+        self._check_cancelled("calibration")
 
     def _check_cancelled(self, stage: str) -> None:
         if self._cancelled():

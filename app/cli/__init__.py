@@ -18,6 +18,7 @@ from app.cli.console import plain, say, stderr
 from app.errors import AppError
 
 COMMANDS = {
+    "screen": "Look a folder of good images over before a build: parts, copies, suspects, mixtures.",
     "build": "Learn a bank from a folder of good images, with its threshold.",
     "inspect": "Inspect images against a bank, and show where they differ.",
     "eval": "Build a bank from train/good, inspect test/, and print the metrics.",

@@ -14,7 +14,7 @@ import typer
 from app.imaging.decode import ImageLimits
 from app.ops.threads import own_cores
 from app.settings import PREFIX, Settings
-from core.config import BUILD_MEMORY, DetectorConfig
+from core.config import BUILD_MEMORY, DetectorConfig, InputConfig
 from core.declared import all_settings
 from models.backbone import Backbone, load_backbone
 
@@ -97,10 +97,12 @@ SHOWN = {s.option.removeprefix("--").replace("-", "_"): s for s in all_settings(
 """The settings with an option, by its name in Python and in JSON."""
 
 
-def _settings() -> list[inspect.Parameter]:
-    """Text and numbers are taken as they come: the config refuses what is out of range, with the choices."""
+def _settings(part: str | None = None) -> list[inspect.Parameter]:
+    """Those of one part, or all. Text and numbers are taken as they come: the config refuses what is out of range."""
     options = []
     for name, setting in SHOWN.items():
+        if part not in (None, setting.part):
+            continue
         kind: Any = setting.type | None if setting.default is None else setting.type
         hint = Annotated[kind, typer.Option(setting.option, help=setting.help)]
         options.append(_option(name, setting.default, hint))
@@ -109,9 +111,10 @@ def _settings() -> list[inspect.Parameter]:
 
 def _config(given: dict[str, Any]) -> DetectorConfig:
     change: dict[str, Any] = {}
-    for name, setting in SHOWN.items():
+    for name, value in given.items():
+        setting = SHOWN[name]
         place = change.setdefault(setting.part, {}) if setting.part else change
-        place[setting.name] = given[name]
+        place[setting.name] = value
     return DetectorConfig().changed(change)
 
 
@@ -134,6 +137,7 @@ def _limits() -> list[inspect.Parameter]:
 
 _GROUPS: dict[Any, tuple[list[inspect.Parameter], Callable[[dict[str, Any]], Any]]] = {
     DetectorConfig: (_settings(), _config),
+    InputConfig: (_settings(InputConfig.part), lambda given: _config(given).input),
     Machine: (_machine(), lambda given: Machine(**given)),
     ImageLimits: (_limits(), lambda given: ImageLimits(*given.values())),
 }

@@ -45,7 +45,7 @@ _HEADERS: dict[Format, Callable[[bytes], Header]] = {
     "TIFF": read_tiff_header,
     "WEBP": read_webp_header,
 }
-_DECODERS: dict[Format, type[ImageFile]] = {
+DECODERS: dict[Format, type[ImageFile]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "BMP": BmpImageFile,
@@ -112,7 +112,7 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
     by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
     try:
-        with _DECODERS[header.format](io.BytesIO(data)) as image:
+        with DECODERS[header.format](io.BytesIO(data)) as image:
             if sorted(image.size) != sorted((header.width, header.height)):
                 raise corrupt(f"a {header.format} that states two sizes")
             if by > 1:

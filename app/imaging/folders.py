@@ -19,6 +19,7 @@ from jaxtyping import Bool
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
+from app.imaging.litter import is_litter
 from core.config import InputConfig
 from core.input.photograph import Image, Photograph
 
@@ -29,8 +30,8 @@ GOOD = "good"
 def list_images(folder: Path, recursive: bool = False) -> list[Path]:
     """Image files of a folder by suffix, in natural order (2 before 10), the same on every machine.
 
-    Hidden files and folders are left out. Raises FolderError for a folder that is absent, holds no image,
-    cannot be read, or holds a link that leads out of it.
+    Hidden files and folders, and what systems keep for themselves, are left out. Raises FolderError for a folder that
+    is absent, holds no image, cannot be read, or holds a link that leads out of it.
     """
     if not folder.is_dir():
         raise FolderError(
@@ -72,19 +73,35 @@ def read_photograph(
 ) -> Photograph | ImageRefused:
     """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
     try:
-        return decode_photograph(_read_bytes(path, limits), config, limits)
+        return decode_photograph(read_file(path, limits), config, limits)
     except ImageRefused as error:
-        return type(error)(
-            requirement=error.requirement, received=f"{path}: {error.received}", remedy=error.remedy
-        )
+        return error if isinstance(error, ImageUnreadable) else named(error, str(path))
+
+
+def read_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+    """An image file's bytes. Raises ImageUnreadable, ImageEmpty, ImageTooLarge."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        limits.check_bytes(status.st_size)
+        with path.open("rb") as file:
+            return file.read(limits.max_bytes + 1)
     except OSError as error:
-        return ImageUnreadable(
+        raise ImageUnreadable(
             requirement="An image file must be readable",
             received=f"{path}: {error.strerror}",
             remedy=f"Name its image files: {path}/*"
             if path.is_dir()
             else "Check that it is there and may be read.",
-        )
+        ) from error
+
+
+def named(error: ImageRefused, name: str) -> ImageRefused:
+    """The same error with the image's name in it."""
+    return type(error)(
+        requirement=error.requirement, received=f"{name}: {error.received}", remedy=error.remedy
+    )
 
 
 def read_images(
@@ -166,17 +183,8 @@ class MvtecDataset:
         return next((m for m in (folder / f"{stem}_mask.png", folder / f"{stem}.png") if m.is_file()), None)
 
 
-def _read_bytes(path: Path, limits: ImageLimits) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    limits.check_bytes(status.st_size)
-    with path.open("rb") as file:
-        return file.read(limits.max_bytes + 1)
-
-
 def _subfolders(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if p.is_dir() and not _hidden(p)] if folder.is_dir() else []
+    found = [p for p in folder.iterdir() if p.is_dir() and not is_litter(p.name)] if folder.is_dir() else []
     if not found:
         raise FolderError(
             requirement="A dataset to evaluate holds test/good and test/<defect>",
@@ -189,7 +197,7 @@ def _subfolders(folder: Path) -> list[Path]:
 def _walk(folder: Path, root: Path, recursive: bool) -> Iterator[Path]:
     """Files and dangling links; folders behind links are not entered, pipes and devices left out."""
     for place in folder.iterdir():
-        if _hidden(place):
+        if is_litter(place.name):
             continue
         if place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(root):
             raise FolderError(
@@ -201,10 +209,6 @@ def _walk(folder: Path, root: Path, recursive: bool) -> Iterator[Path]:
             yield place
         elif recursive and place.is_dir() and not place.is_symlink():
             yield from _walk(place, root, recursive)
-
-
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".")
 
 
 def _natural(path: Path) -> list[tuple[list[str | int], str]]:

@@ -11,11 +11,11 @@ from pathlib import PureWindowsPath
 from typing import BinaryIO, Protocol
 
 from app.errors import ArchiveBomb, ArchiveEntryRefused, ArchiveTooLarge, ArchiveTooManyFiles
+from app.imaging import litter
 from app.imaging.header import archive_of
 
 CHUNK = 64 * 1024
 JUDGED_FROM = 1 << 20  # bytes; below this a high ratio is padding, not a bomb
-LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,10 @@ def shown(raw: str, length: int) -> str:
 
 
 def is_litter(raw: str) -> bool:
-    """Whether the member is one that desktop systems add by themselves."""
-    first, last = raw.partition("/")[0], raw.rpartition("/")[2]
-    return first == "__MACOSX" or last.lower() in LITTER or last.startswith("._")
+    """Whether the member is hidden or one that systems add by themselves, by any part of its path."""
+    return any(
+        litter.is_litter(part) for part in raw.replace("\\", "/").split("/") if part not in ("", ".", "..")
+    )
 
 
 def check_size(size: int, limits: ArchiveLimits) -> None:

@@ -1,0 +1,171 @@
+"""``nominal screen``: a folder of good images -> what a person should look at before a bank is built of them."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app.cli import app
+from app.cli import options as o
+from app.cli.console import Json, build_progress, notice, plain, print_json, say, stdout
+from app.cli.tables import cell, table
+from app.errors import FolderError, ImageRefused
+from app.imaging.decode import ImageLimits
+from app.imaging.folders import list_images, read_image, relative_names
+from app.imaging.litter import left_out
+from app.imaging.pictures import SMALLEST, overlay
+from app.imaging.png import thumbnail
+from app.learning.learn import Hooks
+from app.learning.screening import Screened, file_sources, screened
+from core.build import BuildLimits
+from core.config import DetectorConfig, InputConfig
+from core.files import write_atomically
+from core.groups import choose
+from core.input.photograph import Image
+from core.screening.screening import EXPECTED
+
+NAMED = 10  # lines of one list in the terminal
+PICTURES, SETS = 12, 40  # images of one set and sets of one list that the page shows
+SMALL, LARGE = 208, 320  # pixels a side of its pictures: twice the size that they are shown at
+MIXTURES = {"sizes": "Sizes", "aspects": "Aspect ratios", "colours": "Colours", "products": "Products"}
+
+
+@app.command()
+@o.grouped
+def screen(
+    folder: Annotated[Path, typer.Argument(help="Folder of good images.")],
+    *,
+    html: Annotated[Path | None, typer.Option("--html", help="Page with pictures to write.")] = None,
+    expected: Annotated[
+        float,
+        typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
+    ] = EXPECTED,
+    backbone: o.BackboneName = "auto",
+    machine: o.Machine,
+    input_: InputConfig,
+    seed: Annotated[int, typer.Option("--seed", help=o.SHOWN["seed"].help)] = 0,
+    images: ImageLimits,
+    memory_mb: o.MemoryMb = o.MEMORY_MB,
+    groups: o.GroupsOption = "auto",
+    recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Look a folder of good images over before a build: parts, copies, suspects, mixtures. Nothing is removed."""
+    paths = list_images(folder, recursive)
+    names = relative_names(paths, folder)
+    known = choose(groups, names)
+    if html is not None:
+        _check_place(html)
+    config = DetectorConfig(input=input_, seed=seed)
+    extractor = machine.load(backbone)
+    if extractor.notice:
+        notice(extractor.notice)
+    with build_progress() as progress:
+        found = screened(
+            file_sources(paths, names, images),
+            extractor,
+            config,
+            Hooks(progress, say=notice),
+            BuildLimits(memory_mb << 20),
+            known,
+            expected,
+            left_out(folder, paths),
+            images,
+        )
+    document = found.document()
+    if html is not None:
+        page = _page(folder, found, document, dict(zip(names, paths, strict=True)), images)
+        write_atomically(html, page.encode())
+    if json_output:
+        print_json({"folder": str(folder), **document})
+    else:
+        _print(document, html)
+
+
+def _print(found: dict[str, Any], html: Path | None) -> None:
+    for sentence in found["says"]:
+        say(sentence)
+    say("\nSuspects, the worst first; look at each, nothing was removed:")
+    shown = table("image", "doubt", "score", "outlier", "looks worst at")
+    for each in found["suspects"]:
+        values = (f"{each['doubt']:.2f}", each["score"], each["outlier"], f"{each['x']}, {each['y']}")
+        shown.add_row(plain(each["image"]), *map(cell, values))
+    stdout.print(shown)
+    _listed("Exact copies", [" = ".join(names) for names in found["duplicates"]])
+    _listed("Parts with several photographs", [", ".join(names) for names in found["near_duplicates"]])
+    for what, heading in MIXTURES.items():
+        _listed(heading, [_kind(kind) for kind in found[what]] if len(found[what]) > 1 else [])
+    _listed("Unused bits", [_kind(kind) for kind in found["unused_bits"]])
+    _listed("Cannot be read", [each["reason"] for each in found["unreadable"]])
+    _listed("Not read", [f"{each['name']}: {each['reason']}" for each in found["left_out"]])
+    if html is not None:
+        say(f"\nWrote {html}")
+
+
+def _kind(kind: dict[str, Any]) -> str:
+    some, count = ", ".join(kind["images"][:3]), len(kind["images"])
+    return f"{count:,} {kind['what']}: {some}{', …' * (count > 3)}"
+
+
+def _listed(heading: str, lines: list[str]) -> None:
+    """The first lines of a list, and how many more there are; nothing for none."""
+    if lines:
+        say(f"\n{heading}: {len(lines):,}")
+    for line in lines[:NAMED]:
+        say(f"  {line}")
+    if len(lines) > NAMED:
+        say(f"  and {len(lines) - NAMED:,} more, which --json and --html show")
+
+
+def _page(
+    folder: Path, found: Screened, document: dict[str, Any], paths: dict[str, Path], limits: ImageLimits
+) -> str:
+    """One file without scripts, its pictures inside."""
+    environment = Environment(
+        loader=PackageLoader("app.cli"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("screening.html").render(
+        title=folder.resolve().name,
+        found=document,
+        mixtures=[(title, document[what]) for what, title in MIXTURES.items() if len(document[what]) > 1],
+        picture=lambda name: _url(_image(paths[name], limits), SMALL),
+        overlay=partial(_overlay, found, paths, limits),
+        shown=PICTURES,
+        sets=SETS,
+    )
+
+
+def _overlay(found: Screened, paths: dict[str, Path], limits: ImageLimits, place: int) -> str:
+    core = found.found
+    suspect = core.suspects[place]
+    image = _image(paths[core.names[suspect.image]], limits)
+    return _url(overlay(image, core.heat(suspect), max(core.level, SMALLEST)), LARGE)
+
+
+def _image(path: Path, limits: ImageLimits) -> Image:
+    found = read_image(path, limits)
+    if isinstance(found, ImageRefused):
+        raise found
+    return found
+
+
+def _url(image: Image, side: int) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail(image, side)).decode("ascii")
+
+
+def _check_place(page: Path) -> None:
+    """Refuse before any work what cannot be written after it."""
+    if page.is_dir() or not page.parent.is_dir():
+        raise FolderError(
+            requirement="The page must be written to a file in a folder that exists",
+            received=str(page),
+            remedy="Choose another place.",
+        )
