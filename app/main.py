@@ -26,6 +26,7 @@ from app.http.routes import (
     jobs,
     keys,
     reviews,
+    screenings,
     versions,
 )
 from app.lifecycle.opening import open_service
@@ -35,7 +36,7 @@ from app.settings import Settings, load_settings
 from models.backbone import Backbone
 
 # the busiest is matched first
-ROUTERS = (inspect, health, banks, images, jobs, versions, insight, inspections, reviews, keys)
+ROUTERS = (inspect, health, banks, images, jobs, versions, screenings, insight, inspections, reviews, keys)
 
 
 def create_app(

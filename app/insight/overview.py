@@ -36,7 +36,7 @@ def page(inspecting: Inspecting, after: str | None, limit: int) -> Page[Glance]:
 
 def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Glance:
     version = _active(inspecting, bank)
-    jobs = inspecting.store.jobs.page(bank=bank.id, limit=1).items
+    jobs = inspecting.store.jobs.page(bank=bank.id, kind="build", limit=1).items
     return Glance(
         bank=bank,
         version=version,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from app.learning.banks import config_to_build
 from app.learning.learn import check_groups, check_supported
 from app.learning.learning import Learning
 from app.store.jobs import Idempotency
-from app.store.schema import ACTIVE_STATES, Bank, Job
+from app.store.schema import ACTIVE_STATES, Bank, Job, Source
 from core.config import DetectorConfig
-from core.groups import by_parts
+from core.groups import Groups, by_parts
 
 LOOK_SECONDS = 0.25  # between looks at a watched job
 SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection lives
@@ -55,11 +55,20 @@ def _groups(learning: Learning, bank: Bank, config: DetectorConfig, asked: str |
     """How the build groups its images, once it is clear that it can."""
     images = learning.store.images.serials(bank.id)
     check_supported(len(images), config)
+    groups, known = asked_groups(images, asked)
+    if known is not None:
+        check_groups(known, config)
+    return groups
+
+
+def asked_groups(images: Sequence[tuple[str | None, Source]], asked: str | None) -> tuple[str, Groups | None]:
+    """How images with these serial numbers are grouped, and the groups where it is by them.
+
+    Raises GroupsError where only some have one, OneGroup.
+    """
     marked = any(serial for serial, source in images if source == "upload")
     groups = asked or ("serial" if marked else "auto")
-    if groups == "serial":
-        check_groups(by_parts([serial or "" for serial, _ in images]), config)
-    return groups
+    return groups, by_parts([serial or "" for serial, _ in images]) if groups == "serial" else None
 
 
 def cancel(learning: Learning, id: str, actor: str) -> Job:

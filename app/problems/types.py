@@ -120,7 +120,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("bank-mismatch", 409, "The bank belongs to another backbone", core.BankMismatch),
     # Builds
     _type("too-few-images", 409, "The nominal set is too small", core.TooFewImages),
-    _type("build-running", 409, "The bank is being built", store.BuildAlreadyRunning),
+    _type("build-running", 409, "The bank is being built or screened", store.BuildAlreadyRunning),
     _type("build-too-large", 422, "The build does not fit in memory or disk", core.MemoryBudgetError),
     _type("build-cancelled", 409, "The build was cancelled", core.Cancelled),
     _type("job-finished", 409, "The job has ended", store.JobFinished),

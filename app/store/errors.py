@@ -41,7 +41,7 @@ class IllegalValue(StoreError, DontWrapMixin):
 
 
 class BuildAlreadyRunning(StoreError):
-    """The bank has a job queued or running, and may have one at a time."""
+    """The bank has a job of this kind queued or running, and may have one at a time."""
 
 
 class JobFinished(StoreError):

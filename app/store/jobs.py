@@ -19,7 +19,7 @@ from app.store.database import Database
 from app.store.errors import IdempotencyConflict, JobFinished, NotFound
 from app.store.ids import Clock, new_id, shown
 from app.store.page import Page, newest_first
-from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobState
+from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobKind, JobState
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Jobs:
         self,
         bank: str,
         *,
-        kind: str = "build",
+        kind: JobKind = "build",
         request: JsonObject,
         actor: str,
         idempotency: Idempotency | None = None,
@@ -64,7 +64,7 @@ class Jobs:
                 _keep_images(session, job)
                 record(session, self._clock, actor, f"job.{kind}", f"bank:{bank}", job=job.id)
         except IntegrityError:
-            raise build_running(bank, "Wait for it, or cancel it.") from None
+            raise build_running(bank, "Wait for it, or cancel it.", kind) from None
         return job
 
     def get(self, id: str) -> Job:
@@ -77,6 +77,7 @@ class Jobs:
         *,
         bank: str | None = None,
         state: JobState | None = None,
+        kind: JobKind | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Page[Job]:
@@ -86,6 +87,8 @@ class Jobs:
             query = query.where(Job.bank == bank)
         if state is not None:
             query = query.where(Job.state == state)
+        if kind is not None:
+            query = query.where(Job.kind == kind)
         return newest_first(self._database, query, Job.id, before, limit)
 
     def images(self, id: str) -> list[JobImage]:

@@ -22,6 +22,7 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
+JobKind = Literal["build", "screening"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 
@@ -122,7 +123,7 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build. ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
+    """A build or a screening. ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -130,6 +131,7 @@ class Job(Base):
         Index(
             "uq_jobs_active_bank",
             "bank",
+            "kind",
             unique=True,
             postgresql_where=text(ACTIVE),
             sqlite_where=text(ACTIVE),
@@ -168,6 +170,18 @@ class JobImage(Base):
     sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
     name: Mapped[str] = mapped_column(NAME)
     serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
+
+
+class Screening(Base):
+    """What a screening job found: its report is a blob. ``set_sha256`` is of the nominal set that it looked over."""
+
+    __tablename__ = "screenings"
+    __table_args__ = (Index(None, "bank", "set_sha256"),)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of its job
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), index=True)
+    set_sha256: Mapped[str] = mapped_column(SHA)
+    created_at: Mapped[datetime] = mapped_column(Utc)
 
 
 class IdempotencyKey(Base):

@@ -1,4 +1,4 @@
-"""``nominal remote banks``, ``upload``, ``build``, ``cancel`` and ``versions``: from good images to what is served."""
+"""``nominal remote banks``, ``upload``, ``screen``, ``build``, ``cancel``, ``versions``: what is taught and served."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.console import Json, build_progress, notice, print_json, say, transferring
+from app.cli.screen import print_screening
 from app.cli.tables import Columns, print_facts, print_list, print_rows
 from app.client import BadArgument, NominalClient
 from app.client.banks import files_of
 from app.http.schemas.jobs import Job
 from core.groups import choose
+from core.screening.screening import EXPECTED
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -161,8 +163,41 @@ def build(
 
 
 @commands.command()
+def screen(
+    ctx: typer.Context,
+    bank: Bank,
+    expected: Annotated[
+        float,
+        typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
+    ] = EXPECTED,
+    groups: Annotated[
+        str | None, typer.Option("--groups", help="Images of one part, as of a build: serial, auto or none.")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Look over a bank's nominal set: parts, copies, suspects, mixtures. Nothing is removed."""
+    client = client_of(ctx)
+    watch(client, client.start_screening(bank, expected=expected, groups=groups))
+    found = client.get_screening(bank).found
+    assert found is not None  # its job has succeeded
+    if json_output:
+        print_json(found.report)
+    else:
+        print_screening(_by_name(found.report, found.report["names"]))
+
+
+def _by_name(found: Any, names: dict[str, str]) -> Any:
+    """A report's value with the images' names in place of their digests."""
+    if isinstance(found, list):
+        return [_by_name(each, names) for each in found]
+    if isinstance(found, dict):
+        return {key: _by_name(each, names) for key, each in found.items()}
+    return names.get(found, found) if isinstance(found, str) else found
+
+
+@commands.command()
 def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id.")]) -> None:
-    """Cancel a build; it stops within about a second."""
+    """Cancel a build or a screening; it stops within about a second."""
     say(f"Job {job}: {client_of(ctx).cancel_job(job).state}, cancelling")
 
 
@@ -274,7 +309,7 @@ def watch(client: NominalClient, job: Job) -> Job:
         try:
             return client.wait_for_job(job.id, progress=heard)
         except KeyboardInterrupt:
-            notice(f"The build goes on. To end it: nominal remote cancel {job.id}")
+            notice(f"The {job.kind} goes on. To end it: nominal remote cancel {job.id}")
             raise
 
 

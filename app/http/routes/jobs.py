@@ -14,7 +14,7 @@ from app.http.schemas import jobs as schema
 from app.http.schemas.common import Page
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
-from app.store.schema import ACTIVE_STATES, Job, JobState
+from app.store.schema import ACTIVE_STATES, Job, JobKind, JobState
 from core.errors import ConfigError, GroupsError, TooFewImages, TooFewNominalImages
 
 router = APIRouter(tags=["builds"])
@@ -66,11 +66,12 @@ def list_jobs(
     actor: Reader,
     bank: Annotated[str | None, Query()] = None,
     state: Annotated[JobState | None, Query()] = None,
+    kind: Annotated[JobKind | None, Query()] = None,
     limit: Limit = 100,
     before: Cursor = None,
 ) -> Page[schema.Job]:
     """Jobs, newest first."""
-    page = service.store.jobs.page(bank=bank, state=state, before=before, limit=limit)
+    page = service.store.jobs.page(bank=bank, state=state, kind=kind, before=before, limit=limit)
     return Page(items=[schema.Job.model_validate(job) for job in page.items], next=page.next)
 
 

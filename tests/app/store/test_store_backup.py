@@ -36,6 +36,10 @@ def filled(
     claimed = store.leases.claim("w1")
     assert claimed is not None
     store.leases.succeed(claimed[1], sha256=put(b"bank" * 1000), size=4000, summary={"loss": 1e-9, "n": 3})
+    store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    claimed = store.leases.claim("w1")
+    assert claimed is not None
+    store.leases.screened(claimed[1], sha256=put(b"report"), set_sha256="1" * 64)
     store.jobs.create(bank, request={"note": "zweiter, 'quoted'"}, actor="cli")
     claimed = store.leases.claim("w1")
     assert claimed is not None
@@ -78,7 +82,7 @@ def test_a_restored_store_backs_up_to_the_same_rows_and_blobs(
 
 def test_bytes_that_nothing_refers_to_are_not_backed_up(filled: Store, tmp_path: Path) -> None:
     manifest = filled.backup(tmp_path / "backup.tar")
-    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 4000]
+    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 6, 4000]
     assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 5
 
 

@@ -30,6 +30,15 @@ def test_a_bank_has_one_active_job_and_then_another(store: Store, bank: str) -> 
     assert store.jobs.create(bank, request={}, actor="cli").id != first.id
 
 
+def test_a_bank_has_one_active_job_of_each_kind(store: Store, bank: str) -> None:
+    build = store.jobs.create(bank, request={}, actor="cli")
+    look = store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    with pytest.raises(BuildAlreadyRunning, match="one screening"):
+        store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    assert [job.id for job in store.jobs.page(kind="screening").items] == [look.id]
+    assert [job.id for job in store.jobs.page(kind="build").items] == [build.id]
+
+
 def test_a_job_sees_the_nominal_set_as_it_was_when_asked_for(
     store: Store, bank: str, add_image: Callable[..., str]
 ) -> None:

@@ -41,11 +41,12 @@ def test_migrations_make_the_checks_and_cascades_that_alembic_does_not_compare(s
         assert {each["name"]: each["options"].get("ondelete") for each in keys} == cascades
 
 
-def test_one_active_build_a_bank_is_kept_by_an_index_over_active_jobs_only(store: Store) -> None:
+def test_one_active_job_of_a_kind_a_bank_is_kept_by_an_index_over_active_jobs_only(store: Store) -> None:
     indexes = {index["name"]: index for index in inspect(store.database.engine).get_indexes("jobs")}
     options = indexes["uq_jobs_active_bank"]["dialect_options"]
     condition = str(options.get("sqlite_where", options.get("postgresql_where")))
     assert indexes["uq_jobs_active_bank"]["unique"]
+    assert indexes["uq_jobs_active_bank"]["column_names"] == ["bank", "kind"]
     assert "queued" in condition
     assert "failed" not in condition
 

@@ -112,7 +112,7 @@ class BuildPanel:
         except NotFound:
             self._timer.deactivate()
             raise
-        return await view.run(lambda: view.service.store.jobs.page(bank=self._bank, limit=1))
+        return await view.run(lambda: view.service.store.jobs.page(bank=self._bank, kind="build", limit=1))
 
     async def _cancel(self, job: str) -> None:
         view = self._view
