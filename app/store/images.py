@@ -72,9 +72,12 @@ class Images:
 
     def present(self, bank: str, sha256s: Sequence[str]) -> set[str]:
         """Which of these are in the bank's nominal set."""
-        query = select(Image.sha256).where(Image.bank == bank, Image.sha256.in_(sha256s))
+        found: set[str] = set()
         with self._database.read() as session:
-            return set(session.scalars(query))
+            for start in range(0, len(sha256s), BATCH):
+                some = Image.sha256.in_(sha256s[start : start + BATCH])
+                found.update(session.scalars(select(Image.sha256).where(Image.bank == bank, some)))
+        return found
 
     def page(self, bank: str, *, after: str | None = None, limit: int = 100) -> Page[Image]:
         """Images by name, then sha256; ``after`` is the cursor of the page before."""

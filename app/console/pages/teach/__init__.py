@@ -9,6 +9,7 @@ from nicegui.element import Element
 
 from app.console.formats import size
 from app.console.pages.teach.build import BuildPanel
+from app.console.pages.teach.screening import ScreeningPanel
 from app.console.pages.teach.words import TEACH as TEXT
 from app.console.pages.teach.words import UPLOADER
 from app.console.view import View, page
@@ -24,7 +25,7 @@ SHOWN = 60  # images of the set at a time
 
 @page("/banks/{bank}/teach", TEXT.name, icon="school", order=20)
 async def show(view: View) -> None:
-    """Upload and build side by side, the set below them."""
+    """Upload and build side by side, a look over the set and the set itself below them."""
     assert view.bank is not None
     bank = view.bank.id
     page_header(TEXT.name, TEXT.lead.format(bank=view.bank.title))
@@ -32,15 +33,18 @@ async def show(view: View) -> None:
         with section(TEXT.add):
             uploader = Uploader(view, view.url("v1", "banks", bank, "images"))
         panel = BuildPanel(view, bank)
-    grid = NominalGrid(view, bank)
 
     async def refresh() -> None:
         await grid.refresh()
         await panel.refresh()
 
+    screening = ScreeningPanel(view, bank, refresh)
+    grid = NominalGrid(view, bank)
+
     for event in ("taken", "done"):
         uploader.on(event, view.handler(refresh), throttle=2.0)
     await refresh()
+    await screening.refresh()
 
 
 class Uploader(Element, component="uploader.js"):
