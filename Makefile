@@ -9,7 +9,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-groups chaos
+	bench-reduced bench-groups bench-screening chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -70,6 +70,9 @@ bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups
+
+bench-screening: setup  ## defects mixed into good images: how many a screening lists; a table of docs/accuracy.md
+	$(BIN)/python -m bench.screening
 
 bench-reduced: setup  ## JPEG decoded at a reduced scale against the whole
 	$(BIN)/python -m bench.reduced

@@ -25,7 +25,7 @@ from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
 from core.input.photograph import Image, Photograph
-from core.judging.calibrate import Calibration, HeldOutScores, Seen
+from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
 from core.memory.coreset import Coreset, random_projection
 from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
@@ -88,7 +88,7 @@ class Build:
         self._backbone = backbone
         self.config = config
         self._limits = limits or BuildLimits()
-        self._progress = progress or (lambda stage, done, total: None)
+        self.progress = progress or (lambda stage, done, total: None)
         self._cancelled = cancelled or (lambda: False)
         self._say = say or (lambda sentence: None)
         self.offset = offset
@@ -143,34 +143,6 @@ class Build:
                 raise too_few(store.images)
             yield Learned(store, kept, points, pca, stream)
 
-    def held_out(
-        self,
-        learned: Learned,
-        index: Index,
-        groups: Int64[np.ndarray, " n"],
-        parts: Int64[np.ndarray, " k"] | None = None,
-        seen: Seen | None = None,
-    ) -> HeldOutScores:
-        """Each part judged by the bank as it would be without it. See ``core.judging.calibrate``."""
-        owner = learned.store.image_of(learned.coreset.indices)
-        calibration = Calibration(
-            learned.store,
-            index,
-            owner,
-            groups,
-            learned.points,
-            learned.coreset.indices,
-            self.config,
-            learned.read.frames,
-            self.offset,
-        )
-        return calibration.run(
-            self.check,
-            lambda done, total: self._progress("calibration", done, total),
-            parts,
-            seen,
-        )
-
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self.config
@@ -196,7 +168,7 @@ class Build:
             for batch in batches:
                 yield batch
                 done += len(batch.vectors)
-                self._progress("features", done, max(plan.images, done))
+                self.progress("features", done, max(plan.images, done))
 
     def _reduced(
         self, batches: Iterator[Patches]
@@ -226,15 +198,22 @@ class Build:
         kept = kept_vectors(
             store.count, config.coreset_ratio, config.max_bank_vectors, config.min_bank_vectors
         )
-        return stream.finish(kept, lambda done, total: self._progress("coreset", done, total)), stream
+        return stream.finish(kept, lambda done, total: self.progress("coreset", done, total)), stream
 
     def _assemble(
         self, learned: Learned, groups: Int64[np.ndarray, " n"] | None, grouped_by: Source | None
     ) -> Bank:
         store, coreset, read = learned.store, learned.coreset, learned.read
-        index = self.index(learned)
+        self.progress("index", 0, 1)
+        kept = coreset.indices
+        index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
+        self.progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in store.locate(coreset.indices))
-        held = self.held_out(learned, index, own_groups(store.images) if groups is None else groups)
+        by_part = own_groups(store.images) if groups is None else groups
+        of = (learned.points, coreset.indices, self.config, read.frames, self.offset)
+        held = Calibration(store, index, image, by_part, *of).run(
+            self.check, lambda done, total: self.progress("calibration", done, total)
+        )
         bank = Bank(
             config=self.config,
             backbone=self._backbone,
@@ -252,14 +231,6 @@ class Build:
         )
         expected = conformance_scores(read.samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
-
-    def index(self, learned: Learned) -> Index:
-        """The picks, ready to be searched."""
-        self._progress("index", 0, 1)
-        kept, store = learned.coreset.indices, learned.store
-        index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
-        self._progress("index", 1, 1)
-        return index
 
     def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
         """Some patches outside the bank, to measure an approximate index on."""

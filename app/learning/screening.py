@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.errors import ImageRefused
+from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.depth import UNUSED, used_bits
 from app.imaging.folders import named, read_file
@@ -59,11 +59,11 @@ class Screened:
         }
 
     def _notices(self) -> list[str]:
-        found = [f"Read as dark, with {kind.what}: images {len(kind.images):,}." for kind in self.dark]
+        found = [f"Read as dark, with {kind.what}: {len(kind.images):,}." for kind in self.dark]
         if self.unreadable:
-            found.append(f"Left aside because they cannot be read: images {len(self.unreadable):,}.")
+            found.append(f"Left aside because they cannot be read: {len(self.unreadable):,}.")
         if self.left_out:
-            found.append(f"Not taken for images: files and folders {len(self.left_out):,}.")
+            found.append(f"Files and folders that are not images to read: {len(self.left_out):,}.")
         return found
 
 
@@ -135,7 +135,7 @@ def _read(config: InputConfig, limits: ImageLimits, image: Source) -> _Seen | Im
         data = read()
         return _Seen(decode_photograph(data, config, limits), used_bits(data))
     except ImageRefused as error:
-        return named(error, name)
+        return error if isinstance(error, ImageUnreadable) else named(error, name)
 
 
 def _dark(bits: Sequence[tuple[int, int] | None]) -> tuple[Kind, ...]:
@@ -158,6 +158,8 @@ def _check_count(images: int, unreadable: int) -> None:
     if images - unreadable < 2:
         raise TooFewImages(
             requirement="a screening needs at least two images that can be read",
-            received=f"{images:,}, of which {unreadable:,} cannot be read" if unreadable else f"{images:,}",
+            received=f"{images:,}, of which {unreadable:,} cannot be read"
+            if unreadable
+            else f"{images or 'none'}",
             remedy="add photographs of good parts; hundreds of parts show what is usual among them",
         )

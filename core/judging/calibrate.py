@@ -26,9 +26,6 @@ from core.search import Index, as_queries
 
 SIDE_BY_SIDE = 8  # parts
 
-Seen = Callable[[int, Float32[np.ndarray, "gh gw"]], None]
-"""Takes an image and its patches' distances to the bank without its part; called on several threads."""
-
 
 @dataclass(frozen=True, eq=False)
 class HeldOutScores:
@@ -58,31 +55,18 @@ class Calibration:
     frames: Sequence[Frame]
     offset: float
 
-    def run(
-        self,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        parts: Int64[np.ndarray, " k"] | None = None,
-        seen: Seen | None = None,
-    ) -> HeldOutScores:
-        """Score some ``parts``, by default all, or a sample of many.
-
-        What ``check``, called many times a second, raises ends it.
-        """
+    def run(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> HeldOutScores:
+        """Score all parts, or a sample of many; what ``check``, called many times a second, raises ends it."""
         order = np.argsort(self.groups, kind="stable")
         members = np.split(order, np.cumsum(group_sizes(self.groups))[:-1])
-        if parts is None:
-            parts = sampled_groups(self.groups, self.config.seed, self._parts_needed())
-        sample = parts.tolist()
+        sample = sampled_groups(self.groups, self.config.seed, self._parts_needed()).tolist()
         total = sum(len(members[part]) for part in sample)
         progress(0, total)
         substitutes = self._substitutes(check)
         found: list[tuple[int, float, float]] = []
         for a in range(0, len(sample), SIDE_BY_SIDE):
             some = sample[a : a + SIDE_BY_SIDE]
-            for of_one in run_parts(
-                lambda part: self._part(part, members[part], substitutes, seen), some, check
-            ):
+            for of_one in run_parts(lambda part: self._part(part, members[part], substitutes), some, check):
                 found += of_one
             progress(len(found), total)
         images, scores, peaks = zip(*sorted(found), strict=True)
@@ -95,21 +79,19 @@ class Calibration:
         return Substitutes(self.points.points, owner, np.searchsorted(self.points.ids, self.kept), check)
 
     def _part(
-        self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes, seen: Seen | None
+        self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes
     ) -> list[tuple[int, float, float]]:
         """(image, score, peak) of each photograph of one part."""
         put_in = self.store.rows(self.points.ids[substitutes.of(part)])
         bank = HeldOutBank(self.index, np.flatnonzero(self.groups[self.image] == part), put_in)
-        return [(i, *self._judged(i, bank, seen)) for i in members.tolist()]
+        return [(i, *self._judged(i, bank)) for i in members.tolist()]
 
-    def _judged(self, i: int, bank: HeldOutBank, seen: Seen | None) -> tuple[float, float]:
+    def _judged(self, i: int, bank: HeldOutBank) -> tuple[float, float]:
         vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
         score, distances = bank.score(as_queries(vectors), neighbours)
-        place, grid = _as_input(self.frames[i]), distances.reshape(self.store.grid(i))
-        if seen is not None:
-            seen(i, grid)
-        heat = heatmap(grid, place, self.config.sigma, self.offset)
+        place = _as_input(self.frames[i])
+        heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
         return score, peak(heat).value
 
     def _parts_needed(self) -> int:

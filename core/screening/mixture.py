@@ -41,7 +41,8 @@ class Look:
         """By content: an RGB file may be a grey picture."""
         step = max(1, min(image.pixels.shape[:2]) // SAMPLED)
         some = image.pixels[::step, ::step].astype(np.int16)
-        tinted = np.ptp(some, axis=2) > TINT
+        red, green, blue = some[..., 0], some[..., 1], some[..., 2]
+        tinted = (abs(red - green) > TINT) | (abs(green - blue) > TINT) | (abs(red - blue) > TINT)
         return cls(image.shape, float(tinted.mean()) <= COLOURED)
 
 
@@ -71,7 +72,7 @@ def aspects(looks: Sequence[Look]) -> tuple[Kind, ...]:
 
     def word(kind: int) -> str:
         low, high = f"{lowest[kind]:.2f}", f"{highest[kind]:.2f}"
-        return f"width {low if low == high else f'{low} to {high}'} times the height"
+        return f"{low if low == high else f'{low} to {high}'} times as wide as high"
 
     return _kinds(label.tolist(), word)
 
@@ -84,22 +85,22 @@ def colours(looks: Sequence[Look]) -> tuple[Kind, ...]:
 def products(sketches: Float32[np.ndarray, "n m"], groups: Groups, seed: int) -> tuple[Kind, ...]:
     """The products that the images seem to show, the most frequent first; one where no clear gap parts them.
 
-    Parts are joined by the average distance of their mean descriptors (average linkage). Of all cuts into clusters of
-    at least FEWEST photographs, smaller ones left aside, the one with the widest gap counts: the least distance between
-    two clusters, over the spread within them. A gap below APART is none. Images of clusters that were left aside are in
-    no kind.
+    Parts are joined by the average distance of their mean descriptors (average linkage). A cut into clusters of at
+    least FEWEST photographs, smaller ones left aside, has a clear gap where the least distance between two clusters is
+    APART times the spread within any. Of such cuts the one with the most clusters counts, then the one that leaves
+    the fewest photographs aside; these are in no kind.
     """
     parts = _sampled(groups, seed)
     means = np.array([sketches[groups.labels == part].mean(axis=0, dtype=np.float64) for part in parts])
     cluster = _clusters(means, groups.sizes[parts])
     if cluster is None:
-        return (Kind("one product", tuple(range(groups.images))),)
+        return (Kind("of one product", tuple(range(groups.images))),)
     of_part = np.full(groups.count, -1)
     of_part[parts] = cluster
     found = of_part[groups.labels]
     kinds = _kinds(found.tolist(), str)
     named = [kind for kind in kinds if found[kind.images[0]] >= 0]
-    return tuple(Kind(f"product {i}", kind.images) for i, kind in enumerate(named, 1))
+    return tuple(Kind(f"of product {i}", kind.images) for i, kind in enumerate(named, 1))
 
 
 def _sampled(groups: Groups, seed: int) -> Int32[np.ndarray, " k"]:
@@ -116,16 +117,16 @@ def _clusters(
     if len(means) <= FEWEST:
         return None
     tree = to_tree(linkage(means, "average"))
-    best, gap = None, APART
+    best, most = None, (0, 0)
     for count in range(2, min(MOST_CLUSTERS, len(means))):
         clusters, joined = _cut(tree, count)
         large = [c for c in clusters if photographs[c.pre_order()].sum() >= FEWEST]
         aside = photographs.sum() - sum(photographs[c.pre_order()].sum() for c in large)
         if len(large) < 2 or aside > ASIDE * photographs.sum() or max(c.count for c in large) < FEWEST:
             continue
-        found = _joining(joined, large) / max(max(c.dist for c in large), TINY)
-        if found >= gap:
-            best, gap = large, found
+        apart = _joining(joined, large) >= APART * max(max(c.dist for c in large), TINY)
+        if apart and (len(large), -aside) > most:
+            best, most = large, (len(large), -aside)
     return None if best is None else _labels(best, len(means))
 
 

@@ -26,12 +26,21 @@ from core.input.preprocess import Frame
 from core.judging.heatmap import heatmap, peak
 from core.screening.mixture import Kind, Look, aspects, colours, products, sizes
 from core.screening.outliers import outlier_factors
+from core.screening.unseen import unseen_distances
 
 EXPECTED = 0.02  # share of photographs that do not belong, unless the caller knows better
 FEWEST_LISTED = 5
 CELLS = 16  # patches per side, about
-BANK = 500  # vectors: a few times coarser than a bank for inspections, and as good at ranking nominal images
+BANK = 500  # vectors of each half: coarser than a bank for inspections, as good at ranking nominal images
 PIXELS = 8  # of the input per cell of the finest map, in the backbones of the table
+
+MIXED = {
+    "sizes": "Different sizes",
+    "aspects": "Different aspect ratios",
+    "colours": "Colour and shades of grey",
+    "products": "Different products, it seems",
+}
+"""What is said of images of several kinds."""
 
 PartsFound = Callable[[], Groups]
 """Gives the parts once all images are read, as those found by likeness cannot be known before."""
@@ -41,7 +50,7 @@ PartsFound = Callable[[], Groups]
 class Suspect:
     """An image that may not belong among the good ones.
 
-    image: its place in the set. score: its largest distance to a bank without its part. outlier: how much lonelier it
+    image: its place in the set. score: its largest distance to a bank of other parts. outlier: how much lonelier it
     is than its neighbours at the loneliest place, 1 for not at all; None where nothing was there to compare with.
     doubt: mean of its two ranks, in (0, 1], 1 for the worst in both. distances, frame: what its map is drawn from.
     """
@@ -53,14 +62,19 @@ class Suspect:
     distances: Float32[np.ndarray, "gh gw"]
     frame: Frame
 
+    def heat(self, sigma: float, offset: float) -> Float32[np.ndarray, "H W"]:
+        """Its map, by ``core.judging.heatmap``."""
+        return heatmap(self.distances, self.frame, sigma, offset)
+
 
 @dataclass(frozen=True, eq=False)
 class Screening:
     """What was found. names: of the images read, in their order; all else counts them by place.
 
     groups: which show one part. duplicates: sets of exact copies. suspects: the worst first. expected: the share that
-    they were listed for. level: that the maps of about that share of the images pass, where a drawing's colours rest.
-    sizes, aspects, colours, products: the kinds of images there are; of one kind there is nothing to say.
+    they were listed for. level: that the maps of half of them pass, where a drawing's colours rest. sizes, aspects,
+    colours, products: the kinds of images there are; of one kind there is nothing to say. drawn: sigma and offset of
+    the maps.
     """
 
     names: tuple[str, ...]
@@ -73,12 +87,11 @@ class Screening:
     aspects: tuple[Kind, ...]
     colours: tuple[Kind, ...]
     products: tuple[Kind, ...]
-    sigma: float
-    offset: float
+    drawn: tuple[float, float]
 
     def heat(self, suspect: Suspect) -> Float32[np.ndarray, "H W"]:
         """Where a suspect differs from the others, at its original size, in units of its score."""
-        return heatmap(suspect.distances, suspect.frame, self.sigma, self.offset)
+        return suspect.heat(*self.drawn)
 
     def document(self) -> dict[str, Any]:
         """All of it as plain JSON, images by name; the same images, settings and seed give the same document."""
@@ -107,19 +120,13 @@ class Screening:
 
     def notices(self) -> list[str]:
         """What a person should look at, a sentence each."""
-        of = {
-            "sizes": "sizes",
-            "aspects": "aspect ratios",
-            "colours": "kinds of colour",
-            "products": "products",
-        }
         found = [f"{notice[0].upper()}{notice[1:]}." for notice in self.groups.notices()]
         for what, kinds in self._kinds().items():
             if len(kinds) > 1:
-                rest = self.groups.images - len(kinds[0].images)
+                first, rest = kinds[0], self.groups.images - len(kinds[0].images)
                 found.append(
-                    f"The images are of {len(kinds):,} {of[what]}: {len(kinds[0].images):,} are "
-                    f"{kinds[0].what}, {rest:,} are not."
+                    f"{MIXED[what]}: {len(kinds):,}. Most images, {len(first.images):,}, are {first.what}; "
+                    f"{rest:,} are not."
                 )
         return found
 
@@ -194,22 +201,23 @@ def screen(
         judged = _judged(build, learned, found)
     doubts = doubt(judged.scores, judged.outliers)
     listed = min(found.images, max(FEWEST_LISTED, math.ceil(2 * expected * found.images)))
+    suspects = tuple(
+        judged.suspect(i, doubts[i], learned.read.frames[i])
+        for i in np.lexsort((-judged.scores, -doubts))[:listed].tolist()
+    )
+    drawn = (build.config.sigma, build.offset)
     return Screening(
         names=tuple(learned.read.names),
         groups=found,
         duplicates=tuple(tuple(each.tolist()) for each in exact_duplicates(described)),
-        suspects=tuple(
-            judged.suspect(i, doubts[i], learned.read.frames[i])
-            for i in np.lexsort((-judged.scores, -doubts))[:listed].tolist()
-        ),
+        suspects=suspects,
         expected=expected,
-        level=float(np.quantile(judged.peaks, 1 - expected, method="lower")),
+        level=float(np.median([each.heat(*drawn).max() for each in suspects])),
         sizes=sizes(looks),
         aspects=aspects(looks),
         colours=colours(looks),
         products=products(described.sketches, found, build.config.seed),
-        sigma=build.config.sigma,
-        offset=build.offset,
+        drawn=drawn,
     )
 
 
@@ -226,10 +234,9 @@ def doubt(
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """Of each image: score and map's peak against a bank without its part, outlier factor, patch distances."""
+    """Of each image: score and patch distances against a bank without its part, outlier factor."""
 
     scores: Float32[np.ndarray, " n"]
-    peaks: Float32[np.ndarray, " n"]
     outliers: Float32[np.ndarray, " n"]
     distances: list[Float32[np.ndarray, "gh gw"]]
 
@@ -246,12 +253,13 @@ class _Judged:
 
 
 def _judged(build: Build, learned: Learned, groups: Groups) -> _Judged:
-    labels = groups.labels.astype(np.int64)
-    outliers = outlier_factors(learned.store, labels, build.config.seed, build.check)
-    distances: dict[int, np.ndarray] = {}
-    everyone = np.arange(groups.count)
-    held = build.held_out(learned, build.index(learned), labels, everyone, distances.__setitem__)
-    return _Judged(held.scores, held.peaks, outliers, [distances[i] for i in range(groups.images)])
+    labels, seed = groups.labels.astype(np.int64), build.config.seed
+    build.progress("calibration", 0, groups.images)
+    distances = unseen_distances(learned.store, learned.points, labels, BANK, seed, build.check)
+    scores = np.array([grid.max() for grid in distances], np.float32)
+    outliers = outlier_factors(learned.store, labels, seed, build.check)
+    build.progress("calibration", groups.images, groups.images)
+    return _Judged(scores, outliers, distances)
 
 
 def _looked_at(
