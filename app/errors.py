@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from core.errors import Refusal
 
 
@@ -93,6 +95,12 @@ class Overloaded(AppError):
     def __init__(self, *, requirement: str, received: str, remedy: str, retry_after: float) -> None:
         super().__init__(requirement=requirement, received=received, remedy=remedy)
         self.retry_after = retry_after
+
+    @classmethod
+    def within(cls, seconds: float, requirement: str, received: str) -> Self:
+        """One that is over in about ``seconds``, at least one."""
+        remedy = "Try again after the seconds that Retry-After says."
+        return cls(requirement=requirement, received=received, remedy=remedy, retry_after=max(1.0, seconds))
 
 
 class QueueFull(Overloaded):

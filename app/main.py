@@ -16,19 +16,7 @@ from app.http import problems
 from app.http.bodies import BoundBodies, body_limit
 from app.http.middleware import CatchErrors, Observe, SecurityHeaders
 from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
-from app.http.routes import (
-    banks,
-    health,
-    images,
-    insight,
-    inspect,
-    inspections,
-    jobs,
-    keys,
-    reviews,
-    screenings,
-    versions,
-)
+from app.http.routes import banks, images, insight, inspect, inspections, jobs, screenings, server, versions
 from app.lifecycle.opening import open_service
 from app.ops.logs import telemetry
 from app.ops.observed import Observed
@@ -36,7 +24,10 @@ from app.settings import Settings, load_settings
 from models.backbone import Backbone
 
 # the busiest is matched first
-ROUTERS = (inspect, health, banks, images, jobs, versions, screenings, insight, inspections, reviews, keys)
+ROUTERS = (
+    inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
+    insight.router, inspections.router, inspections.reviews, server.keys,
+)  # fmt: skip
 
 
 def create_app(
@@ -63,19 +54,17 @@ def create_app(
         lifespan=lifespan,
         middleware=_middleware(settings, observed),
         generate_unique_id_function=operation_id,
-        docs_url=None,  # FastAPI's pages load from elsewhere; app/http/routes/docs.py has its own
+        docs_url=None,  # FastAPI's pages load from elsewhere; app/http/openapi.py has its own
         redoc_url=None,
         telemetry=traces.config,
     )
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
-    for module in ROUTERS:
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     include_docs(app)
     if settings.console:
-        from app.console.mount import (
-            mount,
-        )  # here, because NiceGUI takes a second that no other command should pay
+        from app.console.mount import mount  # here: NiceGUI takes a second that no other command should pay
 
         mount(app)
     return app

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from app.learning.learn import Hooks, image_files, learn
-from app.ops.threads import quiet_blas
+from app.ops.process import quiet_blas
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import elpv_split
 from bench.peers.worker import peak_mb

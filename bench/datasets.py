@@ -1,5 +1,7 @@
 """Real images in MVTec form: ``python -m bench.datasets elpv OUT`` writes solar cells of PyPI's elpv-dataset.
 
+``write_apart`` cuts any set anew so that no part is on both sides.
+
 Electroluminescence images of solar cells (Deitsch et al., Solar Energy 185, 2019), 300 x 300 pixels, grey, with
 the probability of a defect as experts judged it: 0 is nominal here, 1 defective, the rest is left out.
 """
@@ -7,10 +9,11 @@ the probability of a defect as experts judged it: 0 is nominal here, 1 defective
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib.util
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -67,34 +70,77 @@ def elpv_split(choice: Choice = DEFAULT) -> Split:
 
 
 def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
-    """Copy a split to ``out`` in MVTec form and return ``out``; nothing is done where the same split lies there.
+    """Copy a split to ``out`` in MVTec form and return ``out``; nothing is done where the same split is there.
 
     The folder appears whole or not at all. Raises FolderError where the package is not installed or ``out``
     holds something else.
     """
-    if _is_complete(out, choice):
+    split = elpv_split(choice)
+    folders = {"train/good": split.train, "test/good": split.test_good, "test/defective": split.defective}
+    files = {f"{folder}/{file.name}": file for folder, each in folders.items() for file in each}
+    return _written(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
+
+
+def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path:
+    """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
+
+    The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. A part
+    with a photograph of a defect is never in ``train``. ``out/parts.csv`` names the part of each image of the
+    new split. Raises FolderError where ``out`` holds something else.
+    """
+    images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
+    part = _parts_of(dataset, images)
+    good = [path for path in images if path.parent.name == "good"]
+    flawed = {part[path] for path in images if path.parent.name != "good"}
+    free = sorted({part[path] for path in good} - flawed)
+    shuffled = np.random.default_rng(seed).permutation(len(free))
+    taught = {free[i] for i in shuffled[: round(train_share * len(free))]}
+    to: dict[str, Path] = {}
+    for path in images:
+        kind = path.parent.name
+        side = "train" if kind == "good" and part[path] in taught else "test"
+        # train/good and test/good may use one name twice
+        to[f"{side}/{kind}/{path.parent.parent.name}-{path.name}"] = path
+        mask = dataset / "ground_truth" / kind / f"{path.stem}_mask.png"
+        if mask.is_file():
+            to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
+    table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
+    mark = json.dumps({"set": dataset.name, "seed": seed, "train_share": train_share})
+    return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
+
+
+def _parts_of(dataset: Path, images: Sequence[Path]) -> dict[Path, str]:
+    names = {path: path.relative_to(dataset).as_posix() for path in images}
+    if not (dataset / "parts.csv").is_file():
+        return names
+    with (dataset / "parts.csv").open(newline="") as lines:
+        known = {row["image"]: row["part"] for row in csv.DictReader(lines)}
+    return {path: known[name] for path, name in names.items()}
+
+
+def _written(out: Path, mark: str, files: Mapping[str, Path], texts: Mapping[str, str]) -> Path:
+    """Write ``files`` and ``texts`` by their names in ``out``, unless ``mark`` says that they are there."""
+    if _is_complete(out, mark):
         return out
-    split, partial = elpv_split(choice), out.with_name(out.name + ".partial")
+    partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    parts = {"train/good": split.train, "test/good": split.test_good, "test/defective": split.defective}
-    for folder, files in parts.items():
-        (partial / folder).mkdir(parents=True)
-        for file in files:
-            shutil.copyfile(file, partial / folder / file.name)
-    (partial / "LICENCE.txt").write_text(LICENCE)
-    (partial / MARK).write_text(json.dumps(asdict(choice)))
+    for name, file in files.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, partial / name)
+    for name, text in {**texts, MARK: mark}.items():
+        (partial / name).write_text(text)
     partial.replace(out)
     return out
 
 
-def _is_complete(out: Path, choice: Choice) -> bool:
+def _is_complete(out: Path, mark: str) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     found = (out / MARK).read_text() if (out / MARK).is_file() else "other files"
-    if found == json.dumps(asdict(choice)):
+    if found == mark:
         return True
     raise FolderError(
-        requirement=f"{out} must be absent, empty, or hold the split {json.dumps(asdict(choice))}",
+        requirement=f"{out} must be absent, empty, or hold the split {mark}",
         received=found,
         remedy="Name another folder, or delete this one.",
     )

@@ -19,8 +19,7 @@ from rich.table import Table
 from app.cli.console import build_progress, counting, notice, stdout
 from app.imaging.decode import decode_image
 from app.imaging.folders import MvtecDataset, TestImage
-from app.imaging.pictures import overlay
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png, overlay
 from app.inspection.engine import Engine, Inspection
 from app.learning.learn import Hooks, image_files, learn
 from bench.datasets import spread, write_elpv

@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from app.cli.console import counting, notice, plain, say, stdout, transferring
+from app.cli.console import cell, counting, notice, plain, say, stdout, transferring
 from app.cli.remote.banks import watch
 from app.cli.remote.inspections import row_of
-from app.cli.tables import cell
 from app.client import ClientError, NominalClient
 from app.errors import AppError
 from app.http.schemas.inspections import Inspection

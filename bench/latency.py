@@ -26,10 +26,9 @@ import numpy as np
 from PIL import Image
 
 from app.imaging.decode import decode_image
-from app.imaging.pictures import overlay
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png, overlay
 from app.inspection.engine import Engine
-from app.ops.threads import quiet_blas
+from app.ops.process import quiet_blas
 from bench.accuracy import RESNET50
 from bench.datasets import elpv_split
 from bench.line import Machine, built_bank

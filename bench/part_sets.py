@@ -11,7 +11,7 @@ import numpy as np
 
 from app.errors import ImageRefused
 from app.imaging.folders import list_images, read_photograph
-from bench.burst import shots
+from bench.bursts import SHOTS, burst
 from bench.datasets import elpv_split, spread
 from core.input.photograph import Image, InputConfig
 
@@ -33,7 +33,9 @@ class PartSet:
         rng = np.random.default_rng(SEED)
         for path, part in self.good:
             image = _read(path)
-            for shot in shots(image, rng) if self.burst else [image]:
+            for shot in (
+                burst(image, int(rng.integers(SHOTS[0], SHOTS[1] + 1)), rng) if self.burst else [image]
+            ):
                 yield shot, part
 
     def defects(self) -> Iterator[Image]:

@@ -12,7 +12,7 @@ import argparse
 import functools
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from app.learning.learn import backbone_ref
 from bench.accuracy import RESNET50
 from bench.part_sets import PartSet, Sizes, part_sets
 from bench.tables import ACCURACY, machine, replace_section, table
+from core.bank import Bank
 from core.build import Build
 from core.config import DetectorConfig
 from core.detector import detect
@@ -38,7 +39,7 @@ from models.backbone import Backbone, load_backbone
 RATES = (0.01, 0.05, 0.1)
 FOLDS = 5
 SPLITS = 2 * FOLDS
-FULL = Sizes(parts=190, shots=2, burst_parts=60, defects=100)
+FULL = Sizes(parts=190, shots=2, burst_parts=50, defects=100)
 TOY = Sizes(parts=24, shots=1, burst_parts=24, defects=4)
 HEAD = (
     "set: parts, photographs",
@@ -88,6 +89,35 @@ class Outcome:
         return np.asarray(1 / (len(sizes) * sizes[self.parts]))
 
 
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One bank and what it was not taught. taught: images it learned, of the parts ``groups`` (n,).
+
+    good, parts, defective: as of ``Outcome``.
+    """
+
+    bank: Bank
+    extract: Callable[[Tensor], list[Tensor]]
+    taught: tuple[Image, ...]
+    groups: Int[np.ndarray, " n"]
+    good: Float[np.ndarray, " k"]
+    parts: Int[np.ndarray, " k"]
+    defective: Float[np.ndarray, " b"]
+
+    def outcome(self, scores: Float[np.ndarray, " n"] | None = None) -> Outcome:
+        """By the bank's held-out scores, or by those given."""
+        held = self.bank.calibration_scores if scores is None else scores
+        groups = self.bank.calibration_groups
+        return Outcome(
+            taught=len(self.taught),
+            supported=1 / (1 + len(group_sizes(groups))),
+            thresholds={rate: _threshold(held, groups, rate) for rate in RATES},
+            good=self.good,
+            parts=self.parts,
+            defective=self.defective,
+        )
+
+
 class Remembered:
     """A backbone that computes each input once."""
 
@@ -122,11 +152,13 @@ def main() -> None:
     if arguments.floor is not None:
         config = replace(config, min_bank_vectors=arguments.floor)
     rows = []
-    for name, open_backbone in _backbones(arguments.toy).items():
+    for name, open_backbone in backbones(arguments.toy).items():
         for of in part_sets(sizes):
             if arguments.only in f"{of.name} {name}":
                 backbone = open_backbone()
-                rows += _rows(of, name, measured(of, backbone, config, splits))
+                rows += _rows(
+                    of, name, [split.outcome() for split in splits_of(of, backbone, config, splits)]
+                )
                 print("\n".join(" | ".join(row) for row in rows[-len(RATES) :]), flush=True)
     text = f"{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-promise`."
     print(text)
@@ -134,17 +166,16 @@ def main() -> None:
         replace_section("promise", text, ACCURACY)
 
 
-def measured(of: PartSet, backbone: Backbone, config: DetectorConfig, splits: int) -> list[Outcome]:
-    """One outcome for each split."""
+def splits_of(of: PartSet, backbone: Backbone, config: DetectorConfig, splits: int) -> Iterator[Split]:
+    """One after another."""
     shown = list(of.photographs())
     images, labels = tuple(image for image, _ in shown), [part for _, part in shown]
     groups = as_groups(np.array(labels))
     defects, extract = list(of.defects()), Remembered(backbone)
     folds = {seed: fold_of(groups, FOLDS, seed) for seed in range(-(-splits // FOLDS))}
-    return [
-        _outcome(images, groups, folds[split // FOLDS] == split % FOLDS, defects, backbone, extract, config)
-        for split in range(splits)
-    ]
+    for split in range(splits):
+        unseen = folds[split // FOLDS] == split % FOLDS
+        yield _split(images, groups, unseen, defects, backbone, extract, config)
 
 
 def fold_of(groups: Int[np.ndarray, " n"], folds: int, seed: int) -> Int[np.ndarray, " n"]:
@@ -158,7 +189,7 @@ def fold_of(groups: Int[np.ndarray, " n"], folds: int, seed: int) -> Int[np.ndar
     return np.asarray(fold[groups])
 
 
-def _outcome(
+def _split(
     images: tuple[Image, ...],
     groups: Int[np.ndarray, " n"],
     unseen: Bool[np.ndarray, " n"],
@@ -166,26 +197,19 @@ def _outcome(
     backbone: Backbone,
     extract: Callable[[Tensor], list[Tensor]],
     config: DetectorConfig,
-) -> Outcome:
-    taught = np.flatnonzero(~unseen)
-    named = ((f"{i:05d}.png", images[i]) for i in taught.tolist())
+) -> Split:
+    rows = np.flatnonzero(~unseen).tolist()
+    taught, known = tuple(images[i] for i in rows), as_groups(groups[rows])
     build = Build(extract, backbone_ref(backbone), config, offset=backbone.spec.offset)
-    bank = build.run(named, len(taught), groups[taught])
+    bank = build.run(((f"{i:05d}.png", image) for i, image in enumerate(taught)), len(taught), known)
 
-    def scores(some: Iterator[Image]) -> np.ndarray:
+    def scores(some: Iterable[Image]) -> np.ndarray:
         ref = bank.backbone
         inputs = (to_tensor(image, config.input, ref.mean, ref.std)[None] for image in some)
         return np.array([detect(x, extract, bank).scores[0] for x in inputs])
 
-    of = (bank.calibration_scores, bank.calibration_groups)
-    return Outcome(
-        taught=len(taught),
-        supported=1 / (1 + len(group_sizes(bank.calibration_groups))),
-        thresholds={rate: _threshold(*of, rate) for rate in RATES},
-        good=scores(images[i] for i in np.flatnonzero(unseen).tolist()),
-        parts=as_groups(groups[unseen]),
-        defective=scores(iter(defects)),
-    )
+    good = scores(images[i] for i in np.flatnonzero(unseen).tolist())
+    return Split(bank, extract, taught, known, good, as_groups(groups[unseen]), scores(defects))
 
 
 def _threshold(scores: np.ndarray, groups: np.ndarray, rate: float) -> float | None:
@@ -223,7 +247,7 @@ def _cells(rate: float, parts: int, outcomes: Sequence[Outcome]) -> list[str]:
     return [f"{rejected:.1%}", f"{low:.1%} to {high:.1%}", f"{found:.1%}", f"{oracle:.1%}", share]
 
 
-def _backbones(toy: bool) -> dict[str, Callable[[], Backbone]]:
+def backbones(toy: bool) -> dict[str, Callable[[], Backbone]]:
     """What to load, by name; each once."""
     load = functools.partial(load_backbone, runtime="torch", precision="float32", allow_fetch=False)
     known: dict[str, Callable[[], Backbone]] = {

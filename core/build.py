@@ -31,7 +31,7 @@ from core.memory.coreset import Coreset, random_projection
 from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 from core.search import Index
 
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by

@@ -100,7 +100,7 @@ class DetectorConfig(Declared):
         50_000, "Upper bound on the kept patches.", "--max-bank-vectors", ge=1, le=10_000_000
     )
     min_bank_vectors: int = setting(
-        2_000,
+        1_000,
         "Patches kept at least, where there are so many.",
         "--min-bank-vectors",
         later=True,

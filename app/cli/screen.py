@@ -12,14 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json, build_progress, notice, plain, print_json, say, stdout
-from app.cli.tables import cell, table
+from app.cli.console import Json, build_progress, cell, notice, plain, print_json, say, stdout, table
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_image, relative_names
 from app.imaging.litter import left_out
-from app.imaging.pictures import SMALLEST, overlay
-from app.imaging.png import thumbnail
+from app.imaging.pictures import SMALLEST, overlay, thumbnail
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, file_sources, screened
 from core.build import BuildLimits

@@ -16,11 +16,10 @@ from app.cli.console import notice
 from app.errors import StartRefused
 from app.http.auth import is_loopback
 from app.inspection.backbones import open_backbone
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.main import create_app
 from app.ops import logs
-from app.ops.process import leave
-from app.ops.threads import own_cores
+from app.ops.process import leave, own_cores
 from app.settings import Settings, load_settings
 from app.store.store import open_store
 

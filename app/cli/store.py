@@ -1,4 +1,7 @@
-"""``nominal store``: the whole store into one file and back."""
+"""``nominal store``: the whole store into one file and back; ``nominal keys``: its API keys.
+
+They work on the store that the settings name, beside a running server and without one.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,21 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import app
-from app.cli.console import say
+from app.cli.console import Json, notice, print_list, say
+from app.http.schemas.server import Key, Role
 from app.settings import load_settings
+from app.store.schema import ApiKey
 from app.store.store import open_store
 
 commands = typer.Typer(no_args_is_help=True, help="Back up and restore everything the service keeps.")
 app.add_typer(commands, name="store")
+keys = typer.Typer(
+    no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
+)
+app.add_typer(keys, name="keys")
+
+KeyId = Annotated[str, typer.Argument(help="Key's id: the part between its underscores.")]
+ACTOR = "cli"
 
 
 @commands.command()
@@ -21,7 +33,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -
     """Write database and images to one file, whole or not at all; the server may be running."""
     with open_store(load_settings()) as store:
         manifest = store.backup(file)
-    say(f"Wrote {file}: {_told(manifest)}")
+    say(f"Wrote {file}: {_held(manifest)}")
 
 
 @commands.command()
@@ -29,10 +41,10 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     """Fill an empty store from a backup, verified first; also from SQLite to PostgreSQL, or from a folder to S3."""
     with open_store(load_settings()) as store:
         manifest = store.restore(file)
-    say(f"Restored {file}: {_told(manifest)}")
+    say(f"Restored {file}: {_held(manifest)}")
 
 
-def _told(manifest: dict[str, Any]) -> str:
+def _held(manifest: dict[str, Any]) -> str:
     rows = {table["name"]: table["rows"] for table in manifest["tables"]}
     blobs = manifest["blobs"].values()
     parts = (
@@ -42,3 +54,52 @@ def _told(manifest: dict[str, Any]) -> str:
         f"{sum(blobs)} bytes",
     )
     return ", ".join(parts)
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    role: Annotated[Role, typer.Option("--role", help="read, inspect or admin.")] = "inspect",
+    days: Annotated[
+        float | None, typer.Option("--days", min=0.001, help="Days until it expires (default: never).")
+    ] = None,
+) -> None:
+    """Create a key and print it; it is shown only once. From the first key on, every request needs one."""
+    with open_store(load_settings()) as store:
+        _handed(*store.keys.create(name, role, actor=ACTOR, days=days))
+
+
+@keys.command("list")
+def list_(json_output: Json = False) -> None:
+    """List every key without its secret, oldest first."""
+    with open_store(load_settings()) as store:
+        found = [Key.model_validate(row) for row in store.keys.all()]
+    times = {"created": "created_at", "expires": "expires_at", "revoked": "revoked_at"}
+    whose = {"id": "id", "name": "name", "role": "role", "created by": "created_by"}
+    print_list("keys", found, json_output, whose | times)
+
+
+@keys.command()
+def rotate(
+    key: KeyId,
+    overlap_seconds: Annotated[
+        float, typer.Option("--overlap-seconds", min=0, help="How long the old key stays valid.")
+    ] = 3600,
+) -> None:
+    """Replace a key and print the new one."""
+    with open_store(load_settings()) as store:
+        _handed(*store.keys.rotate(key, actor=ACTOR, overlap_seconds=overlap_seconds))
+
+
+@keys.command()
+def revoke(key: KeyId) -> None:
+    """Revoke a key; a running server refuses it within two seconds."""
+    with open_store(load_settings()) as store:
+        row = store.keys.revoke(key, actor=ACTOR)
+    say(f"Revoked {row.id} ({row.name})")
+
+
+def _handed(text: str, row: ApiKey) -> None:
+    """Only the key on standard output, so that it can be piped."""
+    notice(f"Key {row.id} of {row.name}, role {row.role}. It is not shown again.")
+    say(text)

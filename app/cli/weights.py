@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import app
-from app.cli.console import Json, print_json, say, transferring
-from app.cli.tables import print_rows
+from app.cli.console import Json, print_json, print_rows, say, transferring
 from models import weights as store
 
 commands = typer.Typer(no_args_is_help=True, help="List, fetch, import and export backbone weights.")

@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from app import __version__
 from app.client.errors import BadArgument, ConnectionFailed, ProblemError, UnexpectedAnswer
 from app.client.streams import Body, Sink
-from app.http.schemas.common import Page
+from app.http.schemas import Page
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -144,9 +144,7 @@ def at(form: str, *parts: str | int) -> str:
     for part in parts:
         if str(part) in ("", ".", ".."):
             raise BadArgument(
-                requirement="an id must be text other than dots",
-                received=repr(part),
-                remedy="Give an id that a list shows.",
+                "an id must be text other than dots", repr(part), "Give an id that a list shows."
             )
     return form.format(*(quote(str(part), safe="") for part in parts))
 

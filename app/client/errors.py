@@ -33,7 +33,7 @@ AWAY = (502, 503, 504)  # proxies say these too, perhaps after the work was done
 class ClientError(Exception):
     """Root of the tree. ``str(error)`` is for people."""
 
-    def __init__(self, *, requirement: str, received: str, remedy: str) -> None:
+    def __init__(self, requirement: str, received: str, remedy: str) -> None:
         said = f"{requirement[:1].upper()}{requirement[1:]}; received {received}. {remedy.rstrip('.')}."
         super().__init__(said)
         self.requirement: str | None = requirement

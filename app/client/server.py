@@ -61,11 +61,7 @@ def wait_until_ready(seconds: float = 60.0) -> Flow[Ready]:
         except ConnectionFailed:
             found = "no server there"
         if time.monotonic() >= end:
-            raise WaitedTooLong(
-                requirement=f"the server must be ready within {seconds:g} s",
-                received=found,
-                remedy="See its log.",
-            )
+            raise WaitedTooLong(f"the server must be ready within {seconds:g} s", found, "See its log.")
         yield Pause(POLL_SECONDS)
 
 

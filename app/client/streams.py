@@ -11,16 +11,16 @@ import hashlib
 import io
 import os
 import re
-import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx
 
 from app.client.errors import UnexpectedAnswer
+from core.files import Replacement
 
 T = TypeVar("T")
 CHUNK = 1 << 18
@@ -128,9 +128,9 @@ def saved(path: str | Path, headers: httpx.Headers) -> Sink[Path]:
     Raises UnexpectedAnswer for other bytes than the server meant.
     """
     reported, digest = SHA256.search(headers.get("repr-digest", "")), hashlib.sha256()
-    with _whole(Path(path)) as file:
+    with Replacement(Path(path)) as new:
         while chunk := (yield):
-            file.write(chunk)
+            new.file.write(chunk)
             digest.update(chunk)
         if reported and digest.digest() != base64.b64decode(reported[1]):
             raise UnexpectedAnswer(
@@ -138,6 +138,7 @@ def saved(path: str | Path, headers: httpx.Headers) -> Sink[Path]:
                 received="other bytes",
                 remedy="Try again; check for a proxy that changes answers.",
             )
+        new.commit()
     return Path(path)
 
 
@@ -148,24 +149,3 @@ def written(file: BinaryIO) -> Sink[int]:
         count += file.write(chunk)
     file.flush()
     return count
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears at ``path`` when the block ends without an error, and survives a loss of power."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

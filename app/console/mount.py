@@ -10,15 +10,18 @@ Pictures, uploads, inspections and exports are the API's own routes (``REUSED``)
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import logging
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 from fastapi import FastAPI, Request
 from nicegui import app as pages_app
+from nicegui import ui
 from nicegui.translations import translations
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
@@ -27,16 +30,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.console import pages, pictures, session
-from app.console.assets import STATIC, CacheAssets
-from app.console.entrance import Entrance
-from app.console.frame import show
-from app.console.session import Sessions, secret_of
-from app.console.view import all_pages
+from app.console.assets import STATIC, CacheAssets, asset
+from app.console.navigation import rail, topbar
+from app.console.session import Entrance, Sessions, secret_of
+from app.console.view import SHOWN, Page, View, all_pages
+from app.console.widgets.blocks import block
+from app.console.widgets.controls import error_state
 from app.console.words import SHELL
 from app.errors import StartRefused
 from app.http import problems
 from app.http.routes import images, inspect, inspections, screenings, versions
-from app.lifecycle.service import Service
+from app.lifecycle import Service
+from app.store.errors import NotFound
+from app.store.schema import Bank
 
 PREFIX = "/console"
 REUSED = (inspect, images, inspections, screenings, versions)  # of the API, also below PREFIX
@@ -50,6 +56,12 @@ BRAND = {  # Quasar's colours are those of console.css
     "dark": "var(--n-surface)",
     "dark_page": "var(--n-page)",
 }
+log = logging.getLogger(__name__)
+
+BANKS_OFFERED = 200  # by the switcher; the rest are on the page of all banks
+BUILD_SECONDS = 20.0
+THEME_COOKIE, BANK_COOKIE = "nominal_theme", "nominal_bank"
+THEMES = {"light": False, "dark": True}
 
 
 class Console:
@@ -140,3 +152,71 @@ def _pages() -> ASGIApp:
     for page in all_pages():
         show(page)
     return pages_app
+
+
+def show(page: Page) -> None:
+    """Register the route of a page."""
+
+    @ui.page(page.path, title=SHELL.title.format(page=page.name), response_timeout=BUILD_SECONDS)
+    async def built(request: Request) -> None:
+        view = View(page, ui.context.client)
+        fault = await _look_up(view)
+        _head(view)
+        ui.link(SHELL.skip, "#main").classes("n-skip")
+        rail(view)
+        watch = topbar(view)
+        with block("n-main").props('id="main" tabindex="-1"'):
+            if fault is None:
+                await _content(view)
+            else:
+                error_state(view, fault)
+        watch()
+
+
+async def _look_up(view: View) -> Exception | None:
+    """The banks of switcher and path; what keeps the page from being shown, if anything does."""
+    try:
+        view.banks = (await view.run(lambda: view.store.banks.page(limit=BANKS_OFFERED))).items
+        name = view.params.get("bank") or view.connection.cookies.get(BANK_COOKIE)
+        view.bank = await view.run(partial(_bank, view, name))
+        await view.admit(view.page.role)
+    except SHOWN as error:
+        return error
+    return None
+
+
+def _bank(view: View, name: str | None) -> Bank | None:
+    """The path's bank; on pages of no bank the one looked at last, else the first. Raises NotFound for the path's."""
+    if name is not None:
+        try:
+            return view.store.banks.get(name)
+        except NotFound:
+            if view.page.of_bank:
+                raise
+    return view.banks[0] if view.banks else None
+
+
+async def _content(view: View) -> None:
+    try:
+        await view.page.build(view)
+    except SHOWN as error:
+        error_state(view, error)
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("the page %s could not be built", view.page.path)
+        error_state(view, None)
+
+
+def _head(view: View) -> None:
+    """Our style and script, and the appearance chosen here before, set before anything is painted."""
+    root = view.url()
+    chosen = view.connection.cookies.get(THEME_COOKIE)
+    theme = chosen if chosen in THEMES else "system"
+    bank = view.bank.id if view.bank is not None and view.page.of_bank else ""
+    ui.add_head_html(
+        f'<link rel="stylesheet" href="{root}{asset("console.css")}">'
+        f'<script src="{root}{asset("console.js")}" data-root="{root or "/"}" data-theme="{theme}" '
+        f'data-bank="{bank}"></script>'
+    )
+    ui.dark_mode(THEMES.get(theme))

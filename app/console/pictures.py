@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.imaging.decode import decode_image
-from app.imaging.png import thumbnail
+from app.imaging.pictures import thumbnail
 from app.insight import places
 from app.inspection import inspections
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.store.schema import Inspection
 
 RECENT = "nominal.recent"  # in a scope

@@ -1,6 +1,7 @@
-"""Console sessions: a signed cookie that names an API key's id, never the key; signing in and out.
+"""The way into the console: who comes and from where is settled before a page, an upload or a socket is reached.
 
-A session that was signed out is refused on the server, even where its cookie is kept.
+A session is a signed cookie that names an API key's id, never the key. One that was signed out is refused on the
+server, even where its cookie is kept.
 """
 
 from __future__ import annotations
@@ -11,16 +12,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.console.assets import FONTS, asset
+from app.console.pictures import RECENT, RecentImages
 from app.console.words import SHELL
-from app.lifecycle.service import Service
+from app.errors import ForeignOrigin
+from app.http.auth import ACTOR, INSPECTED, identify
+from app.http.problems import respond
+from app.lifecycle import Service
+from app.lifecycle.keys import Actor
 from app.settings import Settings
 from app.store.errors import KeyRefused
 from app.store.staging import local_faults
@@ -33,6 +41,9 @@ REASONS = {"ended": SHELL.session_ended, "refused": SHELL.key_refused, "out": SH
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+OPEN = ("/static/", "/_nicegui/", "/sign-in")  # what holds nothing of anybody's
+SAFE = ("GET", "HEAD")
+SERVICE = "nominal.service"  # in a scope
 
 
 @dataclass(frozen=True)
@@ -152,3 +163,66 @@ def _file_secret(path: Path) -> str:
         finally:
             made.unlink()
     return path.read_text()
+
+
+class Entrance:
+    """ASGI: puts into the scope whose service it is and who calls, for routes and pages; turns everybody else away."""
+
+    def __init__(self, app: ASGIApp, service: Service, sessions: Sessions) -> None:
+        self._app, self._service, self._sessions = app, service, sessions
+        self._recent = RecentImages()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[SERVICE], scope[SESSIONS] = self._service, self._sessions
+        scope[RECENT], scope[INSPECTED] = self._recent, self._recent.hold
+        connection = HTTPConnection(scope)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        try:
+            if scope["type"] == "websocket" or scope["method"] not in SAFE:
+                refuse_other_sites(connection)
+            if not path.startswith(OPEN):
+                scope[ACTOR] = await visitor(connection)
+        except (KeyRefused, ForeignOrigin) as error:
+            return await _turn_away(scope, receive, send, error)
+        await self._app(scope, receive, send)
+
+
+async def visitor(connection: HTTPConnection) -> Actor:
+    """Who calls, asked anew each time: by session, or this very machine without keys.
+
+    Raises ``KeyRefused`` for a session that ended or whose key is no longer valid, ``ForeignOrigin``.
+    """
+    service: Service = connection.scope[SERVICE]
+    sessions: Sessions = connection.scope[SESSIONS]
+    session = sessions.read(connection)
+    if session is None:
+        return await identify(connection, service, None)
+    return await service.pools.background(lambda: service.admission.holder(session.key))
+
+
+def refuse_other_sites(connection: HTTPConnection) -> None:
+    """Raises ``ForeignOrigin`` for a socket or a change that a page of another site asks for."""
+    origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
+    if origin is None or urlsplit(origin).netloc == host:
+        return
+    raise ForeignOrigin(
+        requirement="only the console's own pages may use it",
+        received=f"a page of {origin[:80]!a}",
+        remedy="Open the console by its own address.",
+    )
+
+
+async def _turn_away(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": 1008, "reason": ""})
+    page = "text/html" in HTTPConnection(scope).headers.get("accept", "")
+    answer = to_sign_in(scope) if page and isinstance(error, KeyRefused) else respond(scope, error)
+    await answer(scope, receive, send)
+
+
+def to_sign_in(scope: Scope, reason: str = "") -> Response:
+    """To the sign-in page, and back here afterwards."""
+    root = scope.get("root_path", "")
+    wanted = scope["path"].removeprefix(root)
+    said = f"&reason={reason}" if reason else ""
+    return RedirectResponse(f"{root}/sign-in?next={quote(wanted)}{said}", 303)

@@ -17,14 +17,15 @@ from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
 from app.console.assets import asset
-from app.console.entrance import SERVICE, visitor
+from app.console.session import SERVICE, visitor
 from app.console.words import SHELL
-from app.errors import AppError, ForeignOrigin, RoleTooLow
+from app.errors import AppError, ForeignOrigin
 from app.http.auth import ACTOR
-from app.lifecycle.keys import Actor, allows
-from app.lifecycle.service import Service
+from app.lifecycle import Service
+from app.lifecycle.keys import Actor, allows, require
 from app.store.errors import KeyRefused
 from app.store.schema import Bank, Role
+from app.store.store import Store
 from core.errors import CoreError
 from models.errors import ModelError
 
@@ -92,6 +93,17 @@ class View:
         """The service this page's application runs."""
         service: Service = self.connection.scope[SERVICE]
         return service
+
+    @property
+    def store(self) -> Store:
+        """The service's store."""
+        return self.service.store
+
+    @property
+    def own_bank(self) -> Bank:
+        """The bank that a page of one bank shows."""
+        assert self.bank is not None
+        return self.bank
 
     @property
     def actor(self) -> Actor:
@@ -166,13 +178,7 @@ class View:
     async def admit(self, role: Role) -> Actor:
         """Who acts now. Raises ``KeyRefused`` for a session that ended since, ``RoleTooLow``."""
         actor = self.connection.scope[ACTOR] = await visitor(self.connection)
-        if allows(actor.role, role):
-            return actor
-        raise RoleTooLow(
-            requirement=f"this needs the role {role}",
-            received=f"a key of the role {actor.role}",
-            remedy="Sign in with a key of that role.",
-        )
+        return require(actor, role)
 
     def leave(self) -> None:
         """To the sign-in page, which says why and leads back."""

@@ -15,9 +15,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from app.errors import ForeignOrigin, RoleTooLow
-from app.lifecycle.keys import LOCAL, Actor, allows
-from app.lifecycle.service import Service
+from app.errors import ForeignOrigin
+from app.lifecycle import Service
+from app.lifecycle.keys import LOCAL, Actor, require
 from app.store.errors import KeyRefused
 from app.store.schema import Role
 
@@ -87,13 +87,7 @@ def may(needed: Role) -> Callable[[Request], Awaitable[Actor]]:
         found: Actor | None = request.scope.get(ACTOR)
         if found is None:
             found = await identify(request, request.app.state.service, key_of(request))
-        if not allows(found.role, needed):
-            raise RoleTooLow(
-                requirement=f"this operation needs the role {needed}",
-                received=f"a key of the role {found.role}",
-                remedy="Use a key of that role.",
-            )
-        return found
+        return require(found, needed)
 
     return actor
 

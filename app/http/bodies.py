@@ -149,9 +149,7 @@ async def _hear_out(receive: Receive) -> None:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        requirement=f"this request's body may have {limit} bytes", received="more", remedy="Send it in parts."
-    )
+    return BodyTooLarge(f"this request's body may have {limit} bytes", "more", "Send it in parts.")
 
 
 def _too_slow(patience: float, rate: int) -> BodyTooSlow:
@@ -164,9 +162,7 @@ def _too_slow(patience: float, rate: int) -> BodyTooSlow:
 
 def _bad_length() -> BadContentLength:
     return BadContentLength(
-        requirement="Content-Length must be a whole number of bytes",
-        received="something else",
-        remedy="Let the HTTP client set it.",
+        "Content-Length must be a whole number of bytes", "something else", "Let the HTTP client set it."
     )
 
 

@@ -105,9 +105,8 @@ class Observe:
         level = logging.ERROR if (status or 500) >= 500 else logging.INFO
         access.log(level, "%s %s %s", method, path, status or "no answer", extra=extra)
         route = getattr(scope.get("route"), "path", None) or "unmatched"
-        self._observed.metrics.request_answered(
-            method, route, status or 499, seconds, slug
-        )  # 499: client gone
+        status = status or 499  # the client is gone
+        self._observed.metrics.request_answered(method, route, status, seconds, slug)
         if (problem := state.get("answered")) is not None:
             said = problem.type.status, problem.type.slug, problem.detail
             self._observed.problems.add(f"{method} {path}", *said, state["request_id"])

@@ -38,19 +38,12 @@ from app.imaging.tiff import read_tiff_header
 from core.config import InputConfig
 from core.input.photograph import Photograph, reduction
 
-_HEADERS: dict[Format, Callable[[bytes], Header]] = {
-    "PNG": read_png_header,
-    "JPEG": read_jpeg_header,
-    "BMP": read_bmp_header,
-    "TIFF": read_tiff_header,
-    "WEBP": read_webp_header,
-}
-DECODERS: dict[Format, type[ImageFile]] = {
-    "PNG": PngImageFile,
-    "JPEG": JpegImageFile,
-    "BMP": BmpImageFile,
-    "TIFF": TiffImageFile,
-    "WEBP": WebPImageFile,
+READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
+    "PNG": (read_png_header, PngImageFile),
+    "JPEG": (read_jpeg_header, JpegImageFile),
+    "BMP": (read_bmp_header, BmpImageFile),
+    "TIFF": (read_tiff_header, TiffImageFile),
+    "WEBP": (read_webp_header, WebPImageFile),
 }
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings stores it
 
@@ -67,9 +60,7 @@ class ImageLimits:
         """Raises ImageEmpty or ImageTooLarge."""
         if count == 0:
             raise ImageEmpty(
-                requirement="An image file must hold bytes",
-                received="an empty file",
-                remedy="Export it or transfer it again.",
+                "An image file must hold bytes", "an empty file", "Export it or transfer it again."
             )
         if count > self.max_bytes:
             raise ImageTooLarge(
@@ -112,7 +103,7 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
     by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
     try:
-        with DECODERS[header.format](io.BytesIO(data)) as image:
+        with READERS[header.format][1](io.BytesIO(data)) as image:
             if sorted(image.size) != sorted((header.width, header.height)):
                 raise corrupt(f"a {header.format} that states two sizes")
             if by > 1:
@@ -156,7 +147,7 @@ def read_header(data: bytes) -> Header:
             remedy="Save the image in one of these formats.",
         )
     try:
-        return _HEADERS[found](data)
+        return READERS[found][0](data)
     except (struct.error, IndexError) as error:
         raise corrupt("a file that ends inside its header") from error
 

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from app.imaging.decode import DECODERS, read_header
+from app.imaging.decode import READERS, read_header
 
 _PNG_DEPTH, _PNG_COLOUR, _GREY = 24, 25, 0  # bytes of IHDR, and the colour type
 UNUSED = 2  # highest bits that no sample of a well exposed image leaves at 0
@@ -22,7 +22,7 @@ def used_bits(data: bytes) -> tuple[int, int] | None:
     wide = header.bits if header.format == "TIFF" else data[_PNG_DEPTH] if header.format == "PNG" else 8
     if wide <= 8 or (header.format == "PNG" and data[_PNG_COLOUR] != _GREY):
         return None
-    with DECODERS[header.format](io.BytesIO(data)) as image:
+    with READERS[header.format][1](io.BytesIO(data)) as image:
         image.load()
         if not image.mode.startswith("I;16"):
             return None

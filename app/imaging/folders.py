@@ -9,10 +9,9 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -99,20 +98,7 @@ def read_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
 
 def named(error: ImageRefused, name: str) -> ImageRefused:
     """The same error with the image's name in it."""
-    return type(error)(
-        requirement=error.requirement, received=f"{name}: {error.received}", remedy=error.remedy
-    )
-
-
-def read_images(
-    paths: Sequence[Path], on_bad: Literal["refuse", "skip"] = "refuse", limits: ImageLimits = DEFAULT_LIMITS
-) -> Iterator[tuple[str, Image | ImageRefused]]:
-    """Each file's name and image, in order; a bad file is raised, or with ``skip`` yielded as its reason."""
-    for path in paths:
-        found = read_image(path, limits)
-        if on_bad == "refuse" and isinstance(found, ImageRefused):
-            raise found
-        yield str(path), found
+    return type(error)(error.requirement, f"{name}: {error.received}", error.remedy)
 
 
 def read_mask(

@@ -83,9 +83,7 @@ class Header:
 def corrupt(received: str) -> ImageCorrupt:
     """The error for a file whose structure does not hold."""
     return ImageCorrupt(
-        requirement="An image file must be whole and well formed",
-        received=received,
-        remedy="Export it or transfer it again.",
+        "An image file must be whole and well formed", received, "Export it or transfer it again."
     )
 
 
@@ -101,9 +99,7 @@ def unsupported_pixels(received: str) -> ImagePixelsUnsupported:
 def many_frames(received: str) -> ImageManyFrames:
     """The error for a file that holds more than one image."""
     return ImageManyFrames(
-        requirement="A file must hold exactly one image",
-        received=received,
-        remedy="Save the wanted frame or page as a file of its own.",
+        "A file must hold exactly one image", received, "Save the wanted frame or page as a file of its own."
     )
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from app.inspection.inspect import Inspecting
 from app.inspection.thresholds import rates
-from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import Bank, Job, Version
 
@@ -35,7 +34,7 @@ def page(inspecting: Inspecting, after: str | None, limit: int) -> Page[Glance]:
 
 
 def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Glance:
-    version = _active(inspecting, bank)
+    version = inspecting.store.versions.active(bank)
     jobs = inspecting.store.jobs.page(bank=bank.id, kind="build", limit=1).items
     return Glance(
         bank=bank,
@@ -46,10 +45,3 @@ def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Gl
         decisions=decisions,
         build=jobs[0] if jobs else None,
     )
-
-
-def _active(inspecting: Inspecting, bank: Bank) -> Version | None:
-    try:
-        return inspecting.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
-    except NotFound:  # deleted between the two
-        return None

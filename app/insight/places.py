@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image
-from app.imaging.png import encode_jpeg
+from app.imaging.pictures import encode_jpeg
 from app.inspection.inspect import Inspecting
 from app.inspection.registry import Loaded
 from app.store.errors import BlobMissing, NotFound
@@ -102,7 +102,5 @@ def _nominal_image(inspecting: Inspecting, bank: str, sha256: object) -> bytes:
 
 def _unavailable(received: str, remedy: str) -> PictureUnavailable:
     return PictureUnavailable(
-        requirement="the nearest good part is shown from its image and the version",
-        received=received,
-        remedy=remedy,
+        "the nearest good part is shown from its image and the version", received, remedy
     )

@@ -223,12 +223,7 @@ class Batcher(Generic[K, T, R]):
         return self._refusal(Draining, key, "the server must not be shutting down", "a request while it is")
 
     def _refusal(self, kind: type[Overloaded], key: K, requirement: str, received: str) -> Overloaded:
-        error = kind(
-            requirement=requirement,
-            received=received,
-            remedy="Try again after the seconds that Retry-After says.",
-            retry_after=max(1.0, self._seconds(self._queue.counts())),
-        )
+        error = kind.within(self._seconds(self._queue.counts()), requirement, received)
         if self._observer is not None:
             self._observer.batch_refused(key, error)
         return error

@@ -21,7 +21,7 @@ from app.inspection.ledger import KeptImage, Ledger
 from app.inspection.registry import Key, Loaded, Registry
 from app.inspection.thresholds import Calibrations, effective, overridden
 from app.inspection.waiting import Gate, Served
-from app.ops.metrics import Metrics
+from app.ops.observed import Metrics
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store import schema

@@ -115,7 +115,5 @@ def _taken(file: io.StringIO) -> bytes:
 
 def _unavailable(received: str, remedy: str) -> PictureUnavailable:
     return PictureUnavailable(
-        requirement="a picture of a past inspection needs its image and the version that made it",
-        received=received,
-        remedy=remedy,
+        "a picture of a past inspection needs its image and the version that made it", received, remedy
     )

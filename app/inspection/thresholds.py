@@ -9,49 +9,22 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol
 
-import numpy as np
 from cachetools import LRUCache, cachedmethod
-from jaxtyping import Float32, Int32
 
 from app.inspection.registry import Registry
+from app.store.schema import Bank as Row
 from app.store.schema import Version
 from app.store.store import Store
-from core.bank import CalibrationRecord, load_record, record_of
-from core.config import DetectorConfig
+from core.bank import Bank, CalibrationRecord, load_record, record_of
 from core.errors import ConfigError
 from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds
 
 
-class Calibrated(Protocol):
-    """What of a bank or of its calibration record thresholds are taken from."""
-
-    @property
-    def config(self) -> DetectorConfig: ...
-    @property
-    def calibration_scores(self) -> Float32[np.ndarray, " n"]: ...
-    @property
-    def calibration_groups(self) -> Int32[np.ndarray, " n"]: ...
-
-
-class Judged(Protocol):
-    """What a bank's row says of its thresholds; None leaves it to the version."""
-
-    @property
-    def target_false_reject(self) -> float | None: ...
-    @property
-    def target_review(self) -> float | None: ...
-    @property
-    def review_threshold(self) -> float | None: ...
-    @property
-    def reject_threshold(self) -> float | None: ...
-
-
 @dataclass(frozen=True)
 class Wish:
-    """The same as values: a row's as it would be after a change."""
+    """What a bank's row says of its thresholds, as it would be after a change; None leaves it to the version."""
 
     target_false_reject: float | None = None
     target_review: float | None = None
@@ -68,6 +41,12 @@ class Wish:
         rare, often = self.target_false_reject, self.target_review
         if rare is not None and often is not None and often < rare:
             raise _disagree("target_review must be at least target_false_reject", f"{often:g} and {rare:g}")
+
+
+Calibrated = Bank | CalibrationRecord
+"""What thresholds are taken from."""
+Judged = Row | Wish
+"""What says which thresholds are wanted."""
 
 
 def effective(wish: Judged, bank: Calibrated) -> Thresholds:

@@ -226,9 +226,4 @@ class Gate:
     def _refusal(
         self, kind: type[QueueFull | Draining], requirement: str, received: str
     ) -> QueueFull | Draining:
-        return kind(
-            requirement=requirement,
-            received=received,
-            remedy="Try again after the seconds that Retry-After says.",
-            retry_after=max(1.0, self._retry_after()),
-        )
+        return kind.within(self._retry_after(), requirement, received)

@@ -1,4 +1,6 @@
-"""Banks: created, changed, deleted. A change of thresholds is tried on the active version before it is kept.
+"""Banks: created, changed, deleted; their nominal images as people look at them, whole and small.
+
+A change of thresholds is tried on the active version before it is kept.
 
 Of a configuration as JSON, what a caller leaves out keeps its value, and what no config has is refused.
 """
@@ -10,14 +12,26 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
+from app.imaging.decode import decode_image
+from app.imaging.pictures import thumbnail
 from app.inspection.thresholds import Wish, effective, rates
-from app.learning.learning import Learning
+from app.learning.supervisor import Learning
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
 from app.store.schema import Bank
 from core.config import DetectorConfig
 
 THRESHOLDS = tuple(field.name for field in fields(Wish))
+
+
+def read_image(learning: Learning, bank: str, sha256: str) -> bytes:
+    """A nominal image as it was received. Raises NotFound, BlobMissing."""
+    return learning.store.blobs.read(learning.store.images.get(bank, sha256).sha256)
+
+
+def small_image(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
+    """A JPEG of at most ``side`` pixels each way. Raises NotFound, BlobMissing."""
+    return thumbnail(decode_image(read_image(learning, bank, sha256), learning.inspecting.image_limits), side)
 
 
 def create(learning: Learning, id: str, change: BankChange, actor: str, note: str | None = None) -> Bank:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.learning.banks import config_to_build
 from app.learning.learn import check_groups, check_supported
-from app.learning.learning import Learning
+from app.learning.supervisor import Learning
 from app.store.jobs import Idempotency
 from app.store.schema import ACTIVE_STATES, Bank, Job, Source
 from core.config import DetectorConfig

@@ -24,7 +24,7 @@ from core.input.photograph import Photograph
 from core.judging.calibration import conformal_rank, supported_rate
 from core.judging.conformal import check_parts, promise_over_parts
 from core.judging.groups import group_sizes
-from core.parallel.ahead import read_ahead
+from core.parallel import read_ahead
 from models.backbone import Backbone
 
 Named = tuple[str, Callable[[], Photograph]]

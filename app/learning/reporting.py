@@ -67,8 +67,8 @@ def _document(found: Screened, rows: list[JobImage]) -> dict[str, Any]:
     return {
         "report": {"names": {row.sha256: row.name for row in rows}, **found.document()},
         "maps": maps,
-        "sigma": core.sigma,
-        "offset": core.offset,
+        "sigma": core.drawn[0],
+        "offset": core.drawn[1],
     }
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.imaging.decode import decode_image
-from app.imaging.png import thumbnail
-from app.learning import nominal_images
-from app.learning.banks import config_to_build
+from app.imaging.pictures import thumbnail
+from app.learning.banks import config_to_build, read_image
 from app.learning.jobs import asked_groups
-from app.learning.learning import Learning
 from app.learning.reporting import drawn
-from app.store.errors import NotFound
+from app.learning.supervisor import Learning
 from app.store.ids import shown
+from app.store.page import present
 from app.store.schema import Job, Screening
 from core.errors import TooFewImages
 from core.screening.screening import EXPECTED, check_expected
@@ -46,11 +45,8 @@ def start(
     row = learning.store.banks.get(bank)
     images = learning.store.images.serials(bank)
     if len(images) < 2:
-        raise TooFewImages(
-            requirement="a screening needs at least two nominal images",
-            received=str(len(images)),
-            remedy="Upload photographs of good parts; hundreds of parts show what is usual among them.",
-        )
+        remedy = "Upload photographs of good parts; hundreds of parts show what is usual among them."
+        raise TooFewImages("a screening needs at least two nominal images", str(len(images)), remedy)
     request = {
         "config": config_to_build(row, {}).to_json(),
         "groups": asked_groups(images, groups)[0],
@@ -79,14 +75,12 @@ def report_of(learning: Learning, kept: Screening) -> JsonObject:
 
 def of_version(learning: Learning, bank: str, number: int) -> Screening:
     """The screening of the set that a version was built from. Raises NotFound."""
-    kept = learning.store.screenings.of_version(learning.store.versions.get(bank, number))
-    if kept is None:
-        raise NotFound(
-            requirement="the set that the version was built from must have been screened",
-            received=f"no report for version {number} of {bank}",
-            remedy=f"Screen the nominal set before it changes: POST /v1/banks/{bank}/screening.",
-        )
-    return kept
+    return present(
+        learning.store.screenings.of_version(learning.store.versions.get(bank, number)),
+        "the set that the version was built from must have been screened",
+        f"no report for version {number} of {bank}",
+        f"Screen the nominal set before it changes: POST /v1/banks/{bank}/screening.",
+    )
 
 
 def picture(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
@@ -95,14 +89,14 @@ def picture(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
     Raises NotFound, BlobMissing, BlobCorrupt.
     """
     kept = learning.store.screenings.latest(bank)
-    document = _document(learning, kept) if kept is not None else {"maps": {}}
-    if sha256 not in document["maps"]:
-        raise NotFound(
-            requirement="the image must be a suspect of the bank's newest screening",
-            received=shown(sha256),
-            remedy=f"Read the report: GET /v1/banks/{bank}/screening.",
-        )
-    data = nominal_images.read(learning, bank, sha256)
+    document = None if kept is None else _document(learning, kept)
+    document = present(
+        document if document is not None and sha256 in document["maps"] else None,
+        "the image must be a suspect of the bank's newest screening",
+        shown(sha256),
+        f"Read the report: GET /v1/banks/{bank}/screening.",
+    )
+    data = read_image(learning, bank, sha256)
     image = decode_image(data, learning.inspecting.image_limits)
     return thumbnail(drawn(document, sha256, image), side)
 

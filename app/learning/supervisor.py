@@ -1,4 +1,4 @@
-"""Keeps a build worker alive beside the server: starts it, hears it, starts it again when it dies.
+"""What learning takes; and the supervisor, which keeps a build worker alive: starts it, hears it, starts it again.
 
 The worker's standard input carries its order and then wakes it; its end is how the worker learns that the server is
 gone, however it went. A worker that died has its job requeued at once, since a dead child needs no lease to run out.
@@ -17,13 +17,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
+from app.inspection.inspect import Inspecting
+from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.errors import StoreError
 from app.store.leases import Leases
+from app.store.store import Store
 
 WORKER = (sys.executable, "-m", "app.learning.worker")
 YIELDING = {"OMP_WAIT_POLICY": "PASSIVE"}  # idle compute threads leave the cores to the server
@@ -145,3 +149,18 @@ def plain(settings: Settings) -> dict[str, Any]:
         if isinstance(value, SecretStr):
             values[name] = value.get_secret_value()
     return values
+
+
+@dataclass(eq=False)
+class Learning:
+    """supervisor: of this server's worker; None where builds wait for one started elsewhere.
+
+    inspecting: where a version is proven before it is activated.
+    """
+
+    settings: Settings
+    store: Store
+    inspecting: Inspecting
+    pools: Pools
+    life: Life
+    supervisor: Supervisor | None = None

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Protocol
 
 from app.errors import AppError, UploadRefused
-from app.learning.learning import Learning
 from app.learning.serials import Entry, Serials
+from app.learning.supervisor import Learning
 from app.learning.upload_files import Upload
 
 FEED = 1 << 20  # bytes gathered before a thread is asked to write them

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from app.inspection.thresholds import effective
 from app.learning.building import BANK_MEDIA_TYPE
 from app.learning.learn import summary_of
-from app.learning.learning import Learning
+from app.learning.supervisor import Learning
 from app.learning.uploads import FEED
 from app.store.schema import Bank, Version
 from app.store.staging import Staged

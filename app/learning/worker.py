@@ -26,8 +26,7 @@ from app.learning.reporting import report
 from app.learning.task import Means, Outcome, Task, Warm
 from app.learning.worker_line import ServerLine
 from app.ops import logs
-from app.ops.process import leave
-from app.ops.threads import own_cores
+from app.ops.process import leave, own_cores
 from app.problems.problem import problem_of
 from app.settings import Settings
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StorageFull, StoreError

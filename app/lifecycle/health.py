@@ -14,11 +14,9 @@ from app import __version__
 from app.errors import AppError
 from app.inspection.registry import Loaded
 from app.inspection.thresholds import effective
-from app.lifecycle import vitals
-from app.lifecycle.service import Service
+from app.lifecycle import Service, vitals
 from app.lifecycle.upkeep import all_banks
 from app.lifecycle.vitals import State
-from app.store.errors import NotFound
 from app.store.schema import ACTIVE_STATES, Bank, Version
 from core.errors import CoreError
 from core.judging.calibration import supported_rate
@@ -86,7 +84,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
 def _banks(service: Service) -> State:
     states = {}
     for bank in all_banks(service):
-        version = service.store.versions.get(bank.id, bank.active_version) if bank.active_version else None
+        version = service.store.versions.active(bank)
         states[bank.id] = {
             "state": service.inspecting.registry.state_of(bank, version),
             "reason": version.reason if version else None,
@@ -116,10 +114,7 @@ def _loaded(bank: Bank, loaded: Loaded) -> State:
 
 def _bank_and_version(service: Service, id: str) -> tuple[Bank, Version | None]:
     bank = service.store.banks.get(id)
-    try:
-        return bank, service.store.versions.get(id, bank.active_version) if bank.active_version else None
-    except NotFound:  # deleted between the two
-        return bank, None
+    return bank, service.store.versions.active(bank)
 
 
 def _numbers(banks: State) -> dict[str, int]:
@@ -189,14 +184,8 @@ async def refresh_gauges(service: Service) -> None:
 
 def _quarantined(service: Service) -> int:
     """Banks whose active version is in quarantine."""
-    count = 0
-    for bank in all_banks(service):
-        if bank.active_version is not None:
-            try:
-                count += service.store.versions.get(bank.id, bank.active_version).state == "quarantined"
-            except NotFound:  # deleted between the two
-                continue
-    return count
+    found = (service.store.versions.active(bank) for bank in all_banks(service))
+    return sum(version is not None and version.state == "quarantined" for version in found)
 
 
 def _jobs(service: Service) -> dict[str, int]:

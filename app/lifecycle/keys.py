@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from app.errors import RoleTooLow
 from app.store.keys import RANK, Keys
 from app.store.schema import ApiKey, Role
 
@@ -98,6 +99,15 @@ class Admission:
         key = self._keys.revoke(id, actor=actor)
         self.forget()
         return key
+
+
+def require(actor: Actor, needed: Role) -> Actor:
+    """``actor``, who must hold the role. Raises ``RoleTooLow``."""
+    if not allows(actor.role, needed):
+        raise RoleTooLow(
+            f"this needs the role {needed}", f"a key of the role {actor.role}", "Use a key of that role."
+        )
+    return actor
 
 
 def allows(held: Role, needed: Role) -> bool:

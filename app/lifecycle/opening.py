@@ -20,10 +20,9 @@ from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
 from app.inspection.thresholds import Calibrations
 from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
-from app.learning.learning import Learning
-from app.learning.supervisor import Supervisor
+from app.learning.supervisor import Learning, Supervisor
+from app.lifecycle import Service
 from app.lifecycle.keys import Admission
-from app.lifecycle.service import Service
 from app.lifecycle.upkeep import (
     WATCHES_A_LEASE,
     bank_built,
@@ -35,8 +34,7 @@ from app.lifecycle.upkeep import (
     watch_leases,
 )
 from app.ops.observed import Observed
-from app.ops.process import Life, Pools
-from app.ops.threads import decoders, own_cores
+from app.ops.process import Life, Pools, decoders, own_cores
 from app.settings import Settings
 from app.store.store import Store
 from models.backbone import Backbone
@@ -46,10 +44,7 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings,
-    observed: Observed,
-    backbone: Backbone | None = None,
-    worker: bool = True,
+    settings: Settings, observed: Observed, backbone: Backbone | None = None, worker: bool = True
 ) -> AsyncIterator[Service]:
     """The service of these settings; leaving the block drains it.
 

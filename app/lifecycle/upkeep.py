@@ -11,7 +11,7 @@ from functools import partial
 from app.errors import AppError
 from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
 

@@ -13,8 +13,8 @@ import psutil
 from sqlalchemy import text
 
 from app import __version__
-from app.lifecycle.service import Service
-from app.ops.threads import available_cores
+from app.lifecycle import Service
+from app.ops.process import available_cores
 from app.store import migrate
 from app.store.schema import Job
 from models.processor import noted

@@ -1,19 +1,156 @@
-"""What is seen of an application's requests: metrics, and the problems answered last, bounded, secrets masked."""
+"""What is seen of an application: Prometheus metrics, and the problems answered last, bounded, secrets masked.
+
+Metrics tell of requests, queue, batches, decisions, builds, banks, problems. Each application has its own registry, so
+two in one process do not mix. Every name begins with ``nominal_``; what a metric is about is in its labels. ``bank``
+is a bank's id, ``route`` a path template: neither comes unchecked from a client. docs/metrics.md lists all;
+docker/grafana shows them.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from cachetools import FIFOCache
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics import MetricWrapperBase
 
+from app.errors import Overloaded
 from app.ops.logs import mask
-from app.ops.metrics import Metrics
 from app.problems.problem import problem_of
+from app.problems.types import type_of
 
+NAMESPACE = "nominal"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30.0)
+BUILD_SECONDS = (1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+M = TypeVar("M", bound=MetricWrapperBase)
+Key = tuple[str, int]
+"""A bank's id and a version's number, as the batcher's keys are."""
 MOST = 100  # different ones
 LONGEST = 500  # characters of a text
+
+
+class InFlight:
+    """How many requests are being answered now; shared by the middleware and whoever drains."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self.count, self._gauge = 0, gauge
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self.count += 1
+        self._gauge.set(self.count)
+        self._none.clear()
+
+    def __exit__(self, *error: object) -> None:
+        self.count -= 1
+        self._gauge.set(self.count)
+        if self.count == 0:
+            self._none.set()
+
+    async def wait_until_none(self, seconds: float) -> bool:
+        """Whether all were answered within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Metrics:
+    """The gauges are set, or given a function, by whoever knows; the rest by the methods. Hears a batcher."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.build_info = self._made(Info, "build", "Release, backbone and runtime that serve.")
+        self.ready = self._made(Gauge, "ready", "1 once warm and until draining, else 0.")
+        self.queue_length = self._made(Gauge, "queue_length", "Images that wait for their batch now.")
+        self.requests_in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
+        self.in_flight = InFlight(self.requests_in_flight)
+        self.disk_free_bytes = self._made(Gauge, "disk_free_bytes", "Free space where state lies.")
+        self.bank_bytes = self._made(Gauge, "bank_bytes", "Memory of a bank's loaded versions.", "bank")
+        self.versions_quarantined = self._made(
+            Gauge, "versions_quarantined", "Active versions in quarantine."
+        )
+        self.jobs = self._made(Gauge, "jobs", "Build jobs queued or running.", "state")
+        self._requests = self._made(Counter, "requests", "Requests answered.", "method", "route", "status")
+        self._problems = self._made(Counter, "problems", "Errors answered, by problem type.", "type")
+        self._inspections = self._made(Counter, "inspections", "Images inspected.", "bank", "decision")
+        self._refusals = self._made(
+            Counter, "refusals", "Images refused for load, by problem type.", "bank", "type"
+        )
+        seconds = partial(self._histogram, SECONDS)
+        self._request_seconds = seconds(
+            "request_seconds", "From request to complete answer.", "method", "route"
+        )
+        self._queue_seconds = seconds("queue_seconds", "An image's wait for its batch.", "bank")
+        self._compute_seconds = seconds("compute_seconds", "A batch's computation.", "bank")
+        self._batch_size = self._histogram(BATCH_SIZES, "batch_size", "Images of a batch.", "bank")
+        self._build_seconds = self._histogram(BUILD_SECONDS, "build_seconds", "A build job.", "bank", "state")
+
+    def batch_computed(self, key: Key, queue_seconds: Sequence[float], compute_seconds: float) -> None:
+        """From the batcher: a batch of ``len(queue_seconds)`` images."""
+        for seconds in queue_seconds:
+            self._queue_seconds.labels(key[0]).observe(seconds)
+        self._compute_seconds.labels(key[0]).observe(compute_seconds)
+        self._batch_size.labels(key[0]).observe(len(queue_seconds))
+
+    def batch_refused(self, key: Key, error: Overloaded) -> None:
+        """From the batcher: one image refused."""
+        self._refusals.labels(key[0], type_of(type(error)).slug).inc()
+
+    def inspected(self, bank: str, decision: str) -> None:
+        """One image was inspected and its decision acknowledged."""
+        self._inspections.labels(bank, decision).inc()
+
+    def build_ended(self, bank: str, state: str, seconds: float) -> None:
+        """A build job ended as ``succeeded``, ``failed`` or ``cancelled``, ``seconds`` after it began."""
+        self._build_seconds.labels(bank, state).observe(seconds)
+
+    def request_answered(
+        self, method: str, route: str, status: int, seconds: float, problem: str | None
+    ) -> None:
+        """A request was answered; ``route`` is its path template, ``problem`` the slug of its error."""
+        method = method if method in METHODS else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(method, route).observe(seconds)
+        if problem is not None:
+            self._problems.labels(problem).inc()
+
+    def set_bank_bytes(self, sizes: Mapping[str, int]) -> None:
+        """Memory of every bank that is loaded now; others leave the metric."""
+        self.bank_bytes.clear()
+        for bank, size in sizes.items():
+            self.bank_bytes.labels(bank).set(size)
+
+    def forget(self, bank: str) -> None:
+        """Lets go of a deleted bank's series."""
+        of_banks = (self._inspections, self._queue_seconds, self._compute_seconds, self._batch_size)
+        for metric in (*of_banks, self._refusals, self._build_seconds, self.bank_bytes):
+            metric.remove_by_labels({"bank": bank})
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """(the text, its media type), in the form that the Accept header asks for."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
+    def _made(self, kind: type[M], name: str, help: str, *labels: str) -> M:
+        return kind(name, help, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, buckets: Sequence[float], name: str, help: str, *labels: str) -> Histogram:
+        return Histogram(name, help, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
 
 
 @dataclass(frozen=True)

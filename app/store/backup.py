@@ -207,10 +207,7 @@ def _stream(tar: tarfile.TarFile, name: str | tarfile.TarInfo) -> IO[bytes]:
 
 
 def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks(_stream(tar, member)):
-        digest.update(chunk)
-    return digest.hexdigest()
+    return hashlib.file_digest(_stream(tar, member), "sha256").hexdigest()  # type: ignore[arg-type]  # has readinto
 
 
 def corrupt(received: str) -> BackupCorrupt:

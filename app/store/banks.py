@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.columns import JsonObject
 from app.store.database import Database
-from app.store.errors import AlreadyExists, BuildAlreadyRunning, NotFound, StaleRevision
+from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
-from app.store.page import Page, page_of
+from app.store.page import Page, page_of, present
 from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
@@ -67,11 +67,7 @@ class Banks:
                 record(session, self._clock, actor, "bank.create", f"bank:{id}")
                 self._note_thresholds(session, bank, actor, set(options), note)
         except IntegrityError:
-            raise AlreadyExists(
-                requirement="a bank's id must be free",
-                received=id,
-                remedy="Choose another, or use that bank.",
-            ) from None
+            raise AlreadyExists("a bank's id must be free", id, "Choose another, or use that bank.") from None
         return bank
 
     def get(self, id: str) -> Bank:
@@ -157,11 +153,7 @@ class Banks:
 
 def found(bank: Bank | None, id: str) -> Bank:
     """``bank``, unless there is none."""
-    if bank is not None:
-        return bank
-    raise NotFound(
-        requirement="the bank must exist", received=shown(id), remedy="List the banks, or create it."
-    )
+    return present(bank, "the bank must exist", shown(id), "List the banks, or create it.")
 
 
 def locked(session: Session, id: str, if_match: int | None = None) -> Bank:
@@ -189,8 +181,5 @@ def revise(bank: Bank, clock: Clock) -> None:
 
 
 def build_running(id: str, remedy: str, kind: JobKind | None = None) -> BuildAlreadyRunning:
-    return BuildAlreadyRunning(
-        requirement=f"a bank may have one {kind or 'job'} queued or running",
-        received=f"one for the bank {id}",
-        remedy=remedy,
-    )
+    requirement = f"a bank may have one {kind or 'job'} queued or running"
+    return BuildAlreadyRunning(requirement, f"one for the bank {id}", remedy)

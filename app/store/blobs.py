@@ -89,7 +89,7 @@ class Blobs:
         """A path to the verified bytes, to read while the block lasts; a copy where they lie remotely."""
         if isinstance(self.files, LocalFiles):
             with self.open(sha256) as file:
-                _verify(sha256, _digest(file))
+                _verify(sha256, hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]  # readinto
             yield self.files.path(sha256)
             return
         with tempfile.NamedTemporaryFile(dir=self.staging.directory) as copy, self.open(sha256) as file:
@@ -135,13 +135,6 @@ def chunks(source: IO[bytes] | Iterable[bytes]) -> Iterator[bytes]:
     """A stream's bytes, a mebibyte at a time; other iterables as they are."""
     read = getattr(source, "read", None)
     return iter(source) if read is None else iter(lambda: read(CHUNK), b"")
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks(file):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _verify(sha256: str, found: str) -> None:

@@ -36,9 +36,7 @@ class Utc(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise IllegalValue(
-                requirement="a time must say its zone",
-                received=value.isoformat(),
-                remedy="Append an offset, for example Z for UTC.",
+                "a time must say its zone", value.isoformat(), "Append an offset, for example Z for UTC."
             )
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
@@ -100,11 +98,7 @@ def check_text(text: str, length: int | None = None) -> str:
             remedy="Shorten it.",
         )
     if UNSTORABLE.search(text):
-        raise IllegalValue(
-            requirement="text must hold no NUL and no lone surrogates",
-            received=shown(text),
-            remedy="Remove them.",
-        )
+        raise IllegalValue("text must hold no NUL and no lone surrogates", shown(text), "Remove them.")
     return text
 
 

@@ -185,9 +185,7 @@ def named(error: SQLAlchemyError) -> StoreError | SQLAlchemyError:
 
 def out_of_range(received: str) -> IllegalValue:
     """For numbers no column holds."""
-    return IllegalValue(
-        requirement="values must fit their column", received=received, remedy="Send a smaller value."
-    )
+    return IllegalValue("values must fit their column", received, "Send a smaller value.")
 
 
 def storage_full(where: str, received: str) -> StorageFull:

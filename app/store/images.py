@@ -13,10 +13,10 @@ from app.store.audit import record
 from app.store.banks import found, held
 from app.store.blobs import touch
 from app.store.database import Database
-from app.store.errors import ImageNotKept, NotAFalseAlarm, NotFound, SerialConflict
+from app.store.errors import ImageNotKept, NotAFalseAlarm, SerialConflict
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
-from app.store.page import Page, page_of
+from app.store.page import Page, page_of, present
 from app.store.schema import Bank, Blob, Image, Inspection, Source
 
 Added = Literal["accepted", "duplicate"]
@@ -184,12 +184,8 @@ def usable_image(inspection: Inspection) -> str:
 
 def image_found(image: Image | None, sha256: str) -> Image:
     """``image``, unless there is none."""
-    if image is not None:
-        return image
-    raise NotFound(
-        requirement="the image must be in the bank's nominal set",
-        received=shown(sha256),
-        remedy="List the bank's images.",
+    return present(
+        image, "the image must be in the bank's nominal set", shown(sha256), "List the bank's images."
     )
 
 

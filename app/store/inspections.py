@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, select
 
 from app.store.database import Database
-from app.store.errors import NotFound, StaleRevision
+from app.store.errors import StaleRevision
 from app.store.ids import Clock, shown
-from app.store.page import MAX_LIMIT, Page, newest_first
+from app.store.page import MAX_LIMIT, Page, newest_first, present
 from app.store.schema import Decision, Finding, Inspection, Review, Verdict
 
 
@@ -76,13 +76,7 @@ class Inspections:
         with self._database.read() as session:
             return {row.id: row for row in session.scalars(select(Inspection).where(Inspection.id.in_(ids)))}
 
-    def page(
-        self,
-        which: Filter = EVERY,
-        *,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[Inspection]:
+    def page(self, which: Filter = EVERY, *, before: str | None = None, limit: int = 100) -> Page[Inspection]:
         """Inspections, newest first; ``before`` is the cursor of the page before."""
         query = select(Inspection).where(*which.conditions())
         return newest_first(self._database, query, Inspection.id, before, limit)
@@ -137,14 +131,6 @@ class Inspections:
         with self._database.read() as session:
             return {(decision, verdict): count for decision, verdict, count in session.execute(query)}
 
-    def counts(self, which: Filter) -> dict[str, int]:
-        """How many of each decision."""
-        query = (
-            select(Inspection.decision, func.count()).where(*which.conditions()).group_by(Inspection.decision)
-        )
-        with self._database.read() as session:
-            return dict(session.execute(query).all())
-
     def decisions_since(self, since: datetime) -> dict[str, dict[str, int]]:
         """How many of each decision every bank had from then on; by the index over time, whatever the ledger holds."""
         query = (
@@ -161,13 +147,8 @@ class Inspections:
 
 def inspection_found(inspection: Inspection | None, id: str) -> Inspection:
     """``inspection``, unless there is none."""
-    if inspection is not None:
-        return inspection
-    raise NotFound(
-        requirement="the inspection must be in the ledger",
-        received=shown(id),
-        remedy="List the inspections; retention may have deleted it.",
-    )
+    remedy = "List the inspections; retention may have deleted it."
+    return present(inspection, "the inspection must be in the ledger", shown(id), remedy)
 
 
 class Reviews:

@@ -16,9 +16,9 @@ from app.store.audit import record
 from app.store.banks import build_running, held
 from app.store.columns import JsonObject
 from app.store.database import Database
-from app.store.errors import IdempotencyConflict, JobFinished, NotFound
+from app.store.errors import IdempotencyConflict, JobFinished
 from app.store.ids import Clock, new_id, shown
-from app.store.page import Page, newest_first
+from app.store.page import Page, newest_first, present
 from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobKind, JobState
 
 
@@ -151,9 +151,7 @@ def finish(session: Session, job: Job, state: JobState, clock: Clock) -> None:
 
 def job_found(job: Job | None, id: str) -> Job:
     """``job``, unless there is none."""
-    if job is not None:
-        return job
-    raise NotFound(requirement="the job must exist", received=shown(id), remedy="List the jobs.")
+    return present(job, "the job must exist", shown(id), "List the jobs.")
 
 
 def _keep_images(session: Session, job: Job) -> None:

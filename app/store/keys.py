@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 
 from app.store.audit import record
 from app.store.database import Database
-from app.store.errors import AlreadyExists, IllegalValue, KeyRefused, NotFound
+from app.store.errors import AlreadyExists, IllegalValue, KeyRefused
 from app.store.ids import Clock, shown
+from app.store.page import present
 from app.store.schema import ApiKey, Role
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
@@ -140,9 +141,7 @@ def _parts(text: str) -> tuple[str, str] | None:
 
 def _refused(remedy: str) -> KeyRefused:
     return KeyRefused(
-        requirement="a request needs a valid API key",
-        received="none that is known, unexpired and unrevoked",
-        remedy=remedy,
+        "a request needs a valid API key", "none that is known, unexpired and unrevoked", remedy
     )
 
 
@@ -155,6 +154,4 @@ def _illegal() -> NoReturn:
 
 
 def _found(key: ApiKey | None, id: str) -> ApiKey:
-    if key is not None:
-        return key
-    raise NotFound(requirement="the API key must exist", received=shown(id), remedy="List the keys.")
+    return present(key, "the API key must exist", shown(id), "List the keys.")

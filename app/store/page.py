@@ -10,6 +10,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.store.database import Database
+from app.store.errors import NotFound
 
 MAX_LIMIT = 1000
 Row = TypeVar("Row")
@@ -23,12 +24,15 @@ class Page(Generic[Row]):
     next: str | None
 
 
+def present(row: Row | None, requirement: str, received: str, remedy: str) -> Row:
+    """``row``, unless there is none. Raises ``NotFound``."""
+    if row is None:
+        raise NotFound(requirement=requirement, received=received, remedy=remedy)
+    return row
+
+
 def newest_first(
-    database: Database,
-    query: Select[Row],
-    key: InstrumentedAttribute[str],
-    before: str | None,
-    limit: int,
+    database: Database, query: Select[Row], key: InstrumentedAttribute[str], before: str | None, limit: int
 ) -> Page[Row]:
     """The ``limit`` rows (1 to 1,000) of largest ``key`` under the cursor ``before``."""
     if before is not None:

@@ -10,9 +10,10 @@ from app.store.banks import found, locked, revise
 from app.store.blobs import touch
 from app.store.columns import JsonObject
 from app.store.database import Database
-from app.store.errors import NotFound, VersionInUse, VersionUnusable
+from app.store.errors import VersionInUse, VersionUnusable
 from app.store.ids import Clock
-from app.store.schema import Bank, Version
+from app.store.page import present
+from app.store.schema import Bank, Version, VersionState
 
 
 class Versions:
@@ -32,6 +33,11 @@ class Versions:
         """Raises ``NotFound``."""
         with self._database.read() as session:
             return version_found(session.get(Version, (bank, number)), bank, number)
+
+    def active(self, bank: Bank) -> Version | None:
+        """What the bank serves; None where it serves nothing, or nothing any more since its row was read."""
+        with self._database.read() as session:
+            return session.get(Version, (bank.id, bank.active_version)) if bank.active_version else None
 
     def all(self, bank: str) -> list[Version]:
         """All versions of a bank, newest first."""
@@ -55,23 +61,11 @@ class Versions:
 
     def quarantine(self, bank: str, number: int, *, reason: str, actor: str) -> Version:
         """Mark a version as not to be served; the pointer stays, so that the bank shows the reason."""
-        with self._database.write() as session:
-            row = locked(session, bank)
-            version = version_found(session.get(Version, (bank, number)), bank, number)
-            version.state, version.reason = "quarantined", reason[:4000]
-            revise(row, self._clock)
-            record(session, self._clock, actor, "version.quarantine", f"bank:{bank}", number=number)
-        return version
+        return self._mark(bank, number, "quarantined", reason[:4000], "version.quarantine", actor)
 
     def release(self, bank: str, number: int, *, actor: str) -> Version:
         """Take a version out of quarantine, once its cause is gone."""
-        with self._database.write() as session:
-            row = locked(session, bank)
-            version = version_found(session.get(Version, (bank, number)), bank, number)
-            version.state, version.reason = "ok", None
-            revise(row, self._clock)
-            record(session, self._clock, actor, "version.release", f"bank:{bank}", number=number)
-        return version
+        return self._mark(bank, number, "ok", None, "version.release", actor)
 
     def remove(self, bank: str, number: int, *, actor: str) -> None:
         """Delete a version that is not active; its number is not given again."""
@@ -87,6 +81,17 @@ class Versions:
             session.delete(version)
             touch(session, self._clock, version.sha256)
             record(session, self._clock, actor, "version.delete", f"bank:{bank}", number=number)
+
+    def _mark(
+        self, bank: str, number: int, state: VersionState, reason: str | None, action: str, actor: str
+    ) -> Version:
+        with self._database.write() as session:
+            row = locked(session, bank)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            version.state, version.reason = state, reason
+            revise(row, self._clock)
+            record(session, self._clock, actor, action, f"bank:{bank}", number=number)
+        return version
 
 
 def append(
@@ -124,10 +129,5 @@ def refuse_quarantined(version: Version) -> None:
 
 def version_found(version: Version | None, bank: str, number: int) -> Version:
     """``version``, unless there is none."""
-    if version is not None:
-        return version
-    raise NotFound(
-        requirement=f"the bank {bank} must have this version",
-        received=f"version {number}",
-        remedy="List the bank's versions, or build it.",
-    )
+    remedy = "List the bank's versions, or build it."
+    return present(version, f"the bank {bank} must have this version", f"version {number}", remedy)

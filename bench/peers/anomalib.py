@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bench.peers.worker import serve, words
-from models.architectures import ensure_torchvision
+from models.spec import ensure_torchvision
 
 ensure_torchvision()
 from anomalib.models import Patchcore  # noqa: E402

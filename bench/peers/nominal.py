@@ -8,7 +8,7 @@ from pathlib import Path
 from app.imaging.decode import decode_image
 from app.inspection.engine import Engine
 from app.learning.learn import Hooks, image_files, learn
-from app.ops.threads import quiet_blas
+from app.ops.process import quiet_blas
 from bench.peers.worker import serve, words
 from bench.stages import Stages
 from core.config import DetectorConfig, InputConfig

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bench.peers.worker import serve, words
-from models.architectures import ensure_torchvision
+from models.spec import ensure_torchvision
 
 ensure_torchvision()
 from torchvision.models import resnet50  # noqa: E402

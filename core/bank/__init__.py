@@ -1,9 +1,8 @@
 """The bank: everything an inspection needs of a build, as one value and as one file (docs/bank-format.md)."""
 
 from core.bank.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
-from core.bank.file import bank_bytes, load_bank, save_bank
+from core.bank.file import CalibrationRecord, bank_bytes, load_bank, load_record, record_of, save_bank
 from core.bank.names import check_image_name
-from core.bank.record import CalibrationRecord, load_record, record_of
 
 __all__ = [
     "BackboneRef",

@@ -18,7 +18,7 @@ from core.errors import BankCorrupt, BankFormatTooNew, BankHostile
 
 FORMAT = "nominal-bank"
 VERSION = (
-    4  # the newest, whose headers list what they require; a bank is written in the oldest that can hold it
+    4  # the newest, whose headers list what they require; banks are written in the oldest that holds them
 )
 LARGEST_HEADER = 1 << 16  # bytes of JSON; a bank's is a few thousand
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -88,9 +88,7 @@ def strict_json(text: bytes | str) -> Any:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = "nesting too deep" if isinstance(error, RecursionError) else str(error)
-        raise BankCorrupt(
-            requirement="a bank's header must be plain JSON", received=reason[:120], remedy=_REMEDY
-        ) from None
+        raise BankCorrupt("a bank's header must be plain JSON", reason[:120], _REMEDY) from None
 
 
 def _ordered(arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -132,9 +130,7 @@ def _split(data: bytes) -> tuple[bytes, int]:
     length = int.from_bytes(data[:8], "little")
     if length > LARGEST_HEADER:
         raise BankHostile(
-            requirement=f"a bank's header must be at most {LARGEST_HEADER} bytes",
-            received=f"{length} declared",
-            remedy=_REMEDY,
+            f"a bank's header must be at most {LARGEST_HEADER} bytes", f"{length} declared", _REMEDY
         )
     if length > len(data) - 8:
         _corrupt(f"a bank's header must be whole, {length} bytes", f"{len(data) - 8}, a truncated file")

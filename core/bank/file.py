@@ -1,18 +1,22 @@
 """Bank -> file -> bank (docs/bank-format.md): one file, no pickle, believed only after it is proven.
 
+What of a bank its thresholds rest on is read without building its index (``load_record``).
 Letters: m bank vectors, d dimensions, n nominal images, c conformance images, h w height and width.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32, Int32
 
-from core.bank.bank import Bank, Conformance, Provenance
+from core.bank.bank import Bank, Conformance, Provenance, scored_groups
 from core.bank.container import Arrays, Container, decode, encode
 from core.bank.header import Header, header_of, read_header, write_header
 from core.bank.sections import SECTIONS, Form, format_of, hostile, line_bytes, take, text_lines
+from core.config import DetectorConfig
 from core.errors import BankError, CoreError
 from core.files import Replacement
 from core.search import Index
@@ -28,6 +32,7 @@ FORMS: dict[str, Form] = {
     "conformance.scores": (np.float32, 1),  # (c,)
 }
 _IMAGE: Form = (np.uint8, 3)  # conformance.0 to conformance.(c - 1), each (h, w, 3)
+_OF_SCORES = ("groups", "calibrated")  # sections
 _INDEX = "index."  # before the names of the index's own arrays, which the index checks
 
 
@@ -136,8 +141,45 @@ def content_of(path: Path) -> bytes:
         received = "a folder or device" if path.exists() else "no file"
     except (OSError, ValueError) as error:
         received = str(error)
-    raise BankError(
-        requirement="a bank must be a readable file",
-        received=f"{received} at {str(path)!a}",
-        remedy="check the path",
+    raise BankError("a bank must be a readable file", f"{received} at {str(path)!a}", "check the path")
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationRecord:
+    """The n scored nominal images by name, with their scores and parts; larger is more anomalous."""
+
+    config: DetectorConfig
+    images: tuple[str, ...]
+    calibration_scores: Float32[np.ndarray, " n"]
+    vectors: int
+    calibration_groups: Int32[np.ndarray, " n"]
+
+
+def record_of(bank: Bank) -> CalibrationRecord:
+    """Of a bank in memory, which it does not keep there."""
+    return CalibrationRecord(
+        bank.config,
+        _scored(bank.provenance.images, bank.calibrated),
+        bank.calibration_scores.copy(),
+        len(bank.vectors),
+        bank.calibration_groups.copy(),
     )
+
+
+def load_record(source: Path | str | bytes) -> CalibrationRecord:
+    """Of a bank file, whose digest is proven. Raises BankError and CoreError as ``load_bank`` does."""
+    container = decode(source if isinstance(source, bytes) else content_of(Path(source)))
+    arrays = dict(container.arrays)
+    scores, names, vectors = (
+        take(arrays, name, FORMS[name]) for name in ("calibration.scores", "provenance.images", "vectors")
+    )
+    header = read_header(container.header)
+    held = {s.name: s.read(arrays) for s in SECTIONS if s.name in _OF_SCORES and s.name in header.needs}
+    groups, calibrated = (held.get(name) for name in _OF_SCORES)
+    images = text_lines(names, len(scores) if calibrated is None else None)
+    parts = scored_groups(len(images), groups, calibrated)
+    return CalibrationRecord(header.config, _scored(images, calibrated), scores.copy(), len(vectors), parts)
+
+
+def _scored(images: tuple[str, ...], calibrated: np.ndarray | None) -> tuple[str, ...]:
+    return images if calibrated is None else tuple(images[i] for i in calibrated)

@@ -36,8 +36,4 @@ def check_label(label: str, of: str) -> None:
 
 
 def _refused(requirement: str, received: str) -> ShapeError:
-    return ShapeError(
-        requirement=f"an image name must {requirement}",
-        received=received[:80],
-        remedy="rename the image",
-    )
+    return ShapeError(f"an image name must {requirement}", received[:80], "rename the image")

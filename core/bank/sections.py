@@ -48,9 +48,7 @@ SECTIONS = (
         "pca",
         {"mean": (np.float32, 1), "components": (np.float32, 2)},  # (d,) and (k, d)
         lambda pca: {"mean": pca.mean.numpy(), "components": pca.components.numpy()},
-        lambda arrays: Pca(
-            torch.tensor(arrays["mean"]), torch.tensor(arrays["components"])
-        ),  # copies, as of images
+        lambda arrays: Pca(torch.tensor(arrays["mean"]), torch.tensor(arrays["components"])),  # copies
     ),
     Section(
         "groups",

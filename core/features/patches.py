@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.config import PatchConfig
 from core.errors import ShapeError
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 
 class Patches(NamedTuple):

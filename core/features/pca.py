@@ -23,7 +23,7 @@ from torch import Tensor
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
 from core.memory.patch_store import PatchStore
-from core.parallel.parts import run_alone, run_parts
+from core.parallel import run_alone, run_parts
 
 _PARTS = 4  # of an image, one thread each: the bits depend on neither the batch nor the threads there are
 _SKEW = 1e-3  # by which products of components may differ from those of perpendicular unit vectors

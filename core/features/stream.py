@@ -19,8 +19,7 @@ from core.features.patches import Patches, patch_features
 from core.groups import Describer
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame_of, reduced, to_tensor
-from core.parallel.ahead import ahead
-from core.parallel.parts import run_alone
+from core.parallel import ahead, run_alone
 
 BATCH = 4  # images a forward pass: as fast as more on a CPU, in less memory, and a build stops sooner
 CONFORMANCE_IMAGES = 3

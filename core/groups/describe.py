@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.errors import ShapeError
 from core.groups.texture import CYCLES, texture
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 GRID = 4  # cells a side that the last map is averaged to
 SKETCH = 512  # numbers of a descriptor at most

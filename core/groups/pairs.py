@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt32
 
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 NEAREST = 10  # of each photograph: a burst of more is joined through those in common
 ALL = 100  # vectors up to which every pair is looked at

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Complex64, Float32, Int64
 from torch import Tensor
 
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 SIDE = 160  # pixels
 CYCLES = 24  # highest frequency kept, per side: beyond it sensor noise and re-encoding outweigh the part

@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 from torch import Tensor
 
 from core.errors import ShapeError
-from core.parallel.parts import run_alone
+from core.parallel import run_alone
 
 COMPONENTS = 128  # at most; with more, the average precision of pairs that show one tile of mtd falls again
 IMAGES_EACH = 8  # images per component at least: with as many components as images, all are equally far apart

@@ -51,10 +51,7 @@ def frame(config: InputConfig, height: int, width: int) -> Frame:
 
 
 def to_tensor(
-    image: Image,
-    config: InputConfig,
-    mean: Sequence[float],
-    std: Sequence[float],
+    image: Image, config: InputConfig, mean: Sequence[float], std: Sequence[float]
 ) -> Float32[Tensor, "3 h w"]:
     """RGB uint8 image -> resized, padded, cropped and normalised float32 input.
 
@@ -65,7 +62,7 @@ def to_tensor(
         raise ShapeError(
             requirement="an image must be RGB uint8 of shape (height, width, 3)",
             received=f"{image.dtype} of shape {image.shape}",
-            remedy="decode it with app.images.decode_image",
+            remedy="decode it with app.imaging.decode.decode_image",
         )
     resized = _resize(image, _resized_shape(config, *image.shape[:2]))  # (3, h, w) uint8
     shown = _grey(resized) if config.grey else resized
@@ -137,9 +134,7 @@ def _axis(source: int, resized: int, canvas: int, crop: int | None) -> AxisMap:
 
 
 def _resize(image: Image, shape: tuple[int, int]) -> UInt8[Tensor, "3 h w"]:
-    source = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[
-        None
-    ]  # channels last: the fast path
+    source = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]  # channels last: fast
     if image.shape[:2] == shape:
         return source[0]
     return F.interpolate(source, size=shape, mode="bilinear", antialias=True, align_corners=False)[0]

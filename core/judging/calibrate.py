@@ -21,7 +21,7 @@ from core.judging.held_out import HeldOutBank, sampled_groups
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.memory.substitutes import Substitutes
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 from core.search import Index, as_queries
 
 SIDE_BY_SIDE = 8  # parts
@@ -84,15 +84,21 @@ class Calibration:
         """(image, score, peak) of each photograph of one part."""
         put_in = self.store.rows(self.points.ids[substitutes.of(part)])
         bank = HeldOutBank(self.index, np.flatnonzero(self.groups[self.image] == part), put_in)
-        return [(i, *self._judged(i, bank)) for i in members.tolist()]
+        return [(i, *self._judged(i, bank, substitutes)) for i in members.tolist()]
 
-    def _judged(self, i: int, bank: HeldOutBank) -> tuple[float, float]:
+    def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
         vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
-        score, distances = bank.score(as_queries(vectors), neighbours)
+        kept = substitutes.distances_without_own(self.store.ids(i)) if self._searched_as_they_are else None
+        score, distances = bank.score(as_queries(vectors), neighbours, kept)
         place = _as_input(self.frames[i])
         heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
         return score, peak(heat).value
+
+    @property
+    def _searched_as_they_are(self) -> bool:
+        """Whether the points are all vectors themselves, neither projected nor reduced."""
+        return self.points.points.shape == (self.store.count, self.store.dimension)
 
     def _parts_needed(self) -> int:
         """By the lower of the asked rates."""

@@ -8,6 +8,7 @@ Letters: n images, p patches of one, d dimensions, m bank vectors, s substitutes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int, Int64
@@ -27,11 +28,19 @@ class HeldOutBank:
     own: Int64[np.ndarray, " e"]
     substitutes: Float32[np.ndarray, "s d"]
 
-    def score(self, vectors: Queries, neighbours: int | None) -> tuple[float, Float32[np.ndarray, " p"]]:
+    def score(
+        self, vectors: Queries, neighbours: int | None, kept: Float32[np.ndarray, " p"] | None = None
+    ) -> tuple[float, Float32[np.ndarray, " p"]]:
         """Image score (Eq. 7 over so many ``neighbours``, Eq. 6 for None) and patch distances (p,), both exact.
 
+        kept (p,): distances to the nearest vector that stays, where they are known already; Eq. 7 needs more.
         Raises SearchError where neither a vector nor a substitute is left.
         """
+        if neighbours is None and kept is not None and len(self.own) < self.index.size:
+            distances = (
+                np.minimum(kept, self._put_in.search(vectors)[0][:, 0]) if len(self.substitutes) else kept
+            )
+            return float(image_scores(distances[None])[0]), distances
         distances, nearest = self._nearest(vectors)
         scores = image_scores(distances[None])
         if neighbours is not None:
@@ -43,11 +52,15 @@ class HeldOutBank:
             scores = reweight(scores, np.linalg.norm(around - patch, axis=1)[None])
         return float(scores[0]), distances
 
+    @cached_property
+    def _put_in(self) -> Index:
+        return Index.build(self.substitutes)
+
     def _nearest(self, vectors: Queries) -> tuple[Float32[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
         """Distances and ids; ids from m on are substitutes."""
         if not len(self.substitutes):
             return self.index.nearest_excluding(vectors, self.own)
-        distances, ids = (found[:, 0] for found in Index.build(self.substitutes).search(vectors))
+        distances, ids = (found[:, 0] for found in self._put_in.search(vectors))
         ids = ids + self.index.size
         if len(self.own) < self.index.size:
             kept, rows = self.index.nearest_excluding(vectors, self.own)

@@ -4,7 +4,10 @@ For a point x known to lie at squared distance u from some centre, a centre c ga
 (u - |x - c|^2) / 2 = x.c - |c|^2 / 2 - (|x|^2 - u) / 2: one matrix product for all pairs. The product may be
 of low precision: it is made an upper bound of the gain, and every centre whose bound reaches the best gain of
 its point is measured again as sum (x - c)^2. The precision moves the time, never a result.
-Letters: n points, k dimensions, p centres of one product.
+
+A device reads its memory so fast that greedy k-centre needs no shortcuts there: ``farthest_first`` is the textbook
+loop, every step one pass over all points, and waits for the host only every few picks.
+Letters: n points, k dimensions, p centres of one product, m picks.
 """
 
 from __future__ import annotations
@@ -14,15 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Int, Int64
 from torch import Tensor
 
-from core.parallel.parts import run_parts
-from core.search.products import multiplies_faster
+from core.parallel import run_parts
+from core.search.sketch import multiplies_faster
 
 _ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
 _MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper
 _BATCH = 2**14  # pairs measured again at a time
+_BLOCK = 2**25  # floats of one difference, 128 MiB
+_ROUND = 64  # picks between two words with the host
 
 
 class _Precision(NamedTuple):
@@ -170,3 +175,35 @@ def _error(kind: _Precision) -> float:
 def _quickest() -> _Precision:
     """The precision that multiplies faster on this processor."""
     return _COARSE if multiplies_faster(torch.bfloat16) else _FINE
+
+
+def farthest_first(
+    points: Float32[Tensor, "n k"], count: int, start: int, between: Callable[[int], None]
+) -> tuple[Int64[Tensor, " m"], Float32[Tensor, " m"], float]:
+    """Up to ``count`` picks from ``start`` on, their squared distances to those before, that of the next one.
+
+    The first's is inf. Distances are those of direct differences, in float32. Stops where every point is picked
+    or alike to a pick. ``between``, called with the picks so far many times a second, may raise to stop.
+    """
+    picks = torch.empty(count, dtype=torch.int64, device=points.device)
+    radii = torch.zeros(count, device=points.device)
+    nearest = torch.full((len(points),), torch.inf, device=points.device)
+    picks[0], radii[0] = start, torch.inf
+    for done in range(1, count + 1):
+        _approach(nearest, points, points[picks[done - 1]])
+        if done % _ROUND == 0 or done == count:
+            between(done)
+            if float(nearest.max()) <= 0:
+                break
+        if done < count:
+            radii[done], picks[done] = nearest.max(dim=0)
+    distinct = int((radii > 0).sum())  # picks at distance 0 are copies of others
+    return picks[:distinct], radii[:distinct], float(nearest.max())
+
+
+def _approach(nearest: Float32[Tensor, " n"], points: Float32[Tensor, "n k"], centre: Tensor) -> None:
+    """Lower ``nearest`` in place to squared distances to one more centre."""
+    step = max(1, _BLOCK // points.shape[1])
+    for a in range(0, len(points), step):
+        near = nearest[a : a + step]
+        torch.minimum(near, (points[a : a + step] - centre).square_().sum(dim=1), out=near)

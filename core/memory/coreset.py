@@ -19,8 +19,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.errors import Cancelled, ConfigError, ShapeError
-from core.memory.centres import Centres, squares
-from core.memory.device_coreset import farthest_first
+from core.memory.centres import Centres, farthest_first, squares
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)``"""
@@ -108,7 +107,7 @@ def continued_picks(
 def on_device(
     points: Float32[Tensor, "n k"], count: int, start: int, report: Progress, cancelled: Callable[[], bool]
 ) -> Coreset:
-    """The coreset whose first pick is ``start``, by ``core.memory.device_coreset``, on the points' device."""
+    """The coreset whose first pick is ``start``, by ``core.memory.centres``, on the points' device."""
     if not bool((points.abs() < _LONGEST).all()):
         raise _not_finite(f"less than {_LONGEST:.0e}", "some that are not")
 
@@ -258,6 +257,4 @@ def _check(points: Tensor, count: int) -> None:
             remedy="pass the projected patch vectors of at least one image",
         )
     if count < 1:
-        raise ConfigError(
-            requirement="a coreset must keep at least 1 point", received=str(count), remedy="choose 1 or more"
-        )
+        raise ConfigError("a coreset must keep at least 1 point", str(count), "choose 1 or more")

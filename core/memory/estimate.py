@@ -13,7 +13,7 @@ from core.memory.merge_reduce import bytes_for, fewest_points
 
 _BANK_COPIES = 3  # gathered vectors, the index's, and a copy while either is made
 _STORE_PART = (
-    4  # the most of the budget that full vectors take: a file serves them as fast, from the system's cache
+    4  # the most of the budget for full vectors: a file serves them as fast, from the system's cache
 )
 
 

@@ -59,9 +59,8 @@ class StreamedCoreset:
                 received=f"a budget of {budget_bytes / 1e6:,.0f} MB",
                 remedy="raise the budget or lower the number of bank vectors",
             )
-        self._points = torch.empty(
-            capacity, dimension, device=device
-        )  # a CPU's pages are taken as they are filled
+        # a CPU's pages are taken as they are filled
+        self._points = torch.empty(capacity, dimension, device=device)
         self._ids = np.empty(capacity, np.int64)
         self._kept = 0  # rows in front that are coresets of earlier blocks
         self._used = 0
@@ -92,9 +91,7 @@ class StreamedCoreset:
         Raises Cancelled, and TooFewImages where nothing was added.
         """
         if not self.added:
-            raise TooFewImages(
-                requirement="a coreset needs patches of nominal images", received="none", remedy="add images"
-            )
+            raise TooFewImages("a coreset needs patches of nominal images", "none", "add images")
         picked = self._greedy(slice(0, self._used), min(count or self._count, self._count), progress)
         return dataclasses.replace(
             picked,

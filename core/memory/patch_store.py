@@ -103,6 +103,12 @@ class PatchStore:
         self._read(segment.offset, found)
         return found
 
+    def ids(self, image: int) -> slice:
+        """The ids of one image's vectors. Raises ShapeError for an image that was not appended."""
+        segment = self._segments[self._check_image(image)]
+        rows, columns = segment.grid
+        return slice(segment.first, segment.first + rows * columns)
+
     def grid(self, image: int) -> tuple[int, int]:
         """(rows, columns) of an image's patches."""
         return self._segments[self._check_image(image)].grid

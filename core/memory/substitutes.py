@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int32, Int64
 from torch import Tensor
 
 from core.memory.coreset import continued_picks
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 from core.search import Index, as_queries
 
 _BLOCK = 4096  # points searched at a time
@@ -68,6 +68,12 @@ class Substitutes:
             spare *= 4  # a point outside the candidates was farther
         return np.empty(0, np.int64)
 
+    def distances_without_own(self, rows: slice) -> Float32[np.ndarray, " r"]:
+        """From some points to the nearest pick of another group than their own; huge where there is none."""
+        own = self._first[rows] == self._owner[rows]
+        squared = np.where(own, self._second_squared[rows], self._nearest_squared[rows])
+        return np.asarray(np.sqrt(squared))
+
     def _candidates(
         self, group: int, spare: int
     ) -> tuple[Int64[np.ndarray, " c"], Float32[np.ndarray, " c"], float]:
@@ -94,7 +100,6 @@ class Substitutes:
         second = np.take_along_axis(distances, other.argmax(axis=1)[:, None], axis=1)[:, 0] ** 2
         lacking = ~other.any(axis=1)
         second[lacking] = _NONE
-        lacking &= groups[:, 0] != self._owner[block]
         for group in np.unique(groups[lacking, 0]):
             rows = np.flatnonzero(lacking & (groups[:, 0] == group))
             own = np.flatnonzero(self._picked == group)

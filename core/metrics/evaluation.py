@@ -82,9 +82,7 @@ def detection_rate(
 def _rate_above(scores: np.ndarray, threshold: float, name: str) -> Rate:
     if len(scores) == 0:
         raise EvaluationError(
-            requirement=f"this rate needs at least one {name} image",
-            received="none",
-            remedy=f"add {name} images to the test set",
+            f"this rate needs at least one {name} image", "none", f"add {name} images to the test set"
         )
     count, n = int(np.count_nonzero(scores > threshold)), len(scores)
     return Rate(count / n, count, n, *binomial_interval(count, n))

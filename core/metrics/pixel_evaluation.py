@@ -10,7 +10,6 @@ Letters: H W pixels of an image; n defect pixels; height before width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,36 +104,6 @@ class PixelEvaluation:
         defect = np.concatenate(self._defect)
         order = np.argsort(defect)  # ascending queries search a sorted array several times faster
         return defect[order], np.concatenate(self._region)[order], nominal
-
-
-def pixel_auroc(
-    maps: Iterable[Float32[np.ndarray, "_H _W"]], masks: Iterable[Bool[np.ndarray, "_H _W"] | None]
-) -> float:
-    """Probability that a defect pixel outscores a nominal one, ties counted half; in [0, 1]."""
-    return _evaluated(maps, masks).metrics().auroc
-
-
-def aupro(
-    maps: Iterable[Float32[np.ndarray, "_H _W"]],
-    masks: Iterable[Bool[np.ndarray, "_H _W"] | None],
-    limit: float = LIMIT,
-) -> float:
-    """Area under per-region overlap up to the false-positive rate ``limit``, over ``limit``; in [0, 1]."""
-    return _evaluated(maps, masks).metrics(limit).aupro
-
-
-def _evaluated(maps: Iterable[np.ndarray], masks: Iterable[np.ndarray | None]) -> PixelEvaluation:
-    evaluation = PixelEvaluation()
-    try:
-        for heat, mask in zip(maps, masks, strict=True):
-            evaluation.add(heat, mask)
-    except ValueError as error:
-        raise EvaluationError(
-            requirement="every map needs one mask",
-            received=str(error),
-            remedy="pass None as the mask of a nominal image",
-        ) from error
-    return evaluation
 
 
 def _rates_above(

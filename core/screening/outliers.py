@@ -22,7 +22,7 @@ from core.judging.groups import as_groups
 from core.judging.held_out import sampled_groups
 from core.memory.coreset import random_projection
 from core.memory.patch_store import PatchStore
-from core.parallel.parts import run_alone, run_parts
+from core.parallel import run_alone, run_parts
 
 NEIGHBOURS = 6  # as SoftPatch
 DIMENSIONS = 64  # of the projection

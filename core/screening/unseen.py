@@ -18,7 +18,7 @@ from torch import Tensor
 from core.memory.coreset import greedy_coreset
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 
 def unseen_distances(

@@ -8,6 +8,7 @@ Letters: n queries, m bank vectors, d dimensions, k neighbours, c contenders.
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ from core.search.coarse import Coarse, measure
 
 LARGEST_NORM = 1e18  # beyond it a squared distance leaves float32
 _BLOCK = 2**23  # floats of one scratch array, 32 MiB
+_READ_ONLY = "The given NumPy array is not writable"
+_QUIET = ("ignore", re.compile(_READ_ONLY, re.I), Warning, None, 0)  # as warnings.filterwarnings stores it
 
 Squared = Float32[np.ndarray, "n k"]
 Ids = Int64[np.ndarray, "n k"]
@@ -106,10 +109,13 @@ def nearest_of(
 
 
 def as_tensor(vectors: Float32[np.ndarray, "n d"]) -> Float32[Tensor, "n d"]:
-    """The same memory, to be read alone: a bank's arrays are often read-only, which torch would warn of."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(vectors)
+    """The same memory, only to be read: a bank's arrays are often read-only, which torch would warn of.
+
+    A filter that stays: ``catch_warnings`` sets back those of other threads.
+    """
+    if _QUIET not in warnings.filters:
+        warnings.filterwarnings("ignore", message=_READ_ONLY)
+    return torch.from_numpy(vectors)
 
 
 def norms(vectors: Float32[np.ndarray, "n d"], name: str) -> Float32[np.ndarray, " n"]:

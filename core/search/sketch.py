@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Shaped
 from torch import Tensor
-
-from core.search.products import multiplies_faster
 
 _LEAST_DIMENSION = 512  # shorter vectors are turned as they are: projecting them saves nothing (measured)
 _FEWEST = 2  # vectors for each number of a sketch, from which on sketching was seen to save time
@@ -28,6 +27,10 @@ _MULTIPLE = 64  # numbers are a multiple of it: products of eight bits are at th
 _SAMPLE = 2048  # vectors that the axes are found from
 _UNIT = 2.0**-24  # relative rounding of a float32
 _SEED = 0
+_TURNS = 20  # of each type, some milliseconds in all where one of them is quick
+_SECONDS = 0.3  # after which no turn is begun
+_LEADS = {torch.bfloat16: 0.9, torch.int8: 0.5}  # taken only with less than this share of float32's time
+_int_mm: Any = torch._int_mm
 
 
 class Sketch:
@@ -216,3 +219,31 @@ def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     multiply: Any = torch._int_mm if left.dtype is torch.int8 else torch.mm
     result: Tensor = multiply(left, right.T) if out is None else multiply(left, right.T, out=out)
     return result
+
+
+@functools.cache
+def multiplies_faster(type_: torch.dtype) -> bool:
+    """Bfloat16 or int8; timed once for a process. False where torch has no such product here.
+
+    By the best of many turns, taken by turns: what else runs here may slow most of either, not all of one.
+    """
+    types = torch.float32, type_
+    try:
+        for each in types:  # the first of each prepares what later ones find
+            _seconds(each)
+    except RuntimeError:
+        return False
+    best, ends = dict.fromkeys(types, float("inf")), time.perf_counter() + _SECONDS
+    for turn in range(_TURNS):
+        if turn and time.perf_counter() > ends:
+            break
+        for each in types:
+            best[each] = min(best[each], _seconds(each))
+    return best[type_] < _LEADS[type_] * best[torch.float32]
+
+
+def _seconds(type_: torch.dtype) -> float:
+    left, right = torch.ones(256, 256, dtype=type_), torch.ones(1024, 256, dtype=type_)
+    started = time.perf_counter()
+    (_int_mm if type_ is torch.int8 else torch.mm)(left, right.T)
+    return time.perf_counter() - started

@@ -15,7 +15,7 @@ from parts import SMALL, build, parts, scratched
 from service_kit import LOCAL, prepared, settings_in, wait_until
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.main import create_app
 from app.settings import Settings
 from app.store.store import open_store

@@ -7,7 +7,8 @@ import pytest
 
 from app.errors import FolderError
 from app.imaging.folders import MvtecDataset, read_image
-from bench.datasets import Choice, elpv_split, main, write_elpv
+from bench.datasets import Choice, elpv_split, main, write_apart, write_elpv
+from bench.part_sets import SHARED
 
 FEW = Choice(train_share=0.02)
 
@@ -78,3 +79,46 @@ def test_the_command_names_what_it_wrote_and_refuses_in_one_line(tmp_path, capsy
         main(["elpv", out, "--seed", "1"])
     assert ended.value.code == 2
     assert "Name another folder" in capsys.readouterr().err
+
+
+def test_no_part_is_on_both_sides_of_a_new_cut_and_none_with_a_defect_is_taught(tmp_path):
+    source = tmp_path / "tiles"
+    rows = []
+    for folder, part, count in (
+        *(("train/good", f"tile{i}", 3) for i in range(6)),
+        *(("test/good", f"tile{i}", 2) for i in range(4, 9)),
+        ("test/crack", "tile5", 1),
+    ):
+        (source / folder).mkdir(parents=True, exist_ok=True)
+        for shot in range(count):
+            name = f"{folder}/{part}_{shot}.png"
+            (source / name).write_bytes(name.encode())
+            rows.append(f"{name},{part}")
+    mask = source / "ground_truth/crack/tile5_0_mask.png"
+    mask.parent.mkdir(parents=True)
+    mask.write_bytes(b"mask")
+    (source / "parts.csv").write_text("image,part\n" + "\n".join(rows))
+    cuts = [write_apart(source, tmp_path / f"cut{seed}", seed, 0.5) for seed in (0, 1)]
+    sides = []
+    for cut in cuts:
+        part = dict(line.split(",") for line in (cut / "parts.csv").read_text().splitlines()[1:])
+        assert {p.relative_to(cut).as_posix() for p in cut.glob("t*/*/*")} == set(part)
+        assert len(part) == len(rows)
+        taught = {tile for name, tile in part.items() if name.startswith("train/")}
+        assert len(taught) == 4
+        assert "tile5" not in taught
+        assert taught.isdisjoint({tile for name, tile in part.items() if name.startswith("test/")})
+        assert (cut / "ground_truth/crack/test-tile5_0_mask.png").read_bytes() == b"mask"
+        sides.append(taught)
+    assert sides[0] != sides[1]
+    assert write_apart(source, cuts[0], 0, 0.5) == cuts[0]
+    with pytest.raises(FolderError, match='"seed": 3'):
+        write_apart(source, cuts[0], 3, 0.5)
+
+
+@pytest.mark.skipif(not (SHARED / "data/mtd").is_dir(), reason="needs the shared images beside the checkout")
+def test_magnetic_tiles_are_cut_by_tile(tmp_path):
+    cut = write_apart(SHARED / "data/mtd", tmp_path / "mtd", 0, 0.8)
+    assert len(list(cut.glob("train/good/*"))) + len(list(cut.glob("test/good/*"))) == 952
+    assert len(list(cut.glob("ground_truth/*/*"))) == 392
+    assert {t.mask is not None for t in MvtecDataset(cut).test_images() if t.defective} == {True}

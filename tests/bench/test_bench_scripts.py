@@ -10,6 +10,7 @@ import torch
 
 from app.inspection.engine import Engine
 from bench import accuracy, alignment, coreset, demo, gpu, groups, reduced, tables
+from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
 
@@ -96,19 +97,24 @@ def test_the_gpu_bench_stops_where_there_is_no_device(monkeypatch, capsys):
 def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_its_page_alone(monkeypatch, capsys):
     before = tables.ACCURACY.read_bytes()
     run(accuracy.main, monkeypatch, "--toy")
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy, 6")]
-    place = accuracy.HEAD.index("PCA")
-    assert [row.split(" | ")[place] for row in rows] == ["none", "16"]
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy: 7, 7")]
+    place = accuracy.HEAD.index("setting")
+    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16"]
     assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
     assert tables.ACCURACY.read_bytes() == before
 
 
-def test_the_accuracy_bench_plans_both_scores_for_every_set_at_hand(tmp_path):
-    runs = list(accuracy.planned(tmp_path))
-    assert {(r.reweight, r.ratio) for r in runs if r.dataset == tmp_path} == {(False, 0.01), (True, 0.01)}
-    assert "--reweight" in runs[1].command()
-    assert not any("--pca" in r.command() for r in runs if r.dataset == tmp_path)
-    assert all("--offline" in r.command() for r in runs)
+def test_the_accuracy_bench_plans_three_splits_of_every_set_at_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr(accuracy, "SHARED", tmp_path / "absent")
+    elpv = accuracy._few(write_elpv(tmp_path / "elpv"), tmp_path / "elpv-mono")
+    runs = list(accuracy.planned(elpv, tmp_path))
+    assert {str(r) for r in runs} >= {"default", "int8"}
+    assert all(len(set(r.splits)) == 3 and "--offline" in words for r in runs for words in r.commands())
+    assert all(
+        words[-1] == f"{split}/parts.csv"
+        for r in runs
+        for split, words in zip(r.splits, r.commands(), strict=True)
+    )
 
 
 def test_the_coreset_bench_finds_the_same_picks(monkeypatch, capsys):

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench import promise
-from bench.burst import shots
+from bench import forms, promise
 from bench.part_sets import SHARED, Sizes, part_sets
 
 
@@ -22,6 +21,16 @@ def test_a_toy_run_reports_each_rate_of_each_set(monkeypatch, capsys):
     assert "too few parts" in asked["elpv-mono: 24, 24", "1%"][5]
     assert asked["elpv-mono: 24, 24", "5%"][4].strip() == "5.0%"  # 19 parts are taught
     assert promise.ACCURACY.read_text(encoding="utf-8") == before
+
+
+def test_a_toy_run_compares_the_forms_of_held_out_scores_on_the_same_banks(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["forms", "--toy", "--only", "elpv-mono efficientnet-lite2"])
+    forms.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono")]
+    shown = {row.split("|")[3].strip(): float(row.split("|")[7]) for row in rows}
+    assert set(shown) == set(forms.FORMS)
+    assert shown["holes"] >= shown["substitutes"] > 0
+    assert shown["folds"] > 0
 
 
 def test_no_part_is_taught_and_unseen_at_once_and_folds_have_about_as_many_photographs():
@@ -40,17 +49,6 @@ def test_the_oracle_rejects_no_more_than_its_rate_and_the_next_lower_score_would
     for rate in promise.RATES:
         threshold = of.oracle(rate)
         assert of.rejected(threshold) <= rate < of.rejected(np.nextafter(threshold, 0))
-
-
-def test_shots_are_of_the_same_part_and_never_alike():
-    image = np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8)
-    found = shots(image, np.random.default_rng(0))
-    assert 3 <= len(found) <= 10
-    assert {(shot.shape, shot.dtype) for shot in found} == {((40, 60, 3), np.dtype(np.uint8))}
-    assert not np.array_equal(found[0], found[1])
-    assert all(
-        np.array_equal(a, b) for a, b in zip(found, shots(image, np.random.default_rng(0)), strict=True)
-    )
 
 
 @pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared images beside the checkout")

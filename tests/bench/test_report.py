@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from bench.report import ReportItem, Series, chart, write_report
 
 PIXELS = encode_png(np.full((4, 6, 3), 7, np.uint8))

@@ -18,7 +18,7 @@ import app.learning.worker
 from app.client import NominalClient
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.main import create_app
 from app.settings import Settings
 from app.store.store import Store

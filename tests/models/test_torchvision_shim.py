@@ -7,12 +7,12 @@ import sys
 
 import torch
 
-from models.architectures import ensure_torchvision
+from models.spec import ensure_torchvision
 
 
 def test_fresh_process_imports_torchvision_and_timm_after_the_shim() -> None:
     code = (
-        "from models.architectures import ensure_torchvision as e; e(); e()\n"
+        "from models.spec import ensure_torchvision as e; e(); e()\n"
         "import gc, torchvision, timm, torch; gc.collect()\n"
         "print(torch.ops.torchvision.nms.default._schema.name)"
     )

@@ -16,7 +16,7 @@ import torch
 from fakes import tiny_spec, tiny_weights
 from safetensors.torch import save_file
 
-from models import download as downloading
+from models import weights as downloading
 from models.backbone import load_backbone
 from models.checkpoint import write_trimmed
 from models.errors import ModelError, WeightsCorrupt, WeightsNotFound, WeightsNotWritten, WeightsWrongDigest

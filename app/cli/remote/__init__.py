@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from app.cli import app
-from app.cli.console import Json, print_json
+from app.cli.console import Json, print_facts, print_json
 from app.cli.remote import banks, inspections
 from app.cli.remote.banks import client_of
-from app.cli.tables import print_facts
 from app.client import NominalClient
 from app.client.call import KEY, LOCAL, URL
 
@@ -25,8 +24,7 @@ def remote(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option("--url", envvar=URL, help=f"Server (default: {LOCAL}).")] = None,
     key: Annotated[
-        str | None,
-        typer.Option("--key", envvar=KEY, help="API key. The variable hides it from other users."),
+        str | None, typer.Option("--key", envvar=KEY, help="API key. The variable hides it from other users.")
     ] = None,
 ) -> None:
     """Use a Nominal server: banks, builds, inspections, health."""

@@ -8,9 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import Json, build_progress, notice, print_json, say, transferring
+from app.cli.console import (
+    Columns,
+    Json,
+    build_progress,
+    notice,
+    print_facts,
+    print_json,
+    print_list,
+    print_rows,
+    say,
+    transferring,
+)
 from app.cli.screen import print_screening
-from app.cli.tables import Columns, print_facts, print_list, print_rows
 from app.client import BadArgument, NominalClient
 from app.client.banks import files_of
 from app.http.schemas.jobs import Job

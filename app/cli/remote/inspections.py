@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from app.cli.console import Json, say
+from app.cli.console import Columns, Json, map_names, print_answers, print_list, say
 from app.cli.remote.banks import Bank, client_of
-from app.cli.tables import Columns, map_names, print_answers, print_list
 from app.client import NominalClient, ProblemError, picture_bytes
 from app.client.inspections import Asked, Which
 from app.http.schemas.inspections import Decision, Finding, Inspection

@@ -6,12 +6,11 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import moment, percent, score
 from app.console.view import View
 from app.console.widgets.blocks import block, decision_badge, fact, styled, text, verdict_badge
 from app.console.widgets.viewer import picture_url, viewer
 from app.console.widgets.words import ANSWER as TEXT
-from app.console.words import WORDS
+from app.console.words import WORDS, moment, percent, score
 from app.store.schema import Inspection
 
 ROOM = 1.4  # of the gauge's length to what lies furthest right on it

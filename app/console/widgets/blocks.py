@@ -9,7 +9,7 @@ from nicegui import ui
 
 from app.console.widgets.words import ANSWER
 from app.console.words import WORDS
-from app.store.schema import Decision, Verdict
+from app.store.schema import Decision, Inspection, Verdict
 
 DECISIONS: dict[Decision, str] = {"accept": "check_circle", "review": "visibility", "reject": "cancel"}
 VERDICTS: dict[str, tuple[str, str]] = {
@@ -118,6 +118,14 @@ def verdict_badge(verdict: Verdict, decision: Decision) -> ui.element:
     icon, kind = VERDICTS[verdict]
     agreed = verdict == "false_alarm" and decision == "accept"
     return badge(ANSWER.good_verdict if agreed else ANSWER.verdicts[verdict], icon, kind)
+
+
+def verdict_of(row: Inspection) -> None:
+    """The badge of its verdict, or that nobody reviewed it."""
+    if row.verdict is not None:
+        verdict_badge(row.verdict, row.decision)
+    else:
+        ui.label(ANSWER.verdicts["none"]).classes("n-caption")
 
 
 def arrow() -> None:

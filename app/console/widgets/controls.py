@@ -62,8 +62,7 @@ def more(view: View, load: Action) -> ui.element:
 
 def untaught(view: View, icon: str, title: str, hint: str) -> None:
     """Nothing to show before the page's bank is taught; leads there."""
-    assert view.bank is not None
-    teach = view.url("banks", view.bank.id, "teach")
+    teach = view.url("banks", view.own_bank.id, "teach")
     with empty_state(icon, title, hint):
         primary(view, WORDS.teach, lambda: view.go(teach), icon="school")
 

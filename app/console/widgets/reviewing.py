@@ -41,7 +41,7 @@ class Reviewer:
 
     async def revision(self, row: Inspection) -> int:
         """Of its latest review; 0 for none. Raises NotFound."""
-        found = await self._view.run(lambda: self._view.service.store.reviews.all(row.id))
+        found = await self._view.run(lambda: self._view.store.reviews.all(row.id))
         return found[-1].revision if found else 0
 
     async def judge(
@@ -50,16 +50,12 @@ class Reviewer:
         """Write the verdict down over revision ``seen``. Raises NotFound, StaleRevision, ImageNotKept."""
         view, verdict = self._view, verdict_of(row, good)
         review = await view.run(
-            lambda: view.service.store.reviews.add(
-                row.id, verdict, note=note, if_match=seen, actor=view.actor.id
-            )
+            lambda: view.store.reviews.add(row.id, verdict, note=note, if_match=seen, actor=view.actor.id)
         )
         act = Act(row, review.revision, None, _said(row, verdict))
         self._acts.append(act)
         if teach:
-            added = await view.run(
-                lambda: view.service.store.images.add_false_alarm(row.id, actor=view.actor.id)
-            )
+            added = await view.run(lambda: view.store.images.add_false_alarm(row.id, actor=view.actor.id))
             fresh = added == "accepted"
             taught = row.image_sha256 if fresh else None
             act = replace(act, taught=taught, said=_said(row, "taught" if fresh else "duplicate"))
@@ -72,7 +68,7 @@ class Reviewer:
             return None
         view, act = self._view, self._acts.pop()
         await view.run(
-            lambda: view.service.store.reviews.undo(act.row.id, if_match=act.revision, actor=view.actor.id)
+            lambda: view.store.reviews.undo(act.row.id, if_match=act.revision, actor=view.actor.id)
         )
         if act.taught is not None:
             await view.run(lambda: self._forget(act.row.bank, str(act.taught)))
@@ -80,7 +76,7 @@ class Reviewer:
 
     def _forget(self, bank: str, sha256: str) -> None:
         try:
-            self._view.service.store.images.remove(bank, sha256, actor=self._view.actor.id)
+            self._view.store.images.remove(bank, sha256, actor=self._view.actor.id)
         except NotFound:
             return  # somebody removed it since
 

@@ -11,7 +11,7 @@ from nicegui import ui
 
 from app.console.pictures import RECENT, RecentImages
 from app.console.view import View
-from app.console.widgets.blocks import block, styled, text
+from app.console.widgets.blocks import block, empty_state, styled, text
 from app.console.widgets.controls import confirm, icon_button
 from app.console.widgets.words import ANSWER as TEXT
 from app.console.widgets.words import NOMINAL
@@ -40,10 +40,8 @@ def viewer(view: View, row: Inspection) -> None:
 
 
 def _no_picture(view: View) -> None:
-    with block("n-empty n-no-picture"):
-        ui.icon("hide_image").classes("n-empty-icon").props('aria-hidden="true"')
-        ui.label(TEXT.no_picture).classes("n-empty-title")
-        ui.label(TEXT.kept_only[view.service.settings.image_keep]).classes("n-empty-hint")
+    hint = TEXT.kept_only[view.service.settings.image_keep]
+    empty_state("hide_image", TEXT.no_picture, hint).classes("n-no-picture")
 
 
 def _bar() -> None:
@@ -134,7 +132,7 @@ def nominal_tile(
 
     def ask(sha256: str) -> None:
         async def remove() -> None:
-            await view.run(lambda: view.service.store.images.remove(bank, sha256, actor=view.actor.id))
+            await view.run(lambda: view.store.images.remove(bank, sha256, actor=view.actor.id))
             tile.delete()
             await removed()
 

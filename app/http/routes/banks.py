@@ -7,11 +7,11 @@ from typing import Any, cast
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes.common import BankPath, Cursor, IfMatch, Limit, Running, etag, refuses, revision_of
+from app.http.routes import BankPath, Cursor, IfMatch, Limit, Running, etag, refuses, revision_of
+from app.http.schemas import Page
 from app.http.schemas import banks as schema
-from app.http.schemas.common import Page
 from app.learning import banks
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.store.banks import BankChange
 from app.store.errors import (
     AlreadyExists,

@@ -24,11 +24,11 @@ from app.errors import (
 )
 from app.http.auth import Admin, Reader
 from app.http.multipart import feed_of
-from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import Page
 from app.http.schemas import banks as schema
-from app.http.schemas.common import Page
 from app.imaging.header import media_type_of
-from app.learning import nominal_images, serials, uploads
+from app.learning import banks, serials, uploads
 from app.store.errors import BlobMissing, NotFound, SerialConflict
 from core.errors import GroupsFileError
 
@@ -121,7 +121,7 @@ def list_images(
 )
 def get_image(service: Running, actor: Reader, bank: BankPath, sha256: Sha256) -> Response:
     """An image as it was received."""
-    data = nominal_images.read(service.learning, bank, sha256)
+    data = banks.read_image(service.learning, bank, sha256)
     return Response(data, media_type=media_type_of(data), headers={"ETag": f'"{sha256}"', **FOREVER})
 
 
@@ -134,7 +134,7 @@ def get_image_thumbnail(
     service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 256
 ) -> Response:
     """A small JPEG of an image."""
-    data = nominal_images.small(service.learning, bank, sha256, side)
+    data = banks.small_image(service.learning, bank, sha256, side)
     return Response(data, media_type="image/jpeg", headers={"ETag": f'"{sha256}-{side}"', **FOREVER})
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from app.errors import BankWithoutVersion, QueueFull
 from app.http.auth import Inspector, Reader
-from app.http.routes.common import BankPath, Cursor, Limit, Number, Running, etag, refuses
+from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refuses
 from app.http.routes.images import FILE
 from app.http.schemas import insight as schema
 from app.insight import calibration as insight

@@ -13,34 +13,28 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import Field
 
-from app.errors import (
-    AppError,
-    BankWithoutVersion,
-    DeadlineExceeded,
-    FieldInvalid,
-    ImageCorrupt,
-    ImageFormatUnsupported,
-    ImageTooLarge,
-    MediaTypeUnsupported,
-    MultipartInvalid,
-    NotAcceptable,
-    QueueFull,
-    TooManyFiles,
-    WarmingUp,
-)
+from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
-from app.http.routes.answers import applied, as_picture, deadline, inline, picture_asked
-from app.http.routes.common import BankPath, Running, refuses
-from app.http.routes.image_body import Held, read_form, read_one
+from app.http.routes import BankPath, Running, refuses
+from app.http.routes.exchange import (
+    Held,
+    applied,
+    as_picture,
+    deadline,
+    inline,
+    picture_asked,
+    read_form,
+    read_one,
+)
 from app.http.routes.images import FILE
+from app.http.schemas import Request as Body
+from app.http.schemas import Score
 from app.http.schemas import inspections as schema
-from app.http.schemas.common import Request as Body
-from app.http.schemas.common import Score
 from app.imaging.pictures import NPY, PNG
 from app.inspection.inspect import Answer, Asked, inspect
 from app.inspection.ledger import document
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.errors import ConfigError, CoreError, TooFewNominalImages
@@ -59,9 +53,9 @@ ANY = "*/*"  # what clients accept that were not told what to
 LONGEST_TEXT = 128
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
-    NotFound, BankWithoutVersion, VersionUnusable, WarmingUp, QueueFull, DeadlineExceeded, ImageTooLarge,
-    ImageFormatUnsupported, ImageCorrupt, MediaTypeUnsupported, MultipartInvalid, TooManyFiles, ConfigError,
-    TooFewNominalImages, IllegalValue,
+    NotFound, errors.BankWithoutVersion, VersionUnusable, errors.WarmingUp, errors.QueueFull, errors.DeadlineExceeded,
+    errors.ImageTooLarge, errors.ImageFormatUnsupported, errors.ImageCorrupt, errors.MediaTypeUnsupported,
+    errors.MultipartInvalid, errors.TooManyFiles, ConfigError, TooFewNominalImages, IllegalValue,
 )  # fmt: skip
 
 
@@ -156,7 +150,7 @@ router.add_api_route(
     response_model=schema.Inspection,
     responses={
         200: {"content": {PNG: {"schema": FILE}, NPY: {"schema": FILE}}},
-        **refuses(NotAcceptable, *REFUSED),
+        **refuses(errors.NotAcceptable, *REFUSED),
     },
 )
 
@@ -192,7 +186,7 @@ async def _each(
                 if held.error is not None:
                     raise held.error
                 answer = await inspect(service.inspecting, bank, bytes(held.data), replace(asked, name=name))
-            except (AppError, CoreError) as error:
+            except (errors.AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
             return {"name": name, "inspection": document(answer.row), "problem": None}
 
@@ -224,10 +218,8 @@ def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
     """Serial and station of a form, over those of the query."""
     for name in ("serial", "station"):
         if len(value := fields.get(name, "")) > LONGEST_TEXT:
-            raise FieldInvalid(
-                requirement=f"{name} may have {LONGEST_TEXT} characters",
-                received=str(len(value)),
-                remedy="Shorten it.",
+            raise errors.FieldInvalid(
+                f"{name} may have {LONGEST_TEXT} characters", str(len(value)), "Shorten it."
             )
     return replace(
         asked, serial=fields.get("serial", asked.serial), station=fields.get("station", asked.station)

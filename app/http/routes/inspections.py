@@ -1,4 +1,4 @@
-"""The ledger: /v1/inspections."""
+"""The ledger: /v1/inspections; what waits for a person, and how people agree: /v1/reviews."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pydantic import BeforeValidator, Field
 
 from app.errors import PictureUnavailable
 from app.http.auth import Admin, Inspector, Reader
-from app.http.routes.answers import as_page
-from app.http.routes.common import Cursor, IfMatch, Limit, Running, refuses, revision_of
+from app.http.routes import Cursor, IfMatch, Limit, Running, refuses, revision_of
+from app.http.routes.exchange import as_page
 from app.http.routes.images import FILE
+from app.http.schemas import Page
+from app.http.schemas import Request as Body
 from app.http.schemas import inspections as schema
-from app.http.schemas.common import Page
-from app.http.schemas.common import Request as Body
+from app.http.schemas.insight import Agreement
 from app.imaging.header import media_type_of
 from app.imaging.pictures import NPY, PNG, Picture
+from app.insight import review_queue
 from app.inspection import inspections
 from app.inspection.ledger import document
 from app.store.errors import (
@@ -39,6 +41,7 @@ PICTURE = {
     200: {"content": {PNG: {"schema": FILE}}},
     **refuses(NotFound, PictureUnavailable, VersionUnusable),
 }
+reviews = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
 
 def _no_number(value: object) -> object:
@@ -183,3 +186,24 @@ def teach_inspection(service: Running, actor: Admin, inspection: InspectionPath)
 def _drawn(picture: Picture, threshold: float) -> Response:
     headers = {"Nominal-Map-Threshold": repr(threshold)}
     return Response(picture.data, media_type=picture.media_type, headers=headers)
+
+
+class Waiting(Which):
+    """A page of the queue."""
+
+    limit: Limit = 100
+    after: Cursor = None
+
+
+@reviews.get("/queue", response_model=Page[schema.Inspection], responses=refuses(IllegalValue))
+def list_review_queue(
+    service: Running, actor: Reader, which: Annotated[Waiting, Query()]
+) -> Page[schema.Inspection]:
+    """Inspections without a verdict: rejected ones first, then those to review, then accepted; each newest first."""
+    return as_page(review_queue.page(service.inspecting, which.filter(), which.after, which.limit))
+
+
+@reviews.get("/agreement", responses=refuses(IllegalValue))
+def get_agreement(service: Running, actor: Reader, which: Annotated[Which, Query()]) -> Agreement:
+    """How people judged the decisions of a filter, and how many still wait."""
+    return Agreement.model_validate(review_queue.agreement(service.inspecting, which.filter()))

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.http.auth import Admin, Reader
-from app.http.routes.common import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import Page
 from app.http.schemas import jobs as schema
-from app.http.schemas.common import Page
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
 from app.store.schema import ACTIVE_STATES, Job, JobKind, JobState

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes.common import BankPath, Number, Running, refuses
+from app.http.routes import BankPath, Number, Running, refuses
 from app.http.routes.images import FILE, Sha256, Side
 from app.http.schemas import jobs as schema
 from app.learning import screenings
-from app.lifecycle.service import Service
+from app.lifecycle import Service
 from app.store.errors import BlobCorrupt, BlobMissing, BuildAlreadyRunning, NotFound
 from app.store.schema import Screening
 from core.errors import ConfigError, GroupsError, TooFewImages

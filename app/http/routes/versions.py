@@ -10,22 +10,15 @@ from fastapi.responses import StreamingResponse
 
 from app.errors import VersionUnproven
 from app.http.auth import Admin, Reader
+from app.http.routes import BankPath, IfMatch, Number, Running, refuses, revision_of
 from app.http.routes.banks import detail as bank_detail
-from app.http.routes.common import BankPath, IfMatch, Number, Running, refuses, revision_of
 from app.http.routes.images import FILE, FOREVER
 from app.http.schemas import jobs as schema
 from app.http.schemas.banks import BankDetail
 from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
-from app.store.errors import (
-    BlobMissing,
-    BlobTooLarge,
-    NotFound,
-    StaleRevision,
-    VersionInUse,
-    VersionUnusable,
-)
+from app.store.errors import BlobMissing, BlobTooLarge, NotFound, StaleRevision, VersionInUse, VersionUnusable
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile, BankMismatch, TooFewNominalImages
 from models.errors import UnknownBackbone, WeightsNotFound
 

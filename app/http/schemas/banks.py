@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from app.http.schemas.common import Answer, BankId, JsonObject, Note, Rate, Request, Score
+from app.http.schemas import Answer, BankId, JsonObject, Note, Rate, Request, Score
 from core.config import DetectorConfig
 from core.declared import Declared, own_settings, parts
 

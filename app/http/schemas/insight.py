@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.http.schemas.common import Answer, Rate, Request, Score
+from app.http.schemas import Answer, Rate, Request, Score
 from app.http.schemas.inspections import Decision, Thresholds, Verdict
 
 ByDecision = dict[Decision, int]

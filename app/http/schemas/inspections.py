@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.http.schemas.common import Answer, JsonObject, Note, Request
+from app.http.schemas import Answer, JsonObject, Note, Request
 
 Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]

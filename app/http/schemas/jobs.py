@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.http.schemas import Answer, JsonObject, Request
 from app.http.schemas.banks import ConfigChange
-from app.http.schemas.common import Answer, JsonObject, Request
 
 
 class BuildRequest(Request):

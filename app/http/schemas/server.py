@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.http.schemas.common import Answer, JsonObject, Request
+from app.http.schemas import Answer, JsonObject, Request
 
 BankState = Literal["ready", "loading", "not_loaded", "no_version", "quarantined"]
 

@@ -19,7 +19,7 @@ from fakes import tiny_weights
 from parts import parts
 from safetensors.torch import load_file, save_file
 
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from core.bank import load_bank
 from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from parts import parts, scratched
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from core.bank import load_bank
 
 pytest_plugins = ("command_line",)
@@ -171,4 +171,26 @@ def test_groups_of_a_dataset_are_taken_from_a_table_of_all_its_images(nominal, t
     table.write_text("\n".join(lines[1:]))
     refused = nominal("eval", dataset, *tiny, "--groups", table)
     assert refused.status == 1
+    assert "GroupsFileError" in refused.err
+
+
+def test_groups_count_for_a_finished_bank_too_with_the_table_of_the_whole_dataset(
+    nominal, tiny, dataset, tmp_path
+):
+    bank, table = tmp_path / "bank.nominal", tmp_path / "parts.csv"
+    quick = ("--size", 64, "--groups", "none", "--target-false-reject", 0.1)
+    built = nominal("build", dataset / "train/good", "--out", bank, *tiny, *quick)
+    assert built.status == 0, built.err
+    names = [
+        p.relative_to(dataset).as_posix() for p in sorted(dataset.rglob("*.png")) if "_mask" not in p.name
+    ]
+    good = [name for name in names if name.startswith("test/good")]
+    table.write_text("\n".join(f"{name},{'one' if name in good[:2] else name}" for name in names))
+    ended = nominal("eval", dataset, "--bank", bank, *tiny[2:], "--groups", table, "--json")
+    assert ended.status == 0, ended.err
+    assert "train/good shows too" not in ended.err
+    at = ended.json["false_reject"]["0.05"]
+    assert (at["n"], at["parts"]) == (len(good), len(good) - 1)
+    shutil.rmtree(dataset / "train")
+    refused = nominal("eval", dataset, "--bank", bank, *tiny[2:], "--groups", table)
     assert "GroupsFileError" in refused.err

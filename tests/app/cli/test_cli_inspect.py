@@ -17,9 +17,9 @@ from parts import SMALL, build, parts, scratched
 from PIL import Image
 from safetensors.torch import save_file
 
-from app.cli.tables import map_names
+from app.cli.console import map_names
 from app.imaging.folders import read_image, read_photograph
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.inspection.engine import Engine
 from core.bank import bank_bytes, load_bank, save_bank
 from core.config import InputConfig

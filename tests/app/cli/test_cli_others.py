@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from app import __version__, cli
 from app.cli import doctor
-from app.cli.tables import print_rows
+from app.cli.console import print_rows
 from core.bank import save_bank
 from core.detector import thresholds_of
 from core.judging.calibration import promise
@@ -159,7 +159,7 @@ def test_an_error_nobody_foresaw_in_a_file_system_is_plain_too(nominal, monkeypa
     def fail(*_):
         raise OSError(5, "Input/output error", "part.bank")
 
-    monkeypatch.setattr("app.cli.show.load_bank", fail)
+    monkeypatch.setattr("app.cli.bank.load_bank", fail)
     ended = nominal("show", bank)
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("OSError: The system must let a file be read or written; received [Errno 5] ")
@@ -169,7 +169,7 @@ def test_ctrl_c_at_any_moment_gives_130(nominal, monkeypatch, bank):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("app.cli.show.load_bank", interrupted)
+    monkeypatch.setattr("app.cli.bank.load_bank", interrupted)
     ended = nominal("show", bank, "--json")
     assert (ended.status, ended.out) == (130, "")
     assert "Traceback" not in ended.err
@@ -221,11 +221,11 @@ def test_an_id_is_whole_on_a_narrow_terminal_and_a_piped_line_is_not_wrapped(mon
     id, name = "0123456789abcdef" * 2, "a name that is long " * 9
     narrow = Console(width=80, force_terminal=True, file=io.StringIO())
     columns = {"id": lambda row: id, **{f"column {i}": lambda row: name for i in range(9)}}
-    monkeypatch.setattr("app.cli.tables.stdout", narrow)
+    monkeypatch.setattr("app.cli.console.stdout", narrow)
     print_rows([None], columns)
     assert id in narrow.file.getvalue()
     assert "\N{HORIZONTAL ELLIPSIS}" not in narrow.file.getvalue()
-    program = "from app.cli.tables import print_rows; print_rows(['x' * 300], {'id': str, 'again': str})"
+    program = "from app.cli.console import print_rows; print_rows(['x' * 300], {'id': str, 'again': str})"
     piped = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert piped.stdout.splitlines()[1].split() == ["x" * 300] * 2
 

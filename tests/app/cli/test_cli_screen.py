@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from parts import parts, scratched
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 
 pytest_plugins = ("command_line",)
 

@@ -23,8 +23,7 @@ from test_console_access import HTML, new_key, sign_in
 
 from app.console.pictures import RecentImages
 from app.console.widgets.filters import Wanted
-from app.imaging.pictures import ALPHAS
-from app.imaging.png import encode_png
+from app.imaging.pictures import ALPHAS, encode_png
 from app.insight import places
 from app.inspection.backbones import backbone_ref
 from app.settings import Settings

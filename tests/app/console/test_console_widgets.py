@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.console.formats import age, duration, percent, size
 from app.console.pages.banks import slug_of
 from app.console.pages.versions.histogram import LEFT, RIGHT, WIDTH, Mark, _bars, _Scale
+from app.console.words import age, duration, percent, size
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

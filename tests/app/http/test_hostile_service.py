@@ -26,7 +26,7 @@ from starlette.testclient import TestClient
 
 import app.main
 from app.http.bodies import BoundBodies
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.settings import Settings

@@ -16,7 +16,7 @@ from PIL import Image
 from service_kit import PNG, inspect, new_bank, problem
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 
 ROOT = Path(__file__).parents[3]
 COVERED = {

@@ -40,7 +40,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from service_kit import PNG, settings_in, wait_until
 
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.main import create_app
 
 EXAMPLES = int(os.environ.get("NOMINAL_TEST_EXAMPLES", "10"))  # an operation

@@ -10,9 +10,9 @@ import pytest
 from image_files import save
 from PIL import Image
 
-from app.errors import FolderError, ImageCorrupt, ImageEmpty, ImageRefused, ImageTooLarge, ImageUnreadable
+from app.errors import FolderError, ImageCorrupt, ImageEmpty, ImageTooLarge, ImageUnreadable
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, list_images, read_image, read_images, read_mask, relative_names
+from app.imaging.folders import MvtecDataset, list_images, read_image, read_mask, relative_names
 
 PNG = save(Image.new("L", (20, 16), 90), "PNG")
 
@@ -128,23 +128,6 @@ def test_an_absent_file_is_named_in_its_refusal(tmp_path):
     found = read_image(tmp_path / "absent.png")
     assert isinstance(found, ImageUnreadable)
     assert "absent.png" in str(found)
-
-
-def test_a_bad_file_among_good_ones_is_raised_in_its_turn(tmp_path):
-    put(tmp_path, "1.png", "3.png")
-    put(tmp_path, "2.png", data=b"not an image")
-    images = read_images(list_images(tmp_path))
-    assert next(images)[0].endswith("1.png")
-    with pytest.raises(ImageRefused, match=r"2\.png"):
-        next(images)
-
-
-def test_skipping_yields_the_refusal_in_place_of_the_image(tmp_path):
-    put(tmp_path, "1.png", "3.png")
-    put(tmp_path, "2.png", data=b"not an image")
-    found = list(read_images(list_images(tmp_path), on_bad="skip"))
-    assert [Path(name).name for name, _ in found] == ["1.png", "2.png", "3.png"]
-    assert [isinstance(image, ImageRefused) for _, image in found] == [False, True, False]
 
 
 # MVTec form

@@ -24,7 +24,7 @@ from app.errors import (
     ImageTooSmall,
 )
 from app.imaging.decode import ImageLimits, decode_image, decode_photograph, read_header
-from app.imaging.png import encode_jpeg, encode_png, thumbnail
+from app.imaging.pictures import encode_jpeg, encode_png, thumbnail
 from core.config import InputConfig
 
 W, H = 20, 16

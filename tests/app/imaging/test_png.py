@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from app.imaging.decode import decode_image, read_header
-from app.imaging.pictures import COLOURS
-from app.imaging.png import png_bytes
+from app.imaging.pictures import COLOURS, png_bytes
 
 
 def opened(data: bytes) -> Image.Image:

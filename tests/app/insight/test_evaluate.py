@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from app.errors import FolderError, ImageRefused
 from app.imaging.folders import MvtecDataset, read_image
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
 from app.inspection.engine import Engine
 from core.judging.calibration import conformal_threshold

@@ -16,7 +16,7 @@ from service_kit import inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.errors import QueueFull
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.insight import comparing, exploring, review_queue
 from app.settings import Settings
 from app.store.inspections import EVERY

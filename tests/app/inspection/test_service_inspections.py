@@ -18,8 +18,7 @@ from service_kit import PNG, inspect, problem, service_of
 from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_image, decode_photograph
-from app.imaging.pictures import overlay
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png, overlay
 from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Work, run_batch
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank

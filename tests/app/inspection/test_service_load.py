@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from app.errors import FieldInvalid, QueueFull
-from app.http.routes import answers
+from app.http.routes import exchange as answers
 from app.inspection.waiting import Gate
 from app.settings import Settings
 from app.store import schema

@@ -15,7 +15,7 @@ from parts import parts
 from service_kit import PNG, inspect, service_of, wait_until
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
 from app.inspection.engine import Engine
 from app.inspection.registry import Registry

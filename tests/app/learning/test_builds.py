@@ -12,7 +12,7 @@ from fakes import random_backbone
 from parts import SMALL, build, parts
 
 from app.errors import ImageCorrupt, ImageFormatUnsupported, ImageRefused
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.inspection.backbones import backbone_ref
 from app.learning.learn import Hooks, check_supported, check_target, image_files, learn
 from core.bank import bank_bytes

@@ -17,7 +17,7 @@ from parts import parts
 from service_kit import PNG, inspect, prepared, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.settings import Settings

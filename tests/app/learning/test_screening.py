@@ -16,7 +16,7 @@ from app.errors import ImageUnreadable
 from app.imaging.depth import used_bits
 from app.imaging.folders import list_images, relative_names
 from app.imaging.litter import LeftOut, left_out
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, Source, file_sources, screened
 from bench.bursts import castings

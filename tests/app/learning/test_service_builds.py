@@ -16,7 +16,7 @@ from service_kit import inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_photograph
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker, insist
 from app.settings import Settings

@@ -12,7 +12,7 @@ from PIL import Image
 from service_kit import new_bank, problem, service_of
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from models.backbone import Backbone

@@ -12,7 +12,7 @@ from parts import parts
 from service_kit import PNG, new_bank, problem, service_of
 from starlette.testclient import TestClient
 
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from core.bank import load_bank

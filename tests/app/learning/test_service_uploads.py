@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from app.imaging.decode import decode_image
 from app.imaging.folders import read_image
 from app.imaging.header import shown_name
-from app.imaging.png import encode_jpeg, encode_png
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.learning.upload_files import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull

@@ -17,8 +17,7 @@ from app.errors import QueueFull
 from app.http.middleware import Observe
 from app.http.problems import install
 from app.inspection.batcher import Batcher
-from app.ops.metrics import Metrics
-from app.ops.observed import Observed
+from app.ops.observed import Metrics, Observed
 from app.store.errors import NotFound
 
 ROOT = Path(__file__).parents[3]

@@ -21,7 +21,7 @@ from service_kit import PNG, wait_until
 
 from app.cli.serve import listen, preflight
 from app.errors import StartRefused
-from app.imaging.png import encode_png
+from app.imaging.pictures import encode_png
 from app.learning.supervisor import plain
 from app.settings import Settings
 from app.store.store import open_store

@@ -12,8 +12,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from app.ops import threads
-from app.ops.threads import available_cores, decoders, default_threads, own_cores
+from app.ops import process as threads
+from app.ops.process import available_cores, decoders, default_threads, own_cores
 from core.config import IndexConfig, Kind
 from core.search import Index
 from core.search.coarse import faiss_threads

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.store import retention
+from app.store import store as retention
 from app.store.errors import BlobMissing, ClockJumped
 from app.store.inspections import EVERY
-from app.store.retention import Retention, Rules
 from app.store.schema import Inspection
-from app.store.store import Store
+from app.store.store import Retention, Rules, Store
 
 MakeInspection = Callable[..., Inspection]
 DECISIONS = ("accept", "review", "reject")

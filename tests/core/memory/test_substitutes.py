@@ -75,3 +75,15 @@ def test_the_search_can_be_stopped(rng: np.random.Generator) -> None:
     points, owner, picks = made(rng, 300, 3, 20)
     with pytest.raises(Cancelled):
         Substitutes(torch.from_numpy(points), owner, picks, stop)
+
+
+@pytest.mark.parametrize(("groups", "m"), [(2, 60), (7, 40)])
+def test_distances_without_a_points_own_group_are_those_to_the_nearest_pick_of_any_other(
+    groups: int, m: int, rng: np.random.Generator
+) -> None:
+    points, owner, picks = made(rng, 400, groups, m)
+    found = Substitutes(torch.from_numpy(points), owner, picks).distances_without_own(slice(50, 350))
+    for row in range(50, 350):
+        others = points[picks[owner[picks] != owner[row]]]
+        nearest = np.linalg.norm(others.astype(np.float64) - points[row], axis=1).min()
+        assert found[row - 50] == pytest.approx(nearest, rel=1e-5)

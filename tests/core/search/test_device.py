@@ -122,7 +122,7 @@ def test_queries_that_are_not_numbers_are_refused(rng):
 @DEVICES
 @pytest.mark.parametrize("block", [1 << 25, 500])
 def test_picks_are_those_of_the_cpu(device, block, monkeypatch):
-    monkeypatch.setattr("core.memory.device_coreset._BLOCK", block)
+    monkeypatch.setattr("core.memory.centres._BLOCK", block)
     points = torch.randn(3000, 32, generator=torch.Generator().manual_seed(1))
     expected = greedy_coreset(points, 300, torch.Generator().manual_seed(0))
     found = on_device(points.to(device), 300, int(expected.indices[0]), lambda done, total: None, never)

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
-from app.console.formats import percent
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, decision_count, empty_state, figure, page_header
 from app.console.widgets.controls import confirm, form, more, primary, secondary
+from app.console.words import percent
 from app.insight import overview
 from app.insight.overview import Glance
 from app.learning import banks

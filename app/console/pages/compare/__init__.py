@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from app.console.formats import age
 from app.console.pages.compare import comparison
 from app.console.pages.compare.comparison import Run
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, row, section
 from app.console.widgets.controls import confirm, enable, primary, secondary, untaught
+from app.console.words import age
 from app.learning import versions
 from app.store.schema import Version
 
@@ -20,10 +20,9 @@ FIELD = "outlined dense options-dense"
 @page("/banks/{bank}/compare", TEXT.name, icon="compare_arrows", order=60)
 async def show(view: View) -> None:
     """The versions to choose stand in the address: ``?a=1&b=2``."""
-    assert view.bank is not None
-    bank = view.bank
+    bank = view.own_bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
-    found = await view.run(lambda: view.service.store.versions.all(bank.id))
+    found = await view.run(lambda: view.store.versions.all(bank.id))
     if len(found) < 2:
         untaught(view, "compare_arrows", TEXT.none, TEXT.none_hint)
         return
@@ -34,8 +33,7 @@ class Comparing:
     """Choice, progress and result."""
 
     def __init__(self, view: View, found: list[Version]) -> None:
-        assert view.bank is not None
-        self._view, self._bank = view, view.bank
+        self._view, self._bank = view, view.own_bank
         self._run: Run | None = None
         names = {each.number: self._name(each) for each in found}
         first, second = _chosen(view, [each.number for each in found])
@@ -168,7 +166,7 @@ class Comparing:
 def _chosen(view: View, numbers: list[int]) -> tuple[int, int]:
     """Of the address; else the active version, and the newest other one."""
     asked = [int(text) if (text := view.query(name) or "").isdecimal() else None for name in ("a", "b")]
-    active = view.bank.active_version if view.bank is not None else None
+    active = view.own_bank.active_version
     first = asked[0] if asked[0] in numbers else active if active in numbers else numbers[-1]
     second = asked[1] if asked[1] in numbers else next(n for n in numbers if n != first)
     assert first is not None

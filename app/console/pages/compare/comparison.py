@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 
 from nicegui import ui
 
-from app.console.formats import moment, score
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View
 from app.console.widgets import blocks
-from app.console.widgets.blocks import arrow, block, decision_badge, figure, verdict_badge
+from app.console.widgets.blocks import arrow, block, decision_badge, figure, verdict_of
 from app.console.widgets.controls import more
 from app.console.widgets.viewer import thumbnail
-from app.console.widgets.words import ANSWER
+from app.console.words import moment, score
 from app.insight import comparing
 from app.insight.comparing import Pair, Side
 from app.store.schema import Verdict
@@ -140,10 +139,7 @@ def _row(view: View, pair: Pair) -> None:
                 ui.label(row.serial or row.name or row.id).classes("n-strong")
                 ui.label(moment(row.created_at)).classes("n-caption")
         with ui.element("td"):
-            if row.verdict is not None:
-                verdict_badge(row.verdict, row.decision)
-            else:
-                ui.label(ANSWER.verdicts["none"]).classes("n-caption")
+            verdict_of(row)
         for side in (pair.a, pair.b):
             with ui.element("td"):
                 _side(side)

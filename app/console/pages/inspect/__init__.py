@@ -6,13 +6,13 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import size
 from app.console.pages.inspect.strip import Strip
 from app.console.pages.inspect.words import INSPECT as TEXT
 from app.console.view import View, page
 from app.console.widgets.answer import answer
 from app.console.widgets.blocks import block, empty_state, page_header
 from app.console.widgets.controls import secondary, untaught
+from app.console.words import size
 from app.errors import ImageRefused
 from app.store.errors import NotFound
 from app.store.schema import Inspection
@@ -24,19 +24,14 @@ RESTORED = 24  # inspections that the address names
 @page("/banks/{bank}/inspect", TEXT.name, icon="center_focus_strong", order=40)
 async def show(view: View) -> None:
     """The page."""
-    assert view.bank is not None
     view.use("inspection.css", "viewer.js", "inspect.js")
     with page_header(TEXT.name, TEXT.lead):
-        secondary(view, TEXT.earlier, lambda: view.go(_earlier(view)), icon="history")
-    if view.bank.active_version is None:
+        earlier = f"{view.url('inspections')}?bank={view.own_bank.id}"
+        secondary(view, TEXT.earlier, lambda: view.go(earlier), icon="history")
+    if view.own_bank.active_version is None:
         untaught(view, "school", TEXT.untaught, TEXT.untaught_hint)
         return
     await Desk(view).open()
-
-
-def _earlier(view: View) -> str:
-    assert view.bank is not None
-    return f"{view.url('inspections')}?bank={view.bank.id}"
 
 
 class Desk:
@@ -116,16 +111,15 @@ class Desk:
             answer(self._view, row)
 
     async def _row(self, id: str) -> Inspection:
-        return await self._view.run(lambda: self._view.service.store.inspections.get(id))
+        return await self._view.run(lambda: self._view.store.inspections.get(id))
 
 
 def _zone(view: View) -> None:
     """Where files are dropped; its button and field work by keyboard."""
-    assert view.bank is not None
     reason = view.why_not("inspect")
     most = view.service.inspecting.image_limits.max_bytes
     zone = block("n-intake" if reason is None else "n-intake n-off", data_most=most)
-    zone.props["data-inspect"] = view.url("v1", "banks", view.bank.id, "inspect")
+    zone.props["data-inspect"] = view.url("v1", "banks", view.own_bank.id, "inspect")
     with zone:
         ui.icon("add_photo_alternate").classes("n-intake-icon").props('aria-hidden="true"')
         with block("n-intake-words"):

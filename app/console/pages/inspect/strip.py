@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
-from app.console.formats import score
 from app.console.pages.inspect.words import INSPECT as TEXT
 from app.console.view import View
 from app.console.widgets.answer import name_of
 from app.console.widgets.blocks import DECISIONS, block
 from app.console.widgets.controls import icon_button, secondary
 from app.console.widgets.viewer import picture_url
-from app.console.words import WORDS
+from app.console.words import WORDS, score
 from app.store.schema import Inspection
 
 TILES = 48  # of the newest results; the older ones are in the ledger

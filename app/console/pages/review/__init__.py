@@ -151,7 +151,7 @@ class Queue:
     async def _refresh(self, row: Inspection) -> Inspection | None:
         """The row as it is now, in the list too; None once retention has deleted it."""
         try:
-            fresh = await self._view.run(lambda: self._view.service.store.inspections.get(row.id))
+            fresh = await self._view.run(lambda: self._view.store.inspections.get(row.id))
         except NotFound:
             self._rows = [each for each in self._rows if each.id != row.id]
             return None

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from app.console.formats import age, percent, score
 from app.console.pages.review.words import REVIEW as TEXT
 from app.console.view import View
 from app.console.widgets.answer import name_of
 from app.console.widgets.blocks import DECISIONS, block, decision_count, fact, text, verdict_badge
-from app.console.words import WORDS
+from app.console.words import WORDS, age, percent, score
 from app.insight.review_queue import ORDER, Agreement
 from app.store.schema import Inspection
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import age, duration, moment, size
 from app.console.pages.system.keys import ask_new_key, key_table
 from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, fact, figure, page_header, section, table, text
 from app.console.widgets.controls import primary
+from app.console.words import age, duration, moment, size
 from app.lifecycle import health, vitals
 from app.ops.observed import MOST, Seen
 
@@ -70,7 +70,7 @@ async def _keys(view: View) -> None:
         with section(TEXT.keys):
             ui.label(TEXT.keys_admins).classes("n-caption")
         return
-    rows = await view.run(lambda: view.service.store.keys.all())
+    rows = await view.run(lambda: view.store.keys.all())
     with section():
         with block("n-section-head n-keys-head"):
             with ui.element("div"):

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from nicegui import ui
 
-from app.console.formats import age, moment
 from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.session import COOKIE, SESSIONS, Sessions
 from app.console.view import View
 from app.console.widgets.blocks import badge, block, table, text
 from app.console.widgets.controls import danger, dialog, form, primary, secondary
+from app.console.words import age, moment
 from app.lifecycle.keys import LOCAL
 from app.store.schema import ApiKey
 

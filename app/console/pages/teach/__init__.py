@@ -7,7 +7,6 @@ from dataclasses import asdict
 from nicegui import ui
 from nicegui.element import Element
 
-from app.console.formats import size
 from app.console.pages.teach.build import BuildPanel
 from app.console.pages.teach.screening import ScreeningPanel
 from app.console.pages.teach.words import TEACH as TEXT
@@ -16,6 +15,7 @@ from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section
 from app.console.widgets.controls import more
 from app.console.widgets.viewer import nominal_tile
+from app.console.words import size
 from app.store.page import Page
 from app.store.schema import Image
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from nicegui import ui
 
-from app.console.formats import age, duration, percent
 from app.console.pages.teach.words import TEACH as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, section
 from app.console.widgets.controls import enable, primary, secondary, show
+from app.console.words import age, duration, percent
 from app.inspection.thresholds import rates
 from app.learning import banks
 from app.learning import jobs as builds

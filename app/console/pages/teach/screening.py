@@ -7,12 +7,12 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.formats import moment, percent
 from app.console.pages.teach.words import CHECK as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, section, text
 from app.console.widgets.controls import confirm, danger, secondary, show
 from app.console.widgets.viewer import NOMINAL_SIDE
+from app.console.words import moment, percent
 from app.learning import jobs, screenings
 from app.learning.screenings import Look
 from app.store.errors import NotFound

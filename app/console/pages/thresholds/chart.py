@@ -9,10 +9,10 @@ from html import escape
 import numpy as np
 from nicegui import ui
 
-from app.console.formats import score, ticks
 from app.console.pages.thresholds.explorer import Explorer
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.widgets.blocks import block
+from app.console.words import score, ticks
 
 WIDTH, PANEL, GAP, LEFT, RIGHT, TOP, BOTTOM = 760, 128, 30, 44, 16, 34, 26  # pixels
 TICKS = 8

@@ -8,11 +8,11 @@ from typing import Literal, cast
 
 from nicegui import ui
 
-from app.console.formats import score
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block
 from app.console.widgets.controls import dialog, form, primary, secondary
+from app.console.words import score
 from app.insight import exploring
 from app.insight.exploring import Exploration, Subject
 from app.learning import banks
@@ -85,8 +85,7 @@ class Explorer:
 
 async def open_explorer(view: View) -> Explorer:
     """Of the bank's active version, at the thresholds in use. Raises BankWithoutVersion, StoreError, BankError."""
-    assert view.bank is not None
-    id = view.bank.id
+    id = view.own_bank.id
     subject = await view.run(lambda: exploring.subject(view.service.inspecting, id))
     start = exploring.in_use(subject) or _highest(subject)
     given: Given = {"review_threshold": start.review, "reject_threshold": start.reject}

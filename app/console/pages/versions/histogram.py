@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from nicegui import ui
 
-from app.console.formats import ticks
+from app.console.words import ticks
 
 WIDTH, HEIGHT = 880, 240
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 28, 40

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from core.parallel.ahead import ahead, read_ahead
+from core.parallel import ahead, read_ahead
 
 
 def counting(made: list[int], closed: list[str] | None = None) -> Generator[int, None, None]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.memory.coreset import greedy_coreset
-from core.parallel.parts import run_parts
+from core.parallel import run_parts
 
 
 @pytest.fixture(params=[1, 2, 3])

@@ -1,4 +1,4 @@
-"""``nominal show``: what a bank holds, what its threshold promises, and whether it still scores as recorded."""
+"""``nominal build``: a folder of good images -> a bank file; ``nominal show``: what a bank holds and promises."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ import typer
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json, print_json, say
-from app.cli.tables import print_facts
+from app.cli.console import Json, build_progress, notice, print_facts, print_json, say
+from app.imaging.decode import ImageLimits
+from app.imaging.folders import list_images, relative_names
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
-from app.learning.learn import groups_of, parts_of
-from core.bank import Bank, load_bank
+from app.learning.learn import (
+    Hooks,
+    check_groups,
+    check_supported,
+    check_target,
+    groups_of,
+    image_files,
+    learn,
+    parts_of,
+)
+from core.bank import Bank, load_bank, save_bank
+from core.build import BuildLimits
+from core.config import DetectorConfig
 from core.detector import thresholds_of
+from core.groups import choose
 from core.judging.calibration import supported_rate
 from core.judging.conformal import promise_over_parts
 from core.judging.groups import group_sizes
@@ -73,3 +86,44 @@ def promises(bank: Bank) -> str:
     """Of how many parts the bank is, and what its threshold promises, in sentences."""
     scores, groups = bank.calibration_scores, bank.calibration_groups
     return f"{parts_of(bank)}\n{promise_over_parts(scores, groups, bank.config.target_false_reject).text}"
+
+
+@app.command()
+@o.grouped
+def build(
+    folder: Annotated[Path, typer.Argument(help="Folder of good images.")],
+    out: Annotated[Path, typer.Option("--out", help="Bank file to write.")],
+    *,
+    backbone: o.BackboneName = "auto",
+    machine: o.Machine,
+    config: DetectorConfig,
+    images: ImageLimits,
+    memory_mb: o.MemoryMb = o.MEMORY_MB,
+    groups: o.GroupsOption = "auto",
+    skip_bad: o.SkipBad = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Learn a bank from a folder of good images, with its threshold."""
+    paths = list_images(folder, recursive)
+    check_supported(len(paths), config)
+    names = relative_names(paths, folder)
+    known = choose(groups, names)
+    if known is not None:
+        check_groups(known, config)
+    check_target(out)
+    extractor = machine.load(backbone)
+    if extractor.notice:
+        notice(extractor.notice)
+    limits = BuildLimits(memory_mb << 20)
+    with build_progress() as progress:
+        files = image_files(paths, names, config.input, images)
+        hooks = Hooks(progress, say=notice, skip_bad=skip_bad)
+        built = learn(files, extractor, config, hooks, limits, known)
+    save_bank(built.bank, out)
+    if json_output:
+        skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]
+        print_json({"bank": str(out), **facts(built.bank), "skipped": skipped})
+    else:
+        say(f"Wrote {out}")
+        say(promises(built.bank))

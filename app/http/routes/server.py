@@ -1,4 +1,7 @@
-"""Health, metrics and what is running: open to all, without banks' names for those without a key."""
+"""The server itself: its health, metrics and release; API keys and the audit log.
+
+Health is open to all; who has no key learns no bank's name.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,18 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app import __version__
 from app.errors import AppError
-from app.http.auth import Reader, identify, key_of
-from app.http.routes.common import BankPath, Running, refuses
+from app.http.auth import Admin, Reader, identify, key_of
+from app.http.routes import BankPath, Cursor, Limit, Running, refuses
+from app.http.schemas import Page
 from app.http.schemas import server as schema
 from app.lifecycle import health
 from app.problems.types import page
-from app.store.errors import NotFound
+from app.store.errors import IllegalValue, NotFound
+from app.store.schema import ApiKey
 
 router = APIRouter(tags=["health"])
+keys = APIRouter(prefix="/v1", tags=["keys"])
+KeyPath = Annotated[str, Path(description="A key's id: the part between the underscores.")]
 
 
 @router.get("/livez")
@@ -80,7 +87,49 @@ async def explain_problem(
     """What a problem type means, for people."""
     text = page(slug)
     if text is None:
-        raise NotFound(
-            requirement="a problem type must be known", received=ascii(slug[:80]), remedy="See /docs."
-        )
+        raise NotFound("a problem type must be known", ascii(slug[:80]), "See /docs.")
     return HTMLResponse(text)
+
+
+@keys.get("/keys", responses=refuses())
+def list_keys(service: Running, actor: Admin) -> schema.KeyList:
+    """All keys, oldest first, revoked ones too."""
+    return schema.KeyList(items=[schema.Key.model_validate(key) for key in service.store.keys.all()])
+
+
+@keys.post("/keys", status_code=201, responses=refuses(IllegalValue))
+def create_key(service: Running, actor: Admin, body: schema.KeyRequest) -> schema.NewKey:
+    """Make a key. Its text is given this once. From the first key on, every request needs one."""
+    return _new(*service.admission.create(body.name, body.role, body.days, actor.id))
+
+
+@keys.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound))
+def rotate_key(
+    service: Running, actor: Admin, key: KeyPath, body: schema.RotationRequest | None = None
+) -> schema.NewKey:
+    """A new key in this one's place, which stays valid for the overlap."""
+    asked = body or schema.RotationRequest.model_validate({})
+    return _new(*service.admission.rotate(key, asked.overlap_seconds, actor.id))
+
+
+@keys.delete("/keys/{key}", responses=refuses(NotFound))
+def revoke_key(service: Running, actor: Admin, key: KeyPath) -> schema.Key:
+    """Refuse this key from now on."""
+    return schema.Key.model_validate(service.admission.revoke(key, actor.id))
+
+
+@keys.get("/audit", responses=refuses())
+def list_audit(
+    service: Running,
+    actor: Admin,
+    target: Annotated[str | None, Query(max_length=255, description="Such as bank:screws.")] = None,
+    limit: Limit = 100,
+    before: Cursor = None,
+) -> Page[schema.AuditEntry]:
+    """Who changed what, newest first."""
+    page = service.store.audit.page(target=target, before=before, limit=limit)
+    return Page(items=[schema.AuditEntry.model_validate(entry) for entry in page.items], next=page.next)
+
+
+def _new(text: str, key: ApiKey) -> schema.NewKey:
+    return schema.NewKey(**schema.Key.model_validate(key).model_dump(), key=text)
