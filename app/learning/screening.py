@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.parallel import read_ahead
-
 from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.depth import UNUSED, used_bits
@@ -23,6 +21,7 @@ from core.config import DetectorConfig, InputConfig
 from core.errors import TooFewImages
 from core.groups import Groups
 from core.input.photograph import Photograph
+from core.parallel import read_ahead
 from core.screening.mixture import Kind
 from core.screening.screening import EXPECTED, Screening, check_expected, screen, screening_config
 from models.backbone import Backbone

@@ -60,6 +60,18 @@ def test_a_bank_is_made_taught_built_and_deleted(remote: Run, tmp_path: Path) ->
     assert "nuts" not in remote("banks", "list").out
 
 
+def test_a_banks_images_are_screened_by_their_names(remote: Run) -> None:
+    shown = remote("screen", "caps", "--expect", 0.1)
+    assert shown.status == 0, shown.err
+    assert "photographs of" in shown.out
+    assert "Suspects, the worst first" in shown.out
+    report = remote("screen", "caps", "--groups", "none", "--json").json
+    assert report["parts"] == report["images"]
+    names = report["names"].values()
+    assert any(name in shown.out for name in names)
+    assert remote("screen", "absent").status == 1
+
+
 def test_an_upload_says_which_images_show_one_part(remote: Run, tmp_path: Path) -> None:
     remote("banks", "create", "marked", "--size", 64, "--target-false-reject", 0.085)
     folder = write_pictures(tmp_path / "good", 12, first=500)

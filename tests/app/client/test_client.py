@@ -132,6 +132,22 @@ def test_serial_numbers_go_with_the_files_by_their_names(caps: NominalClient, tm
     assert {image.serial for image in caps.list_images("one-part")} == {"A"}
 
 
+def test_a_set_is_screened_and_its_report_kept_with_the_version(caps: NominalClient) -> None:
+    heard: list[Job] = []
+    found = caps.screen("caps", expected=0.1, progress=heard.append)
+    assert heard[-1].kind == "screening"
+    assert found.current
+    assert found.report["images"] == len(found.report["names"]) >= 12
+    assert caps.get_suspect_overlay("caps", found.report["suspects"][0]["image"], side=32)[:2] == b"\xff\xd8"
+    shown = caps.get_screening("caps")
+    assert shown.found == found
+    assert shown.job is not None
+    assert [job.id for job in caps.list_jobs("caps", kind="screening")] == [shown.job.id]
+    with pytest.raises(ProblemError) as caught:
+        caps.get_version_screening("caps", 10_000)
+    assert caught.value.slug == "not-found"
+
+
 def test_nominal_images_come_back_as_they_were_sent(caps: NominalClient) -> None:
     shown = list(caps.list_images("caps"))
     assert len(shown) >= 12

@@ -95,7 +95,11 @@ class ScreeningPanel:
             for what, title in TEXT.lists.items():
                 self._sets(title, report, report[what], present)
             for what, title in TEXT.mixtures.items():
-                self._mixture(title, report, report[what], present)
+                usual = (
+                    0 if what == "unused_bits" else 1
+                )  # the most frequent kind is what the others differ from
+                for kind in report[what][usual:]:
+                    self._kind(title, report, kind, present)
 
     def _suspects(self, report: Report, present: set[str]) -> None:
         shown = [each for each in report["suspects"] if each["image"] in present]
@@ -120,21 +124,17 @@ class ScreeningPanel:
                         self._tile(report, image, self._thumbnail(image))
             _more(len(some) - SETS)
 
-    def _mixture(self, title: str, report: Report, kinds: list[Report], present: set[str]) -> None:
-        """Each kind but the most frequent one with its images."""
-        if len(kinds) < 2 and title != TEXT.mixtures["unused_bits"]:
+    def _kind(self, title: str, report: Report, kind: Report, present: set[str]) -> None:
+        """The images of one kind."""
+        images = [image for image in kind["images"] if image in present]
+        if not images:
             return
-        rest = kinds if title == TEXT.mixtures["unused_bits"] else kinds[1:]
-        for kind in rest:
-            images = [image for image in kind["images"] if image in present]
-            if images:
-                with block("n-found", "details"):
-                    words = TEXT.kind.format(title=title, what=kind["what"], n=len(images))
-                    text(words, tag="summary")
-                    with block("n-tiles n-set"):
-                        for image in images[: 3 * PICTURES]:
-                            self._tile(report, image, self._thumbnail(image))
-                    _more(len(images) - 3 * PICTURES)
+        with block("n-found", "details"):
+            text(TEXT.kind.format(title=title, what=kind["what"], n=len(images)), tag="summary")
+            with block("n-tiles n-set"):
+                for image in images[: 3 * PICTURES]:
+                    self._tile(report, image, self._thumbnail(image))
+            _more(len(images) - 3 * PICTURES)
 
     def _tile(self, report: Report, sha256: str, picture: str) -> None:
         """An image that a person may untick."""
