@@ -1,6 +1,6 @@
 """Every setting of the service as one table: name, default, help (pydantic-settings, prefix ``NOMINAL_``).
 
-Values come from the environment alone. A name that no setting has is refused, so that a misspelt one
+Values come only from the environment. A name that no setting has is refused, so that a misspelt one
 cannot stay without effect. Durations say their unit in their name; 0 days means "forever".
 """
 
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    # Where state lies
+    # Where state is stored
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the database, blobs and spool."
     )
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         3600, description="Pause between sweeps of retention and blobs."
     )
 
-    # What it tells
+    # What it reports
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_json: bool = Field(True, description="Logs as JSON lines; plain text when false.")
     otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
@@ -207,7 +207,7 @@ def table() -> list[tuple[str, str, str]]:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "~/.local/share/nominal"  # data_dir alone has a factory
+        return "~/.local/share/nominal"  # only data_dir has a factory
     return "unset" if field.default is None else str(field.default)
 
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from core.errors import ConfigError
 
 D = TypeVar("D", bound="Declared")
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)  # a bool is no number; an int may be a float
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)  # a bool is not a number; an int may be a float
 _SHAPES: dict[type[Declared], tuple[tuple[Setting, ...], dict[str, type[Declared]]]] = {}
 
 

@@ -24,13 +24,12 @@ from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds, image_scores, reweighted_scores
 from core.search import Index, Queries, as_queries
 
-LEAST_LEVEL = (
-    1e-6  # of a map's threshold: nominal images all alike have maps of 0, and no scale rests on that
-)
+LEAST_LEVEL = 1e-6
+"""Of a map's threshold: nominal images all alike have maps of 0, on which no scale can rest."""
 NEAR_ZERO = 0.01  # of the vectors' length: recorded scores below it are held to the tolerance of it, not of themselves
 
 Extractor = Callable[[Tensor], Sequence[Tensor]]
-"""A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map a layer, finest first."""
+"""A frozen backbone: normalised (b, 3, h, w) float32 -> one (b, c, h, w) float32 map per layer, finest first."""
 
 
 @dataclass(frozen=True, eq=False)

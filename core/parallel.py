@@ -69,7 +69,7 @@ def _wait(future: Future[Result], between: Callable[[], None]) -> Result:
 
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that torch computes on alone; made once."""
+    """Threads that only torch computes on; made once."""
     started = threading.Barrier(threads + 1)
 
     def start() -> None:

@@ -1,6 +1,6 @@
 """A weights file: read without trust, held to what its backbone needs, digested, and written trimmed to that.
 
-The content digest is the sha256 over the needed tensors alone, in sorted order of their names: each one's
+The content digest is the sha256 over only the needed tensors, in sorted order of their names: each one's
 name, dtype and shape as text, then its values as little-endian float32. A full and a trimmed file share it.
 """
 

@@ -19,7 +19,8 @@ AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 costs accuracy: it is taken wh
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
 """Of each precision: the largest distance of features from those of torch in float32, relative to their length."""
 PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
-LEAD = 0.9  # a candidate passes those before it only with less than this share of their time
+LEAD = 0.9
+"""A candidate passes those before it only with less than this share of their time: no coin is tossed."""
 SIDE = 256  # pixels of the images that prove and time
 ROUNDS, SECONDS = 9, 0.5  # turns of all candidates, and seconds for each, until either is reached
 

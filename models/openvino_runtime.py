@@ -84,7 +84,7 @@ class OpenVinoRuntime:
 
     @staticmethod
     def simulates(precision: str) -> bool:
-        """Never: what the processor has not is missing."""
+        """Never: what the processor lacks is missing."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""What the processor can do, as Linux tells it."""
+"""What the processor can do, as Linux reports it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def noted() -> tuple[str, ...]:
 
 @functools.cache
 def features() -> frozenset[str]:
-    """The names of its features; none where the system does not tell."""
+    """The names of its features; none where the system does not report them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -1,8 +1,8 @@
 """Eight-bit integers in place of float32 in a backbone's convolutions (Jacob et al. 2018), simulated in float32.
 
-Weights take 255 levels a channel, symmetric about 0; inputs take 256 levels a layer, over a range that was measured
-once and lies in ``models/ranges``. The network stays one of torch: torch runs the simulation as it stands, OpenVINO
-turns it into integer products, which give the same features up to float rounding between layers.
+Weights take 255 levels per channel, symmetric about 0; inputs take 256 levels per layer, over a range that was
+measured once and is stored in ``models/ranges``. The network stays one of torch: torch runs the simulation as it
+stands, OpenVINO turns it into integer products, which give the same features up to float rounding between layers.
 """
 
 from __future__ import annotations

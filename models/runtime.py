@@ -18,7 +18,7 @@ PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 class Runtime(Protocol):
     """A loaded network: float32 batch (b, 3, h, w) in, float32 maps (b, c, h, w) out, on its device.
 
-    The maps lie in memory with the channels last, as patches are made of them. Safe to call from several threads.
+    In memory the maps have the channels last, as patches are made of them. Safe to call from several threads.
     """
 
     name: str

@@ -89,7 +89,7 @@ class TorchCudaRuntime:
 
     @staticmethod
     def simulates(precision: str) -> bool:
-        """int8 alone."""
+        """Only int8."""
         return precision == "int8"
 
 

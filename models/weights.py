@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Verified weights, the kind of place they came from and the file they lie in."""
+    """Verified weights, the kind of place they came from and the file they are in."""
 
     weights: Weights
     source: Source

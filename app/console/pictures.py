@@ -43,7 +43,7 @@ class RecentImages:
             self._images[inspection] = image
 
     def get(self, inspection: str) -> bytes | None:
-        """None for one that was never held, or is no more."""
+        """None for one that was never held, or no longer is."""
         with self._lock:
             return self._images.get(inspection)
 
@@ -63,7 +63,7 @@ async def picture(
     kind: Literal["photo", "layer", "map", "worst"],
     side: Annotated[int, Query(ge=16, le=1600)] = 1600,
 ) -> Response:
-    """The image as a JPEG of at most ``side`` pixels each way; the map to lay over it, or alone; its worst place."""
+    """The image as a JPEG of at most ``side`` pixels each way; the map, over it or by itself; its worst place."""
     service: Service = request.app.state.service
     row, image = await _row_and_image(request, service, id)
     inspecting = service.inspecting

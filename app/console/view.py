@@ -60,7 +60,7 @@ _pages: dict[str, Page] = {}
 def page(
     path: str, name: str, *, icon: str | None = None, order: int | None = None, role: Role = "read"
 ) -> Callable[[Builder], Builder]:
-    """Register the decorated builder. With ``order`` it stands in the rail: 10-19 banks, 20-79 a bank's, 80- system."""
+    """Register the decorated builder. With ``order`` it is in the rail: 10-19 banks, 20-79 a bank's, 80- system."""
 
     def registered(build: Builder) -> Builder:
         _pages[path] = Page(path, name, build, icon, order, role)

@@ -1,6 +1,6 @@
 """Pure ASGI middleware that bounds request bodies: in bytes, with or without Content-Length, and in time.
 
-A body may pause for ``patience`` seconds at most, and over all must come at ``rate`` bytes a second after as long
+A body may pause for ``patience`` seconds at most, and over all must come at ``rate`` bytes per second after as long
 (like Apache's mod_reqtimeout). Only waiting for the client counts, not the time the service takes to read on. A
 refused client is heard out for a moment, because closing a connection with unread bytes destroys the answer.
 """
@@ -43,7 +43,7 @@ def body_limit(settings: Settings, scope: Scope) -> int:
 
 
 class BoundBodies:
-    """limit_of: bytes that a request may have, by its scope. patience: seconds. rate: bytes a second at least."""
+    """limit_of: bytes that a request may have, by its scope. patience: seconds. rate: bytes per second at least."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 def _too_slow(patience: float, rate: int) -> BodyTooSlow:
     return BodyTooSlow(
-        requirement=f"a body may pause for {patience:g} s and must come at {rate} bytes a second",
+        requirement=f"a body may pause for {patience:g} s and must come at {rate} bytes per second",
         received="one that is slower",
         remedy="Send it again over a better connection.",
     )

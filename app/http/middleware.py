@@ -140,7 +140,7 @@ class CatchErrors:
 
 
 class SecurityHeaders:
-    """Adds headers that the answer does not set itself; what is no page may neither be cached nor run anything."""
+    """Adds headers that the answer does not set itself; what is not a page may neither be cached nor run anything."""
 
     def __init__(self, app: ASGIApp, pages: Iterable[str] = PAGES) -> None:
         self._app, self._pages = app, tuple(pages)

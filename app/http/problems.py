@@ -83,7 +83,7 @@ def respond(scope: Scope, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Methods of every route with this path; Starlette names those of the first alone."""
+    """Methods of every route with this path; Starlette names only those of the first."""
     routes = request.app.router.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     return [m for m in METHODS if any(route.matches(scopes[m])[0] is Match.FULL for route in routes)]

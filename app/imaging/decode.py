@@ -136,7 +136,7 @@ def check_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Header:
 
 
 def read_header(data: bytes) -> Header:
-    """Format and size by the first bytes alone; names and suffixes are not looked at, and nothing is decoded.
+    """Format and size by the first bytes only; names and suffixes are not looked at, and nothing is decoded.
 
     Raises ImageFormatUnsupported, ImageManyFrames, ImagePixelsUnsupported or ImageCorrupt.
     """

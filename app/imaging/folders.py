@@ -175,7 +175,7 @@ def _subfolders(folder: Path) -> list[Path]:
         raise FolderError(
             requirement="A dataset to evaluate holds test/good and test/<defect>",
             received=f"{folder} with neither",
-            remedy="Put test images into one folder a class.",
+            remedy="Put test images into one folder per class.",
         )
     return sorted(found, key=lambda p: (p.name != GOOD, _natural(p)))
 

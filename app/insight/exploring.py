@@ -113,7 +113,7 @@ def subject(inspecting: Inspecting, bank: str, number: int | None = None) -> Sub
 
 
 def wish(bank: Bank, given: Mapping[str, float | None]) -> Wish:
-    """A bank's thresholds and rates with those given in place; a rate given alone counts over a kept threshold.
+    """A bank's thresholds and rates with those given in place; a rate given without one counts over a kept threshold.
 
     Raises ConfigError for what no version could follow.
     """

@@ -73,7 +73,7 @@ class Batcher(Generic[K, T, R]):
     async def submit(self, key: K, item: T, *, deadline: float | None = None) -> Served[R]:
         """The item's answer; cancelling the call takes it out of the queue. ``deadline`` is clock time.
 
-        Raises ``QueueFull``, ``DeadlineExceeded``, ``Draining``, or what ``run`` raised for this item alone.
+        Raises ``QueueFull``, ``DeadlineExceeded``, ``Draining``, or what ``run`` raised for this item only.
         """
         entry = self._admit(key, item, deadline)
         try:

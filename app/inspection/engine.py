@@ -99,7 +99,7 @@ class Engine:
         """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
 
         images: decoded for the bank's ``config.input`` (``decode_photograph``). thresholds: in place of the bank's
-        own, for this call alone.
+        own, for this call only.
         """
         config, spec = self.bank.config.input, self.backbone.spec
         answers: dict[int, Inspection] = {}

@@ -1,7 +1,7 @@
 """The ledger's writer: inspections durable before they are answered, many in one transaction.
 
 A transaction costs a flush of the disk whatever it holds. While one is flushed the next inspections gather, so that
-64 callers pay for a few flushes and a lone one waits for its own alone (group commit; DeWitt et al., SIGMOD 1984).
+64 callers pay for a few flushes and a lone one waits only for its own (group commit; DeWitt et al., SIGMOD 1984).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Ledger:
         for media_type, group in by_type.items():
             self._store.blobs.keep([entry.image.staged for entry in group if entry.image], media_type)
             for entry in group:
-                entry.image = None  # kept: a second try needs the row alone
+                entry.image = None  # kept: a second try needs only the row
         self._store.inspections.add([entry.row for entry in entries])
 
 

@@ -113,7 +113,7 @@ class Registry:
         return await asyncio.shield(task)
 
     async def aside(self, bank: str, number: int) -> Loaded:
-        """A version for a while: the one in memory, or one loaded for the caller alone, which makes nobody leave.
+        """A version for a while: the one in memory, or one loaded only for the caller, which makes nobody leave.
 
         Raises as ``get`` does.
         """
@@ -171,7 +171,7 @@ class Registry:
     async def prepare(self, sha256: str) -> None:
         """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
 
-        Keeps the latest alone. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
+        Keeps only the latest. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
         """
         self._prepared = await self._prepare(sha256)
         log.info("bank prepared", extra={"sha256": sha256})

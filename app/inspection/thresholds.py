@@ -1,7 +1,7 @@
 """Which thresholds judge an inspection: the request's, else the bank's, else those its target rates give.
 
-Each of the two may be set alone. Where review and reject were equal, there was no review band, and setting the reject
-threshold sets both.
+Each of the two may be set without the other. Where review and reject were equal, there was no review band, and
+setting the reject threshold sets both.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class Pass:
 class Gate:
     """How much is held in memory for callers: requests and bytes in flight, refused past their bounds.
 
-    Lives on the event loop. ``retry_after`` tells the seconds after which to try again.
+    Lives on the event loop. ``retry_after`` gives the seconds after which to try again.
     """
 
     def __init__(self, requests: int, bytes_: int, retry_after: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Banks: created, changed, deleted; their nominal images as people look at them, whole and small.
+"""Banks: created, changed, deleted, seen at a glance; their nominal images as people look at them, whole and small.
 
 A change of thresholds is tried on the active version before it is kept.
 
@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.imaging.decode import decode_image
 from app.imaging.pictures import thumbnail
+from app.inspection.inspect import Inspecting
 from app.inspection.thresholds import Wish, effective, rates
 from app.learning.supervisor import Learning
 from app.store.banks import BankChange
 from app.store.errors import VersionUnusable
-from app.store.schema import Bank
+from app.store.page import Page
+from app.store.schema import Bank, Job, Version
 from core.config import DetectorConfig
 
+DAY = timedelta(days=1)
 THRESHOLDS = tuple(field.name for field in fields(Wish))
 
 
@@ -102,3 +106,37 @@ def config_to_build(bank: Bank, change: Mapping[str, Any]) -> DetectorConfig:
     reject, review = rates(bank, config["target_false_reject"], config["target_review"])
     rated = config | {"target_false_reject": reject, "target_review": review}
     return DetectorConfig.from_json(rated).changed(change)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One bank at a glance. ``decisions`` are the last day's by decision; ``build`` is the latest job, if any."""
+
+    bank: Bank
+    version: Version | None
+    state: str
+    nominal_images: int
+    false_reject: float
+    decisions: dict[str, int]
+    build: Job | None
+
+
+def glances(inspecting: Inspecting, after: str | None, limit: int) -> Page[Glance]:
+    """The banks at a glance, by id."""
+    found = inspecting.store.banks.page(after=after, limit=limit)
+    decisions = inspecting.store.inspections.decisions_since(datetime.now(UTC) - DAY)
+    return Page([_glance(inspecting, bank, decisions.get(bank.id, {})) for bank in found.items], found.next)
+
+
+def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Glance:
+    version = inspecting.store.versions.active(bank)
+    jobs = inspecting.store.jobs.page(bank=bank.id, kind="build", limit=1).items
+    return Glance(
+        bank=bank,
+        version=version,
+        state=inspecting.registry.state_of(bank, version),
+        nominal_images=inspecting.store.images.totals(bank.id)[0],
+        false_reject=rates(bank, bank.config["target_false_reject"], None)[0],
+        decisions=decisions,
+        build=jobs[0] if jobs else None,
+    )

@@ -12,8 +12,8 @@ from app.learning.banks import config_to_build, read_image
 from app.learning.jobs import asked_groups
 from app.learning.reporting import drawn
 from app.learning.supervisor import Learning
+from app.store.database import present
 from app.store.ids import shown
-from app.store.page import present
 from app.store.schema import Job, Screening
 from core.errors import TooFewImages
 from core.screening.screening import EXPECTED, check_expected

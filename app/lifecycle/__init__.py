@@ -1,4 +1,4 @@
-"""The service opened, kept up, watched and closed: what runs, and whether it is well; here what it serves."""
+"""The service opened, kept up, watched and closed: what runs, and whether it is well. Here is what it serves."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def is_ready(service: Service) -> bool:
 
 
 async def overall(service: Service, named: bool) -> State:
-    """How the whole is. ``named`` tells banks by name, and what was wrong with them; others learn numbers alone."""
+    """How the whole is. ``named`` names banks and what is wrong with them; others get only numbers."""
     database, banks = await asyncio.gather(_within(service, vitals.database), _within(service, _banks))
     faults = _faults(service, database, banks)
     found: State = {

@@ -54,7 +54,7 @@ def all_banks(service: Service) -> list[Bank]:
 
 
 async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Do ``work`` every so many seconds until the service stops; what fails is logged, told by /health, tried again."""
+    """Do ``work`` every so many seconds until the service stops; what fails is logged, in /health, and tried again."""
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""What is told of each part: what serves with its licences, backbone, queue, memory, worker, database."""
+"""What is reported of each part: what serves with its licences, backbone, queue, memory, worker, database."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | Non
         "aiobotocore",
         "s3fs",
         "python_multipart",
-        "alembic.runtime.migration",  # it tells its dialect whenever it is asked for the revision
+        "alembic.runtime.migration",  # it reports its dialect whenever it is asked for the revision
     )
     for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
 """What is seen of an application: Prometheus metrics, and the problems answered last, bounded, secrets masked.
 
-Metrics tell of requests, queue, batches, decisions, builds, banks, problems. Each application has its own registry, so
+Metrics count requests, queue, batches, decisions, builds, banks, problems. Each application has its own registry, so
 two in one process do not mix. Every name begins with ``nominal_``; what a metric is about is in its labels. ``bank``
 is a bank's id, ``route`` a path template: neither comes unchecked from a client. docs/metrics.md lists all;
 docker/grafana shows them.
@@ -35,8 +35,8 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 M = TypeVar("M", bound=MetricWrapperBase)
 Key = tuple[str, int]
 """A bank's id and a version's number, as the batcher's keys are."""
-MOST = 100  # different ones
-LONGEST = 500  # characters of a text
+MOST = 100  # different problems
+LONGEST = 500  # characters of a problem's text
 
 
 class InFlight:

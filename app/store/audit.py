@@ -1,4 +1,4 @@
-"""The audit log: each entry is written in the transaction of the change it tells of."""
+"""The audit log: each entry is written in the transaction of the change it describes."""
 
 from __future__ import annotations
 

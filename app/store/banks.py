@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.store.audit import record
 from app.store.columns import JsonObject
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
-from app.store.page import Page, page_of, present
+from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
@@ -77,7 +77,7 @@ class Banks:
         return found(None if row is None else Bank(**row._mapping), id)
 
     def current(self, id: str) -> Bank:
-        """``get`` for every inspection, to be read alone: the object of the call before while its row is the same.
+        """``get`` for every inspection, only to be read: the object of the call before while its row is the same.
 
         Raises ``NotFound``.
         """

@@ -131,7 +131,7 @@ class Insertion:
     """``sql``, and what it makes of a row by the names of its columns."""
 
     def __init__(self, statement: Insert, dialect: Dialect) -> None:
-        """``statement`` must take its values from the row alone."""
+        """``statement`` must take its values only from the row."""
         compiled = statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
         self.sql = compiled.string

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Insert, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,12 +20,22 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.store.columns import Insertion
-from app.store.errors import DatabaseBusy, DatabaseUnsupported, named, out_of_range
+from app.store.errors import DatabaseBusy, DatabaseUnsupported, NotFound, named, out_of_range
 from app.store.schema import Base
 
 JOURNAL_LIMIT_BYTES = 64 << 20
 MIGRATION_WAIT_MINUTES = 10
 IMMEDIATE = "BEGIN IMMEDIATE"
+
+
+Row = TypeVar("Row")
+
+
+def present(row: Row | None, requirement: str, received: str, remedy: str) -> Row:
+    """``row``, unless there is none. Raises ``NotFound``."""
+    if row is None:
+        raise NotFound(requirement, received, remedy)
+    return row
 
 
 def parse_url(text: str) -> URL:
@@ -65,7 +75,7 @@ class Database:
             yield session
 
     def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any] | Base]) -> None:
-        """``write`` for rows that every inspection adds, by the driver alone: SQLAlchemy takes longer than the disk."""
+        """``write`` for rows that every inspection adds, by the driver: SQLAlchemy takes longer than the disk."""
         values = [insertion.values(row) for row in rows]
         with self._named_faults(), self._in_turn(), self._cursor(insertion.sql) as cursor:
             if self.is_sqlite:
@@ -140,7 +150,7 @@ class Database:
                 with connection.begin():
                     yield connection
             finally:
-                connection.invalidate()  # its settings were for this alone
+                connection.invalidate()  # its settings were only for this
 
     def insert(self, table: type[Base]) -> Any:
         """An INSERT that knows ``on_conflict_do_nothing`` and ``..._update``, as both databases do."""
@@ -153,7 +163,7 @@ class Database:
         self.engine.dispose()
 
     def _prepare_migration(self, connection: Connection) -> None:
-        """Outside any transaction, where alone SQLite heeds the pragma: its table copies must not cascade."""
+        """Outside any transaction, the only place where SQLite heeds the pragma: its table copies must not cascade."""
         driver: Any = connection.connection.driver_connection
         if self.is_sqlite:
             driver.execute("PRAGMA foreign_keys=OFF")

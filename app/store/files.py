@@ -1,4 +1,4 @@
-"""Where the bytes of blobs lie: files named by their sha256, in a folder or, through fsspec, in a bucket.
+"""Where the bytes of blobs are stored: files named by their sha256, in a folder or, through fsspec, in a bucket.
 
 ``publish`` makes a staged file visible whole or not at all, and durably: rename and fsync of the folder
 locally, one PUT whose size is checked remotely. Publishing what is there already is harmless, so it needs

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.banks import found, held
 from app.store.blobs import touch
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import ImageNotKept, NotAFalseAlarm, SerialConflict
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
-from app.store.page import Page, page_of, present
+from app.store.page import Page, page_of
 from app.store.schema import Bank, Blob, Image, Inspection, Source
 
 Added = Literal["accepted", "duplicate"]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import StaleRevision
 from app.store.ids import Clock, shown
-from app.store.page import MAX_LIMIT, Page, newest_first, present
+from app.store.page import MAX_LIMIT, Page, newest_first
 from app.store.schema import Decision, Finding, Inspection, Review, Verdict
 
 

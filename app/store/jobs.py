@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.banks import build_running, held
 from app.store.columns import JsonObject
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import IdempotencyConflict, JobFinished
 from app.store.ids import Clock, new_id, shown
-from app.store.page import Page, newest_first, present
+from app.store.page import Page, newest_first
 from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobKind, JobState
 
 

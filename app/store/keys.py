@@ -20,10 +20,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyRefused
 from app.store.ids import Clock, shown
-from app.store.page import present
 from app.store.schema import ApiKey, Role
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
@@ -134,7 +133,7 @@ class Keys:
 
 
 def _parts(text: str) -> tuple[str, str] | None:
-    """(id, digest of the secret), or None for text that is no key."""
+    """(id, digest of the secret), or None for text that is not a key."""
     match = FORM.fullmatch(text)
     return (match[1], hashlib.sha256(match[2].encode()).hexdigest()) if match else None
 

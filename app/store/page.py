@@ -10,7 +10,6 @@ from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.store.database import Database
-from app.store.errors import NotFound
 
 MAX_LIMIT = 1000
 Row = TypeVar("Row")
@@ -22,13 +21,6 @@ class Page(Generic[Row]):
 
     items: list[Row]
     next: str | None
-
-
-def present(row: Row | None, requirement: str, received: str, remedy: str) -> Row:
-    """``row``, unless there is none. Raises ``NotFound``."""
-    if row is None:
-        raise NotFound(requirement=requirement, received=received, remedy=remedy)
-    return row
 
 
 def newest_first(

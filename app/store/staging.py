@@ -1,6 +1,6 @@
 """Bytes on their way in: streamed to a temporary file, hashed, limited, and gone again unless kept.
 
-The file lies in a folder of its own under a random name, so nothing a client sends names a path, and
+The file is in a folder of its own under a random name, so nothing a client sends names a path, and
 nothing half-written is where a reader looks. It is fsynced before ``finish`` returns.
 """
 

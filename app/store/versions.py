@@ -9,10 +9,9 @@ from app.store.audit import record
 from app.store.banks import found, locked, revise
 from app.store.blobs import touch
 from app.store.columns import JsonObject
-from app.store.database import Database
+from app.store.database import Database, present
 from app.store.errors import VersionInUse, VersionUnusable
 from app.store.ids import Clock
-from app.store.page import present
 from app.store.schema import Bank, Version, VersionState
 
 

@@ -17,9 +17,8 @@ import numpy as np
 from core.errors import BankCorrupt, BankFormatTooNew, BankHostile
 
 FORMAT = "nominal-bank"
-VERSION = (
-    4  # the newest, whose headers list what they require; banks are written in the oldest that holds them
-)
+VERSION = 4
+"""The newest, whose headers list what they require; a bank is written in the oldest that can hold it."""
 LARGEST_HEADER = 1 << 16  # bytes of JSON; a bank's is a few thousand
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -190,7 +189,7 @@ def _counts(value: Any) -> list[int] | None:
 
 
 def _product(shape: list[int]) -> int:
-    """Elements of a shape; an empty array has the shape [0] alone, so that no other dimension can lie."""
+    """Elements of a shape; an empty array has only the shape [0], so that no other dimension can lie."""
     if 0 in shape and shape != [0]:
         _hostile("an empty array must have shape [0]", f"{shape}")
     count = 1

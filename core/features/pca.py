@@ -34,7 +34,7 @@ _LONGEST = 1e18  # of a mean, as of a bank's vectors
 class Pca:
     """The mean (d,) of nominal patches and k perpendicular unit components (k, d), widest spread first.
 
-    On the CPU. Raises ShapeError where they are no such thing.
+    On the CPU. Raises ShapeError where they are not.
     """
 
     mean: Float32[Tensor, " _"]
@@ -115,7 +115,7 @@ def reducing(
     directory: Path | None,
     check: Callable[[], None],
 ) -> Iterator[tuple[Pca, Iterator[Patches]]]:
-    """Read all batches, fit k components, and give the images again, one a batch, reduced.
+    """Read all batches, fit k components, and give the images again, one per batch, reduced.
 
     directory: where the whole vectors lie for as long as the context is open. check: called between steps;
     what it raises ends the work. Raises ConfigError as ``check_kept``, ShapeError for values that are not

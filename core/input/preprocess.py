@@ -33,7 +33,7 @@ class AxisMap:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where an original image lies in its input: one map an axis."""
+    """Where an original image is in its input: one map per axis."""
 
     rows: AxisMap
     columns: AxisMap

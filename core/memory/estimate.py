@@ -12,9 +12,8 @@ from core.errors import ConfigError, MemoryBudgetError
 from core.memory.merge_reduce import bytes_for, fewest_points
 
 _BANK_COPIES = 3  # gathered vectors, the index's, and a copy while either is made
-_STORE_PART = (
-    4  # the most of the budget for full vectors: a file serves them as fast, from the system's cache
-)
+_STORE_PART = 4
+"""Full vectors take at most one such part of the budget: a file serves them as fast, from the system's cache."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def estimate_build(
     """Share out a memory budget for ``images`` of ``patches`` each, or refuse.
 
     projection: dimensions the coreset is searched in, None for ``dimension`` itself. directory: where full
-    vectors spill. whole: dimensions of the vectors before a PCA; all of those lie in a file. The bank comes
+    vectors spill. whole: dimensions of the vectors before a PCA; all of those are stored in a file. The bank comes
     first, then the projected vectors, then full vectors. Raises ConfigError for sizes below 1,
     MemoryBudgetError, with the numbers, where memory or disk cannot hold the build.
     """

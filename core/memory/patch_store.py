@@ -40,7 +40,7 @@ class _Segment:
 class PatchStore:
     """Appended image by image, numbered from 0; row ids count all vectors in the order of appending.
 
-    Memory stays within ``budget_bytes`` and what a call returns. The file lies in ``directory``, by default
+    Memory stays within ``budget_bytes`` and what a call returns. The file is in ``directory``, by default
     the system's temporary one, without a name where that is possible; it goes with the store or its process.
     Several threads may read what was appended.
     """
@@ -156,7 +156,7 @@ class PatchStore:
         self.close()
 
     def _by_image(self, ids: np.ndarray) -> Iterator[tuple[int, tuple[int, int]]]:
-        """Runs of ascending ids that lie in one image: (image, (start, stop))."""
+        """Runs of ascending ids of one image: (image, (start, stop))."""
         images = self.image_of(ids)
         edges = np.flatnonzero(np.diff(images, prepend=-1, append=-1)).tolist()
         for a, b in itertools.pairwise(edges):

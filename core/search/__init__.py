@@ -1,4 +1,4 @@
-"""Nearest bank vectors by FAISS, which this package alone imports: Euclidean distances in and out."""
+"""Nearest bank vectors by FAISS, which only this package imports: Euclidean distances in and out."""
 
 from core.search.index import Index, Queries, as_queries
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, gpu, groups, reduced, tables
+from bench import accuracy, alignment, coreset, demo, gpu, groups, reduced, screening, tables
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -62,6 +62,18 @@ def test_the_gpu_bench_says_what_it_ran_on_and_both_sides_agree(monkeypatch, cap
     assert done.value.code == 0
     assert len([line for line in printed.splitlines() if line.startswith("| ")]) == 4
     assert torch.cuda.is_available() or "There is no CUDA device here." in printed
+
+
+def test_the_bench_of_screening_counts_the_defects_listed(monkeypatch, capsys):
+    before = screening.ACCURACY.read_text(encoding="utf-8")
+    run(screening.main, monkeypatch, "--toy", "--only", "elpv")
+    (row,) = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono: 24, 24 |")
+    ]
+    _, backbone, mixed, found, *_ = row.strip("| ").split(" | ")
+    assert (backbone, mixed) == ("efficientnet-lite2", "2")
+    assert found in ("50%", "100%")
+    assert screening.ACCURACY.read_text(encoding="utf-8") == before
 
 
 def test_the_bench_of_groups_joins_bursts_of_real_cells(monkeypatch, capsys):

@@ -114,7 +114,7 @@ def decision_count(decision: Decision, count: int) -> ui.element:
 
 
 def verdict_badge(verdict: Verdict, decision: Decision) -> ui.element:
-    """What a person found; an accepted part that is good is no false alarm."""
+    """What a person found; an accepted part that is good is not a false alarm."""
     icon, kind = VERDICTS[verdict]
     agreed = verdict == "false_alarm" and decision == "accept"
     return badge(ANSWER.good_verdict if agreed else ANSWER.verdicts[verdict], icon, kind)

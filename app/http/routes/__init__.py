@@ -1,6 +1,6 @@
-"""HTTP: parse, call, answer by a schema, one noun a file; here what several share.
+"""HTTP: parse, call, answer by a schema; one noun per file.
 
-The service, pages, ETags, and which problems an operation documents.
+Here is what several share: the service, pages, ETags, and which problems an operation documents.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ IfMatch = Annotated[
 ]
 
 
-def refuses(*errors: type[Exception], keys: bool = True) -> Responses:
+def refuses(*raised: type[Exception], keys: bool = True) -> Responses:
     """The ``responses`` of an operation that may raise these, beside what every operation may."""
     by_status: dict[int, dict[str, ProblemType]] = {}
-    for error in (*errors, *ALWAYS, *(OF_KEYS if keys else ())):
+    for error in (*raised, *ALWAYS, *(OF_KEYS if keys else ())):
         kind = type_of(error)
         by_status.setdefault(kind.status, {})[kind.slug] = kind
     by_status.setdefault(INTERNAL.status, {})[INTERNAL.slug] = INTERNAL

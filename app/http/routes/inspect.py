@@ -123,7 +123,7 @@ async def inspect_image(
     """Inspect one image: score, decision, regions. In the ledger before it is answered.
 
     With `heatmap` the map comes inline as base64; with `Accept: image/png` or `application/x-npy` too, the answer is
-    the picture itself and the decision stands in its headers.
+    the picture itself and the decision is in its headers.
     """
     service: Service = request.app.state.service
     asked = _asked(service, actor.id, wanted, prefer)
@@ -176,7 +176,7 @@ async def inspect_batch(
 async def _each(
     service: Service, bank: str, images: list[tuple[str | None, Held]], asked: Asked
 ) -> list[dict[str, Any]]:
-    """A batch's worth at a time: a long form must not fill the queue alone."""
+    """A batch's worth at a time: a long form must not fill the queue by itself."""
     await service.pools.background(lambda: service.store.banks.get(bank))
     turns = asyncio.Semaphore(service.settings.batch_size)
 

@@ -25,7 +25,7 @@ class Ready(Answer):
 
 
 class Health(Answer):
-    """How the whole is. Banks' names and reasons are told to holders of a key alone."""
+    """How the whole is. Only holders of a key see banks' names and reasons."""
 
     status: Literal["ok", "degraded"]
     ready: bool
@@ -46,7 +46,7 @@ class Health(Answer):
 
 
 class BankHealth(Answer):
-    """How one bank is; ``loaded`` tells of its version in memory and of its last conformance check."""
+    """How one bank is; ``loaded`` describes its version in memory and its last conformance check."""
 
     bank: str
     state: BankState

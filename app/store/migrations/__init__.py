@@ -1,1 +1,1 @@
-"""Alembic's environment and revisions; run by app/store/migrate.py alone."""
+"""Alembic's environment and revisions; run only by app/store/migrate.py."""

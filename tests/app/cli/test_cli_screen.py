@@ -43,7 +43,7 @@ def test_a_person_reads_parts_copies_suspects_and_what_was_not_read(nominal, tin
     lines = ended.out.splitlines()
     assert lines[0] == "31 photographs of 31 parts; they support a false-reject rate of 3.1 % at best."
     assert "Suspects, the worst first; look at each, nothing was removed:" in lines
-    rows = [line.split()[0] for line in lines if re.match(r"\s*\d{3}\.png\s", line)]
+    rows = [line.split()[0] for line in lines if re.match(r"\s*\d{3}\.png\s+\d\.\d\d\s", line)]
     assert rows[0] == "011.png"
     assert len(rows) == 5
     assert "  004.png = 030.png" in lines

@@ -14,9 +14,8 @@ from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, decision_count, empty_state, figure, page_header
 from app.console.widgets.controls import confirm, form, more, primary, secondary
 from app.console.words import percent
-from app.insight import overview
-from app.insight.overview import Glance
 from app.learning import banks
+from app.learning.banks import Glance
 from app.lifecycle.vitals import backbone
 from app.store.banks import BankChange
 from app.store.ids import SLUG
@@ -52,7 +51,7 @@ async def show(view: View) -> None:
 
 
 async def _page(view: View, cursor: str | None) -> Page[Glance]:
-    return await view.run(lambda: overview.page(view.service.inspecting, cursor, CARDS))
+    return await view.run(lambda: banks.glances(view.service.inspecting, cursor, CARDS))
 
 
 def _fill(view: View, grid: ui.element, below: ui.element, found: Page[Glance]) -> None:

@@ -19,7 +19,7 @@ FIELD = "outlined dense options-dense"
 
 @page("/banks/{bank}/compare", TEXT.name, icon="compare_arrows", order=60)
 async def show(view: View) -> None:
-    """The versions to choose stand in the address: ``?a=1&b=2``."""
+    """The versions to choose are in the address: ``?a=1&b=2``."""
     bank = view.own_bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
     found = await view.run(lambda: view.store.versions.all(bank.id))

@@ -1,4 +1,4 @@
-"""The strip of results on the page that inspects by hand: one tile an image, a plain message a file refused."""
+"""The strip of results on the page that inspects by hand: one tile per image, a plain message per refused file."""
 
 from __future__ import annotations
 
