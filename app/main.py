@@ -16,7 +16,7 @@ from app.http import problems
 from app.http.bodies import BoundBodies, body_limit
 from app.http.middleware import CatchErrors, Observe, SecurityHeaders
 from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
-from app.http.routes import banks, images, insight, inspect, inspections, jobs, server, versions
+from app.http.routes import banks, images, insight, inspect, inspections, jobs, screenings, server, versions
 from app.lifecycle.opening import open_service
 from app.ops.logs import telemetry
 from app.ops.observed import Observed
@@ -25,8 +25,8 @@ from models.backbone import Backbone
 
 # the busiest is matched first
 ROUTERS = (
-    inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, insight.router,
-    inspections.router, inspections.reviews, server.keys,
+    inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
+    insight.router, inspections.router, inspections.reviews, server.keys,
 )  # fmt: skip
 
 

@@ -82,10 +82,13 @@ def screen(
     if json_output:
         print_json({"folder": str(folder), **document})
     else:
-        _print(document, html)
+        print_screening(document)
+        if html is not None:
+            say(f"\nWrote {html}")
 
 
-def _print(found: dict[str, Any], html: Path | None) -> None:
+def print_screening(found: dict[str, Any]) -> None:
+    """A screening's document in the terminal, its longer lists cut."""
     for sentence in found["says"]:
         say(sentence)
     say("\nSuspects, the worst first; look at each, nothing was removed:")
@@ -101,8 +104,6 @@ def _print(found: dict[str, Any], html: Path | None) -> None:
     _listed("Unused bits", [_kind(kind) for kind in found["unused_bits"]])
     _listed("Cannot be read", [each["reason"] for each in found["unreadable"]])
     _listed("Not read", [f"{each['name']}: {each['reason']}" for each in found["left_out"]])
-    if html is not None:
-        say(f"\nWrote {html}")
 
 
 def _kind(kind: dict[str, Any]) -> str:

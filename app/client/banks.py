@@ -6,6 +6,7 @@ An upload is several requests; sending it again is harmless, because an image is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -95,14 +96,21 @@ def delete_image(bank: str, sha256: str) -> Call[None]:
 
 
 def upload_images(
-    bank: str, files: FilePath | Sequence[FilePath], *, progress: Progress = lambda sent, total: None
+    bank: str,
+    files: FilePath | Sequence[FilePath],
+    *,
+    serials: str | Mapping[str, str] | None = None,
+    progress: Progress = lambda sent, total: None,
 ) -> Flow[Uploaded]:
     """Add images to the nominal set: a folder of them, or files, also zips and tars. The answer lists every file.
+
+    serials: serial number of the part that all files show, or that of each by its name (within a folder, relative to
+    it). Photographs of one part have the same.
 
     If it breaks off, what was sent is kept: call it again. Raises ProblemError if no file was kept, FolderError for
     a folder without images.
     """
-    found = _files(files)
+    found = with_serials(files_of(files), serials)
     total, before = sum(file.size for file in found), 0
     answers: list[Uploaded] = []
     refused: ProblemError | None = None
@@ -134,7 +142,8 @@ def _after(before: int, total: int, progress: Progress) -> Callable[[int], None]
     return lambda sent: progress(before + sent, total)
 
 
-def _files(files: FilePath | Sequence[FilePath]) -> list[File]:
+def files_of(files: FilePath | Sequence[FilePath]) -> list[File]:
+    """The files of an upload under the names that the server receives. Raises FolderError, BadArgument."""
     paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     names = [path.name for path in paths]
     if isinstance(files, str | Path) and paths[0].is_dir():
@@ -146,6 +155,21 @@ def _files(files: FilePath | Sequence[FilePath]) -> list[File]:
             requirement="an upload needs files", received="none", remedy="Name a folder or files."
         )
     return [File(name, path, path.stat().st_size) for name, path in zip(names, paths, strict=True)]
+
+
+def with_serials(files: Sequence[File], serials: str | Mapping[str, str] | None) -> list[File]:
+    """The files with the serial numbers said of them. Raises BadArgument where one is missing or left over."""
+    if serials is None or isinstance(serials, str):
+        return [replace(file, serial=serials) for file in files]
+    names = {file.name for file in files}
+    odd = sorted(names ^ serials.keys())
+    if odd:
+        raise BadArgument(
+            requirement="serial numbers must be given for every file of an upload, and for no other",
+            received=f"{odd[0]!r}, {'not a file of it' if odd[0] not in names else 'without one'}, of {len(odd)} such",
+            remedy="Name files as they are relative to the folder.",
+        )
+    return [replace(file, serial=serials[file.name]) for file in files]
 
 
 def _groups(files: Sequence[File]) -> Iterator[list[File]]:

@@ -26,7 +26,7 @@ from app.client.errors import (
 )
 from app.client.streams import Sink, as_json, one_file, saved
 from app.http.schemas.banks import BankDetail
-from app.http.schemas.jobs import Job, Version, VersionList
+from app.http.schemas.jobs import Job, Report, Screening, Version, VersionList
 
 POLL_SECONDS = 0.5
 SILENCE = 25.0  # seconds; the server sends something every ten
@@ -49,12 +49,13 @@ def start_build(
     *,
     activate: bool = True,
     config: Config = None,
-    groups: str = "auto",
+    groups: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Job]:
     """Build a version of the nominal set as it is now. ``config`` overrides the bank's for this build.
 
-    groups: ``auto`` finds which images show one part; ``none`` takes each for a part of its own.
+    groups: ``serial`` takes images of one serial number for one part, ``auto`` those that look alike, ``none`` each for
+    a part of its own; by default ``serial`` where uploaded images have one, else ``auto``.
 
     An Idempotency-Key, a new one unless given, makes it start only once however often it is sent.
     """
@@ -63,9 +64,9 @@ def start_build(
     return post(Job, "/v1/banks/{}/builds", bank, headers=headers, body=body, repeatable=True)
 
 
-def list_jobs(bank: str | None = None, state: str | None = None) -> Pages[Job]:
-    """Jobs, newest first."""
-    return pages_of(Job, "/v1/jobs", "before", {"bank": bank, "state": state})
+def list_jobs(bank: str | None = None, state: str | None = None, kind: str | None = None) -> Pages[Job]:
+    """Jobs, newest first; kind: build or screening."""
+    return pages_of(Job, "/v1/jobs", "before", {"bank": bank, "state": state, "kind": kind})
 
 
 def get_job(job: str) -> Call[Job]:
@@ -107,13 +108,53 @@ def build(
     *,
     activate: bool = True,
     config: Mapping[str, Any] | None = None,
-    groups: str = "auto",
+    groups: str | None = None,
     progress: Progress = lambda job: None,
     seconds: float | None = None,
 ) -> Flow[Job]:
     """``start_build`` and ``wait_for_job`` in one."""
     job = yield from start_build(bank, activate=activate, config=config, groups=groups)
     return (yield from wait_for_job(job.id, progress=progress, seconds=seconds))
+
+
+def start_screening(bank: str, *, expected: float = 0.02, groups: str | None = None) -> Call[Job]:
+    """Look over the nominal set as it is now: parts, copies, suspects, mixtures. Nothing is removed.
+
+    expected: share of images that may not belong; twice as many are listed. groups: as of ``start_build``.
+    """
+    body = as_json({"expected": expected, "groups": groups})
+    return post(Job, "/v1/banks/{}/screening", bank, body=body)
+
+
+def get_screening(bank: str) -> Call[Screening]:
+    """The bank's newest screening job, and the newest report."""
+    return get(Screening, "/v1/banks/{}/screening", bank)
+
+
+def get_version_screening(bank: str, version: int) -> Call[Report]:
+    """The report on the set that a version was built from."""
+    return get(Report, "/v1/banks/{}/versions/{}/screening", bank, version)
+
+
+def get_suspect_overlay(bank: str, sha256: str, side: int = 512) -> Call[bytes]:
+    """A suspect of the newest report, a JPEG with where it differs from the others laid over it."""
+    return get(bytes, "/v1/banks/{}/screening/suspects/{}/overlay", bank, sha256, side=side)
+
+
+def screen(
+    bank: str,
+    *,
+    expected: float = 0.02,
+    groups: str | None = None,
+    progress: Progress = lambda job: None,
+    seconds: float | None = None,
+) -> Flow[Report]:
+    """``start_screening``, ``wait_for_job`` and the report in one. Raises BuildFailed, WaitedTooLong."""
+    job = yield from start_screening(bank, expected=expected, groups=groups)
+    yield from wait_for_job(job.id, progress=progress, seconds=seconds)
+    found = (yield from get_screening(bank)).found
+    assert found is not None  # its job has succeeded
+    return found
 
 
 def list_versions(bank: str) -> Call[list[Version]]:

@@ -98,6 +98,12 @@ class _Calls:
     cancel_job = _call(builds.cancel_job)
     wait_for_job = _call(builds.wait_for_job)
 
+    start_screening = _call(builds.start_screening)
+    screen = _call(builds.screen)
+    get_screening = _call(builds.get_screening)
+    get_version_screening = _call(builds.get_version_screening)
+    get_suspect_overlay = _call(builds.get_suspect_overlay)
+
     list_versions = _call(builds.list_versions)
     get_version = _call(builds.get_version)
     activate_version = _call(builds.activate_version)

@@ -32,11 +32,15 @@ Sink = Generator[None, bytes, T]
 
 @dataclass(frozen=True)
 class File:
-    """A file to send: its name on the server, its path, and its size in bytes when it was listed."""
+    """A file to send: its name on the server, its path, and its size in bytes when it was listed.
+
+    serial: serial number of the part that it shows, if it is known.
+    """
 
     name: str
     path: Path
     size: int
+    serial: str | None = None
 
 
 def as_json(value: object) -> Body:
@@ -55,7 +59,7 @@ def form_of_bytes(files: Sequence[tuple[str, bytes]]) -> Body:
 
 
 def form(files: Sequence[File], sent: Callable[[int], None]) -> Body:
-    """multipart/form-data; ``sent`` hears how many bytes of the files have been read."""
+    """multipart/form-data, serial numbers first; ``sent`` hears how many bytes of the files have been read."""
 
     def arguments(stack: ExitStack) -> dict[str, Any]:
         total = 0
@@ -66,7 +70,8 @@ def form(files: Sequence[File], sent: Callable[[int], None]) -> Body:
             sent(total)
 
         opened = [(file.name, stack.enter_context(_Counted(file.path, add))) for file in files]
-        return {"files": [("file", (_sendable(name), file)) for name, file in opened]}
+        serials = [("serial", (None, file.serial)) for file in files if file.serial is not None]
+        return {"files": [*serials, *(("file", (_sendable(name), file)) for name, file in opened)]}
 
     return arguments
 

@@ -54,11 +54,13 @@ class MultipartReader(Generic[S]):
         open_file: Callable[[str], S],
         complete: Callable[[Part[S]], None],
         most_files: int,
+        most_fields: int = MOST_FIELDS,
     ) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
             raise invalid("a Content-Type without a boundary")
-        self._open_file, self._complete, self._most_files = open_file, complete, most_files
+        self._open_file, self._complete = open_file, complete
+        self._most_files, self._most_fields = most_files, most_fields
         self._files = self._fields = 0
         self._whole = False
         self._headers: dict[bytes, bytes] = {}
@@ -118,7 +120,7 @@ class MultipartReader(Generic[S]):
             self._part.sink = self._open_file(self._part.filename)
         else:
             self._fields += 1
-            self._refuse_more(self._fields, MOST_FIELDS, "fields")
+            self._refuse_more(self._fields, self._most_fields, "fields")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         assert self._part is not None
@@ -167,11 +169,15 @@ def feed_of(content_type: str, name: str | None) -> Callable[[Upload], Feed]:
 
 
 class Form:
-    """A multipart body: every part with a filename is a file, fields are passed over."""
+    """A multipart body: every part with a filename is a file or the ``manifest``, and ``serial`` may be repeated.
+
+    Other fields are passed over.
+    """
 
     def __init__(self, upload: Upload, content_type: str) -> None:
         self._upload = upload
-        self._reader = MultipartReader(content_type, upload.open, self._take, upload.most_files)
+        most = upload.most_files
+        self._reader = MultipartReader(content_type, upload.open, self._take, most, most + MOST_FIELDS)
 
     def write(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -179,8 +185,18 @@ class Form:
     def end(self, data: bytes) -> None:
         self.write(data)
         self._reader.close()
-        self._upload.flush()
+        self._upload.finish()
 
     def _take(self, part: Part[Incoming]) -> None:
-        if part.sink is not None:
+        if part.name == "manifest":
+            self._take_manifest(part)
+        elif part.sink is not None:
             self._upload.take(part.filename, part.sink)
+        elif part.name == "serial":
+            self._upload.serials.say(part.value)
+
+    def _take_manifest(self, part: Part[Incoming]) -> None:
+        if part.sink is None:
+            self._upload.serials.manifest(bytes(part.content), "the manifest")
+        else:
+            self._upload.take_manifest(part.filename, part.sink)

@@ -130,7 +130,7 @@ def glances(inspecting: Inspecting, after: str | None, limit: int) -> Page[Glanc
 
 def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Glance:
     version = inspecting.store.versions.active(bank)
-    jobs = inspecting.store.jobs.page(bank=bank.id, limit=1).items
+    jobs = inspecting.store.jobs.page(bank=bank.id, kind="build", limit=1).items
     return Glance(
         bank=bank,
         version=version,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from app.learning.banks import config_to_build
-from app.learning.learn import check_supported
+from app.learning.learn import check_groups, check_supported
 from app.learning.supervisor import Learning
 from app.store.jobs import Idempotency
-from app.store.schema import ACTIVE_STATES, Job
+from app.store.schema import ACTIVE_STATES, Bank, Job, Source
+from core.config import DetectorConfig
+from core.groups import Groups, by_parts
 
 LOOK_SECONDS = 0.25  # between looks at a watched job
 SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection lives
@@ -25,22 +27,48 @@ def start(
     activate: bool,
     key: str | None,
     actor: str,
-    groups: str = "auto",
+    groups: str | None = None,
 ) -> Job:
     """A queued build of the nominal set as it is now, or the one this Idempotency-Key began before.
 
-    Raises NotFound, ConfigError, TooFewImages, TooFewNominalImages, BuildAlreadyRunning, IdempotencyConflict.
+    groups: ``serial``, ``auto`` or ``none``; None goes by serial numbers where uploaded images have them.
+
+    Raises NotFound, ConfigError, TooFewImages, TooFewNominalImages, GroupsError where only some images have a serial
+    number, OneGroup, BuildAlreadyRunning, IdempotencyConflict.
     """
     learning.life.refuse_draining()
     row = learning.store.banks.get(bank)
     config = config_to_build(row, change)
-    check_supported(learning.store.images.totals(bank)[0], config)
-    request = {"config": config.to_json(), "activate": activate, "groups": groups}
+    request = {
+        "config": config.to_json(),
+        "activate": activate,
+        "groups": _groups(learning, row, config, groups),
+    }
     same = _idempotency(key, bank, actor, change, activate, groups)
     job = learning.store.jobs.create(bank, request=request, actor=actor, idempotency=same)
     if learning.supervisor is not None:
         learning.supervisor.wake()
     return job
+
+
+def _groups(learning: Learning, bank: Bank, config: DetectorConfig, asked: str | None) -> str:
+    """How the build groups its images, once it is clear that it can."""
+    images = learning.store.images.serials(bank.id)
+    check_supported(len(images), config)
+    groups, known = asked_groups(images, asked)
+    if known is not None:
+        check_groups(known, config)
+    return groups
+
+
+def asked_groups(images: Sequence[tuple[str | None, Source]], asked: str | None) -> tuple[str, Groups | None]:
+    """How images with these serial numbers are grouped, and the groups where it is by them.
+
+    Raises GroupsError where only some have one, OneGroup.
+    """
+    marked = any(serial for serial, source in images if source == "upload")
+    groups = asked or ("serial" if marked else "auto")
+    return groups, by_parts([serial or "" for serial, _ in images]) if groups == "serial" else None
 
 
 def cancel(learning: Learning, id: str, actor: str) -> Job:
@@ -71,7 +99,7 @@ async def watch(learning: Learning, id: str) -> AsyncIterator[Job | None]:
 
 
 def _idempotency(
-    key: str | None, bank: str, actor: str, change: Mapping[str, Any], activate: bool, groups: str
+    key: str | None, bank: str, actor: str, change: Mapping[str, Any], activate: bool, groups: str | None
 ) -> Idempotency | None:
     if key is None:
         return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
 from app.imaging.decode import ImageLimits, check_header, decode_image
 from app.imaging.header import media_type_of, shown_name
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
+from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
 from app.settings import Settings
 from app.store.errors import storage_full
@@ -64,9 +64,6 @@ class Incoming:
 GROUP = 32  # images kept by one transaction
 GROUP_BYTES = 64 << 20
 
-Entry = dict[str, Any]
-"""name, archive, status (accepted, duplicate or rejected), sha256, bytes, width, height, problem."""
-
 
 @dataclass(frozen=True)
 class _Waiting:
@@ -79,13 +76,26 @@ class _Waiting:
 
 
 class Upload:
-    """One request's files, on one thread at a time. ``close`` keeps what waits and deletes the rest."""
+    """One request's files, on one thread at a time. ``close`` keeps what waits and deletes the rest.
 
-    def __init__(self, store: Store, settings: Settings, limits: ImageLimits, bank: str, actor: str) -> None:
+    serials: what the request says of parts, kept by ``finish``.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        limits: ImageLimits,
+        bank: str,
+        actor: str,
+        serials: Serials | None = None,
+    ) -> None:
         self._store, self._settings, self._limits = store, settings, limits
         self._bank, self._actor = bank, actor
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
+        self._starts: list[int] = []  # of each file's entries
+        self.serials = serials or Serials()
         self.entries: list[Entry] = []
         self.errors: list[AppError] = []
         self.most_files = settings.max_archive_files
@@ -98,6 +108,7 @@ class Upload:
     def take(self, name: str | None, incoming: Incoming) -> None:
         """A file that has arrived whole: an image, or an archive of them."""
         shown, staged = shown_name(name, f"image-{len(self.entries) + 1}"), incoming.staged
+        self._starts.append(len(self.entries))
         self._incoming = None
         with ExitStack() as stack:
             stack.callback(incoming.discard)
@@ -108,6 +119,29 @@ class Upload:
                 self._take_archive(shown, staged)
             elif self._take_image(shown, None, staged.path.read_bytes(), staged):
                 stack.pop_all()  # kept or deleted with its group
+
+    def take_manifest(self, name: str | None, incoming: Incoming) -> None:
+        """A table of the request's images and their parts. Raises GroupsFileError."""
+        self._incoming = None
+        with ExitStack() as stack:
+            stack.callback(incoming.discard)
+            incoming.staged.seal()
+            self.serials.manifest(incoming.staged.path.read_bytes(), shown_name(name, "manifest"))
+
+    def finish(self) -> None:
+        """Keep the last files, then what was said of their parts; sending all of it again goes on where this ended.
+
+        Raises FieldInvalid, GroupsFileError, SerialConflict.
+        """
+        self.flush()
+        ends = [*self._starts, len(self.entries)][1:]
+        files = [self.entries[start:end] for start, end in zip(self._starts, ends, strict=True)]
+        said = self.serials.by_image(files)
+        if said:
+            self._store.images.say_serials(self._bank, said, actor=self._actor)
+        for entry in self.entries:
+            if serial := said.get(entry.get("sha256", "")):
+                entry["serial"] = serial
 
     def flush(self) -> None:
         """Keep what waits: the bytes first, then one transaction that tells new from known."""
@@ -139,15 +173,21 @@ class Upload:
         limits = ArchiveLimits(
             s.max_archive_files, s.max_archive_bytes, s.max_image_bytes, s.max_archive_ratio
         )
+        start = len(self.entries)
+        manifests: list[tuple[bytes, str]] = []
         try:
             for member in read_archive(staged.path, limits):
                 name = shown_name(member.name, f"image-{len(self.entries) + 1}")
                 if isinstance(member, Refused):
                     self._reject(name, archive, member.error)
+                elif is_manifest(name):
+                    manifests.append((member.data, name))
                 else:
                     self._take_image(name, archive, member.data)
         except ArchiveRefused as error:
             self._reject(archive, None, error)
+        for data, name in manifests:
+            self.serials.manifest(data, name, self.entries[start:])
 
     def _take_image(self, name: str, archive: str | None, data: bytes, staged: Staged | None = None) -> bool:
         """Whether the image now waits to be kept; else it is known or refused, and has its entry.
@@ -185,11 +225,11 @@ class Upload:
         return True
 
     def _is_known(self, entry: Entry) -> bool:
-        """Whether the set has the image; its size is then noted."""
+        """Whether the set has the image; its size and its part are then noted."""
         known = self._store.images.find(self._bank, entry["sha256"])
         if known is None:
             return False
-        entry |= {"width": known.width, "height": known.height}
+        entry |= {"width": known.width, "height": known.height, "serial": known.serial}
         return True
 
     def _stage(self, data: bytes) -> Staged:

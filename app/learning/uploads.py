@@ -10,8 +10,9 @@ from functools import partial
 from typing import Protocol
 
 from app.errors import AppError, UploadRefused
+from app.learning.serials import Entry, Serials
 from app.learning.supervisor import Learning
-from app.learning.upload_files import Entry, Upload
+from app.learning.upload_files import Upload
 
 FEED = 1 << 20  # bytes gathered before a thread is asked to write them
 
@@ -24,16 +25,24 @@ class Feed(Protocol):
 
 
 async def receive(
-    learning: Learning, bank: str, feed_of: Callable[[Upload], Feed], body: AsyncIterator[bytes], actor: str
+    learning: Learning,
+    bank: str,
+    feed_of: Callable[[Upload], Feed],
+    body: AsyncIterator[bytes],
+    actor: str,
+    serial: str | None = None,
 ) -> list[Entry]:
-    """Take the files of a body, images and archives alike.
+    """Take the files of a body, images and archives alike. serial: of the part that all of them show.
 
     Raises ``UploadRefused`` or the one reason where nothing was kept, ``NotFound``, ``MultipartInvalid``,
-    ``TooManyFiles``, ``StorageFull``.
+    ``TooManyFiles``, ``StorageFull``; ``FieldInvalid``, ``GroupsFileError`` or ``SerialConflict`` for what is said of
+    parts, once the images are kept.
     """
+    serials = Serials(serial)
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
-    upload = Upload(learning.store, learning.settings, learning.inspecting.image_limits, bank, actor)
+    limits = learning.inspecting.image_limits
+    upload = Upload(learning.store, learning.settings, limits, bank, actor, serials)
     feed = feed_of(upload)
     try:
         pending = bytearray()
@@ -69,7 +78,7 @@ class Single:
     def end(self, data: bytes) -> None:
         self.write(data)
         self._upload.take(self._name, self._incoming)
-        self._upload.flush()
+        self._upload.finish()
 
 
 def _nothing_kept(count: int) -> UploadRefused:

@@ -1,4 +1,4 @@
-"""The build worker: a process beside the server that takes one job after another from the store.
+"""The worker: a process beside the server that takes one job after another from the store, builds and screenings.
 
 Two threads. The main one claims, sends heartbeats and commits, at normal priority, so that it never holds the
 database while it is starved. The builder computes, at low priority, so that inspections stay fast.
@@ -17,10 +17,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from app.inspection.backbones import Backbones
-from app.learning.building import BuildTask, Warm
+from app.learning.building import build
+from app.learning.reporting import report
+from app.learning.task import Means, Outcome, Task, Warm
 from app.learning.worker_line import ServerLine
 from app.ops import logs
 from app.ops.process import leave, own_cores
@@ -33,6 +36,9 @@ from app.store.store import Store, open_store
 
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
 TRIES = 30  # seconds that a result waits for a busy database or a full disk
+
+WORK: dict[str, Callable[[Means, Job, Task], Outcome]] = {"build": build, "screening": report}
+"""What each kind of job is done by."""
 
 V = TypeVar("V")
 log = logging.getLogger("app.learning.worker")
@@ -77,8 +83,9 @@ class Worker:
         if claimed is None:
             return False
         job, lease = claimed
-        log.info("build began", extra={"job": job.id, "bank": job.bank, "attempt": job.attempts})
-        task = BuildTask(self._settings, self._store, self._backbone_pool, job, self._woken.set, self._warm)
+        log.info("%s began", job.kind, extra={"job": job.id, "bank": job.bank, "attempt": job.attempts})
+        means = Means(self._settings, self._store, self._backbone_pool, self._warm)
+        task = Task(job.kind, partial(WORK[job.kind], means, job), self._woken.set)
         task.start()
         self._accompany(task, lease)
         self._conclude(task, job, lease)
@@ -102,7 +109,7 @@ class Worker:
             self._backbones = self._open_backbones()
         return self._backbones
 
-    def _accompany(self, task: BuildTask, lease: Lease) -> None:
+    def _accompany(self, task: Task, lease: Lease) -> None:
         """Heartbeats until the task ends."""
         while not task.ended.is_set():
             self._woken.wait(self._settings.heartbeat_seconds)
@@ -117,23 +124,20 @@ class Worker:
             except StoreError as error:
                 log.warning("a heartbeat failed: %s", error)
 
-    def _conclude(self, task: BuildTask, job: Job, lease: Lease) -> None:
+    def _conclude(self, task: Task, job: Job, lease: Lease) -> None:
         try:
             insist(lambda: self._commit(task, job, lease))
         except LeaseLost:
-            log.warning("build dropped: the job was taken from this worker", extra={"job": job.id})
+            log.warning("result dropped: the job was taken from this worker", extra={"job": job.id})
             return
         ended = self._store.jobs.get(job.id)
-        log.info("build ended", extra={"job": job.id, "bank": job.bank, "state": ended.state})
+        log.info("%s ended", job.kind, extra={"job": job.id, "bank": job.bank, "state": ended.state})
         self._finished(ended)
 
-    def _commit(self, task: BuildTask, job: Job, lease: Lease) -> None:
+    def _commit(self, task: Task, job: Job, lease: Lease) -> None:
         leases = self._store.leases
         if task.result is not None:
-            result, activate = task.result, bool(job.request.get("activate", True))
-            leases.succeed(
-                lease, sha256=result.sha256, size=result.bytes, summary=result.summary, activate=activate
-            )
+            task.result.commit(leases, lease, job)
         elif task.stopped_for == "stopping":
             leases.give_back(lease)
         elif task.stopped_for == "cancelled":
@@ -149,7 +153,7 @@ def insist(commit: Callable[[], V]) -> V:
         try:
             return commit()
         except (DatabaseBusy, DatabaseUnavailable, StorageFull) as error:
-            log.warning("a build's end could not be written yet: %s", error)
+            log.warning("a job's end could not be written yet: %s", error)
             time.sleep(1)
     return commit()
 

@@ -97,6 +97,8 @@ async def bank_built(service: Service, sha256: str) -> None:
 async def build_ended(service: Service, id: str) -> None:
     """A job of this server's worker has ended: count it, and have its version ready under its number."""
     job = await service.pools.background(lambda: service.store.jobs.get(id))
+    if job.kind != "build":
+        return
     if job.started_at is not None and job.finished_at is not None:
         service.inspecting.metrics.build_ended(
             job.bank, job.state, (job.finished_at - job.started_at).total_seconds()

@@ -88,7 +88,7 @@ def database(service: Service) -> State:
     with database.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
         revision = migrate.current(connection)
-    jobs = service.store.jobs.page(limit=1).items
+    jobs = service.store.jobs.page(kind="build", limit=1).items
     return {
         "kind": database.engine.dialect.name,
         "milliseconds": round((time.perf_counter() - started) * 1e3, 3),

@@ -108,6 +108,7 @@ TYPES: tuple[ProblemType, ...] = (
         core.OneGroup,
         core.AllDuplicates,
     ),
+    _type("serial-conflict", 409, "The image has another serial number", store.SerialConflict),
     _type("evaluation-impossible", 422, "The evaluation lacks what it needs", core.EvaluationError),
     _type("bank-without-version", 409, "The bank has no active version", app.BankWithoutVersion),
     _type("version-unusable", 409, "The version is in quarantine", store.VersionUnusable),
@@ -119,7 +120,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("bank-mismatch", 409, "The bank belongs to another backbone", core.BankMismatch),
     # Builds
     _type("too-few-images", 409, "The nominal set is too small", core.TooFewImages),
-    _type("build-running", 409, "The bank is being built", store.BuildAlreadyRunning),
+    _type("build-running", 409, "The bank is being built or screened", store.BuildAlreadyRunning),
     _type("build-too-large", 422, "The build does not fit in memory or disk", core.MemoryBudgetError),
     _type("build-cancelled", 409, "The build was cancelled", core.Cancelled),
     _type("job-finished", 409, "The job has ended", store.JobFinished),

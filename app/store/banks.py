@@ -14,7 +14,7 @@ from app.store.database import Database, present
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
 from app.store.page import Page, page_of
-from app.store.schema import ACTIVE_STATES, Bank, Job, ThresholdChange
+from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
 ROW = select(Bank.__table__).where(Bank.id == bindparam("id"))
@@ -180,5 +180,6 @@ def revise(bank: Bank, clock: Clock) -> None:
     bank.updated_at = clock.now()
 
 
-def build_running(id: str, remedy: str) -> BuildAlreadyRunning:
-    return BuildAlreadyRunning("a bank may have one job queued or running", f"one for the bank {id}", remedy)
+def build_running(id: str, remedy: str, kind: JobKind | None = None) -> BuildAlreadyRunning:
+    requirement = f"a bank may have one {kind or 'job'} queued or running"
+    return BuildAlreadyRunning(requirement, f"one for the bank {id}", remedy)

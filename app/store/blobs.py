@@ -26,11 +26,11 @@ from app.store.database import Database
 from app.store.errors import BlobCorrupt
 from app.store.files import BlobFiles, LocalFiles
 from app.store.ids import Clock
-from app.store.schema import Blob, Image, Inspection, JobImage, Version
+from app.store.schema import Blob, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import Staged, Staging
 
 CHUNK = 1 << 20
-REFERENCES = (Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256)
+REFERENCES = (Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256, Screening.sha256)
 
 
 @dataclass(frozen=True)

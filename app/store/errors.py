@@ -41,7 +41,7 @@ class IllegalValue(StoreError, DontWrapMixin):
 
 
 class BuildAlreadyRunning(StoreError):
-    """The bank has a job queued or running, and may have one at a time."""
+    """The bank has a job of this kind queued or running, and may have one at a time."""
 
 
 class JobFinished(StoreError):
@@ -70,6 +70,10 @@ class NotAFalseAlarm(StoreError):
 
 class KeyRefused(StoreError):
     """The API key is unknown, revoked or expired; which of these is not said."""
+
+
+class SerialConflict(StoreError):
+    """An image is said to show one part and then another."""
 
 
 class ReferenceGone(StoreError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -13,24 +13,29 @@ from app.store.audit import record
 from app.store.banks import found, held
 from app.store.blobs import touch
 from app.store.database import Database, present
-from app.store.errors import ImageNotKept, NotAFalseAlarm
+from app.store.errors import ImageNotKept, NotAFalseAlarm, SerialConflict
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
 from app.store.page import Page, page_of
 from app.store.schema import Bank, Blob, Image, Inspection, Source
 
 Added = Literal["accepted", "duplicate"]
+BATCH = 1000  # images that one statement looks for
 
 
 @dataclass(frozen=True)
 class NewImage:
-    """A decoded image whose bytes are a blob already; ``name`` is shown and never opened. Sizes in pixels."""
+    """A decoded image whose bytes are a blob already; ``name`` is shown and never opened. Sizes in pixels.
+
+    serial: of the part it shows, where it is known.
+    """
 
     sha256: str
     name: str
     bytes: int
     width: int
     height: int
+    serial: str | None = None
 
 
 class Images:
@@ -51,7 +56,8 @@ class Images:
             blob = session.get(Blob, usable_image(inspection))
             assert blob is not None  # by its foreign key
             name = inspection.name or inspection.serial or inspection.id
-            image = NewImage(blob.sha256, name, blob.bytes, inspection.width, inspection.height)
+            serial = (inspection.serial or "").strip() or None
+            image = NewImage(blob.sha256, name, blob.bytes, inspection.width, inspection.height, serial)
             return self._add(session, inspection.bank, [image], actor, "false_alarm", inspection_id)[0]
 
     def get(self, bank: str, sha256: str) -> Image:
@@ -66,9 +72,12 @@ class Images:
 
     def present(self, bank: str, sha256s: Sequence[str]) -> set[str]:
         """Which of these are in the bank's nominal set."""
-        query = select(Image.sha256).where(Image.bank == bank, Image.sha256.in_(sha256s))
+        found: set[str] = set()
         with self._database.read() as session:
-            return set(session.scalars(query))
+            for start in range(0, len(sha256s), BATCH):
+                some = Image.sha256.in_(sha256s[start : start + BATCH])
+                found.update(session.scalars(select(Image.sha256).where(Image.bank == bank, some)))
+        return found
 
     def page(self, bank: str, *, after: str | None = None, limit: int = 100) -> Page[Image]:
         """Images by name, then sha256; ``after`` is the cursor of the page before."""
@@ -86,6 +95,42 @@ class Images:
         with self._database.read() as session:
             count, size = session.execute(query).one()
             return int(count), int(size)
+
+    def serials(self, bank: str) -> list[tuple[str | None, Source]]:
+        """The serial number of each image's part, if it was said, and where the image came from."""
+        with self._database.read() as session:
+            return [
+                (serial, source)
+                for serial, source in session.execute(
+                    select(Image.serial, Image.source).where(Image.bank == bank)
+                )
+            ]
+
+    def parts(self, bank: str) -> tuple[int, int]:
+        """How many images have a serial number, and how many different ones there are."""
+        query = select(func.count(Image.serial), func.count(Image.serial.distinct())).where(
+            Image.bank == bank
+        )
+        with self._database.read() as session:
+            count, different = session.execute(query).one()
+            return int(count), int(different)
+
+    def say_serials(self, bank: str, serials: Mapping[str, str], *, actor: str) -> None:
+        """Give images, by sha256, the serial number of their part.
+
+        Raises ``SerialConflict`` where one has another already; then nothing is changed.
+        """
+        names, said = sorted(serials), 0
+        with self._database.write() as session:
+            for start in range(0, len(names), BATCH):
+                query = select(Image).where(
+                    Image.bank == bank, Image.sha256.in_(names[start : start + BATCH])
+                )
+                for image in session.scalars(query.with_for_update()):
+                    said += image.serial is None
+                    image.serial = _agreed(image, serials[image.sha256])
+            if said:
+                record(session, self._clock, actor, "image.serial", f"bank:{bank}", images=said)
 
     def remove(self, bank: str, sha256: str, *, actor: str) -> None:
         """Take one image out of the set. Builds asked for before keep it. Raises ``NotFound``."""
@@ -141,6 +186,22 @@ def image_found(image: Image | None, sha256: str) -> Image:
     """``image``, unless there is none."""
     return present(
         image, "the image must be in the bank's nominal set", shown(sha256), "List the bank's images."
+    )
+
+
+def _agreed(image: Image, serial: str) -> str:
+    """``serial``, unless the image has another."""
+    if image.serial in (None, serial):
+        return serial
+    raise serial_conflict(image.name, image.serial or "", serial)
+
+
+def serial_conflict(name: str, one: str, other: str) -> SerialConflict:
+    """The error for an image that is said to show two parts."""
+    return SerialConflict(
+        requirement="an image shows one part, however often it is sent",
+        received=f"{shown(other)} for {shown(name)}, which has the serial number {shown(one)}",
+        remedy="Delete the image and send it with its serial number, or correct what you send.",
     )
 
 

@@ -19,7 +19,7 @@ from app.store.database import Database, present
 from app.store.errors import IdempotencyConflict, JobFinished
 from app.store.ids import Clock, new_id, shown
 from app.store.page import Page, newest_first
-from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobState
+from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobKind, JobState
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Jobs:
         self,
         bank: str,
         *,
-        kind: str = "build",
+        kind: JobKind = "build",
         request: JsonObject,
         actor: str,
         idempotency: Idempotency | None = None,
@@ -64,7 +64,7 @@ class Jobs:
                 _keep_images(session, job)
                 record(session, self._clock, actor, f"job.{kind}", f"bank:{bank}", job=job.id)
         except IntegrityError:
-            raise build_running(bank, "Wait for it, or cancel it.") from None
+            raise build_running(bank, "Wait for it, or cancel it.", kind) from None
         return job
 
     def get(self, id: str) -> Job:
@@ -77,6 +77,7 @@ class Jobs:
         *,
         bank: str | None = None,
         state: JobState | None = None,
+        kind: JobKind | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> Page[Job]:
@@ -86,13 +87,15 @@ class Jobs:
             query = query.where(Job.bank == bank)
         if state is not None:
             query = query.where(Job.state == state)
+        if kind is not None:
+            query = query.where(Job.kind == kind)
         return newest_first(self._database, query, Job.id, before, limit)
 
-    def images(self, id: str) -> list[tuple[str, str]]:
-        """(sha256, name) of the nominal set the job was asked for, by sha256: alike at every attempt."""
-        query = select(JobImage.sha256, JobImage.name).where(JobImage.job_id == id)
+    def images(self, id: str) -> list[JobImage]:
+        """The nominal set the job was asked for, by sha256: alike at every attempt."""
+        query = select(JobImage).where(JobImage.job_id == id).order_by(JobImage.sha256)
         with self._database.read() as session:
-            return [(sha256, name) for sha256, name in session.execute(query.order_by(JobImage.sha256))]
+            return [*session.scalars(query)]
 
     def cancel(self, id: str, *, actor: str) -> Job:
         """At once if queued; a running job's worker is told at its next heartbeat. Raises ``JobFinished``."""
@@ -152,5 +155,5 @@ def job_found(job: Job | None, id: str) -> Job:
 
 
 def _keep_images(session: Session, job: Job) -> None:
-    images = select(literal(job.id), Image.sha256, Image.name).where(Image.bank == job.bank)
-    session.execute(insert(JobImage).from_select(["job_id", "sha256", "name"], images))
+    images = select(literal(job.id), Image.sha256, Image.name, Image.serial).where(Image.bank == job.bank)
+    session.execute(insert(JobImage).from_select(["job_id", "sha256", "name", "serial"], images))

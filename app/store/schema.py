@@ -22,10 +22,11 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
+JobKind = Literal["build", "screening"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 
-ID, SLUG, SHA, NAME = Words(36), Words(63), Words(64), Words(255)
+ID, SLUG, SHA, NAME, SERIAL = Words(36), Words(63), Words(64), Words(255), Words(128)
 ACTIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 ACTIVE = "state IN ('queued', 'running')"
 
@@ -89,7 +90,7 @@ class ThresholdChange(Base):
 
 
 class Image(Base):
-    """An image of a bank's nominal set."""
+    """An image of a bank's nominal set. ``serial`` is the serial number of the part it shows, if it was said."""
 
     __tablename__ = "images"
     __table_args__ = (one_of("source", Source), Index(None, "bank", "name", "sha256"))
@@ -102,6 +103,7 @@ class Image(Base):
     source: Mapped[Source] = mapped_column(Words(16))
     added_at: Mapped[datetime] = mapped_column(Utc)
     inspection_id: Mapped[str | None] = mapped_column(ID, default=None)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
 
 
 class Version(Base):
@@ -121,7 +123,7 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build. ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
+    """A build or a screening. ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -129,6 +131,7 @@ class Job(Base):
         Index(
             "uq_jobs_active_bank",
             "bank",
+            "kind",
             unique=True,
             postgresql_where=text(ACTIVE),
             sqlite_where=text(ACTIVE),
@@ -166,6 +169,19 @@ class JobImage(Base):
     job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
     name: Mapped[str] = mapped_column(NAME)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
+
+
+class Screening(Base):
+    """What a screening job found: its report is a blob. ``set_sha256`` is of the nominal set that it looked over."""
+
+    __tablename__ = "screenings"
+    __table_args__ = (Index(None, "bank", "set_sha256"),)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of its job
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), index=True)
+    set_sha256: Mapped[str] = mapped_column(SHA)
+    created_at: Mapped[datetime] = mapped_column(Utc)
 
 
 class IdempotencyKey(Base):
@@ -203,7 +219,7 @@ class Inspection(Base):
     timings: Mapped[JsonObject] = mapped_column(Document)
     digests: Mapped[JsonObject] = mapped_column(Document)
     id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=new_id)
-    serial: Mapped[str | None] = mapped_column(Words(128), default=None)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
     station: Mapped[str | None] = mapped_column(Words(128), default=None)
     name: Mapped[str | None] = mapped_column(NAME, default=None)
     image_sha256: Mapped[str | None] = mapped_column(

@@ -26,6 +26,7 @@ from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
 from app.store.schema import Decision, Inspection
+from app.store.screenings import Screenings
 from app.store.staging import Staging, local_faults
 from app.store.versions import Versions
 
@@ -50,6 +51,7 @@ class Store:
         self.images = Images(self.database, clock)
         self.versions = Versions(self.database, clock)
         self.jobs = Jobs(self.database, clock, settings.idempotency_hours)
+        self.screenings = Screenings(self.database)
         self.leases = Leases(self.database, clock, settings.job_attempts)
         self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
         self.inspections = Inspections(self.database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import GroupsError, GroupsFileError, GroupsPatternError
 from core.groups.groups import Groups, Source, numbered, require_several
 
-HEADER = ("image", "part")
+HEADERS = (("image", "part"), ("image", "serial"))
 LARGEST_FILE = 256 << 20  # bytes; a million images with long names take 100 MB
 LONGEST_PATTERN = 1000  # characters
 SHOWN = 3  # names in a message
@@ -45,7 +45,7 @@ def by_parts(parts: Sequence[str]) -> Groups:
         raise GroupsError(
             requirement="either each photograph comes with its part, or none does",
             received=f"{without:,} of {len(parts):,} without one",
-            remedy="send the part with each photograph",
+            remedy="send the part with each photograph, or say the groups otherwise: auto or none",
         )
     return _named([part.strip() for part in parts], "parts")
 
@@ -72,15 +72,25 @@ def by_pattern(pattern: str, names: Sequence[str]) -> Groups:
 def by_file(file: Path, names: Sequence[str]) -> Groups:
     """Parts from a table with an image and its part on each line, separated by a tab, a comma or a semicolon.
 
-    A first line ``image,part`` is a header. Each of ``names`` must be there once; UTF-8, with a byte order mark or
-    without. Raises GroupsFileError where the file cannot be read, has other columns, is empty, names an image
-    twice, names images that are not among ``names`` or leaves some out; OneGroup where all show one part.
+    A first line ``image,part`` or ``image,serial`` is a header. Each of ``names`` must be there once; UTF-8, with a
+    byte order mark or without. Raises GroupsFileError where the file cannot be read, has other columns, is empty, names
+    an image twice, names images that are not among ``names`` or leaves some out; OneGroup where all show one part.
     """
     return by_table(_text(file), names, file.name)
 
 
 def by_table(text: str, names: Sequence[str], called: str = "the groups file") -> Groups:
     """As ``by_file``, for its text. called: its name in messages."""
+    return _named(table_parts(text, names, called), "file")
+
+
+def table_parts(
+    text: str, names: Sequence[str], called: str = "the groups file", others: Collection[str] = ()
+) -> list[str]:
+    """The part of each of ``names`` by the table's text. others: images that it may name besides, or leave out.
+
+    Raises GroupsFileError as ``by_file``.
+    """
     parts: dict[str, str] = {}
     for line, image, part in _rows(text, called):
         if image in parts:
@@ -95,7 +105,7 @@ def by_table(text: str, names: Sequence[str], called: str = "the groups file") -
             "no line that does",
             "write one line per image: image,part",
         )
-    known = set(names)
+    known = {*names, *others}
     absent = [image for image in parts if image not in known]
     missing = [name for name in names if name not in parts]
     if absent:
@@ -112,7 +122,7 @@ def by_table(text: str, names: Sequence[str], called: str = "the groups file") -
             f"none for {len(missing):,}, such as {_some(missing)}",
             "add a line for each",
         )
-    return _named([parts[name] for name in names], "file")
+    return [parts[name] for name in names]
 
 
 def _rows(text: str, called: str) -> list[tuple[int, str, str]]:
@@ -137,7 +147,7 @@ def _rows(text: str, called: str) -> list[tuple[int, str, str]]:
             found.append((reader.line_num, *cells))
     except csv.Error as error:
         _refuse(called, "be a table", str(error), "save it as CSV")
-    header = bool(found) and (found[0][1].lower(), found[0][2].lower()) == HEADER
+    header = bool(found) and (found[0][1].lower(), found[0][2].lower()) in HEADERS
     return found[1:] if header else found
 
 

@@ -1,4 +1,4 @@
-"""``nominal remote banks``, ``upload``, ``build``, ``cancel`` and ``versions``: from good images to what is served."""
+"""``nominal remote banks``, ``upload``, ``screen``, ``build``, ``cancel``, ``versions``: what is taught and served."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ from app.cli.console import (
     say,
     transferring,
 )
+from app.cli.screen import print_screening
 from app.client import BadArgument, NominalClient
+from app.client.banks import files_of
 from app.http.schemas.jobs import Job
+from core.groups import choose
+from core.screening.screening import EXPECTED
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -106,12 +110,23 @@ def upload(
     ctx: typer.Context,
     bank: Bank,
     files: Annotated[list[Path], typer.Argument(help="A folder of good images, or images, zips and tars.")],
+    serial: Annotated[
+        str | None, typer.Option("--serial", help="Serial number of the part that all of them show.")
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            "--groups",
+            help="Parts of the images: a regular expression over their names, or a file of lines image,part.",
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Add good images to a bank's nominal set. Repeating it is harmless; the exit status is 1 if any is rejected."""
     chosen = files[0] if len(files) == 1 else files
     with transferring("Sending") as progress:
-        uploaded = client_of(ctx).upload_images(bank, chosen, progress=progress)
+        serials = serial if groups is None else _serials(groups, [file.name for file in files_of(chosen)])
+        uploaded = client_of(ctx).upload_images(bank, chosen, serials=serials, progress=progress)
     for file in uploaded.files:
         if file.status == "rejected":
             notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
@@ -132,8 +147,13 @@ def build(
     bank: Bank,
     activate: Annotated[bool, typer.Option(help="Make the finished version the active one.")] = True,
     groups: Annotated[
-        str, typer.Option("--groups", help="auto finds which images show one part; none: each shows another.")
-    ] = "auto",
+        str | None,
+        typer.Option(
+            "--groups",
+            help="Images of one part: serial by their serial numbers, auto those that look alike, none: each shows "
+            "another. Default: serial where uploaded images have one, else auto.",
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Watch the build until it ends.")] = True,
     json_output: Json = False,
 ) -> None:
@@ -153,8 +173,41 @@ def build(
 
 
 @commands.command()
+def screen(
+    ctx: typer.Context,
+    bank: Bank,
+    expected: Annotated[
+        float,
+        typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
+    ] = EXPECTED,
+    groups: Annotated[
+        str | None, typer.Option("--groups", help="Images of one part, as of a build: serial, auto or none.")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Look over a bank's nominal set: parts, copies, suspects, mixtures. Nothing is removed."""
+    client = client_of(ctx)
+    watch(client, client.start_screening(bank, expected=expected, groups=groups))
+    found = client.get_screening(bank).found
+    assert found is not None  # its job has succeeded
+    if json_output:
+        print_json(found.report)
+    else:
+        print_screening(_by_name(found.report, found.report["names"]))
+
+
+def _by_name(found: Any, names: dict[str, str]) -> Any:
+    """A report's value with the images' names in place of their digests."""
+    if isinstance(found, list):
+        return [_by_name(each, names) for each in found]
+    if isinstance(found, dict):
+        return {key: _by_name(each, names) for key, each in found.items()}
+    return names.get(found, found) if isinstance(found, str) else found
+
+
+@commands.command()
 def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id.")]) -> None:
-    """Cancel a build; it stops within about a second."""
+    """Cancel a build or a screening; it stops within about a second."""
     say(f"Job {job}: {client_of(ctx).cancel_job(job).state}, cancelling")
 
 
@@ -266,8 +319,21 @@ def watch(client: NominalClient, job: Job) -> Job:
         try:
             return client.wait_for_job(job.id, progress=heard)
         except KeyboardInterrupt:
-            notice(f"The build goes on. To end it: nominal remote cancel {job.id}")
+            notice(f"The {job.kind} goes on. To end it: nominal remote cancel {job.id}")
             raise
+
+
+def _serials(groups: str, names: list[str]) -> dict[str, str]:
+    """The part of each file by name. Raises GroupsError, BadArgument."""
+    found = choose(groups, names)
+    if found is None or found.names is None:
+        raise BadArgument(
+            requirement="--groups of an upload must be a regular expression or a file",
+            received=groups,
+            remedy="Say auto or none when you build.",
+        )
+    parts = [found.names[label] for label in found.labels]
+    return dict(zip(names, parts, strict=True))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -98,7 +98,13 @@ def _change(body: schema.BankChange) -> BankChange:
 def detail(service: Service, bank: Bank, response: Response) -> schema.BankDetail:
     response.headers["ETag"] = etag(bank.revision)
     images, size = service.store.images.totals(bank.id)
+    marked, serials = service.store.images.parts(bank.id)
     known = schema.Bank.model_validate(bank).model_dump()
     return schema.BankDetail(
-        **known, nominal_images=images, nominal_bytes=size, supported_false_reject=supported_rate(images)
+        **known,
+        nominal_images=images,
+        nominal_bytes=size,
+        images_with_serial=marked,
+        serials=serials,
+        supported_false_reject=supported_rate(serials if marked == images else images),
     )

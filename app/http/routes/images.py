@@ -28,8 +28,9 @@ from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import banks as schema
 from app.imaging.header import media_type_of
-from app.learning import banks, uploads
-from app.store.errors import BlobMissing, NotFound
+from app.learning import banks, serials, uploads
+from app.store.errors import BlobMissing, NotFound, SerialConflict
+from core.errors import GroupsFileError
 
 router = APIRouter(prefix="/v1/banks/{bank}/images", tags=["images"])
 
@@ -42,7 +43,20 @@ UPLOAD: dict[str, Any] = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": FILE}}}
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "file": {"type": "array", "items": FILE},
+                        "serial": {
+                            "type": "array",
+                            "items": {"type": "string", "maxLength": serials.LONGEST},
+                            "description": "Serial number of the part: one for all files, or one for each in their "
+                            "order.",
+                        },
+                        "manifest": FILE | {"description": "CSV of the files' parts: image,part."},
+                    },
+                },
+                "encoding": {"serial": {"style": "form", "explode": True}},
             },
             "image/*": {"schema": FILE},
             "application/zip": {"schema": FILE},
@@ -55,7 +69,7 @@ UPLOAD: dict[str, Any] = {
 REFUSED = (
     UploadRefused, MultipartInvalid, TooManyFiles, ArchiveUnsupported, ArchiveCorrupt, ArchiveTooManyFiles,
     ArchiveTooLarge, ArchiveBomb, ArchiveEntryRefused, ImageEmpty, ImageTooLarge, ImageTooSmall,
-    ImageFormatUnsupported, ImageCorrupt,
+    ImageFormatUnsupported, ImageCorrupt, GroupsFileError, SerialConflict,
 )  # fmt: skip
 
 
@@ -66,15 +80,19 @@ async def upload_images(
     actor: Admin,
     bank: BankPath,
     name: Annotated[str | None, Query(max_length=1000, description="Of a body that is one file.")] = None,
+    serial: Annotated[
+        str | None, Query(description="Serial number of the part that every image shows.")
+    ] = None,
 ) -> schema.Uploaded:
     """Add nominal images: a form of files, or a body that is one image, zip or tar.
 
     Each file is answered for by itself; sending it again changes nothing. Where not one was kept, the answer is the
-    problem, with `files`.
+    problem, with `files`. Photographs of one part have one serial number: `serial`, `manifest`, or a `parts.csv` in an
+    archive. An image sent before takes one if it has none.
     """
     content_type = request.headers.get("content-type", "")
     entries = await uploads.receive(
-        service.learning, bank, feed_of(content_type, name), request.stream(), actor.id
+        service.learning, bank, feed_of(content_type, name), request.stream(), actor.id, serial
     )
     count = await service.pools.background(lambda: service.store.images.totals(bank)[0])
     statuses = [entry["status"] for entry in entries]

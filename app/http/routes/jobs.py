@@ -14,8 +14,8 @@ from app.http.schemas import Page
 from app.http.schemas import jobs as schema
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
-from app.store.schema import ACTIVE_STATES, Job, JobState
-from core.errors import ConfigError, TooFewImages, TooFewNominalImages
+from app.store.schema import ACTIVE_STATES, Job, JobKind, JobState
+from core.errors import ConfigError, GroupsError, TooFewImages, TooFewNominalImages
 
 router = APIRouter(tags=["builds"])
 JobPath = Annotated[str, Path(description="A job's id.")]
@@ -38,8 +38,8 @@ EVENT = {
     "/v1/banks/{bank}/builds",
     status_code=202,
     responses=refuses(
-        NotFound, ConfigError, TooFewImages, TooFewNominalImages, BuildAlreadyRunning, IdempotencyConflict,
-        IllegalValue,
+        NotFound, ConfigError, TooFewImages, TooFewNominalImages, GroupsError, BuildAlreadyRunning,
+        IdempotencyConflict, IllegalValue,
     ),
 )  # fmt: skip
 def start_build(
@@ -66,11 +66,12 @@ def list_jobs(
     actor: Reader,
     bank: Annotated[str | None, Query()] = None,
     state: Annotated[JobState | None, Query()] = None,
+    kind: Annotated[JobKind | None, Query()] = None,
     limit: Limit = 100,
     before: Cursor = None,
 ) -> Page[schema.Job]:
     """Jobs, newest first."""
-    page = service.store.jobs.page(bank=bank, state=state, before=before, limit=limit)
+    page = service.store.jobs.page(bank=bank, state=state, kind=kind, before=before, limit=limit)
     return Page(items=[schema.Job.model_validate(job) for job in page.items], next=page.next)
 
 

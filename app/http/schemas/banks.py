@@ -82,8 +82,11 @@ class BankDetail(Bank):
 
     nominal_images: int
     nominal_bytes: int
+    images_with_serial: int = Field(description="Nominal images that came with their part's serial number.")
+    serials: int = Field(description="Different serial numbers among them.")
     supported_false_reject: float = Field(
-        description="The least false-reject rate these images support: 1 / (n + 1)."
+        description="The least false-reject rate these images support: 1 / (n + 1), where n counts the parts if every "
+        "image has a serial number."
     )
 
 
@@ -109,6 +112,7 @@ class Image(Answer):
     height: int
     source: Literal["upload", "false_alarm"]
     inspection_id: str | None
+    serial: str | None = Field(description="Serial number of the part it shows.")
     added_at: datetime
 
 
@@ -122,6 +126,7 @@ class UploadedFile(Answer):
     bytes: int | None = None
     width: int | None = None
     height: int | None = None
+    serial: str | None = Field(None, description="Serial number of the part it shows.")
     problem: JsonObject | None = None
 
 

@@ -19,18 +19,19 @@ class BuildRequest(Request):
         description="For this build, over the bank's.",
     )
     activate: bool = Field(True, description="Whether the finished version becomes the active one.")
-    groups: Literal["auto", "none"] = Field(
-        "auto",
-        description="auto finds which photographs show one part; none takes each for a part of its own.",
+    groups: Literal["auto", "none", "serial"] | None = Field(
+        None,
+        description="Which photographs show one part: serial goes by their serial numbers, auto finds those that look "
+        "alike, none takes each for a part of its own. By default serial where uploaded images have one, else auto.",
     )
 
 
 class Job(Answer):
-    """A build. ``seconds_left`` is of the present stage, at its speed so far."""
+    """A build or a screening. ``seconds_left`` is of the present stage, at its speed so far."""
 
     id: str
     bank: str
-    kind: str
+    kind: Literal["build", "screening"]
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     stage: str | None = Field(description="features, coreset, index, calibration, saving or warming.")
     done: int
@@ -38,7 +39,7 @@ class Job(Answer):
     seconds_left: float | None
     cancel_requested: bool
     error: JsonObject | None = Field(description="The problem it failed with.")
-    version: int | None = Field(description="The version it made.")
+    version: int | None = Field(description="The version it made, if it is a build.")
     attempts: int
     request: JsonObject
     actor: str
@@ -46,6 +47,37 @@ class Job(Answer):
     started_at: datetime | None
     heartbeat_at: datetime | None
     finished_at: datetime | None
+
+
+class ScreeningRequest(Request):
+    """A look over the nominal set as it is now, with the settings of a build."""
+
+    expected: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="Share of images that may not belong; twice as many are listed as suspects.",
+    )
+    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
+
+
+class Report(Answer):
+    """What a screening found. Images go by their sha256, ``names`` gives their names; nothing was removed."""
+
+    created_at: datetime
+    current: bool = Field(description="Whether the nominal set is still the one that was looked over.")
+    report: JsonObject = Field(
+        description="names, images, parts, supported_false_reject, says (sentences for people), groups, duplicates, "
+        "near_duplicates, suspects (the worst first, with doubt, score, outlier factor and place), sizes, aspects, "
+        "colours, products, unused_bits, unreadable, settings."
+    )
+
+
+class Screening(Answer):
+    """A bank's newest screening job, and the newest report; each is null before there is one."""
+
+    job: Job | None
+    found: Report | None
 
 
 class Version(Answer):

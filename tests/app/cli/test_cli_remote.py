@@ -60,6 +60,37 @@ def test_a_bank_is_made_taught_built_and_deleted(remote: Run, tmp_path: Path) ->
     assert "nuts" not in remote("banks", "list").out
 
 
+def test_a_banks_images_are_screened_by_their_names(remote: Run) -> None:
+    shown = remote("screen", "caps", "--expect", 0.1)
+    assert shown.status == 0, shown.err
+    assert "photographs of" in shown.out
+    assert "Suspects, the worst first" in shown.out
+    report = remote("screen", "caps", "--groups", "none", "--json").json
+    assert report["parts"] == report["images"]
+    names = report["names"].values()
+    assert any(name in shown.out for name in names)
+    assert remote("screen", "absent").status == 1
+
+
+def test_an_upload_says_which_images_show_one_part(remote: Run, tmp_path: Path) -> None:
+    remote("banks", "create", "marked", "--size", 64, "--target-false-reject", 0.085)
+    folder = write_pictures(tmp_path / "good", 12, first=500)
+    sent = remote("upload", "marked", folder, "--groups", "[0-9]*([0-9])", "--json").json
+    assert {file["serial"] for file in sent["files"]} == set("0123456789")
+    few = remote("build", "marked")
+    assert few.status != 0
+    assert "10 parts" in few.err
+    table = tmp_path / "parts.csv"
+    names = sorted(path.name for path in folder.iterdir())
+    table.write_text("image,part\n" + "".join(f"{name},{i}\n" for i, name in enumerate(names)))
+    refused = remote("upload", "marked", folder, "--groups", table)
+    assert "has the serial number" in refused.err
+    assert "--groups of an upload" in remote("upload", "marked", folder, "--groups", "auto").err
+    remote("banks", "create", "one", "--size", 64)
+    one = remote("upload", "one", folder, "--serial", "A-17", "--json").json
+    assert {file["serial"] for file in one["files"]} == {"A-17"}
+
+
 def test_images_are_inspected_and_drawn(remote: Run, tmp_path: Path) -> None:
     parts = [tmp_path / "a" / "part.png", tmp_path / "b" / "part.png"]
     for part, flaw in zip(parts, (False, True), strict=True):

@@ -115,6 +115,39 @@ def test_a_zip_is_uploaded_beside_single_files(caps: NominalClient, tmp_path: Pa
     }  # fmt: skip
 
 
+def test_serial_numbers_go_with_the_files_by_their_names(caps: NominalClient, tmp_path: Path) -> None:
+    caps.create_bank("marked")
+    folder = write_pictures(tmp_path, 3, first=400)
+    names = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(BadArgument, match=names[2]):
+        caps.upload_images("marked", folder, serials=dict.fromkeys(names[:2], "A"))
+    with pytest.raises(BadArgument, match=r"absent\.png"):
+        caps.upload_images("marked", folder, serials=dict.fromkeys([*names, "absent.png"], "A"))
+    said = dict(zip(names, ("A", "B", "A"), strict=True))
+    uploaded = caps.upload_images("marked", folder, serials=said)
+    assert {file.name: file.serial for file in uploaded.files} == said
+    assert (caps.get_bank("marked").images_with_serial, caps.get_bank("marked").serials) == (3, 2)
+    caps.create_bank("one-part")
+    caps.upload_images("one-part", folder, serials="A")
+    assert {image.serial for image in caps.list_images("one-part")} == {"A"}
+
+
+def test_a_set_is_screened_and_its_report_kept_with_the_version(caps: NominalClient) -> None:
+    heard: list[Job] = []
+    found = caps.screen("caps", expected=0.1, progress=heard.append)
+    assert heard[-1].kind == "screening"
+    assert found.current
+    assert found.report["images"] == len(found.report["names"]) >= 12
+    assert caps.get_suspect_overlay("caps", found.report["suspects"][0]["image"], side=32)[:2] == b"\xff\xd8"
+    shown = caps.get_screening("caps")
+    assert shown.found == found
+    assert shown.job is not None
+    assert [job.id for job in caps.list_jobs("caps", kind="screening")] == [shown.job.id]
+    with pytest.raises(ProblemError) as caught:
+        caps.get_version_screening("caps", 10_000)
+    assert caught.value.slug == "not-found"
+
+
 def test_nominal_images_come_back_as_they_were_sent(caps: NominalClient) -> None:
     shown = list(caps.list_images("caps"))
     assert len(shown) >= 12

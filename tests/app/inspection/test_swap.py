@@ -20,7 +20,7 @@ from app.inspection.backbones import Backbones
 from app.inspection.engine import Engine
 from app.inspection.registry import Registry
 from app.learning import worker_line
-from app.learning.building import Warm
+from app.learning.task import Warm
 from app.learning.worker import Worker
 from app.learning.worker_line import ServerLine
 from app.lifecycle.upkeep import bank_built

@@ -270,7 +270,7 @@ def test_a_build_that_fails_says_why_as_a_problem(
 ) -> None:
     job = learnt.post(JOBS).json()
     with open_store(settings) as store:
-        sha256 = store.jobs.images(job["id"])[3][0]
+        sha256 = store.jobs.images(job["id"])[3].sha256
         store.blobs.files.path(sha256).unlink()  # type: ignore[attr-defined]  # files of a folder
     with working(settings, backbone):
         failed = ended(learnt, job)

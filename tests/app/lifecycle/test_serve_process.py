@@ -86,13 +86,23 @@ def test_a_server_learns_inspects_survives_its_workers_death_and_leaves_on_sigte
         wait_until(lambda: "nominal_build_seconds_count{" in client.get("/metrics").text)
         assert log_of(tmp_path).index("bank prepared") < log_of(tmp_path).index("build ended")
 
+        # A screening is killed with its worker, and taken up by the next.
+        client.post("/v1/banks", json={"id": "large", "config": {"input": {"size": 640}}}).raise_for_status()
+        client.post("/v1/banks/large/images", files=files).raise_for_status()
+        look = client.post("/v1/banks/large/screening").json()["id"]
+        wait_until(lambda: job(look)["state"] == "running", SLOW)
+        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: job(look)["state"] == "succeeded", SLOW)
+        assert job(look)["attempts"] == 2
+        assert client.get("/v1/banks/large/screening").json()["found"]["report"]["images"] == 12
+
         # A long build is killed with its worker, and taken up by the next.
         long = {"config": {"coreset_ratio": 1.0, "input": {"size": 640}}}
         second = client.post("/v1/banks/caps/builds", json=long).json()["id"]
         wait_until(lambda: job(second)["state"] == "running", SLOW)
         os.kill(workers_of(process.pid)[0], signal.SIGKILL)
         wait_until(lambda: job(second)["attempts"] == 2, SLOW)
-        assert client.get("/health").json()["worker"] == {"alive": True, "restarts": 1}
+        assert client.get("/health").json()["worker"] == {"alive": True, "restarts": 2}
         assert (
             client.post("/v1/banks/caps/inspect", content=bad, headers=PNG).json()["score"] == answer["score"]
         )

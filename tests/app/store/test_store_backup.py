@@ -30,12 +30,16 @@ def filled(
 ) -> Store:
     """At least one row in every table."""
     for data in (b"a", b"b", "ä".encode()):
-        add_image(bank, data, name=data.decode())
+        store.images.say_serials(bank, {add_image(bank, data, name=data.decode()): "Ü 1"}, actor="cli")
     store.banks.update(bank, actor="cli", reject_threshold=1 / 3, note="'glare', seit März")
     store.jobs.create(bank, request={}, actor="cli", idempotency=Idempotency("s", "k", "0" * 64))
     claimed = store.leases.claim("w1")
     assert claimed is not None
     store.leases.succeed(claimed[1], sha256=put(b"bank" * 1000), size=4000, summary={"loss": 1e-9, "n": 3})
+    store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    claimed = store.leases.claim("w1")
+    assert claimed is not None
+    store.leases.screened(claimed[1], sha256=put(b"report"), set_sha256="1" * 64)
     store.jobs.create(bank, request={"note": "zweiter, 'quoted'"}, actor="cli")
     claimed = store.leases.claim("w1")
     assert claimed is not None
@@ -78,8 +82,8 @@ def test_a_restored_store_backs_up_to_the_same_rows_and_blobs(
 
 def test_bytes_that_nothing_refers_to_are_not_backed_up(filled: Store, tmp_path: Path) -> None:
     manifest = filled.backup(tmp_path / "backup.tar")
-    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 4000]
-    assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 5
+    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 6, 4000]
+    assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 6
 
 
 def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path, bank: str) -> None:

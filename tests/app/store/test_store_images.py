@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.store.errors import ImageNotKept, NotAFalseAlarm, NotFound
+from app.store.errors import ImageNotKept, NotAFalseAlarm, NotFound, SerialConflict
 from app.store.images import NewImage
 from app.store.schema import Inspection
 from app.store.store import Store
@@ -79,3 +79,27 @@ def test_a_false_alarm_without_its_image_cannot_join(
     store.reviews.add(seen.id, "false_alarm", actor="cli")
     with pytest.raises(ImageNotKept, match="NOMINAL_IMAGE_KEEP"):
         store.images.add_false_alarm(seen.id, actor="cli")
+
+
+def test_an_image_takes_a_serial_number_once_and_another_is_refused_whole(
+    store: Store, bank: str, add_image: Callable[..., str]
+) -> None:
+    a, b = add_image(bank, b"aa", name="a.png"), add_image(bank, b"b", name="b.png")
+    store.images.say_serials(bank, {a: "A-1"}, actor="cli")
+    with pytest.raises(SerialConflict, match="A-1"):
+        store.images.say_serials(bank, {a: "A-2", b: "A-2"}, actor="cli")
+    assert store.images.parts(bank) == (1, 1)
+    store.images.say_serials(bank, {a: "A-1", b: "A-1", "0" * 64: "gone"}, actor="cli")
+    assert store.images.parts(bank) == (2, 1)
+    assert store.images.serials(bank) == [("A-1", "upload")] * 2
+
+
+def test_a_false_alarm_brings_its_serial_number(
+    store: Store, bank: str, put: Callable[[bytes], str], make_inspection: Callable[..., Inspection]
+) -> None:
+    for data, serial in ((b"one", " A-17 "), (b"two", " ")):
+        seen = make_inspection(image_sha256=put(data), serial=serial)
+        store.inspections.add([seen])
+        store.reviews.add(seen.id, "false_alarm", actor="cli")
+        store.images.add_false_alarm(seen.id, actor="cli")
+    assert sorted(store.images.serials(bank), key=str) == [("A-17", "false_alarm"), (None, "false_alarm")]

@@ -30,14 +30,25 @@ def test_a_bank_has_one_active_job_and_then_another(store: Store, bank: str) -> 
     assert store.jobs.create(bank, request={}, actor="cli").id != first.id
 
 
+def test_a_bank_has_one_active_job_of_each_kind(store: Store, bank: str) -> None:
+    build = store.jobs.create(bank, request={}, actor="cli")
+    look = store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    with pytest.raises(BuildAlreadyRunning, match="one screening"):
+        store.jobs.create(bank, kind="screening", request={}, actor="cli")
+    assert [job.id for job in store.jobs.page(kind="screening").items] == [look.id]
+    assert [job.id for job in store.jobs.page(kind="build").items] == [build.id]
+
+
 def test_a_job_sees_the_nominal_set_as_it_was_when_asked_for(
     store: Store, bank: str, add_image: Callable[..., str]
 ) -> None:
     before = sorted((add_image(bank, data, name=data.decode()), data.decode()) for data in (b"a", b"b"))
+    store.images.say_serials(bank, {before[1][0]: "A-17"}, actor="cli")
     job = store.jobs.create(bank, request={}, actor="cli")
     add_image(bank, b"c")
     store.images.remove(bank, before[0][0], actor="cli")
-    assert store.jobs.images(job.id) == before
+    found = [(image.sha256, image.name, image.serial) for image in store.jobs.images(job.id)]
+    assert found == [(*before[0], None), (*before[1], "A-17")]
 
 
 def test_an_idempotency_key_makes_one_job_however_often_it_is_sent(store: Store, bank: str) -> None:

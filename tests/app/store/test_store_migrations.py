@@ -20,6 +20,8 @@ from app.store.ids import new_id
 from app.store.schema import Bank, Base, Inspection, Review, ThresholdChange
 from app.store.store import Store, open_database, open_store
 
+SHA = "a" * 64
+
 
 def test_migrations_make_exactly_the_tables_of_the_schema(store: Store) -> None:
     with store.database.engine.connect() as connection:
@@ -39,11 +41,12 @@ def test_migrations_make_the_checks_and_cascades_that_alembic_does_not_compare(s
         assert {each["name"]: each["options"].get("ondelete") for each in keys} == cascades
 
 
-def test_one_active_build_a_bank_is_kept_by_an_index_over_active_jobs_only(store: Store) -> None:
+def test_one_active_job_of_a_kind_a_bank_is_kept_by_an_index_over_active_jobs_only(store: Store) -> None:
     indexes = {index["name"]: index for index in inspect(store.database.engine).get_indexes("jobs")}
     options = indexes["uq_jobs_active_bank"]["dialect_options"]
     condition = str(options.get("sqlite_where", options.get("postgresql_where")))
     assert indexes["uq_jobs_active_bank"]["unique"]
+    assert indexes["uq_jobs_active_bank"]["column_names"] == ["bank", "kind"]
     assert "queued" in condition
     assert "failed" not in condition
 
@@ -69,11 +72,19 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
         session.execute(insert(Bank.__table__), [bank | {"id": "screws", "last_version": 0, "revision": 1}])
         session.execute(insert(ThresholdChange.__table__), [change])
         session.execute(insert(Review.__table__), [review | {"created_at": now}])
+        connection = session.connection()
+        connection.exec_driver_sql(f"INSERT INTO blobs VALUES ('{SHA}', 9, 'image/png', '2026-01-01')")
+        connection.exec_driver_sql(
+            "INSERT INTO images (bank, sha256, name, bytes, width, height, source, added_at) "
+            f"VALUES ('screws', '{SHA}', 'a.png', 9, 4, 3, 'upload', '2026-01-01')"
+        )
     database.close()
     with open_store(settings) as store:
         kept = store.banks.threshold_changes("screws")
         assert [(each.reject_threshold, each.note) for each in kept] == [(3.0, None)]
         assert [each.verdict for each in store.reviews.all(seen.id)] == ["false_alarm"]
+        assert store.images.get("screws", SHA).serial is None
+        store.images.say_serials("screws", {SHA: "A-17"}, actor="cli")
         store.banks.update("screws", actor="cli", reject_threshold=4.0, note="glare")
         assert store.banks.threshold_changes("screws")[0].note == "glare"
         store.reviews.add(seen.id, "withdrawn", actor="cli")

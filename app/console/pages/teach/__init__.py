@@ -8,6 +8,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from app.console.pages.teach.build import BuildPanel
+from app.console.pages.teach.screening import ScreeningPanel
 from app.console.pages.teach.words import TEACH as TEXT
 from app.console.pages.teach.words import UPLOADER
 from app.console.view import View, page
@@ -24,7 +25,7 @@ SHOWN = 60  # images of the set at a time
 
 @page("/banks/{bank}/teach", TEXT.name, icon="school", order=20)
 async def show(view: View) -> None:
-    """Upload and build side by side, the set below them."""
+    """Upload and build side by side, a look over the set and the set itself below them."""
     assert view.bank is not None
     bank = view.bank.id
     page_header(TEXT.name, TEXT.lead.format(bank=view.bank.title))
@@ -32,15 +33,18 @@ async def show(view: View) -> None:
         with section(TEXT.add):
             uploader = Uploader(view, view.url("v1", "banks", bank, "images"))
         panel = BuildPanel(view, bank)
-    grid = NominalGrid(view, bank)
 
     async def refresh() -> None:
         await grid.refresh()
         await panel.refresh()
 
+    screening = ScreeningPanel(view, bank, refresh)
+    grid = NominalGrid(view, bank)
+
     for event in ("taken", "done"):
         uploader.on(event, view.handler(refresh), throttle=2.0)
     await refresh()
+    await screening.refresh()
 
 
 class Uploader(Element, component="uploader.js"):
@@ -74,8 +78,13 @@ class NominalGrid:
 
     async def _count(self) -> int:
         """Show how many there are; returns it."""
-        count, bytes_ = await self._view.run(lambda: self._view.service.store.images.totals(self._bank))
-        said = TEXT.set_size.format(count=TEXT.set_count(count), size=size(bytes_))
+        images = self._view.service.store.images
+        count, bytes_ = await self._view.run(lambda: images.totals(self._bank))
+        marked, serials = await self._view.run(lambda: images.parts(self._bank))
+        shown = TEXT.set_count(count)
+        if 0 < marked == count:
+            shown = TEXT.of_parts.format(images=shown, parts=TEXT.part_count(serials))
+        said = TEXT.set_size.format(count=shown, size=size(bytes_))
         self._totals.text = said if count else ""
         return count
 

@@ -33,6 +33,7 @@ class BuildPanel:
     def __init__(self, view: View, bank: str) -> None:
         self._view, self._bank = view, bank
         self._shown: tuple[object, ...] = ()
+        self._has_serials = False
         self._offer: tuple[Bank, float] | None = None  # the bank as shown, and the rate that its set supports
         with section(TEXT.build, TEXT.build_hint):
             self._support = ui.label()
@@ -43,6 +44,7 @@ class BuildPanel:
             self._why = ui.label().classes("n-caption")
             self._activate = ui.checkbox(TEXT.activate, value=True).props("dense")
             self._alone = ui.checkbox(TEXT.alone).props("dense").tooltip(TEXT.alone_hint)
+            self._alike = ui.checkbox(TEXT.alike).props("dense").tooltip(TEXT.alike_hint)
             self._progress = ui.element("div")
         self._timer = ui.timer(LOOK_SECONDS, self._look)
 
@@ -50,26 +52,38 @@ class BuildPanel:
         """What the set supports now, and the latest build."""
         view = self._view
         bank = await view.run(lambda: view.service.store.banks.get(self._bank))
-        count = (await view.run(lambda: view.service.store.images.totals(self._bank)))[0]
-        self._say_support(bank, count)
+        images = view.service.store.images
+        count = (await view.run(lambda: images.totals(self._bank)))[0]
+        self._say_support(bank, count, *await view.run(lambda: images.parts(self._bank)))
         self._shown = ()
         await self._look()
 
-    def _say_support(self, bank: Bank, count: int) -> None:
+    def _say_support(self, bank: Bank, images: int, marked: int, serials: int) -> None:
+        """marked: images that have a serial number; serials: how many different ones."""
+        whole = 0 < marked == images
+        count = serials if whole else images
+        self._has_serials = marked > 0
         target = rates(bank, bank.config["target_false_reject"], None)[0]
         needed = images_needed(target)
         supported = supported_rate(count)
         words = TEXT.support if count else TEXT.support_none
-        said = {"images": TEXT.set_count(count), "rate": percent(supported), "target": percent(target)}
+        shown = TEXT.set_count(images)
+        if whole:
+            shown = TEXT.of_parts.format(images=shown, parts=TEXT.part_count(serials))
+        said = {"images": shown, "rate": percent(supported), "target": percent(target)}
         self._support.set_text(words.format(**said))
         self._start.set_text(TEXT.build_now.format(n=bank.last_version + 1))
         rate = math.ceil(supported * 1000) / 1000
         self._offer = bank, rate
         self._lower.set_text(TEXT.use_rate.format(rate=percent(rate)))
         show(self._lower, 2 <= count < needed)
-        why = TEXT.support_few if count < 2 else TEXT.unsupported(needed - count) if count < needed else ""
-        self._why.set_text(why)
-        self._why.set_visibility(bool(why))
+        missing = TEXT.unsupported_parts if whole else TEXT.unsupported
+        few = TEXT.support_few_parts if whole else TEXT.support_few
+        why = few if count < 2 else missing(needed - count) if count < needed else ""
+        without = TEXT.some_without(images - marked) if 0 < marked < images else ""
+        self._why.set_text(why or without)
+        self._why.set_visibility(bool(why or without))
+        self._alike.set_visibility(self._has_serials)
         if self._view.may("admin"):
             enable(self._start, not why, why)
 
@@ -84,7 +98,7 @@ class BuildPanel:
 
     async def _build(self) -> None:
         view, activate = self._view, bool(self._activate.value)
-        groups = "none" if self._alone.value else "auto"
+        groups = "none" if self._alone.value else "auto" if self._alike.value else None
         await view.run(
             lambda: builds.start(view.service.learning, self._bank, {}, activate, None, view.actor.id, groups)
         )
@@ -98,7 +112,7 @@ class BuildPanel:
         except NotFound:
             self._timer.deactivate()
             raise
-        return await view.run(lambda: view.service.store.jobs.page(bank=self._bank, limit=1))
+        return await view.run(lambda: view.service.store.jobs.page(bank=self._bank, kind="build", limit=1))
 
     async def _cancel(self, job: str) -> None:
         view = self._view
@@ -122,6 +136,7 @@ class BuildPanel:
             show(self._start, job.state not in ACTIVE_STATES)
             for choice in (self._activate, self._alone):
                 choice.set_visibility(job.state not in ACTIVE_STATES)
+            self._alike.set_visibility(self._has_serials and job.state not in ACTIVE_STATES)
         if ended:
             await self.refresh()
 

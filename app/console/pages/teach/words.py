@@ -25,10 +25,23 @@ class Teach:
     activate: str = "Make it the active version"
     alone: str = "Every image shows a different part"
     alone_hint: str = "Otherwise images that look alike count as one part."
+    alike: str = "Ignore serial numbers"
+    alike_hint: str = "Images that look alike count as one part."
+    of_parts: str = "{images} of {parts}"
+    part_count: Plural = Plural("{n} part", "{n} parts")
+    some_without: Plural = Plural(
+        "{n} image has no serial number. Send it again with one, or ignore serial numbers.",
+        "{n} images have no serial number. Send them again with one, or ignore serial numbers.",
+    )
     build_now: str = "Build version {n}"
     support_none: str = "The false-reject target is {target}."
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
     support_few: str = "A build needs at least two images."
+    support_few_parts: str = "A build needs images of at least two parts."
+    unsupported_parts: Plural = Plural(
+        "Add images of {n} more part, or set the target to the rate that these support.",
+        "Add images of {n} more parts, or set the target to the rate that these support.",
+    )
     unsupported: Plural = Plural(
         "Add {n} more image, or set the target to the rate that these support.",
         "Add {n} more images, or set the target to the rate that these support.",
@@ -60,6 +73,64 @@ class Teach:
 
 
 @dataclass(frozen=True)
+class Check:
+    """English."""
+
+    name: str = "Check the photographs"
+    hint: str = (
+        "Finds photographs of one part, copies, and photographs that may not belong among the good. Nothing is "
+        "removed by itself."
+    )
+    start: str = "Check the photographs"
+    cancel: str = "Stop checking"
+    never: str = "Not checked yet"
+    queued: str = "Waiting for the worker"
+    stages: Mapping[str, str] = table(
+        features="Reading: {done} of {total} images",
+        coreset="Choosing vectors",
+        index="Indexing",
+        calibration="Comparing: {done} of {total} images",
+        saving="Saving",
+    )
+    failed: str = "The check failed. {why}"
+    current: str = "Checked {time}"
+    stale: str = "Checked {time}. The set has changed since; check it again."
+    about: str = "about "
+    headline: str = "{photographs} of {parts}; supports {rate}"
+    photographs: Plural = Plural("{n} photograph", "{n} photographs")
+    parts: Plural = Plural("{n} part", "{n} parts")
+    suspects: str = "Suspects"
+    suspects_hint: str = (
+        "The worst first. Colour shows where each differs from the others. Untick what is not good."
+    )
+    lists: Mapping[str, str] = table(
+        duplicates="Exact copies", near_duplicates="Parts with several photographs"
+    )
+    mixtures: Mapping[str, str] = table(
+        products="Another product?",
+        sizes="Other size",
+        aspects="Other aspect ratio",
+        colours="Other colour",
+        unused_bits="Unused bits",
+    )
+    count: str = "{title} ({n})"
+    kind: str = "{title} ({n}): {what}"
+    more: str = "and {n} more"
+    keep: str = "Keep {name}"
+    remove: Plural = Plural("Remove {n} unticked image", "Remove {n} unticked images")
+    remove_title: str = "Remove from the nominal set?"
+    remove_text: Plural = Plural(
+        "{n} image leaves the nominal set. Versions built with it stay as they are.",
+        "{n} images leave the nominal set. Versions built with them stay as they are.",
+    )
+    remove_word: str = "Remove"
+    removed: Plural = Plural(
+        "{n} image removed. Build a version to learn without it.",
+        "{n} images removed. Build a version to learn without them.",
+    )
+
+
+@dataclass(frozen=True)
 class Uploader:
     """English."""
 
@@ -82,4 +153,4 @@ class Uploader:
     answers: str = "File by file"
 
 
-TEACH, UPLOADER = Teach(), Uploader()
+TEACH, CHECK, UPLOADER = Teach(), Check(), Uploader()

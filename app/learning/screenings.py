@@ -1,0 +1,106 @@
+"""Screenings of nominal sets as people ask for them: started, looked at, a suspect's picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.imaging.decode import decode_image
+from app.imaging.pictures import thumbnail
+from app.learning.banks import config_to_build, read_image
+from app.learning.jobs import asked_groups
+from app.learning.reporting import drawn
+from app.learning.supervisor import Learning
+from app.store.database import present
+from app.store.ids import shown
+from app.store.schema import Job, Screening
+from core.errors import TooFewImages
+from core.screening.screening import EXPECTED, check_expected
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A bank's screening. job: the newest, None for none yet; kept: the newest that has ended well.
+
+    current: whether the nominal set is still the one that ``kept`` looked over.
+    """
+
+    job: Job | None
+    kept: Screening | None
+    current: bool
+
+
+def start(
+    learning: Learning, bank: str, actor: str, expected: float = EXPECTED, groups: str | None = None
+) -> Job:
+    """A queued screening of the nominal set as it is now, with the config of a build. groups: as of a build.
+
+    Raises NotFound, ConfigError for a share outside (0, 1), TooFewImages, GroupsError, OneGroup,
+    BuildAlreadyRunning.
+    """
+    learning.life.refuse_draining()
+    row = learning.store.banks.get(bank)
+    images = learning.store.images.serials(bank)
+    if len(images) < 2:
+        remedy = "Upload photographs of good parts; hundreds of parts show what is usual among them."
+        raise TooFewImages("a screening needs at least two nominal images", str(len(images)), remedy)
+    request = {
+        "config": config_to_build(row, {}).to_json(),
+        "groups": asked_groups(images, groups)[0],
+        "expected": check_expected(expected),
+    }
+    job = learning.store.jobs.create(bank, kind="screening", request=request, actor=actor)
+    if learning.supervisor is not None:
+        learning.supervisor.wake()
+    return job
+
+
+def look(learning: Learning, bank: str) -> Look:
+    """How far a bank's screening is, and what the last one found. Raises NotFound."""
+    store = learning.store
+    kept = store.screenings.latest(bank)
+    jobs = store.jobs.page(bank=bank, kind="screening", limit=1).items
+    current = kept is not None and kept.set_sha256 == store.screenings.present_set(bank)
+    return Look(jobs[0] if jobs else None, kept, current)
+
+
+def report_of(learning: Learning, kept: Screening) -> JsonObject:
+    """What it found, as plain JSON. Raises BlobMissing, BlobCorrupt."""
+    found: JsonObject = _document(learning, kept)["report"]
+    return found
+
+
+def of_version(learning: Learning, bank: str, number: int) -> Screening:
+    """The screening of the set that a version was built from. Raises NotFound."""
+    return present(
+        learning.store.screenings.of_version(learning.store.versions.get(bank, number)),
+        "the set that the version was built from must have been screened",
+        f"no report for version {number} of {bank}",
+        f"Screen the nominal set before it changes: POST /v1/banks/{bank}/screening.",
+    )
+
+
+def picture(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
+    """A suspect of the newest report with its map over it, a JPEG of at most ``side`` pixels each way.
+
+    Raises NotFound, BlobMissing, BlobCorrupt.
+    """
+    kept = learning.store.screenings.latest(bank)
+    document = None if kept is None else _document(learning, kept)
+    document = present(
+        document if document is not None and sha256 in document["maps"] else None,
+        "the image must be a suspect of the bank's newest screening",
+        shown(sha256),
+        f"Read the report: GET /v1/banks/{bank}/screening.",
+    )
+    data = read_image(learning, bank, sha256)
+    image = decode_image(data, learning.inspecting.image_limits)
+    return thumbnail(drawn(document, sha256, image), side)
+
+
+def _document(learning: Learning, kept: Screening) -> JsonObject:
+    found: JsonObject = json.loads(learning.store.blobs.read(kept.sha256))
+    return found
