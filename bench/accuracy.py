@@ -83,7 +83,7 @@ def main() -> None:
     elpv = write_elpv(work / "elpv-mono")
     if arguments.toy:
         few = _few(elpv, work / "elpv-toy")
-        toy = Run("elpv-toy", _splits(few, work, SEEDS[:2]), "efficientnet-lite2", size=64)
+        toy = Run("elpv-toy", _splits(few, work, SEEDS[:1]), "efficientnet-lite2", size=64)
         runs = [toy, replace(toy, pca=16)]
     else:
         runs = [run for run in planned(elpv, work) if arguments.only in f"{run.name} {run.backbone}"]

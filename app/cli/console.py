@@ -41,10 +41,12 @@ STAGES = {
     "features": "Reading features",
     "coreset": "Choosing the coreset",
     "index": "Building the index",
-    "calibration": "Calibrating, leaving each image out",
+    "calibration": "Calibrating, leaving each part out",
 }
 Columns = Mapping[str, str | Callable[[Any], object]]
 """Heading -> an attribute's name, or what computes the value."""
+NAMED = 10  # lines of one list
+MIXTURES = {"sizes": "Sizes", "aspects": "Aspect ratios", "colours": "Colours", "products": "Products"}
 COLOURS = {"accept": "green", "review": "yellow", "reject": "red", "refused": "red"}
 
 
@@ -197,3 +199,37 @@ def map_names(images: Sequence[Path]) -> list[str]:
             name = f"{path.stem}-{number}"
         names[name.casefold()] = name
     return list(names.values())
+
+
+def print_screening(found: dict[str, Any]) -> None:
+    """A screening's document in the terminal, its longer lists cut."""
+    for sentence in found["says"]:
+        say(sentence)
+    say("\nSuspects, the worst first; look at each, nothing was removed:")
+    shown = table("image", "doubt", "score", "outlier", "looks worst at")
+    for each in found["suspects"]:
+        values = (f"{each['doubt']:.2f}", each["score"], each["outlier"], f"{each['x']}, {each['y']}")
+        shown.add_row(plain(each["image"]), *map(cell, values))
+    stdout.print(shown)
+    _listed("Exact copies", [" = ".join(names) for names in found["duplicates"]])
+    _listed("Parts with several photographs", [", ".join(names) for names in found["near_duplicates"]])
+    for what, heading in MIXTURES.items():
+        _listed(heading, [_kind(kind) for kind in found[what]] if len(found[what]) > 1 else [])
+    _listed("Unused bits", [_kind(kind) for kind in found["unused_bits"]])
+    _listed("Cannot be read", [each["reason"] for each in found["unreadable"]])
+    _listed("Not read", [f"{each['name']}: {each['reason']}" for each in found["left_out"]])
+
+
+def _kind(kind: dict[str, Any]) -> str:
+    some, count = ", ".join(kind["images"][:3]), len(kind["images"])
+    return f"{count:,} {kind['what']}: {some}{', …' * (count > 3)}"
+
+
+def _listed(heading: str, lines: list[str]) -> None:
+    """The first lines of a list, and how many more there are; nothing for none."""
+    if lines:
+        say(f"\n{heading}: {len(lines):,}")
+    for line in lines[:NAMED]:
+        say(f"  {line}")
+    if len(lines) > NAMED:
+        say(f"  and {len(lines) - NAMED:,} more, which --json and --html show")

@@ -18,6 +18,7 @@ from rich.table import Table
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
+from app.errors import FolderError
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import MvtecDataset, relative_names
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
@@ -101,7 +102,12 @@ def eval_(
 
 def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
     """A dataset to judge a finished bank by needs none."""
-    return [] if optional and not (dataset.root / "train").is_dir() else dataset.train_images()
+    try:
+        return dataset.train_images()
+    except FolderError:
+        if optional:
+            return []
+        raise
 
 
 def _built(

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app.cli import app
 from app.cli import options as o
-from app.cli.console import Json, build_progress, cell, notice, plain, print_json, say, stdout, table
+from app.cli.console import MIXTURES, Json, build_progress, notice, print_json, print_screening, say
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_image, relative_names
@@ -27,10 +27,8 @@ from core.groups import choose
 from core.input.photograph import Image
 from core.screening.screening import EXPECTED
 
-NAMED = 10  # lines of one list in the terminal
 PICTURES, SETS = 12, 40  # images of one set and sets of one list that the page shows
 SMALL, LARGE = 208, 320  # pixels a side of its pictures: twice the size that they are shown at
-MIXTURES = {"sizes": "Sizes", "aspects": "Aspect ratios", "colours": "Colours", "products": "Products"}
 
 
 @app.command()
@@ -85,40 +83,6 @@ def screen(
         print_screening(document)
         if html is not None:
             say(f"\nWrote {html}")
-
-
-def print_screening(found: dict[str, Any]) -> None:
-    """A screening's document in the terminal, its longer lists cut."""
-    for sentence in found["says"]:
-        say(sentence)
-    say("\nSuspects, the worst first; look at each, nothing was removed:")
-    shown = table("image", "doubt", "score", "outlier", "looks worst at")
-    for each in found["suspects"]:
-        values = (f"{each['doubt']:.2f}", each["score"], each["outlier"], f"{each['x']}, {each['y']}")
-        shown.add_row(plain(each["image"]), *map(cell, values))
-    stdout.print(shown)
-    _listed("Exact copies", [" = ".join(names) for names in found["duplicates"]])
-    _listed("Parts with several photographs", [", ".join(names) for names in found["near_duplicates"]])
-    for what, heading in MIXTURES.items():
-        _listed(heading, [_kind(kind) for kind in found[what]] if len(found[what]) > 1 else [])
-    _listed("Unused bits", [_kind(kind) for kind in found["unused_bits"]])
-    _listed("Cannot be read", [each["reason"] for each in found["unreadable"]])
-    _listed("Not read", [f"{each['name']}: {each['reason']}" for each in found["left_out"]])
-
-
-def _kind(kind: dict[str, Any]) -> str:
-    some, count = ", ".join(kind["images"][:3]), len(kind["images"])
-    return f"{count:,} {kind['what']}: {some}{', …' * (count > 3)}"
-
-
-def _listed(heading: str, lines: list[str]) -> None:
-    """The first lines of a list, and how many more there are; nothing for none."""
-    if lines:
-        say(f"\n{heading}: {len(lines):,}")
-    for line in lines[:NAMED]:
-        say(f"  {line}")
-    if len(lines) > NAMED:
-        say(f"  and {len(lines) - NAMED:,} more, which --json and --html show")
 
 
 def _page(

@@ -193,9 +193,10 @@ class PartsOfTests:
         """What a person must know before believing the rates; None where nominal images show other parts."""
         if not self.shared.any():
             return None
-        parts = len(np.unique(self.labels[self.shared]))
+        count = len(np.unique(self.labels[self.shared]))
+        parts = f"{count:,} part{'s' * (count != 1)}"
         return (
-            f"{np.count_nonzero(self.shared):,} of {len(self.shared):,} test images show {parts:,} parts that "
+            f"{np.count_nonzero(self.shared):,} of {len(self.shared):,} test images show {parts} that "
             "train/good shows too: the bank knows them, so new parts are rejected more often than the rates here say."
         )
 

@@ -99,11 +99,17 @@ class Groups:
         """What a person should look at before believing these groups, a sentence each."""
         found = []
         if self.duplicates:
-            found.append(f"{len(self.duplicates):,} photographs are exact copies of earlier ones")
-        if self.cut:
+            copies = len(self.duplicates)
             found.append(
-                f"{self.cut:,} sets of photographs that resemble each other were cut into groups of at most 12; if "
-                "one part was photographed more often, say which photographs show it"
+                f"{copies:,} photographs are exact copies of earlier ones"
+                if copies > 1
+                else "one photograph is an exact copy of an earlier one"
+            )
+        if self.cut:
+            sets = "one set" if self.cut == 1 else f"{self.cut:,} sets"
+            found.append(
+                f"{sets} of photographs that resemble each other {'was' if self.cut == 1 else 'were'} cut into groups "
+                "of at most 12; if one part was photographed more often, say which photographs show it"
             )
         if self.count > 1 and self.sizes.max() > MANY_IN_ONE * self.images:
             found.append(f"one part has {self.sizes.max():,} of the {self.images:,} photographs")

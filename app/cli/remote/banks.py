@@ -17,15 +17,13 @@ from app.cli.console import (
     print_json,
     print_list,
     print_rows,
+    print_screening,
     say,
     transferring,
 )
-from app.cli.screen import print_screening
 from app.client import BadArgument, NominalClient
 from app.client.banks import files_of
 from app.http.schemas.jobs import Job
-from core.groups import choose
-from core.screening.screening import EXPECTED
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -179,7 +177,7 @@ def screen(
     expected: Annotated[
         float,
         typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
-    ] = EXPECTED,
+    ] = 0.02,
     groups: Annotated[
         str | None, typer.Option("--groups", help="Images of one part, as of a build: serial, auto or none.")
     ] = None,
@@ -325,6 +323,8 @@ def watch(client: NominalClient, job: Job) -> Job:
 
 def _serials(groups: str, names: list[str]) -> dict[str, str]:
     """The part of each file by name. Raises GroupsError, BadArgument."""
+    from core.groups import choose  # loads torch, which other commands do without
+
     found = choose(groups, names)
     if found is None or found.names is None:
         raise BadArgument(

@@ -167,7 +167,7 @@ def test_groups_of_a_dataset_are_taken_from_a_table_of_all_its_images(nominal, t
     table = tmp_path / "parts.csv"
     table.write_text("\n".join(lines))
     ended = nominal("eval", dataset, *tiny, "--size", 64, "--groups", table, "--json")
-    assert "1 of 12 test images show 1 parts that train/good shows too" in ended.err
+    assert "1 of 12 test images show 1 part that train/good shows too" in ended.err
     table.write_text("\n".join(lines[1:]))
     refused = nominal("eval", dataset, *tiny, "--groups", table)
     assert refused.status == 1

@@ -176,5 +176,5 @@ def test_members_hold_every_image_once():
 def test_what_a_person_should_look_at_is_said():
     labels = np.array([0, 0, 0, 1], np.int32)
     notices = Groups(labels, "auto", duplicates=((0, 1),), cut=2).notices()
-    assert [sentence.split()[0] for sentence in notices] == ["1", "2", "one"]
+    assert [sentence.split()[0] for sentence in notices] == ["one", "2", "one"]
     assert by_photograph(4).notices() == []
