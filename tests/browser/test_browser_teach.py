@@ -33,7 +33,7 @@ def test_a_bank_from_nothing_to_a_rollback(
     shot(page, "version")
     take_out_the_hardest(page)
     page.locator("a[href$='/teach']").click()
-    expect(page.get_by_text("43 images,")).to_be_visible()
+    expect(page.get_by_text("118 images,")).to_be_visible()
     build(page, 2)
     page.locator("a[href$='/versions']").click()
     expect(page.get_by_role("row", name="Version 2")).to_contain_text("Active")
@@ -63,11 +63,11 @@ def teach(page: Page, cells: Split, shot: Callable[[Page, str], None], folder: P
     note = folder / "note.txt"
     note.write_text("no image")
     expect(page.get_by_text("No image yet")).to_be_visible()
-    page.get_by_test_id("files").set_input_files([*cells.train[50:95], note])
-    expect(page.get_by_text("45 accepted")).to_be_visible()
+    page.get_by_test_id("files").set_input_files([*cells.train[50:170], note])
+    expect(page.get_by_text("120 accepted")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("1 rejected")).to_be_visible()
     expect(page.get_by_role("row", name="note.txt")).to_contain_text("must be PNG")
-    expect(page.get_by_text("45 images,")).to_be_visible()
+    expect(page.get_by_text("120 images,")).to_be_visible()
     page.get_by_test_id("files").set_input_files(cells.train[50:52])
     expect(page.get_by_text("2 already there")).to_be_visible()
     shot(page, "teach")
@@ -88,7 +88,7 @@ def build(page: Page, number: int, shot: Callable[[Page, str], None] | None = No
 
 def take_out_a_suspect(page: Page, shot: Callable[[Page, str], None]) -> None:
     page.get_by_role("button", name="Check the photographs").click()
-    expect(page.get_by_text("45 photographs of")).to_be_visible(timeout=BUILT)
+    expect(page.get_by_text("120 photographs of")).to_be_visible(timeout=BUILT)
     expect(page.get_by_role("heading", name="Suspects")).to_be_visible()
     suspects = page.locator(".n-found").first.locator(".n-tile")
     expect(suspects).to_have_count(5)
@@ -100,7 +100,7 @@ def take_out_a_suspect(page: Page, shot: Callable[[Page, str], None]) -> None:
     page.get_by_role("button", name="Remove 1 unticked image").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(suspects).to_have_count(4)
-    expect(page.get_by_text("44 images,")).to_be_visible()
+    expect(page.get_by_text("119 images,")).to_be_visible()
     expect(page.get_by_text("check it again")).to_be_visible()
 
 
