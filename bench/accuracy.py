@@ -20,11 +20,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.datasets import write_apart, write_elpv
+from bench.datasets import SHARED, write_apart, write_elpv
 from bench.tables import ACCURACY, machine, replace_section, table
+from models.backbone import Backbone, load_backbone
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
 RESNET50 = SHARED / "weights" / "resnet50-imagenet1k_v1-thru-layer3.safetensors"
 BACKBONES = ("resnet50", "efficientnet-lite2")
 COMPONENTS = 256  # of resnet50's 1,536 dimensions
@@ -118,6 +118,12 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
 def _splits(dataset: Path, work: Path, seeds: Sequence[int]) -> tuple[Path, ...]:
     share = TAUGHT.get(dataset.name, OTHERWISE)
     return tuple(write_apart(dataset, work / f"{dataset.name}-apart-{seed}", seed, share) for seed in seeds)
+
+
+def in_float32(name: str) -> Backbone:
+    """A backbone of ``BACKBONES``, resnet50 with the weights of the shared folder."""
+    weights = RESNET50 if name == "resnet50" else None
+    return load_backbone(name, weights, allow_fetch=False, precision="float32")
 
 
 HEAD = (

@@ -20,8 +20,8 @@ from jaxtyping import Bool, Float32
 from app.errors import ImageRefused
 from app.imaging.folders import MvtecDataset, read_image, read_mask
 from app.learning.learn import image_files, learn
-from bench.accuracy import BACKBONES, RESNET50, ROOT, SHARED
-from bench.datasets import write_elpv
+from bench.accuracy import BACKBONES, RESNET50, ROOT
+from bench.datasets import SHARED, write_elpv
 from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig, InputConfig

@@ -29,6 +29,7 @@ Cite: Deitsch, Christlein, Berger, Buerhop-Lutz, Maier, Gallwitz, Riess: Automat
 photovoltaic module cells in electroluminescence images. Solar Energy 185 (2019) 455-468.
 """
 T = TypeVar("T")
+SHARED = Path(__file__).resolve().parents[2] / "shared"  # image sets that are not in the repository
 MARK = "split.json"  # which choice a folder holds
 
 
@@ -109,12 +110,17 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
 
+def shown_parts(dataset: Path) -> dict[str, str]:
+    """The part of each image of a set, by its name in it, as the set's ``parts.csv`` says."""
+    with (dataset / "parts.csv").open(newline="") as lines:
+        return {row["image"]: row["part"] for row in csv.DictReader(lines)}
+
+
 def _parts_of(dataset: Path, images: Sequence[Path]) -> dict[Path, str]:
     names = {path: path.relative_to(dataset).as_posix() for path in images}
     if not (dataset / "parts.csv").is_file():
         return names
-    with (dataset / "parts.csv").open(newline="") as lines:
-        known = {row["image"]: row["part"] for row in csv.DictReader(lines)}
+    known = shown_parts(dataset)
     return {path: known[name] for path, name in names.items()}
 
 

@@ -19,7 +19,19 @@ import torch
 from jaxtyping import Float32
 
 from bench.part_sets import part_sets
-from bench.promise import FOLDS, FULL, RATES, SPLITS, TOY, Outcome, Split, backbones, fold_of, splits_of
+from bench.promise import (
+    FOLDS,
+    FULL,
+    RATES,
+    SPLITS,
+    TOY,
+    Means,
+    Outcome,
+    Split,
+    backbones,
+    fold_of,
+    splits_of,
+)
 from bench.tables import machine, table
 from core.bank import Bank
 from core.config import DetectorConfig
@@ -130,13 +142,10 @@ def _cells(seen: list[Seen]) -> list[str]:
 
 
 def _kept(rate: float, outcomes: list[Outcome]) -> str:
-    known = [(outcome, outcome.thresholds[rate]) for outcome in outcomes]
-    if any(threshold is None for _, threshold in known):
+    means = Means.of(rate, outcomes)
+    if means is None:
         return "too few parts"
-    rejected = np.mean([outcome.rejected(t) for outcome, t in known if t is not None])
-    found = np.mean([outcome.found(t) for outcome, t in known if t is not None])
-    oracle = np.mean([outcome.found(outcome.oracle(rate)) for outcome in outcomes])
-    return f"{rejected:.1%}, {found:.1%} / {oracle:.1%}"
+    return f"{means.rejected:.1%}, {means.found:.1%} / {means.oracle:.1%}"
 
 
 def _coreset_of(vectors: Vectors, bank: Bank) -> Index:

@@ -8,7 +8,6 @@ the processor seconds beside the features. ``--toy`` does so once with a few cel
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +17,15 @@ import numpy as np
 import torch
 
 from app.imaging.folders import list_images
-from bench.accuracy import BACKBONES, RESNET50, SHARED
+from bench.accuracy import BACKBONES, RESNET50, in_float32
 from bench.bursts import bursts, castings, read
-from bench.datasets import elpv_split, spread
+from bench.datasets import SHARED, elpv_split, shown_parts, spread
 from bench.tables import machine, table
 from core.groups import Describer, Groups, by_likeness
 from core.groups.groups import numbered
 from core.input.photograph import Image, InputConfig
 from core.input.preprocess import to_tensor
-from models.backbone import Backbone, load_backbone
+from models.backbone import Backbone
 
 Shown = Iterator[tuple[str, Image]]
 """Photographs, each with the name of the part it shows."""
@@ -58,7 +57,7 @@ def main() -> None:
     if options.toy:
         sets, names, options.size = {"toy bursts": lambda: _bursts(_cells()[:4])}, BACKBONES[1:], 128
     rows = []
-    for backbone, (name, shown) in itertools.product(map(_backbone, names), sets.items()):
+    for backbone, (name, shown) in itertools.product(map(in_float32, names), sets.items()):
         if options.only in name and options.backbone in backbone.spec.name:
             rows.append(_row(name, backbone, shown(), options.size))
             print(" | ".join(rows[-1]), flush=True)
@@ -124,11 +123,6 @@ def _agreement(parts: np.ndarray, groups: Groups) -> tuple[float | None, float |
     )
 
 
-def _backbone(name: str) -> Backbone:
-    weights = RESNET50 if name == "resnet50" else None
-    return load_backbone(name, weights, allow_fetch=False, precision="float32")
-
-
 def _cells() -> list[Path]:
     split = elpv_split()
     return [*split.train, *split.test_good]
@@ -138,18 +132,13 @@ def _good(dataset: Path) -> list[Path]:
     return [file for folder in ("train", "test") for file in list_images(dataset / folder / "good")]
 
 
-def _tile_of(mtd: Path) -> dict[str, str]:
-    with (mtd / "parts.csv").open(newline="") as lines:
-        return {row["image"]: row["part"] for row in csv.DictReader(lines)}
-
-
 def _tiles(mtd: Path) -> Shown:
-    tile = _tile_of(mtd)
+    tile = shown_parts(mtd)
     return ((tile[file.relative_to(mtd).as_posix()], read(file)) for file in _good(mtd))
 
 
 def _one_of_each(mtd: Path) -> list[Path]:
-    tile = _tile_of(mtd)
+    tile = shown_parts(mtd)
     found = {tile[file.relative_to(mtd).as_posix()]: file for file in reversed(_good(mtd))}
     return [found[part] for part in sorted(found)]
 

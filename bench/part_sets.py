@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,13 @@ import numpy as np
 from app.errors import ImageRefused
 from app.imaging.folders import list_images, read_photograph
 from bench.bursts import SHOTS, burst
-from bench.datasets import elpv_split, spread
+from bench.datasets import SHARED, elpv_split, shown_parts, spread
 from core.input.photograph import Image, InputConfig
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 SEED = 0
+
+Files = list[tuple[Path, str]]
+"""Files, each with the part it shows."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,20 @@ class Sizes:
 
 
 def part_sets(sizes: Sizes) -> list[PartSet]:
-    """Those at hand, each as it is and in bursts: mtd by tile, solar cells, toys."""
-    known: list[tuple[str, Callable[[], tuple[list[tuple[Path, str]], list[Path]]]]] = [("elpv-mono", _elpv)]
-    if (SHARED / "data").is_dir():
-        known += [("mtd", _mtd), ("toys", _toys)]
+    """Those at hand, each as it is and in bursts."""
     found = []
-    for name, files in known:
+    for name, files in at_hand().items():
         good, defective = files()
-        bad = tuple(spread(defective, sizes.defects))
+        bad = tuple(spread([path for path, _ in defective], sizes.defects))
         found.append(PartSet(name, _some(good, sizes.parts, sizes.shots), bad))
         found.append(PartSet(f"{name}, bursts", _some(good, sizes.burst_parts, 1), bad, burst=True))
     return found
+
+
+def at_hand() -> dict[str, Callable[[], tuple[Files, Files]]]:
+    """What lists a set's good and its defective files, by the set's name: solar cells, mtd by tile, toys."""
+    known: dict[str, Callable[[], tuple[Files, Files]]] = {"elpv-mono": _elpv}
+    return known | ({"mtd": _mtd, "toys": _toys} if (SHARED / "data").is_dir() else {})
 
 
 def _some(good: list[tuple[Path, str]], parts: int, most: int) -> tuple[tuple[Path, str], ...]:
@@ -80,28 +84,27 @@ def _some(good: list[tuple[Path, str]], parts: int, most: int) -> tuple[tuple[Pa
     return tuple((path, part) for part in spread(sorted(by_part), parts) for path in by_part[part][:most])
 
 
-def _elpv() -> tuple[list[tuple[Path, str]], list[Path]]:
+def _elpv() -> tuple[Files, Files]:
     split = elpv_split()
-    return [(path, path.stem) for path in sorted(split.train + split.test_good)], sorted(split.defective)
+    good, defective = sorted(split.train + split.test_good), sorted(split.defective)
+    return [(path, path.stem) for path in good], [(path, path.stem) for path in defective]
 
 
-def _mtd() -> tuple[list[tuple[Path, str]], list[Path]]:
+def _mtd() -> tuple[Files, Files]:
     folder = SHARED / "data" / "mtd"
-    rows = list(csv.reader((folder / "parts.csv").read_text().splitlines()))[1:]
-    good = [(folder / name, part) for name, part in sorted(rows) if "/good/" in name]
-    return good, [folder / name for name, _ in sorted(rows) if "/good/" not in name]
+    files = [(folder / name, part) for name, part in sorted(shown_parts(folder).items())]
+    return [each for each in files if each[0].parent.name == "good"], [
+        each for each in files if each[0].parent.name != "good"
+    ]
 
 
-def _toys() -> tuple[list[tuple[Path, str]], list[Path]]:
+def _toys() -> tuple[Files, Files]:
     folder = SHARED / "data" / "toys"
     good = [path for part in ("train", "test") for path in list_images(folder / part / "good")]
-    defective = [
-        path
-        for kind in sorted((folder / "test").iterdir())
-        if kind.is_dir() and kind.name != "good"
-        for path in list_images(kind)
-    ]
-    return [(path, str(path.relative_to(folder))) for path in good], defective
+    kinds = sorted(kind for kind in (folder / "test").iterdir() if kind.is_dir() and kind.name != "good")
+    defective = [path for kind in kinds for path in list_images(kind)]
+    named = [[(path, str(path.relative_to(folder))) for path in each] for each in (good, defective)]
+    return named[0], named[1]
 
 
 def _read(path: Path) -> Image:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -255,16 +256,39 @@ def _rows(of: PartSet, backbone: str, outcomes: Sequence[Outcome]) -> list[list[
     ]
 
 
+class Means(NamedTuple):
+    """Over splits: the share of unseen good parts rejected, and of defects found by the threshold and by the oracle."""
+
+    rejected: float
+    found: float
+    oracle: float
+
+    @classmethod
+    def of(cls, rate: float, outcomes: Sequence[Outcome]) -> Means | None:
+        """None where a split has too few parts for the rate."""
+        known = [(outcome, outcome.thresholds[rate]) for outcome in outcomes]
+        if any(threshold is None for _, threshold in known):
+            return None
+        return cls(
+            float(np.mean([outcome.rejected(t) for outcome, t in known if t is not None])),
+            float(np.mean([outcome.found(t) for outcome, t in known if t is not None])),
+            float(np.mean([outcome.found(outcome.oracle(rate)) for outcome in outcomes])),
+        )
+
+
 def _cells(rate: float, parts: int, outcomes: Sequence[Outcome]) -> list[str]:
-    known = [(outcome, outcome.thresholds[rate]) for outcome in outcomes]
-    if any(threshold is None for _, threshold in known):
+    means = Means.of(rate, outcomes)
+    if means is None:
         return ["too few parts", "", "", "", ""]
-    rejected = np.mean([outcome.rejected(t) for outcome, t in known if t is not None])
-    found = np.mean([outcome.found(t) for outcome, t in known if t is not None])
-    oracle = np.mean([outcome.found(outcome.oracle(rate)) for outcome in outcomes])
-    low, high = interval_over_parts(float(rejected * parts), parts)
-    share = f"{found / oracle:.2f}" if oracle else "none to find"
-    return [f"{rejected:.1%}", f"{low:.1%} to {high:.1%}", f"{found:.1%}", f"{oracle:.1%}", share]
+    low, high = interval_over_parts(means.rejected * parts, parts)
+    share = f"{means.found / means.oracle:.2f}" if means.oracle else "none to find"
+    return [
+        f"{means.rejected:.1%}",
+        f"{low:.1%} to {high:.1%}",
+        f"{means.found:.1%}",
+        f"{means.oracle:.1%}",
+        share,
+    ]
 
 
 def backbones(toy: bool) -> dict[str, Callable[[], Backbone]]:

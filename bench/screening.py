@@ -8,20 +8,18 @@ docs/accuracy.md keeps the table. ``--toy`` runs few images once; ``--only`` som
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from app.inspection.backbones import backbone_ref
-from bench.accuracy import BACKBONES, RESNET50, SHARED
+from bench.accuracy import BACKBONES, RESNET50, in_float32
 from bench.bursts import castings, read
-from bench.datasets import elpv_split, spread
+from bench.datasets import spread
+from bench.part_sets import at_hand
 from bench.promise import Remembered
 from bench.tables import ACCURACY, machine, replace_section, table
 from core.build import Build
@@ -30,10 +28,11 @@ from core.groups import Describer, Groups, by_parts
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import to_tensor
 from core.screening.screening import Screening, screen, screening_config
-from models.backbone import Backbone, load_backbone
+from models.backbone import Backbone
 
 SHARE = 0.08  # defects per good image
 SEEDS = 3
+CASTINGS = "castings, drawn"
 GOOD = 400  # images of a set at most, of whole parts
 HEAD = (
     "set: good images, parts",
@@ -64,9 +63,9 @@ def main() -> None:
     config = screening_config(DetectorConfig(input=InputConfig(size)))
     names = BACKBONES if RESNET50.exists() and not options.toy else BACKBONES[1:]
     rows = []
-    for name, of in itertools.product(names, _sets()):
-        if options.only in of and options.backbone in name:
-            rows.append(_row(_photographs(of, most), _backbone(name), config, seeds))
+    for backbone, of in itertools.product(map(in_float32, names), [*at_hand(), CASTINGS]):
+        if options.only in of and options.backbone in backbone.spec.name:
+            rows.append(_row(_photographs(of, most), backbone, config, seeds))
             print(" | ".join(rows[-1]), flush=True)
     chosen = f"python -m bench.screening --backbone {options.backbone}"
     command = chosen if options.backbone else "make bench-screening"
@@ -135,48 +134,17 @@ def _describing(
     return spent
 
 
-def _sets() -> list[str]:
-    data = SHARED / "data"
-    return ["elpv-mono", "castings, drawn", *(name for name in ("mtd", "toys") if (data / name).is_dir())]
-
-
 def _photographs(name: str, most: int) -> Photographs:
-    if name == "castings, drawn":
+    if name == CASTINGS:
         drawn = [(image, str(part)) for part, image in castings(min(most, 160) + 20, 0)]
         rng = np.random.default_rng(0)
         pitted = tuple((_pitted(image, rng), part) for image, part in drawn[:20])
         return Photographs(name, tuple(drawn[20:]), pitted)
-    good, defective = {"elpv-mono": _cells, "mtd": _tiles, "toys": _toys}[name]()
+    good, defective = (sorted(files, key=lambda each: each[::-1]) for files in at_hand()[name]())
     parts = set(spread(sorted({part for _, part in good}), most))
     some = [each for each in good if each[1] in parts][:most]
     few = spread(defective, 2 * round(SHARE * len(some)) + 20)
     return Photographs(name, *(tuple((read(path), part) for path, part in each) for each in (some, few)))
-
-
-Files = tuple[list[tuple[Path, str]], list[tuple[Path, str]]]
-
-
-def _cells() -> Files:
-    split = elpv_split()
-    good, defective = sorted([*split.train, *split.test_good]), sorted(split.defective)
-    return [(path, path.stem) for path in good], [(path, path.stem) for path in defective]
-
-
-def _tiles() -> Files:
-    folder = SHARED / "data" / "mtd"
-    with (folder / "parts.csv").open(newline="") as lines:
-        rows = sorted(
-            ((row["image"], row["part"]) for row in csv.DictReader(lines)), key=lambda row: row[::-1]
-        )
-    good = [(folder / name, part) for name, part in rows if "/good/" in name]
-    return good, [(folder / name, part) for name, part in rows if "/good/" not in name]
-
-
-def _toys() -> Files:
-    folder = SHARED / "data" / "toys"
-    files = sorted(folder.glob("*/*/*.png"))
-    good = [(path, str(path)) for path in files if path.parent.name == "good"]
-    return good, [(path, str(path)) for path in files if path.parent.name != "good"]
 
 
 def _pitted(image: Image, rng: np.random.Generator) -> Image:
@@ -186,12 +154,6 @@ def _pitted(image: Image, rng: np.random.Generator) -> Image:
     squared = (y - radius * np.sin(angle)) ** 2 + (x - radius * np.cos(angle)) ** 2
     pit = 25 * rng.choice([-1, 1]) * np.exp(-squared / (2 * rng.uniform(2, 4) ** 2))
     return (image + pit[..., None]).clip(0, 255).astype(np.uint8)
-
-
-@cache
-def _backbone(name: str) -> Backbone:
-    weights = RESNET50 if name == "resnet50" else None
-    return load_backbone(name, weights, allow_fetch=False, precision="float32")
 
 
 if __name__ == "__main__":

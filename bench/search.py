@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.accuracy import RESNET50, ROOT, SHARED
-from bench.datasets import write_elpv
+from bench.accuracy import RESNET50, ROOT
+from bench.datasets import SHARED, write_elpv
 from bench.tables import machine, table
 from core.config import InputConfig, PatchConfig
 from core.features.patches import patch_features

@@ -208,9 +208,9 @@ class Build:
         kept = coreset.indices
         index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
         self.progress("index", 1, 1)
-        image, row, column = (part.astype(np.int32) for part in store.locate(coreset.indices))
+        image, row, column = (part.astype(np.int32) for part in store.locate(kept))
         by_part = own_groups(store.images) if groups is None else groups
-        of = (learned.points, coreset.indices, self.config, read.frames, self.offset)
+        of = (learned.points, kept, self.config, read.frames, self.offset)
         held = Calibration(store, index, image, by_part, *of).run(
             self.check, lambda done, total: self.progress("calibration", done, total)
         )

@@ -16,6 +16,7 @@ FITS: tuple[str, ...] = get_args(Fit)
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 BUILD_MEMORY = 2 << 30  # bytes that a build may use unless its caller says otherwise
+EXPECTED_SUSPECTS = 0.02  # share of a nominal set that does not belong, unless the caller knows better
 _SIDE: dict[str, Any] = {"ge": STEP, "le": LARGEST_SIZE, "multiple_of": STEP}
 
 

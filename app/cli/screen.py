@@ -21,11 +21,10 @@ from app.imaging.pictures import SMALLEST, overlay, thumbnail
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, file_sources, screened
 from core.build import BuildLimits
-from core.config import DetectorConfig, InputConfig
+from core.config import EXPECTED_SUSPECTS, DetectorConfig, InputConfig
 from core.files import write_atomically
 from core.groups import choose
 from core.input.photograph import Image
-from core.screening.screening import EXPECTED
 
 PICTURES, SETS = 12, 40  # images of one set and sets of one list that the page shows
 SMALL, LARGE = 208, 320  # pixels a side of its pictures: twice the size that they are shown at
@@ -40,7 +39,7 @@ def screen(
     expected: Annotated[
         float,
         typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
-    ] = EXPECTED,
+    ] = EXPECTED_SUSPECTS,
     backbone: o.BackboneName = "auto",
     machine: o.Machine,
     input_: InputConfig,

@@ -27,6 +27,7 @@ from app.client.errors import (
 from app.client.streams import Sink, as_json, one_file, saved
 from app.http.schemas.banks import BankDetail
 from app.http.schemas.jobs import Job, Report, Screening, Version, VersionList
+from core.config import EXPECTED_SUSPECTS
 
 POLL_SECONDS = 0.5
 SILENCE = 25.0  # seconds; the server sends something every ten
@@ -117,7 +118,9 @@ def build(
     return (yield from wait_for_job(job.id, progress=progress, seconds=seconds))
 
 
-def start_screening(bank: str, *, expected: float = 0.02, groups: str | None = None) -> Call[Job]:
+def start_screening(
+    bank: str, *, expected: float = EXPECTED_SUSPECTS, groups: str | None = None
+) -> Call[Job]:
     """Look over the nominal set as it is now: parts, copies, suspects, mixtures. Nothing is removed.
 
     expected: share of images that may not belong; twice as many are listed. groups: as of ``start_build``.
@@ -144,7 +147,7 @@ def get_suspect_overlay(bank: str, sha256: str, side: int = 512) -> Call[bytes]:
 def screen(
     bank: str,
     *,
-    expected: float = 0.02,
+    expected: float = EXPECTED_SUSPECTS,
     groups: str | None = None,
     progress: Progress = lambda job: None,
     seconds: float | None = None,

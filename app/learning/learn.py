@@ -136,18 +136,22 @@ def learn(
             hooks.say(f"{sentence[0].upper()}{sentence[1:]}.")
         return _checked(found, config, hooks)
 
-    build = Build(
-        backbone,
-        backbone_ref(backbone),
-        config,
-        limits,
-        hooks.progress,
-        hooks.cancelled,
-        hooks.say,
-        backbone.spec.offset,
+    bank = build_with(backbone, config, hooks, limits, hooks.say).run(
+        readable(), len(images), parts, describer
     )
-    bank = build.run(readable(), len(images), parts, describer)
     return BuiltBank(bank, tuple(skipped), None if describer is None else describer.described())
+
+
+def build_with(
+    backbone: Backbone,
+    config: DetectorConfig,
+    hooks: Hooks,
+    limits: BuildLimits | None,
+    say: Say | None = None,
+) -> Build:
+    """A build by a loaded backbone. say: told what memory and disk it takes."""
+    ref, offset = backbone_ref(backbone), backbone.spec.offset
+    return Build(backbone, ref, config, limits, hooks.progress, hooks.cancelled, say, offset)
 
 
 def _found(describer: Describer | None, config: DetectorConfig, hooks: Hooks) -> Groups:

@@ -19,10 +19,9 @@ from app.learning.task import Means, Task
 from app.store.leases import Lease, Leases
 from app.store.schema import Job, JobImage
 from app.store.screenings import set_digest
-from core.config import DetectorConfig
+from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.input.preprocess import frame
 from core.judging.heatmap import heatmap
-from core.screening.screening import EXPECTED
 
 REPORT_MEDIA_TYPE = "application/json"
 FLOATS = "<f4"
@@ -51,7 +50,7 @@ def report(means: Means, job: Job, task: Task) -> Reported:
         Hooks(task.advance, task.stopping),
         means.limits(),
         groups_of_job(job, rows),
-        job.request.get("expected", EXPECTED),
+        job.request.get("expected", EXPECTED_SUSPECTS),
         image_limits=means.settings.image_limits,
     )
     task.advance("saving", 0, 1)

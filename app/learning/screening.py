@@ -14,16 +14,15 @@ from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.depth import UNUSED, used_bits
 from app.imaging.folders import named, read_file
 from app.imaging.litter import LeftOut
-from app.inspection.backbones import backbone_ref
-from app.learning.learn import Hooks, regrouped
+from app.learning.learn import Hooks, build_with, regrouped
 from core.build import Build, BuildLimits
-from core.config import DetectorConfig, InputConfig
+from core.config import EXPECTED_SUSPECTS, DetectorConfig, InputConfig
 from core.errors import TooFewImages
 from core.groups import Groups
 from core.input.photograph import Photograph
 from core.parallel import read_ahead
 from core.screening.mixture import Kind
-from core.screening.screening import EXPECTED, Screening, check_expected, screen, screening_config
+from core.screening.screening import Screening, check_expected, screen, screening_config
 from models.backbone import Backbone
 
 Source = tuple[str, Callable[[], bytes]]
@@ -74,7 +73,7 @@ def screened(
     hooks: Hooks | None = None,
     limits: BuildLimits | None = None,
     groups: Groups | None = None,
-    expected: float = EXPECTED,
+    expected: float = EXPECTED_SUSPECTS,
     left_out: Sequence[LeftOut] = (),
     image_limits: ImageLimits = DEFAULT_LIMITS,
 ) -> Screened:
@@ -103,15 +102,7 @@ def screened(
                     bits.append(read.bits)
                     yield name, read.photograph
 
-    build = Build(
-        backbone,
-        backbone_ref(backbone),
-        config,
-        limits,
-        hooks.progress,
-        hooks.cancelled,
-        offset=backbone.spec.offset,
-    )
+    build = build_with(backbone, config, hooks, limits)
     parts = None if groups is None else lambda: regrouped(groups, kept)
     found = screen(build, readable(), len(images), parts, expected)
     return Screened(found, tuple(unreadable), tuple(left_out), _dark(bits), _settings(build, backbone))

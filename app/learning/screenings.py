@@ -15,8 +15,9 @@ from app.learning.supervisor import Learning
 from app.store.database import present
 from app.store.ids import shown
 from app.store.schema import Job, Screening
+from core.config import EXPECTED_SUSPECTS
 from core.errors import TooFewImages
-from core.screening.screening import EXPECTED, check_expected
+from core.screening.screening import check_expected
 
 JsonObject = dict[str, Any]
 
@@ -34,7 +35,7 @@ class Look:
 
 
 def start(
-    learning: Learning, bank: str, actor: str, expected: float = EXPECTED, groups: str | None = None
+    learning: Learning, bank: str, actor: str, expected: float = EXPECTED_SUSPECTS, groups: str | None = None
 ) -> Job:
     """A queued screening of the nominal set as it is now, with the config of a build. groups: as of a build.
 

@@ -13,10 +13,10 @@ from app.errors import FieldInvalid
 from app.imaging.header import shown_name
 from app.store.ids import shown
 from app.store.images import serial_conflict
+from app.store.schema import LONGEST_TEXT
 from core.errors import GroupsFileError
 from core.groups import table_parts
 
-LONGEST = 128  # characters, as of an inspection
 MANIFEST = "parts.csv"  # a member of this name, in any folder of an archive, is a manifest of that folder
 LARGEST_MANIFEST = 8 << 20  # bytes; names and serial numbers of 20,000 images, each as long as it may be
 
@@ -27,10 +27,10 @@ Entry = dict[str, Any]
 def check_serial(text: str) -> str:
     """``text`` without the spaces around it. Raises FieldInvalid unless it can be a part's serial number."""
     serial = unicodedata.normalize("NFC", text).strip()
-    if 0 < len(serial) <= LONGEST and not any(unicodedata.category(c)[0] == "C" for c in serial):
+    if 0 < len(serial) <= LONGEST_TEXT and not any(unicodedata.category(c)[0] == "C" for c in serial):
         return serial
     raise FieldInvalid(
-        requirement=f"a serial number has 1 to {LONGEST} characters, none of them a control character",
+        requirement=f"a serial number has 1 to {LONGEST_TEXT} characters, none of them a control character",
         received=f"{len(serial)} characters, {shown(serial)}",
         remedy="Send the number that the part bears, or none.",
     )

@@ -26,7 +26,8 @@ JobKind = Literal["build", "screening"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 
-ID, SLUG, SHA, NAME, SERIAL = Words(36), Words(63), Words(64), Words(255), Words(128)
+LONGEST_TEXT = 128  # characters of a serial number or a station
+ID, SLUG, SHA, NAME, SERIAL = Words(36), Words(63), Words(64), Words(255), Words(LONGEST_TEXT)
 ACTIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 ACTIVE = "state IN ('queued', 'running')"
 
@@ -220,7 +221,7 @@ class Inspection(Base):
     digests: Mapped[JsonObject] = mapped_column(Document)
     id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=new_id)
     serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
-    station: Mapped[str | None] = mapped_column(Words(128), default=None)
+    station: Mapped[str | None] = mapped_column(Words(LONGEST_TEXT), default=None)
     name: Mapped[str | None] = mapped_column(NAME, default=None)
     image_sha256: Mapped[str | None] = mapped_column(
         SHA, ForeignKey("blobs.sha256"), index=True, default=None

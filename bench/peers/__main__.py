@@ -15,8 +15,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bench.accuracy import RESNET50, SHARED
-from bench.datasets import write_elpv
+from bench.accuracy import RESNET50
+from bench.datasets import SHARED, write_elpv
 from bench.peers.contenders import embedded, of_two_sizes, planned, textbook
 from bench.peers.process import ROOT
 from bench.peers.report import described

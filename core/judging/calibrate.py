@@ -76,7 +76,8 @@ class Calibration:
 
     def _substitutes(self, check: Callable[[], None]) -> Substitutes:
         owner = self.groups[self.store.image_of(self.points.ids)].astype(np.int32)
-        return Substitutes(self.points.points, owner, np.searchsorted(self.points.ids, self.kept), check)
+        picks = np.searchsorted(self.points.ids, self.kept)
+        return Substitutes(self.points.points, owner, picks, check, self._distances_known)
 
     def _part(
         self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes
@@ -89,16 +90,17 @@ class Calibration:
     def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
         vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
-        kept = substitutes.distances_without_own(self.store.ids(i)) if self._searched_as_they_are else None
+        kept = substitutes.distances_without_own(self.store.ids(i)) if self._distances_known else None
         score, distances = bank.score(as_queries(vectors), neighbours, kept)
         place = _as_input(self.frames[i])
         heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
         return score, peak(heat).value
 
     @property
-    def _searched_as_they_are(self) -> bool:
-        """Whether the points are all vectors themselves, neither projected nor reduced."""
-        return self.points.points.shape == (self.store.count, self.store.dimension)
+    def _distances_known(self) -> bool:
+        """Whether the points are all vectors, neither projected nor reduced, and distances all that a score needs."""
+        whole = self.points.points.shape == (self.store.count, self.store.dimension)
+        return whole and not self.config.reweight
 
     def _parts_needed(self) -> int:
         """By the lower of the asked rates."""

@@ -102,11 +102,11 @@ def expected_over_parts(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], threshold: float
 ) -> tuple[float, RateOverParts]:
     """What held-out scores say of any threshold for new parts: (mean rate, what was seen with its interval)."""
-    seen = over_parts(scores > threshold, groups)
-    if (scores > threshold).all():
+    above = scores > threshold
+    seen = over_parts(above, groups)
+    if above.all():
         return 1.0, seen
-    ranked = _Ranked.of(scores, groups)
-    place = int(np.count_nonzero(scores > threshold))
+    ranked, place = _Ranked.of(scores, groups), int(np.count_nonzero(above))
     return float(ranked.rejected(ranked.above[place : place + 1])[0] / (ranked.unit * (seen.parts + 1))), seen
 
 

@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int, Int64, Shaped
+from jaxtyping import Int, Int64, Shaped
 
 from core.errors import ShapeError
 
@@ -46,14 +46,6 @@ def weights(groups: Int[np.ndarray, " n"]) -> tuple[Shaped[np.ndarray, " n"], in
     kind = np.int64 if unit * max(1, len(sizes)) < _LARGEST else object
     each = np.array([unit // size for size in sizes.tolist()], kind)
     return each[groups], unit
-
-
-def parts_above(scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], threshold: float) -> Fraction:
-    """How many parts score above ``threshold``, each counted by the share of its photographs that do.
-
-    A score equal to the threshold does not pass it.
-    """
-    return parts_where(scores > threshold, groups)
 
 
 def parts_where(hits: Shaped[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> Fraction:

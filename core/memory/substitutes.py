@@ -30,7 +30,8 @@ class Substitutes:
     """Of one coreset: for each group the points to put in place of its picks. Several threads may ask.
 
     points (n, k): what greedy picked from, on any device. owner (n,): the group of each point, from 0. picks (m,):
-    positions in the points. ``check`` is called many times a second; what it raises ends the work.
+    positions in the points. own_distances: whether ``distances_without_own`` will be asked for. ``check`` is called
+    many times a second; what it raises ends the work.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Substitutes:
         owner: Int32[np.ndarray, " n"],
         picks: Int64[np.ndarray, " m"],
         check: Callable[[], None] = lambda: None,
+        own_distances: bool = True,
     ) -> None:
-        self._points, self._owner = points, owner
+        self._points, self._owner, self._own_distances = points, owner, own_distances
         self._picked = owner[picks]  # (m,) groups
         index = Index.build(_rows(points, picks))
         blocks = [slice(a, a + _BLOCK) for a in range(0, len(points), _BLOCK)]
@@ -100,6 +102,8 @@ class Substitutes:
         second = np.take_along_axis(distances, other.argmax(axis=1)[:, None], axis=1)[:, 0] ** 2
         lacking = ~other.any(axis=1)
         second[lacking] = _NONE
+        if not self._own_distances:
+            lacking &= groups[:, 0] != self._owner[block]
         for group in np.unique(groups[lacking, 0]):
             rows = np.flatnonzero(lacking & (groups[:, 0] == group))
             own = np.flatnonzero(self._picked == group)

@@ -18,7 +18,7 @@ from jaxtyping import Float32, Float64
 from scipy.stats import rankdata
 
 from core.build import Build, Learned
-from core.config import DetectorConfig, IndexConfig
+from core.config import EXPECTED_SUSPECTS, DetectorConfig, IndexConfig
 from core.declared import require
 from core.groups import Describer, Groups, by_likeness, exact_duplicates, require_several
 from core.input.photograph import Photograph
@@ -28,7 +28,6 @@ from core.screening.mixture import Kind, Look, aspects, colours, products, sizes
 from core.screening.outliers import outlier_factors
 from core.screening.unseen import unseen_distances
 
-EXPECTED = 0.02  # share of photographs that do not belong, unless the caller knows better
 FEWEST_LISTED = 5
 CELLS = 16  # patches per side, about
 BANK = 500  # vectors of each half: coarser than a bank for inspections, as good at ranking nominal images
@@ -182,7 +181,7 @@ def screen(
     images: Iterable[tuple[str, Photograph]],
     count: int,
     groups: PartsFound | None = None,
-    expected: float = EXPECTED,
+    expected: float = EXPECTED_SUSPECTS,
 ) -> Screening:
     """Look over about ``count`` named nominal images, read once, by a build that is not run.
 

@@ -7,8 +7,7 @@ import pytest
 
 from app.errors import FolderError
 from app.imaging.folders import MvtecDataset, read_image
-from bench.datasets import Choice, elpv_split, main, write_apart, write_elpv
-from bench.part_sets import SHARED
+from bench.datasets import SHARED, Choice, elpv_split, main, write_apart, write_elpv
 
 FEW = Choice(train_share=0.02)
 

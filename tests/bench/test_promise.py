@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bench import forms, promise
-from bench.part_sets import SHARED, Sizes, part_sets
+from bench.datasets import SHARED
+from bench.part_sets import Sizes, part_sets
 
 
 def test_a_toy_run_reports_each_rate_of_each_set_and_the_same_from_scores_kept(monkeypatch, capsys, tmp_path):

@@ -5,35 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_page import Page
 from PIL import Image
 
 from app.imaging.pictures import encode_png
 from bench.report import ReportItem, Series, chart, write_report
 
 PIXELS = encode_png(np.full((4, 6, 3), 7, np.uint8))
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and all text."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def item(name="a.png", truth="nominal", decision="accept", score=1.5) -> ReportItem:

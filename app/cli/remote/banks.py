@@ -24,6 +24,7 @@ from app.cli.console import (
 from app.client import BadArgument, NominalClient
 from app.client.banks import files_of
 from app.http.schemas.jobs import Job
+from core.config import EXPECTED_SUSPECTS
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -177,7 +178,7 @@ def screen(
     expected: Annotated[
         float,
         typer.Option("--expect", help="Share of images that may not belong; twice as many are listed."),
-    ] = 0.02,
+    ] = EXPECTED_SUSPECTS,
     groups: Annotated[
         str | None, typer.Option("--groups", help="Images of one part, as of a build: serial, auto or none.")
     ] = None,

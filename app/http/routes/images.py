@@ -28,8 +28,9 @@ from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import banks as schema
 from app.imaging.header import media_type_of
-from app.learning import banks, serials, uploads
+from app.learning import banks, uploads
 from app.store.errors import BlobMissing, NotFound, SerialConflict
+from app.store.schema import LONGEST_TEXT
 from core.errors import GroupsFileError
 
 router = APIRouter(prefix="/v1/banks/{bank}/images", tags=["images"])
@@ -49,7 +50,7 @@ UPLOAD: dict[str, Any] = {
                         "file": {"type": "array", "items": FILE},
                         "serial": {
                             "type": "array",
-                            "items": {"type": "string", "maxLength": serials.LONGEST},
+                            "items": {"type": "string", "maxLength": LONGEST_TEXT},
                             "description": "Serial number of the part: one for all files, or one for each in their "
                             "order.",
                         },

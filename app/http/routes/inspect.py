@@ -37,6 +37,7 @@ from app.inspection.ledger import document
 from app.lifecycle import Service
 from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
+from app.store.schema import LONGEST_TEXT
 from core.errors import ConfigError, CoreError, TooFewNominalImages
 
 PATH = "/v1/banks/{bank}/inspect"
@@ -50,7 +51,6 @@ Accept = Annotated[
     str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
 ]
 ANY = "*/*"  # what clients accept that were not told what to
-LONGEST_TEXT = 128
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
     NotFound, errors.BankWithoutVersion, VersionUnusable, errors.WarmingUp, errors.QueueFull, errors.DeadlineExceeded,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.http.schemas import Answer, JsonObject, Request
 from app.http.schemas.banks import ConfigChange
+from core.config import EXPECTED_SUSPECTS
 
 
 class BuildRequest(Request):
@@ -53,7 +54,7 @@ class ScreeningRequest(Request):
     """A look over the nominal set as it is now, with the settings of a build."""
 
     expected: float = Field(
-        0.02,
+        EXPECTED_SUSPECTS,
         gt=0,
         lt=1,
         description="Share of images that may not belong; twice as many are listed as suspects.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_page import Page
 from parts import parts, scratched
 
 from app.imaging.pictures import encode_png
@@ -59,22 +59,6 @@ def test_json_is_one_object_and_the_same_twice(nominal, tiny, good):
     assert found["duplicates"] == [["004.png", "030.png"]]
     assert found["left_out"] == [{"name": "Thumbs.db", "reason": "hidden, or kept by a system for itself"}]
     assert json.dumps(found) == json.dumps(nominal(*words).json)
-
-
-class Page(HTMLParser):
-    """Tags and text of a page."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_the_page_needs_nothing_else_and_names_are_never_markup(nominal, tiny, good, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ShapeError
-from core.judging.groups import as_groups, group_sizes, own_groups, parts_above, parts_where, weights
+from core.judging.groups import as_groups, group_sizes, own_groups, parts_where, weights
 
 
 def test_labels_are_numbered_as_they_appear() -> None:
@@ -37,14 +37,14 @@ def test_weights_stay_exact_where_their_unit_passes_64_bits() -> None:
 
 def test_a_part_counts_by_the_share_of_its_photographs() -> None:
     scores, groups = np.array([1.0, 3.0, 2.0, 4.0, 5.0]), np.array([0, 0, 1, 1, 1])
-    assert parts_above(scores, groups, 3.0) == Fraction(2, 3)
-    assert parts_above(scores, groups, 2.5) == Fraction(1, 2) + Fraction(2, 3)
+    assert parts_where(scores > 3.0, groups) == Fraction(2, 3)
+    assert parts_where(scores > 2.5, groups) == Fraction(1, 2) + Fraction(2, 3)
 
 
 def test_one_photograph_a_part_counts_photographs() -> None:
     assert own_groups(4).tolist() == [0, 1, 2, 3]
     assert group_sizes(own_groups(4)).tolist() == [1, 1, 1, 1]
-    assert parts_above(np.array([1.0, 2.0, 2.0, 3.0]), own_groups(4), 2.0) == 1
+    assert parts_where(np.array([1.0, 2.0, 2.0, 3.0]) > 2.0, own_groups(4)) == 1
 
 
 @pytest.mark.parametrize("groups", [[0, 2], [-1, 0]])

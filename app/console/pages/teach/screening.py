@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nicegui import ui
@@ -95,9 +96,7 @@ class ScreeningPanel:
             for what, title in TEXT.lists.items():
                 self._sets(title, report, report[what], present)
             for what, title in TEXT.mixtures.items():
-                usual = (
-                    0 if what == "unused_bits" else 1
-                )  # the most frequent kind is what the others differ from
+                usual = 0 if what == "unused_bits" else 1  # the others differ from the most frequent kind
                 for kind in report[what][usual:]:
                     self._kind(title, report, kind, present)
 
@@ -116,12 +115,9 @@ class ScreeningPanel:
         some = [left for each in sets if len(left := [image for image in each if image in present]) > 1]
         if not some:
             return
-        with block("n-found", "details"):
-            text(TEXT.count.format(title=title, n=len(some)), tag="summary")
+        with self._fold(TEXT.count.format(title=title, n=len(some))):
             for images in some[:SETS]:
-                with block("n-tiles n-set"):
-                    for image in images[:PICTURES]:
-                        self._tile(report, image, self._thumbnail(image))
+                self._tiles(report, images[:PICTURES])
             _more(len(some) - SETS)
 
     def _kind(self, title: str, report: Report, kind: Report, present: set[str]) -> None:
@@ -129,12 +125,20 @@ class ScreeningPanel:
         images = [image for image in kind["images"] if image in present]
         if not images:
             return
-        with block("n-found", "details"):
-            text(TEXT.kind.format(title=title, what=kind["what"], n=len(images)), tag="summary")
-            with block("n-tiles n-set"):
-                for image in images[: 3 * PICTURES]:
-                    self._tile(report, image, self._thumbnail(image))
+        with self._fold(TEXT.kind.format(title=title, what=kind["what"], n=len(images))):
+            self._tiles(report, images[: 3 * PICTURES])
             _more(len(images) - 3 * PICTURES)
+
+    @contextmanager
+    def _fold(self, summary: str) -> Iterator[None]:
+        with block("n-found", "details"):
+            text(summary, tag="summary")
+            yield
+
+    def _tiles(self, report: Report, images: list[str]) -> None:
+        with block("n-tiles n-set"):
+            for image in images:
+                self._tile(report, image, self._thumbnail(image))
 
     def _tile(self, report: Report, sha256: str, picture: str) -> None:
         """An image that a person may untick."""
