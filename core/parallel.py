@@ -103,15 +103,16 @@ def ahead(
     waiting: queue.Queue[Item | _End] = queue.Queue(depth)
     left = threading.Event()
     thread = threading.Thread(target=_make, args=(items, waiting, left), name="nominal-ahead", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while not isinstance(item := _next(waiting, between), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         left.set()
-        thread.join()
+        if thread.is_alive():  # not where an interrupt came while it started: it ends of itself
+            thread.join()
 
 
 def read_ahead(

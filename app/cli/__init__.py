@@ -6,6 +6,7 @@ A command's module is imported when the command is named: torch takes seconds th
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -51,6 +52,12 @@ class Commands(TyperGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else command(name), rest
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before typer makes an ordinary exit of it
+            _interrupted()
+
 
 app = typer.Typer(
     cls=Commands,
@@ -94,7 +101,16 @@ def main() -> None:
             f"The system must let a file be read or written; received {error}. {_REMEDY}",
         )
     except KeyboardInterrupt:
-        sys.exit(130)  # as a shell reports a process that Ctrl-C ended
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    """Ends with 130, as a shell reports a process that Ctrl-C ended.
+
+    At once: Python aborts where a thread is still in torch's code while it takes itself down.
+    """
+    sys.stdout.flush()
+    os._exit(130)
 
 
 _REMEDY = "Check that the place is there, may be used and has room."

@@ -68,6 +68,20 @@ def test_leaving_early_closes_the_items_on_their_thread_and_ends_it():
     assert threading.active_count() == before
 
 
+def test_an_interrupt_while_the_thread_starts_ends_it_too(monkeypatch):
+    closed: list[str] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(ahead(counting([], closed)))
+    assert closed == ["nominal-ahead"]
+
+
 def test_what_is_raised_between_ends_a_long_wait():
     asked = threading.Event()
 

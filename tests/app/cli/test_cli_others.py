@@ -170,6 +170,7 @@ def test_ctrl_c_at_any_moment_gives_130(nominal, monkeypatch, bank):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("app.cli.bank.load_bank", interrupted)
+    monkeypatch.setattr("os._exit", sys.exit)  # the tests' process goes on
     ended = nominal("show", bank, "--json")
     assert (ended.status, ended.out) == (130, "")
     assert "Traceback" not in ended.err
