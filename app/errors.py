@@ -172,7 +172,7 @@ class MultipartInvalid(AppError):
 
 
 class TooManyFiles(AppError):
-    """More files in one request than the limit allows; those before it are kept."""
+    """More files in one request than the limit allows; an upload keeps those before it."""
 
 
 class FieldInvalid(AppError):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -16,7 +16,18 @@ from app.http import problems
 from app.http.bodies import BoundBodies, body_limit
 from app.http.middleware import CatchErrors, Observe, SecurityHeaders
 from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
-from app.http.routes import banks, images, insight, inspect, inspections, jobs, screenings, server, versions
+from app.http.routes import (
+    banks,
+    images,
+    insight,
+    inspect,
+    inspections,
+    jobs,
+    refuse_unknown_query,
+    screenings,
+    server,
+    versions,
+)
 from app.lifecycle.opening import open_service
 from app.ops.logs import telemetry
 from app.ops.observed import Observed
@@ -61,7 +72,8 @@ def create_app(
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
     for router in ROUTERS:
-        app.include_router(router)
+        probed = router is server.router  # probes append what they like
+        app.include_router(router, dependencies=[] if probed else [Depends(refuse_unknown_query)])
     include_docs(app)
     if settings.console:
         from app.console.mount import mount  # here: NiceGUI takes a second that no other command should pay

@@ -9,6 +9,8 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParameter
 
 from app import errors
 from app.lifecycle import Service
@@ -38,6 +40,23 @@ async def service_of(request: Request) -> Service:
     """The running service."""
     service: Service = request.app.state.service
     return service
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """Refuses a query parameter that the operation does not take. Raises FieldInvalid."""
+    if not request.scope["query_string"]:
+        return
+    taken = get_flat_params(request.scope["route"].dependant)
+    known = {field.alias for field in taken if isinstance(field.field_info, QueryParameter)}
+    for name in request.query_params:
+        if name not in known:
+            raise errors.FieldInvalid(
+                requirement=f"this operation takes the query parameters {', '.join(sorted(known))}"
+                if known
+                else "this operation takes no query parameter",
+                received=ascii(name[:80]),
+                remedy="Check its spelling; /docs lists what each operation takes.",
+            )
 
 
 Running = Annotated[Service, Depends(service_of)]

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from app.errors import FieldInvalid, ImageTooLarge, MediaTypeUnsupported, NotAcceptable
-from app.http.multipart import MultipartReader, Part
+from app.http.multipart import MultipartReader, Part, Shape, is_form
 from app.http.schemas import Page
 from app.http.schemas import inspections as schema
 from app.imaging.decode import ImageLimits
@@ -28,6 +28,9 @@ from app.store.page import Page as Rows
 from app.store.schema import Inspection
 
 RAW = ("image/", "application/octet-stream")
+SAID = frozenset({"serial", "station"})  # in the fields of a form
+ONE = Shape(1, SAID, "Send each image by itself, or all to /inspect/batch.")
+MANY = Shape(256, SAID, "Send them in several requests; nothing of this one was inspected.")
 WAIT = re.compile(
     r"(?:^|[,;\s])(wait|respond-within)\s*=\s*\"?([0-9]+(?:\.[0-9]+)?)(ms|s)?\"?(?=$|[,;\s])", re.I
 )
@@ -68,11 +71,12 @@ class Sent:
 async def read_one(
     request: Request, share: Pass, limits: ImageLimits
 ) -> tuple[str | None, bytes, dict[str, str]]:
-    """(name, bytes, fields) of the one image. Raises MediaTypeUnsupported, MultipartInvalid, ImageTooLarge."""
-    if is_form(request):
-        sent = await read_form(request, share, limits, 1)
-        if not sent.images:
-            raise _no_file()
+    """(name, bytes, fields) of the one image.
+
+    Raises MediaTypeUnsupported, MultipartInvalid, FieldInvalid, TooManyFiles, ImageTooLarge, QueueFull.
+    """
+    if is_form(_type(request)):
+        sent = await read_form(request, share, limits, ONE)
         name, held = sent.images[0]
     else:
         name, held, sent = None, await _read_raw(request, share, limits), Sent([], {})
@@ -81,30 +85,34 @@ async def read_one(
     return name, bytes(held.data), sent.fields
 
 
-async def read_form(request: Request, share: Pass, limits: ImageLimits, most_files: int) -> Sent:
-    """Every file of a form in memory. Raises MediaTypeUnsupported, MultipartInvalid, TooManyFiles, QueueFull."""
-    if not is_form(request):
+async def read_form(request: Request, share: Pass, limits: ImageLimits, shape: Shape = MANY) -> Sent:
+    """Every file of a form in memory, one at least.
+
+    Raises MediaTypeUnsupported, MultipartInvalid, FieldInvalid, TooManyFiles, QueueFull.
+    """
+    if not is_form(_type(request)):
         raise _unsupported(request, "multipart/form-data")
     sent = Sent([], {})
     reader: MultipartReader[Held] = MultipartReader(
-        request.headers["content-type"],
+        _type(request),
         lambda name: Held(share, limits),
         lambda part: _sort(part, sent),
-        most_files,
+        shape,
     )
     async for chunk in request.stream():
         reader.feed(chunk)
     reader.close()
+    if not sent.images:
+        raise _no_file()
     return sent
 
 
-def is_form(request: Request) -> bool:
-    """Whether the body is multipart/form-data."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+def _type(request: Request) -> str:
+    return request.headers.get("content-type", "")
 
 
 async def _read_raw(request: Request, share: Pass, limits: ImageLimits) -> Held:
-    media_type = request.headers.get("content-type", "").strip().lower()
+    media_type = _type(request).strip().lower()
     if media_type and not media_type.startswith(RAW):
         raise _unsupported(request, "an image type, application/octet-stream or multipart/form-data")
     held = Held(share, limits)
@@ -122,7 +130,7 @@ def _sort(part: Part[Held], sent: Sent) -> None:
 
 def _no_file() -> FieldInvalid:
     return FieldInvalid(
-        "a form must hold the image as a file", "only fields", "Send it as 'curl -F image=@part.png' does."
+        "a form must hold an image as a file", "none", "Send it as 'curl -F image=@part.png' does."
     )
 
 

@@ -43,7 +43,6 @@ from core.errors import ConfigError, CoreError, TooFewNominalImages
 PATH = "/v1/banks/{bank}/inspect"
 inspector = may("inspect")
 
-MOST_FILES = 256  # of one batch
 Prefer = Annotated[
     str | None, Header(max_length=200, description="`respond-within=150ms` or `wait=2` (seconds).")
 ]
@@ -167,7 +166,7 @@ async def inspect_batch(
     """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
     asked = _asked(service, actor.id, wanted, prefer)
     with service.inspecting.gate.enter() as share:
-        sent = await read_form(request, share, service.inspecting.image_limits, MOST_FILES)
+        sent = await read_form(request, share, service.inspecting.image_limits)
         asked = _said_in_form(asked, sent.fields)
         items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
     return Response(orjson.dumps({"items": items}), media_type="application/json", headers=applied(prefer))
