@@ -160,7 +160,7 @@ class ForeignOrigin(AppError):
 
 
 class MediaTypeUnsupported(AppError):
-    """The body's Content-Type is none that this operation reads."""
+    """The body's Content-Type is none that this operation reads, or it has a Content-Encoding."""
 
 
 class NotAcceptable(AppError):

@@ -1,7 +1,7 @@
 """Pure ASGI middleware that bounds request bodies: in bytes, with or without Content-Length, and in time.
 
 A body may pause for ``patience`` seconds at most, and over all must come at ``rate`` bytes per second after as long
-(like Apache's mod_reqtimeout). Only waiting for the client counts, not the time the service takes to read on. A
+(like Apache's mod_reqtimeout). A body that is compressed as a whole is refused by name, for nothing here unpacks one. Only waiting for the client counts, not the time the service takes to read on. A
 refused client is heard out for a moment, because closing a connection with unread bytes destroys the answer.
 """
 
@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, BadContentLength, BodyTooLarge, BodyTooSlow
+from app.errors import AppError, BadContentLength, BodyTooLarge, BodyTooSlow, MediaTypeUnsupported
 from app.http.problems import respond
 from app.inspection.waiting import MEMORY_IN_FLIGHT
 from app.settings import Settings
@@ -61,7 +61,7 @@ class BoundBodies:
             return await self._app(scope, receive, send)
         body = _Body(self._limit_of(scope), self._patience, self._rate, self._clock, receive, send)
         try:
-            body.check_length(Headers(scope=scope))
+            body.check_headers(Headers(scope=scope))
             await self._app(scope, body.receive, body.send)
         except Exception:
             if body.refusal is None or body.answered:
@@ -82,8 +82,11 @@ class _Body:
         self.refusal: AppError | None = None
         self.answered = False
 
-    def check_length(self, headers: Headers) -> None:
-        """Refuses by the Content-Length, before a byte of the body is read."""
+    def check_headers(self, headers: Headers) -> None:
+        """Refuses by Content-Encoding and Content-Length, before a byte of the body is read."""
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity") and _has_body(headers):
+            raise self._refused(_encoded(encoding))
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise self._refused(_bad_length())
@@ -132,7 +135,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: AppError) -
         {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
     )
     await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
-    if isinstance(error, BodyTooLarge):
+    if isinstance(error, BodyTooLarge | MediaTypeUnsupported):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 await _hear_out(receive)
@@ -146,6 +149,18 @@ async def _hear_out(receive: Receive) -> None:
         left -= len(message.get("body", b""))
         if not message.get("more_body", False):
             return
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+def _encoded(encoding: str) -> MediaTypeUnsupported:
+    return MediaTypeUnsupported(
+        requirement="a request's body must come as it is, without Content-Encoding",
+        received=f"Content-Encoding: {ascii(encoding[:80])[1:-1]}",
+        remedy="Send the image or JSON itself; only an archive of images may be a .tar.gz, without this header.",
+    )
 
 
 def _too_large(limit: int) -> BodyTooLarge:

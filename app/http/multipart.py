@@ -233,7 +233,9 @@ class Form:
         self._upload = upload
         most = upload.most_files
         more = "Send them in several requests; what came before is kept."
-        shape = Shape(most, frozenset({"serial", "manifest"}), more, once=False, most_fields=most + MOST_FIELDS)
+        shape = Shape(
+            most, frozenset({"serial", "manifest"}), more, once=False, most_fields=most + MOST_FIELDS
+        )
         self._reader = MultipartReader(content_type, upload.open, self._take, shape)
 
     def write(self, data: bytes) -> None:

@@ -71,7 +71,13 @@ TYPES: tuple[ProblemType, ...] = (
     _type("body-too-slow", 408, "The body came too slowly", app.BodyTooSlow),
     _type("body-too-large", 413, "The body is too large", app.BodyTooLarge, http=True),
     _type("too-many-files", 413, "Too many files in one request", app.TooManyFiles),
-    _type("unsupported-media-type", 415, "The Content-Type is not read", app.MediaTypeUnsupported, http=True),
+    _type(
+        "unsupported-media-type",
+        415,
+        "The body's type or encoding is not read",
+        app.MediaTypeUnsupported,
+        http=True,
+    ),
     _type("invalid-request", 422, "The request has invalid values", app.FieldInvalid, http=True),
     # Images and archives
     _type("image-refused", 422, "The image is refused", app.ImageRefused, app.ImageUnreadable),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -60,7 +60,6 @@ class Wanted:
 
     def filter(self) -> Filter:
         """For the store."""
-        until = _day(self.until)
         return Filter(
             bank=self.bank or None,
             decision=self.decision or None,  # type: ignore[arg-type]
@@ -68,7 +67,7 @@ class Wanted:
             verdict=self.verdict if self.verdict not in ("", NONE) else None,  # type: ignore[arg-type]
             reviewed=False if self.verdict == NONE else None,
             since=_day(self.since),
-            until=until and until + timedelta(days=1),
+            until=_after(_day(self.until)),
         )
 
 
@@ -84,6 +83,13 @@ def _day(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _after(day: datetime | None) -> datetime | None:
+    """The day's end; the last day of the calendar has no next."""
+    if day is None:
+        return None
+    return day + timedelta(days=1) if day.date() < date.max else datetime.max.replace(tzinfo=UTC)
 
 
 def filter_bar(view: View, wanted: Wanted, at: str, *, verdicts: bool) -> None:

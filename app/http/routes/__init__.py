@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, params
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query as QueryParameter
 
 from app import errors
 from app.lifecycle import Service
@@ -20,12 +19,14 @@ from app.store.errors import DatabaseBusy, DatabaseUnavailable, KeyRefused, Stor
 from app.store.page import MAX_LIMIT
 
 ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
+ELSEWHERE = (params.Path, params.Header, params.Cookie)  # parameters that are not of the query
 PROBLEM = {"$ref": "#/components/schemas/ProblemDocument"}
 ALWAYS = (
     errors.BadContentLength,
     errors.BodyTooLarge,
     errors.BodyTooSlow,
     errors.FieldInvalid,
+    errors.MediaTypeUnsupported,
     DatabaseBusy,
     DatabaseUnavailable,
     errors.Draining,
@@ -47,7 +48,7 @@ async def refuse_unknown_query(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     taken = get_flat_params(request.scope["route"].dependant)
-    known = {field.alias for field in taken if isinstance(field.field_info, QueryParameter)}
+    known = {each.alias for each in taken if not isinstance(each.field_info, ELSEWHERE)}
     for name in request.query_params:
         if name not in known:
             raise errors.FieldInvalid(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.errors import PictureUnavailable
 from app.http.auth import Admin, Inspector, Reader
@@ -51,7 +51,15 @@ def _no_number(value: object) -> object:
     return value
 
 
-Moment = Annotated[datetime, BeforeValidator(_no_number)]
+def _in_utc(value: datetime) -> datetime:
+    """A moment that UTC would put before year 1 or after 9999 becomes that end; no inspection is beyond it."""
+    try:
+        return value if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        return (datetime.min if value.year == 1 else datetime.max).replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 
 
 class Which(Body):

@@ -10,6 +10,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
 
 from app import __version__
 from app.errors import AppError
@@ -22,7 +25,25 @@ from app.problems.types import page
 from app.store.errors import IllegalValue, NotFound
 from app.store.schema import ApiKey
 
-router = APIRouter(tags=["health"])
+
+class Probed(APIRoute):
+    """Answers HEAD as GET without the body, as probes ask (``wget --spider``); documented as GET only."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(_as_get(scope))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await super().handle(_as_get(scope), receive, without_body if scope["method"] == "HEAD" else send)
+
+
+def _as_get(scope: Scope) -> Scope:
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+
+
+router = APIRouter(tags=["health"], route_class=Probed)
 keys = APIRouter(prefix="/v1", tags=["keys"])
 KeyPath = Annotated[str, Path(description="A key's id: the part between the underscores.")]
 

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.errors import VersionUnproven
+from app.errors import MediaTypeUnsupported, VersionUnproven
 from app.http.auth import Admin, Reader
+from app.http.multipart import is_form
 from app.http.routes import BankPath, IfMatch, Number, Running, refuses, revision_of
 from app.http.routes.banks import detail as bank_detail
 from app.http.routes.images import FILE, FOREVER
@@ -113,6 +114,12 @@ async def import_version(
     activate: Annotated[bool, Query(description="Whether it becomes the active version.")] = False,
 ) -> schema.Version:
     """Take in a bank file as the next version, once its integrity, backbone and conformance are proven here."""
+    if is_form(request.headers.get("content-type", "")):
+        raise MediaTypeUnsupported(
+            requirement="a bank file must be the body itself",
+            received="a form",
+            remedy="Send it as 'curl --data-binary @caps.bank' does.",
+        )
     row = await versions.take_in(service.learning, bank, request.stream(), activate, actor.id)
     response.headers["Location"] = f"/v1/banks/{bank}/versions/{row.number}"
     return _version(row, row.number if activate else None)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -247,6 +247,12 @@ def test_the_last_day_of_a_filter_is_included() -> None:
     until = Wanted.of({"until": "2026-11-30"}).filter().until
     assert until is not None
     assert until.isoformat() == "2026-12-01T00:00:00+00:00"
+
+
+def test_the_last_day_of_the_calendar_can_be_asked_for() -> None:
+    wanted = Wanted.of({"since": "0001-01-01", "until": "9999-12-31"})
+    assert wanted.filter().until == datetime.max.replace(tzinfo=UTC)
+    assert "until=9999-12-31T23" in wanted.export_query("csv")
 
 
 # Pages

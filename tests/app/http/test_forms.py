@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ WITHOUT_FILE_NAME = [
 
 def form_of(*parts: tuple[str, bytes]) -> bytes:
     """The body of a form; each part by what follows ``form-data;`` of its headers, and its content."""
-    said = (b"--xx\r\nContent-Disposition: form-data; " + h.encode() + b"\r\n\r\n" + d + b"\r\n" for h, d in parts)
+    said = (
+        b"--xx\r\nContent-Disposition: form-data; " + h.encode() + b"\r\n\r\n" + d + b"\r\n" for h, d in parts
+    )
     return b"".join(said) + b"--xx--\r\n"
 
 
@@ -91,6 +94,8 @@ def test_a_query_parameter_that_the_operation_does_not_take_is_refused(
 def test_a_query_parameter_of_a_list_is_refused_by_name(banked: TestClient) -> None:
     said = problem(banked.get("/v1/banks?lmit=5"), 422, "invalid-request")
     assert said["requirement"] == "this operation takes the query parameters after, limit"
+    problem(banked.get("/v1/inspections?snce=2026-11-30T08:00:00Z"), 422, "invalid-request")
+    assert banked.get("/v1/inspections?since=2026-11-30T08:00:00Z&limit=5").status_code == 200
     assert banked.get("/livez?t=1764482400").status_code == 200
 
 
@@ -130,3 +135,38 @@ def test_too_many_files_are_refused_in_words_that_are_true_of_an_inspection(
     said = problem(banked.post(f"{CAPS}/inspect/batch", content=many, headers=FORM), 413, "too-many-files")
     assert "nothing of this one was inspected" in said["remedy"]
     assert banked.get("/v1/inspections").json()["items"] == []
+
+
+def test_a_bank_file_in_a_form_is_refused_as_a_form_and_not_called_corrupt(
+    banked: TestClient, bank_file: bytes
+) -> None:
+    answer = banked.post(f"{CAPS}/import", files={"file": ("caps.bank", bank_file)})
+    assert problem(answer, 415, "unsupported-media-type")["received"] == "a form"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "gzip, identity"])
+@pytest.mark.parametrize("path", ["inspect", "inspect/batch", "images", "import", "builds"])
+def test_a_compressed_body_is_refused_for_its_content_encoding(
+    banked: TestClient, good: bytes, path: str, encoding: str
+) -> None:
+    headers = {"Content-Type": "image/png", "Content-Encoding": encoding}
+    answer = banked.post(f"{CAPS}/{path}", content=gzip.compress(good), headers=headers)
+    said = problem(answer, 415, "unsupported-media-type")
+    assert said["received"] == f"Content-Encoding: {encoding.lower()}"
+
+
+def test_identity_is_no_encoding_and_a_header_without_a_body_harms_nobody(
+    banked: TestClient, good: bytes
+) -> None:
+    headers = {"Content-Type": "image/png", "Content-Encoding": "identity"}
+    assert banked.post(f"{CAPS}/inspect", content=good, headers=headers).status_code == 200
+    assert banked.get("/v1/banks", headers={"Content-Encoding": "gzip"}).status_code == 200
+
+
+def test_a_png_that_a_client_has_gzipped_is_refused_by_its_cause(banked: TestClient) -> None:
+    sample = FAULTS / "gzip_encoded_png.bin"
+    if not sample.is_file():
+        pytest.skip("needs ../shared/data/faults")
+    headers = {"Content-Type": "image/png", "Content-Encoding": "gzip"}
+    answer = banked.post(f"{CAPS}/inspect", content=sample.read_bytes(), headers=headers)
+    assert "Content-Encoding: gzip" in problem(answer, 415, "unsupported-media-type")["detail"]

@@ -194,6 +194,27 @@ def test_a_batch_answers_file_by_file_in_the_order_sent(banked: TestClient, good
 
 # The ledger
 
+EVER, NEVER = "9999-12-31T23:59:59.9999999-05:00", "0001-01-01T00:00:00+14:00"
+
+
+@pytest.mark.parametrize("path", ["inspections", "inspections/export", "reviews/queue", "reviews/agreement"])
+def test_times_at_either_end_of_the_calendar_name_all_inspections_or_none(
+    banked: TestClient, good: bytes, path: str
+) -> None:
+    id = inspect(banked, good)["id"]
+    for query, found in (
+        ({"until": EVER}, True),
+        ({"since": NEVER}, True),
+        ({"since": NEVER, "until": EVER}, True),
+        ({"since": EVER}, False),
+        ({"until": NEVER}, False),
+        ({"since": "0001-01-01T00:00:00-14:00", "until": "9999-12-31T23:59:59+14:00"}, True),
+    ):
+        answer = banked.get(f"/v1/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        counted = sum(answer.json()["waiting"].values()) if path == "reviews/agreement" else 0
+        assert (id in answer.text or counted == 1) == found, (query, answer.text)
+
 
 def test_the_ledger_is_filtered_by_bank_decision_serial_station_verdict_and_time(
     banked: TestClient, good: bytes, bad: bytes

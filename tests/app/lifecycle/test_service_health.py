@@ -36,6 +36,29 @@ class Held:
         return self._run(batch)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/livez", "/readyz", "/health", "/metrics", "/version", "/problems/not-found", "/v1/banks/caps/health"],
+)
+def test_a_probe_with_head_is_answered_as_with_get_without_the_body(banked: TestClient, path: str) -> None:
+    asked, got = banked.head(path), banked.get(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert (got.status_code, asked.headers["content-type"]) == (200, got.headers["content-type"])
+    assert int(asked.headers["content-length"]) > 0
+    assert "HEAD" in banked.post(path).headers["allow"]
+
+
+def test_a_probe_with_head_is_told_that_the_server_is_not_ready(
+    serve: Callable[..., TestClient], settings: Settings, backbone: Backbone
+) -> None:
+    held = Held(backbone)
+    client = serve(settings, warm=False, backbone=replace(backbone, engine=held))
+    assert (client.head("/readyz").status_code, client.head("/livez").status_code) == (503, 200)
+    held.go_on.set()
+    wait_until(lambda: client.head("/readyz").status_code == 200)
+    assert client.head("/v1/banks/nowhere/health").status_code == 404
+
+
 def test_a_server_is_alive_at_once_and_ready_only_after_it_has_inspected_something(
     serve: Callable[..., TestClient], settings: Settings, backbone: Backbone, good: bytes
 ) -> None:
