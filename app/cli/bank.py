@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_facts, print_json, say
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, relative_names
+from app.imaging.litter import left_out, sentences
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
 from app.learning.learn import (
@@ -106,6 +108,9 @@ def build(
 ) -> None:
     """Learn a bank from a folder of good images, with its threshold."""
     paths = list_images(folder, recursive)
+    beside = left_out(folder, paths)
+    for sentence in sentences(beside):
+        notice(sentence)
     check_supported(len(paths), config)
     names = relative_names(paths, folder)
     known = choose(groups, names)
@@ -123,7 +128,8 @@ def build(
     save_bank(built.bank, out)
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]
-        print_json({"bank": str(out), **facts(built.bank), "skipped": skipped})
+        left = [asdict(each) for each in beside]
+        print_json({"bank": str(out), **facts(built.bank), "skipped": skipped, "left_out": left})
     else:
         say(f"Wrote {out}")
         say(promises(built.bank))

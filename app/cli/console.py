@@ -25,6 +25,8 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.imaging.litter import LeftOut, sentences
+
 if TYPE_CHECKING:  # torch takes seconds to import; a refusal of the command line need not wait for it
     from pydantic import BaseModel
 
@@ -217,7 +219,8 @@ def print_screening(found: dict[str, Any]) -> None:
         _listed(heading, [_kind(kind) for kind in found[what]] if len(found[what]) > 1 else [])
     _listed("Unused bits", [_kind(kind) for kind in found["unused_bits"]])
     _listed("Cannot be read", [each["reason"] for each in found["unreadable"]])
-    _listed("Not read", [f"{each['name']}: {each['reason']}" for each in found["left_out"]])
+    for sentence in sentences(LeftOut(e["name"], e["reason"], e.get("files", 1)) for e in found["left_out"]):
+        say(f"\n{sentence}")
 
 
 def _kind(kind: dict[str, Any]) -> str:

@@ -13,9 +13,10 @@ from typing import Any, TypedDict, Unpack
 from app.client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
 from app.client.errors import BadArgument, ProblemError
 from app.client.streams import File, as_json, form
-from app.http.schemas.banks import Bank, BankDetail, Image, ThresholdChange, Uploaded, UploadedFile
+from app.http.schemas.banks import Bank, BankDetail, Image, LeftOut, ThresholdChange, Uploaded, UploadedFile
 from app.imaging.folders import list_images as image_files
 from app.imaging.folders import relative_names
+from app.imaging.litter import left_out
 
 FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
 
@@ -104,6 +105,8 @@ def upload_images(
 ) -> Flow[Uploaded]:
     """Add images to the nominal set: a folder of them, or files, also zips and tars. The answer lists every file.
 
+    What a folder holds besides images is not sent; ``left_out`` of the answer names it, with the reason.
+
     serials: serial number of the part that all files show, or that of each by its name (within a folder, relative to
     it). Photographs of one part have the same.
 
@@ -124,7 +127,16 @@ def upload_images(
         progress(before, total)
     if refused is not None and not any(answer.accepted or answer.duplicate for answer in answers):
         raise refused
-    return _joined(answers)
+    beside = _beside(files, found)
+    joined = _joined(answers)
+    return joined.model_copy(update={"left_out": [*beside, *joined.left_out]})
+
+
+def _beside(files: FilePath | Sequence[FilePath], sent: Sequence[File]) -> list[LeftOut]:
+    """What a folder holds that is not sent."""
+    if not isinstance(files, str | Path) or not Path(files).is_dir():
+        return []
+    return [LeftOut.model_validate(each) for each in left_out(Path(files), [file.path for file in sent])]
 
 
 def if_match(revision: int | None) -> dict[str, str | None]:
@@ -188,7 +200,10 @@ def _all_rejected(error: ProblemError) -> Uploaded:
     if not isinstance(files, list):
         raise error
     entries = [UploadedFile.model_validate(entry) for entry in files]
-    return Uploaded(accepted=0, duplicate=0, rejected=len(entries), files=entries, nominal_images=0)
+    beside = [LeftOut.model_validate(each) for each in error.members.get("left_out") or ()]
+    return Uploaded(
+        accepted=0, duplicate=0, rejected=len(entries), files=entries, left_out=beside, nominal_images=0
+    )
 
 
 def _joined(answers: Sequence[Uploaded]) -> Uploaded:
@@ -197,5 +212,6 @@ def _joined(answers: Sequence[Uploaded]) -> Uploaded:
         duplicate=sum(answer.duplicate for answer in answers),
         rejected=sum(answer.rejected for answer in answers),
         files=[file for answer in answers for file in answer.files],
+        left_out=[each for answer in answers for each in answer.left_out],
         nominal_images=max(answer.nominal_images for answer in answers),
     )

@@ -1,8 +1,10 @@
 """Pure ASGI middleware that bounds request bodies: in bytes, with or without Content-Length, and in time.
 
 A body may pause for ``patience`` seconds at most, and over all must come at ``rate`` bytes per second after as long
-(like Apache's mod_reqtimeout). A body that is compressed as a whole is refused by name, for nothing here unpacks one. Only waiting for the client counts, not the time the service takes to read on. A
+(like Apache's mod_reqtimeout). Only waiting for the client counts, not the time the service takes to read on. A
 refused client is heard out for a moment, because closing a connection with unread bytes destroys the answer.
+
+A body with a Content-Encoding is refused by that name: nothing here unpacks one.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ S = TypeVar("S", bound=Sink)
 
 @dataclass(eq=False)
 class Part(Generic[S]):
-    """A field with its text in ``value``, or a file with its sink and its ``filename`` as the client wrote it, if any."""
+    """A field with its text in ``value``, or a file with its sink, and its ``filename`` where the client gave one."""
 
     name: str
     filename: str | None = None
@@ -49,7 +49,7 @@ class Part(Generic[S]):
         try:
             return self.content.decode("utf-8")
         except UnicodeDecodeError:
-            raise invalid(f"a field {ascii(self.name[:80])} that is not UTF-8") from None
+            raise invalid(f"a field {self.name[:80]!a} that is not UTF-8") from None
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,9 @@ class Shape:
         """Raises FieldInvalid for a name that is not taken, or given ``again``; TooManyFiles for too many."""
         if name not in self.fields:
             raise FieldInvalid(
-                requirement=f"a form may hold files, named image or file, and the fields {', '.join(sorted(self.fields))}",
-                received=f"the field {ascii(name[:80])}",
-                remedy="Check its spelling; thresholds and the like are given in the query. An image under another name "
-                "needs a filename or an image's Content-Type.",
+                requirement=f"a form may hold images, and the fields {', '.join(sorted(self.fields))}",
+                received=f"the field {name[:80]!a}",
+                remedy="Check its spelling; name an image 'image', or give it a filename.",
             )
         if again and self.once:
             raise FieldInvalid(f"a form may hold {name} only once", "it again", "Send one value.")

@@ -22,7 +22,7 @@ from app.imaging.litter import is_litter
 from core.config import InputConfig
 from core.input.photograph import Image, Photograph
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
 GOOD = "good"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ class Screened:
                 {"what": kind.what, "images": [name[i] for i in kind.images]} for kind in self.dark
             ],
             "unreadable": [{"image": image, "reason": reason} for image, reason in self.unreadable],
-            "left_out": [{"name": each.name, "reason": each.reason} for each in self.left_out],
+            "left_out": [asdict(each) for each in self.left_out],
             "settings": self.settings,
         }
 
@@ -62,7 +62,7 @@ class Screened:
         if self.unreadable:
             found.append(f"Left aside because they cannot be read: {len(self.unreadable):,}.")
         if self.left_out:
-            found.append(f"Files and folders that are not images to read: {len(self.left_out):,}.")
+            found.append(f"Files that are not images to read: {sum(each.files for each in self.left_out):,}.")
         return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
 from app.imaging.decode import ImageLimits, check_header, decode_image
 from app.imaging.header import media_type_of, shown_name
+from app.imaging.litter import HIDDEN, LeftOut, litter_of
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
@@ -78,7 +79,7 @@ class _Waiting:
 class Upload:
     """One request's files, on one thread at a time. ``close`` keeps what waits and deletes the rest.
 
-    serials: what the request says of parts, kept by ``finish``.
+    serials: what the request says of parts, kept by ``finish``. left_out: what is litter, by archive and name.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Upload:
         self.serials = serials or Serials()
         self.entries: list[Entry] = []
         self.errors: list[AppError] = []
+        self.left_out: dict[tuple[str | None, str], LeftOut] = {}  # by archive and name
         self.most_files = settings.max_archive_files
 
     def open(self, name: str = "") -> Incoming:
@@ -110,6 +112,10 @@ class Upload:
         shown, staged = shown_name(name, f"image-{len(self.entries) + 1}"), incoming.staged
         self._starts.append(len(self.entries))
         self._incoming = None
+        if (place := litter_of(shown)) is not None:
+            self._leave_out(LeftOut(place, HIDDEN), None)
+            incoming.discard()
+            return
         with ExitStack() as stack:
             stack.callback(incoming.discard)
             staged.seal()
@@ -177,6 +183,9 @@ class Upload:
         manifests: list[tuple[bytes, str]] = []
         try:
             for member in read_archive(staged.path, limits):
+                if isinstance(member, LeftOut):
+                    self._leave_out(member, archive)
+                    continue
                 name = shown_name(member.name, f"image-{len(self.entries) + 1}")
                 if isinstance(member, Refused):
                     self._reject(name, archive, member.error)
@@ -240,6 +249,12 @@ class Upload:
         except BaseException:
             staged.__exit__(None, None, None)
             raise
+
+    def _leave_out(self, found: LeftOut, archive: str | None) -> None:
+        known = self.left_out.get((archive, found.name))
+        self.left_out[archive, found.name] = (
+            found if known is None else replace(known, files=known.files + found.files)
+        )
 
     def _reject(self, name: str, archive: str | None, error: AppError) -> None:
         problem = problem_of(error).document()

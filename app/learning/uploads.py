@@ -6,8 +6,9 @@ What was accepted before a request broke off stays, so sending the same files ag
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from functools import partial
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from app.errors import AppError, UploadRefused
 from app.learning.serials import Entry, Serials
@@ -24,6 +25,13 @@ class Feed(Protocol):
     def end(self, data: bytes) -> None: ...
 
 
+class Received(NamedTuple):
+    """What became of an upload: an entry per file, and what was left out because it is litter."""
+
+    entries: list[Entry]
+    left_out: list[dict[str, Any]]
+
+
 async def receive(
     learning: Learning,
     bank: str,
@@ -31,7 +39,7 @@ async def receive(
     body: AsyncIterator[bytes],
     actor: str,
     serial: str | None = None,
-) -> list[Entry]:
+) -> Received:
     """Take the files of a body, images and archives alike. serial: of the part that all of them show.
 
     Raises ``UploadRefused`` or the one reason where nothing was kept, ``NotFound``, ``MultipartInvalid``,
@@ -54,15 +62,17 @@ async def receive(
         await learning.pools.upload(partial(feed.end, bytes(pending)))
     finally:
         await learning.pools.upload(upload.close)
-    return refuse_empty(upload.entries, upload.errors)
+    left_out = [{"archive": archive, **asdict(found)} for (archive, _), found in upload.left_out.items()]
+    return refuse_empty(Received(upload.entries, left_out), upload.errors)
 
 
-def refuse_empty(entries: list[Entry], errors: list[AppError]) -> list[Entry]:
-    """``entries``, unless every one was rejected: then the one reason, or an ``UploadRefused`` with them all."""
-    if any(entry["status"] != "rejected" for entry in entries):
-        return entries
-    error = errors[0] if len(errors) == 1 else _nothing_kept(len(errors))
-    error.files = entries  # type: ignore[attr-defined]  # a member of the problem
+def refuse_empty(received: Received, errors: list[AppError]) -> Received:
+    """``received``, unless every file was rejected: then the one reason, or an ``UploadRefused`` with them all."""
+    if any(entry["status"] != "rejected" for entry in received.entries):
+        return received
+    hidden = sum(found["files"] for found in received.left_out)
+    error = errors[0] if len(errors) == 1 else _nothing_kept(len(errors), hidden)
+    error.files, error.left_out = received.entries, received.left_out  # type: ignore[attr-defined]  # a problem's members
     raise error
 
 
@@ -81,9 +91,10 @@ class Single:
         self._upload.finish()
 
 
-def _nothing_kept(count: int) -> UploadRefused:
+def _nothing_kept(count: int, hidden: int) -> UploadRefused:
+    beside = f", beside {hidden} that systems keep for themselves" if hidden else ""
     return UploadRefused(
         requirement="an upload must hold at least one image that can be read",
-        received=f"{count} files, all rejected" if count else "no file",
+        received=(f"{count} files, all rejected" if count else "no file") + beside,
         remedy="Send images, or a zip or tar of them; 'files' says what is wrong with each.",
     )

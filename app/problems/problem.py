@@ -18,7 +18,7 @@ from app.problems.types import BY_STATUS, INTERNAL, ProblemType, type_of
 
 MEDIA_TYPE = "application/problem+json"
 WORDS = ("requirement", "received", "remedy")
-MEMBERS = ("reason", "files")  # attributes that some errors have and that become members
+MEMBERS = ("reason", "files", "left_out")  # attributes that some errors have and that become members
 RETRY_AFTER = {"database-busy": 1, "database-unavailable": 5, "storage-unavailable": 5, "reference-gone": 1}
 
 

@@ -24,6 +24,7 @@ from app.cli.console import (
 from app.client import BadArgument, NominalClient
 from app.client.banks import files_of
 from app.http.schemas.jobs import Job
+from app.imaging.litter import LeftOut, sentences
 from core.config import EXPECTED_SUSPECTS
 
 commands = typer.Typer()
@@ -126,6 +127,8 @@ def upload(
     with transferring("Sending") as progress:
         serials = serial if groups is None else _serials(groups, [file.name for file in files_of(chosen)])
         uploaded = client_of(ctx).upload_images(bank, chosen, serials=serials, progress=progress)
+    for sentence in sentences(LeftOut(each.name, each.reason, each.files) for each in uploaded.left_out):
+        notice(sentence)
     for file in uploaded.files:
         if file.status == "rejected":
             notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")

@@ -87,12 +87,13 @@ async def upload_images(
 ) -> schema.Uploaded:
     """Add nominal images: a form of files, or a body that is one image, zip or tar.
 
-    Each file is answered for by itself; sending it again changes nothing. Where not one was kept, the answer is the
-    problem, with `files`. Photographs of one part have one serial number: `serial`, `manifest`, or a `parts.csv` in an
-    archive. An image sent before takes one if it has none.
+    Each file is answered for by itself; sending it again changes nothing. What storage and desktop systems put beside
+    images (`@eaDir`, `#recycle`, `__MACOSX`, hidden files) is not learnt: `left_out` names it with counts. Where not
+    one was kept, the answer is the problem, with `files`. Photographs of one part have one serial number: `serial`,
+    `manifest`, or a `parts.csv` in an archive. An image sent before takes one if it has none.
     """
     content_type = request.headers.get("content-type", "")
-    entries = await uploads.receive(
+    entries, left_out = await uploads.receive(
         service.learning, bank, feed_of(content_type, name), request.stream(), actor.id, serial
     )
     count = await service.pools.background(lambda: service.store.images.totals(bank)[0])
@@ -102,6 +103,7 @@ async def upload_images(
         duplicate=statuses.count("duplicate"),
         rejected=statuses.count("rejected"),
         files=[schema.UploadedFile.model_validate(entry) for entry in entries],
+        left_out=[schema.LeftOut.model_validate(each) for each in left_out],
         nominal_images=count,
     )
 

@@ -130,6 +130,15 @@ class UploadedFile(Answer):
     problem: JsonObject | None = None
 
 
+class LeftOut(Answer):
+    """A file, or a folder with all in it, that was not read because it is not an image of the set."""
+
+    name: str = Field(description="A folder's has a slash at its end.")
+    archive: str | None = Field(None, description="The archive it came in.")
+    reason: str
+    files: int = Field(1, description="How many files it is or holds.")
+
+
 class Uploaded(Answer):
     """An upload, file by file; sending it again changes nothing."""
 
@@ -137,4 +146,5 @@ class Uploaded(Answer):
     duplicate: int
     rejected: int
     files: list[UploadedFile]
+    left_out: list[LeftOut] = Field([], description="Hidden files, and what systems keep beside images.")
     nominal_images: int = Field(description="In the bank now.")

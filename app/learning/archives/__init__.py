@@ -12,11 +12,11 @@ from pathlib import Path
 
 from app.errors import ArchiveUnsupported
 from app.imaging.header import HEAD_BYTES, archive_of
-from app.learning.archives.limits import ArchiveLimits, Member, Refused
+from app.learning.archives.limits import ArchiveLimits, Item, Member, Refused
 from app.learning.archives.tar import read_tar
 from app.learning.archives.zip import read_zip
 
-__all__ = ["HEAD_BYTES", "ArchiveLimits", "Member", "Refused", "archive_kind", "read_archive"]
+__all__ = ["HEAD_BYTES", "ArchiveLimits", "Item", "Member", "Refused", "archive_kind", "read_archive"]
 
 READ = ("zip", "tar", "gzip", "bzip2", "xz")
 
@@ -27,8 +27,8 @@ def archive_kind(head: bytes) -> str | None:
     return kind if kind in READ else None
 
 
-def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Iterator[Member | Refused]:
-    """Every regular file of the archive at ``path``, in its order, without folders and desktop litter.
+def read_archive(path: Path, limits: ArchiveLimits | None = None) -> Iterator[Item]:
+    """Every regular file of the archive at ``path``, in its order, without folders; litter comes as ``LeftOut``.
 
     Raises ``ArchiveUnsupported`` at the first step, other ``ArchiveRefused`` at any. Closing the iterator
     closes the file.

@@ -11,8 +11,8 @@ from pathlib import PureWindowsPath
 from typing import BinaryIO, Protocol
 
 from app.errors import ArchiveBomb, ArchiveEntryRefused, ArchiveTooLarge, ArchiveTooManyFiles
-from app.imaging import litter
 from app.imaging.header import archive_of
+from app.imaging.litter import HIDDEN, LeftOut, litter_of
 
 CHUNK = 64 * 1024
 JUDGED_FROM = 1 << 20  # bytes; below this a high ratio is padding, not a bomb
@@ -46,7 +46,7 @@ class Refused:
     error: ArchiveEntryRefused
 
 
-Item = Member | Refused
+Item = Member | Refused | LeftOut
 
 
 class Meter:
@@ -119,11 +119,10 @@ def shown(raw: str, length: int) -> str:
     return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in normal)[:length]
 
 
-def is_litter(raw: str) -> bool:
-    """Whether the member is hidden or one that systems add by themselves, by any part of its path."""
-    return any(
-        litter.is_litter(part) for part in raw.replace("\\", "/").split("/") if part not in ("", ".", "..")
-    )
+def litter(raw: str, length: int) -> LeftOut | None:
+    """A member that is hidden or one that systems add by themselves, by any part of its path; None for any other."""
+    place = litter_of(raw)
+    return None if place is None else LeftOut(shown(place, length), HIDDEN)
 
 
 def check_size(size: int, limits: ArchiveLimits) -> None:

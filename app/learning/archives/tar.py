@@ -26,7 +26,7 @@ from app.learning.archives.limits import (
     bunzip2,
     check_content,
     check_size,
-    is_litter,
+    litter,
     refuse,
     shown,
     unxz,
@@ -54,8 +54,11 @@ def read_tar(file: BinaryIO, kind: str, packed: int, limits: ArchiveLimits) -> I
     stream = _Stream(_inflated(file, kind), meter)
     while (entry := _next(stream)) is not None:
         meter.file()
-        if entry.type == tarfile.DIRTYPE or is_litter(entry.name):
+        if entry.type == tarfile.DIRTYPE:
             stream.skip(entry.padded)
+        elif (found := litter(entry.name, limits.name_length)) is not None:
+            stream.skip(entry.padded)
+            yield found
         else:
             yield _item(stream, entry, limits, names)
     stream.finish()

@@ -29,7 +29,7 @@ from app.learning.archives.limits import (
     Refused,
     check_content,
     check_size,
-    is_litter,
+    litter,
     refuse,
     shown,
     too_many,
@@ -56,8 +56,10 @@ def read_zip(file: BinaryIO, packed: int, limits: ArchiveLimits) -> Iterator[Ite
     archive = _open(file, limits)
     for info in archive.infolist():
         meter.file()
-        if not info.filename.endswith("/") and not is_litter(info.filename):
-            yield _item(archive, info, limits, meter, names)
+        if info.filename.endswith("/"):
+            continue
+        found = litter(info.filename, limits.name_length)
+        yield _item(archive, info, limits, meter, names) if found is None else found
 
 
 def _open(file: BinaryIO, limits: ArchiveLimits) -> zipfile.ZipFile:

@@ -19,6 +19,8 @@ from fakes import tiny_weights
 from parts import parts
 from safetensors.torch import load_file, save_file
 
+from app.imaging.folders import list_images
+from app.imaging.litter import left_out
 from app.imaging.pictures import encode_jpeg, encode_png
 from core.bank import load_bank
 from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
@@ -27,6 +29,7 @@ from models.weights import export
 
 pytest_plugins = ("command_line",)
 
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 QUICK = ("--size", 64, "--min-bank-vectors", 0, "--target-false-reject", 0.1)
 MESSAGE = re.compile(r"^\w+: \S.*; received .+\. \S.*\.$")
 
@@ -131,6 +134,46 @@ def test_subfolders_are_read_by_option_and_name_their_images(nominal, tiny, good
     assert "more/x.jpg" in load_bank(out).provenance.images
     nominal("build", good, "--out", out, *tiny, *QUICK)
     assert "more/x.jpg" not in load_bank(out).provenance.images
+
+
+def test_what_a_folder_holds_besides_images_is_said_with_counts_and_not_learnt(nominal, tiny, good, out):
+    for name in (
+        "@eaDir/000.png/THUMB.png",
+        "@eaDir/001.png/THUMB.png",
+        ".DS_Store",
+        "notes.txt",
+        "more/x.png",
+    ):
+        (good / name).parent.mkdir(parents=True, exist_ok=True)
+        (good / name).write_bytes(encode_png(parts(1, seed=9)[0]))
+    (good / "a.jfif").write_bytes(encode_jpeg(parts(1, seed=5)[0]))
+    ended = nominal("build", good, "--out", out, *tiny, *QUICK, "--json")
+    assert "Not read, 3 files: .DS_Store, @eaDir/ (hidden, or kept by a system for itself)." in ended.err
+    assert "Not read, 1 file: more/ (a folder inside the folder)." in ended.err
+    assert (
+        "Not read, 1 file: notes.txt (a PNG whose name ends otherwise: rename it to have it read)."
+        in ended.err
+    )
+    assert {each["name"]: each["files"] for each in ended.json["left_out"]} == {
+        ".DS_Store": 1, "@eaDir/": 2, "more/": 1, "notes.txt": 1,
+    }  # fmt: skip
+    assert [name for name in load_bank(out).provenance.images if not name.endswith(".png")] == ["a.jfif"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "read", "left"),
+    [
+        ("nas_folder", 4, {"#recycle/": 1, "@eaDir/": 4}),
+        ("suffixes", 7, {"7.pgm": 1}),
+    ],
+)
+def test_folders_of_storage_and_cameras_are_read_as_people_mean_them(folder, read, left):
+    place = SHARED / "faults" / folder
+    if not place.is_dir():
+        pytest.skip("needs ../shared/data/faults")
+    paths = list_images(place, recursive=True)
+    assert len(paths) == read
+    assert {each.name: each.files for each in left_out(place, paths)} == left
 
 
 # Refused images and folders

@@ -47,7 +47,7 @@ def test_a_person_reads_parts_copies_suspects_and_what_was_not_read(nominal, tin
     assert rows[0] == "011.png"
     assert len(rows) == 5
     assert "  004.png = 030.png" in lines
-    assert "  Thumbs.db: hidden, or kept by a system for itself" in lines
+    assert "Not read, 1 file: Thumbs.db (hidden, or kept by a system for itself)." in lines
 
 
 def test_json_is_one_object_and_the_same_twice(nominal, tiny, good):
@@ -57,7 +57,9 @@ def test_json_is_one_object_and_the_same_twice(nominal, tiny, good):
     assert len(found["suspects"]) == 13
     assert found["suspects"][0]["image"] == "011.png"
     assert found["duplicates"] == [["004.png", "030.png"]]
-    assert found["left_out"] == [{"name": "Thumbs.db", "reason": "hidden, or kept by a system for itself"}]
+    assert found["left_out"] == [
+        {"name": "Thumbs.db", "reason": "hidden, or kept by a system for itself", "files": 1}
+    ]
     assert json.dumps(found) == json.dumps(nominal(*words).json)
 
 

@@ -103,6 +103,24 @@ def test_an_upload_sent_again_is_harmless_and_a_bad_file_is_named(
     assert caps.get_bank("again").nominal_images == 3
 
 
+def test_what_a_folder_or_archive_holds_besides_images_is_named_in_the_answer(
+    caps: NominalClient, tmp_path: Path
+) -> None:
+    caps.create_bank("littered")
+    folder = write_pictures(tmp_path / "nas", 2, first=400)
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / "THUMB.png").write_bytes(picture(500))
+    (folder / "notes.txt").write_bytes(b"words")
+    uploaded = caps.upload_images("littered", folder)
+    assert (uploaded.accepted, uploaded.rejected) == (2, 0)
+    assert [(each.name, each.files) for each in uploaded.left_out] == [("@eaDir/", 1), ("notes.txt", 1)]
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("__MACOSX/._0.png", b"x")
+        archive.writestr("0.png", picture(401))
+    (zipped,) = caps.upload_images("littered", tmp_path / "set.zip").left_out
+    assert (zipped.archive, zipped.name, zipped.files) == ("set.zip", "__MACOSX/", 1)
+
+
 def test_a_zip_is_uploaded_beside_single_files(caps: NominalClient, tmp_path: Path) -> None:
     caps.create_bank("zipped")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:

@@ -30,7 +30,8 @@ from app.errors import (
     ArchiveTooManyFiles,
     ArchiveUnsupported,
 )
-from app.learning.archives import ArchiveLimits, Member, Refused, archive_kind, read_archive
+from app.imaging.litter import HIDDEN, LeftOut
+from app.learning.archives import ArchiveLimits, Item, Member, Refused, archive_kind, read_archive
 
 SMALL = ArchiveLimits(files=50, total_bytes=4 << 20, file_bytes=1 << 20, ratio=100)
 Files = dict[str, bytes]
@@ -88,7 +89,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "upload"
 
-    def __call__(self, data: bytes, limits: ArchiveLimits = SMALL) -> list[Member | Refused]:
+    def __call__(self, data: bytes, limits: ArchiveLimits = SMALL) -> list[Item]:
         self.path.write_bytes(data)
         return list(read_archive(self.path, limits))
 
@@ -120,9 +121,19 @@ def test_an_empty_archive_holds_nothing(pack: Pack, read: Reader) -> None:
 
 
 @ZIP_AND_TAR
-def test_desktop_litter_is_passed_over(pack: Pack, read: Reader) -> None:
-    litter = dict.fromkeys(["__MACOSX/._a.png", "a/.DS_Store", "Thumbs.db", "._a.png"], b"x")
-    assert read(pack({**litter, "./a.png": png(1)})) == [Member("a.png", png(1))]
+def test_litter_of_desktops_and_storage_is_named_and_never_read(pack: Pack, read: Reader) -> None:
+    named = {
+        "__MACOSX/._a.png": "__MACOSX/",
+        "a/.DS_Store": "a/.DS_Store",
+        "Thumbs.db": "Thumbs.db",
+        "._a.png": "._a.png",
+        "good/@eaDir/0.png/SYNOFILE_THUMB_M.png": "good/@eaDir/",
+        "#recycle/old.png": "#recycle/",
+        "$RECYCLE.BIN/S-1-5/old.png": "$RECYCLE.BIN/",
+        "./.hidden/b.png": ".hidden/",
+    }
+    found = read(pack({**dict.fromkeys(named, png(2)), "./a.png": png(1)}))
+    assert found == [*(LeftOut(name, HIDDEN) for name in named.values()), Member("a.png", png(1))]
 
 
 def test_folder_entries_are_passed_over(read: Reader) -> None:
@@ -295,7 +306,7 @@ def test_a_zip_member_that_unpacks_too_well_is_refused(read: Reader) -> None:
 @ANY
 def test_too_many_files_end_the_reading(pack: Pack, read: Reader) -> None:
     read.path.write_bytes(pack({f"{i}.png": bytes([i]) for i in range(51)}))
-    taken: list[Member | Refused] = []
+    taken: list[Item] = []
     with pytest.raises(ArchiveTooManyFiles, match="may hold 50 files"):
         taken.extend(read_archive(read.path, SMALL))
 

@@ -119,6 +119,10 @@ def test_what_is_not_read_is_named_with_the_reason(tmp_path):
         "sub/b.png": encode_png(parts(1)[0]),
         "@eaDir/a.png/SYNOFILE_THUMB_M.png": encode_png(parts(1)[0]),
         "c.jfif": jpeg.getvalue(),
+        "d.jpe": jpeg.getvalue(),
+        "e.jpg_": jpeg.getvalue(),
+        "f": encode_png(parts(1)[0]),
+        "g.pgm": b"P5 1 1 255 x",
         ".DS_Store": b"x",
         "._a.png": b"x",
         "Thumbs.db": b"x",
@@ -132,14 +136,18 @@ def test_what_is_not_read_is_named_with_the_reason(tmp_path):
         "._a.png": hidden,
         "@eaDir/": hidden,
         "Thumbs.db": hidden,
-        "c.jfif": "a JPEG whose name ends otherwise: rename it to have it read",
+        "e.jpg_": "a JPEG whose name ends otherwise: rename it to have it read",
+        "f": "a PNG whose name ends otherwise: rename it to have it read",
+        "g.pgm": "not an image of a kind that is read",
+        "link": "a link to a folder",
         "notes.txt": "not an image of a kind that is read",
     }
+    (tmp_path / "link").symlink_to("sub")
     flat, deep = list_images(tmp_path), list_images(tmp_path, recursive=True)
-    assert relative_names(deep, tmp_path) == ["a.png", "sub/b.png"]
+    assert relative_names(deep, tmp_path) == ["a.png", "c.jfif", "d.jpe", "sub/b.png"]
     assert {each.name: each.reason for each in left_out(tmp_path, deep)} == expected
     found = left_out(tmp_path, flat)
-    assert {each.name: each.reason for each in found} == {**expected, "sub/": "a folder, with 1 files in it"}
+    assert {each.name: each.reason for each in found} == {**expected, "sub/": "a folder inside the folder"}
     assert found == left_out(tmp_path, flat)
 
 
@@ -151,7 +159,7 @@ def test_the_document_is_stable_and_says_what_it_rests_on():
     ]
     assert found[0] == found[1]
     document = json.loads(found[0])
-    assert document["left_out"] == [{"name": "Thumbs.db", "reason": "hidden"}]
+    assert document["left_out"] == [{"name": "Thumbs.db", "reason": "hidden", "files": 1}]
     assert document["settings"]["backbone"] == "tiny"
     assert document["settings"]["config"]["seed"] == 0
 

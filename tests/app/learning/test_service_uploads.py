@@ -18,7 +18,7 @@ from service_kit import PNG, new_bank, problem, service_of
 from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_image
-from app.imaging.folders import read_image
+from app.imaging.folders import list_images, read_image
 from app.imaging.header import shown_name
 from app.imaging.pictures import encode_jpeg, encode_png
 from app.learning.upload_files import Incoming
@@ -315,3 +315,61 @@ def test_a_line_scan_of_67_megapixels_is_accepted_and_decoded_as_on_the_command_
     assert (file["status"], file["width"], file["height"]) == ("accepted", 8192, 8192)
     decoded = decode_image(scan, service_of(running).settings.image_limits)
     assert np.array_equal(decoded, read_image(path))
+
+
+# What systems put beside images
+
+
+LITTER = {
+    "nas/@eaDir/0.png/SYNOFILE_THUMB_M.png": "nas/@eaDir/",
+    "nas/@eaDir/1.png/SYNOFILE_THUMB_M.png": "nas/@eaDir/",
+    "nas/#recycle/old.png": "nas/#recycle/",
+    "nas/.DS_Store": "nas/.DS_Store",
+}
+
+
+@pytest.mark.parametrize("packed", [zip_of, tar_of, None], ids=["zip", "tar.gz", "form"])
+def test_litter_beside_images_is_named_with_counts_and_never_learnt(
+    running: TestClient, url: str, pngs: list[bytes], packed: Callable[[dict[str, bytes]], bytes] | None
+) -> None:
+    files = {**dict.fromkeys(LITTER, pngs[4]), **{f"nas/{i}.png": data for i, data in enumerate(pngs[:3])}}
+    sent = [*files.items()] if packed is None else [("set", packed(files))]
+    said = running.post(url, files=form_of(sent)).json()
+    assert (said["accepted"], said["rejected"], said["nominal_images"]) == (3, 0, 3)
+    archive = None if packed is None else "set"
+    counts = {(each["archive"], each["name"]): each["files"] for each in said["left_out"]}
+    assert counts == {
+        (archive, place): [*LITTER.values()].count(place) for place in dict.fromkeys(LITTER.values())
+    }
+    assert {each["reason"] for each in said["left_out"]} == {"hidden, or kept by a system for itself"}
+    assert leftovers(running) == []
+
+
+def test_an_upload_of_nothing_but_litter_is_refused_and_names_it(
+    running: TestClient, url: str, pngs: list[bytes]
+) -> None:
+    archive = zip_of({"@eaDir/0.png/SYNOFILE_THUMB_M.png": pngs[0], "@eaDir/1.png": pngs[1]})
+    said = problem(running.post(url, content=archive), 422, "upload-refused")
+    assert said["received"] == "no file, beside 2 that systems keep for themselves"
+    assert [(each["name"], each["files"]) for each in said["left_out"]] == [("@eaDir/", 2)]
+
+
+def test_serial_numbers_go_by_the_order_of_all_files_also_where_one_is_litter(
+    running: TestClient, url: str, pngs: list[bytes]
+) -> None:
+    files = [("file", ("a.png", pngs[0])), ("file", (".hidden.png", pngs[1])), ("file", ("b.png", pngs[2]))]
+    serials = [("serial", (None, text)) for text in ("A", "H", "B")]
+    said = running.post(url, files=[*serials, *files]).json()
+    assert [(file["name"], file["serial"]) for file in said["files"]] == [("a.png", "A"), ("b.png", "B")]
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "JFIF"])
+def test_a_jpeg_is_read_under_each_of_its_suffixes_from_folder_and_archive(
+    running: TestClient, url: str, tmp_path: Path, suffix: str
+) -> None:
+    for i, image in enumerate(parts(2, seed=3)):
+        (tmp_path / f"{i}.{suffix}").write_bytes(encode_jpeg(image, quality=90))
+    assert [path.name for path in list_images(tmp_path)] == [f"0.{suffix}", f"1.{suffix}"]
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    said = running.post(url, content=zip_of(files)).json()
+    assert (said["accepted"], said["left_out"]) == (2, [])

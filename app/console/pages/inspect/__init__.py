@@ -17,7 +17,7 @@ from app.errors import ImageRefused
 from app.store.errors import NotFound
 from app.store.schema import Inspection
 
-ACCEPTED = "image/png,image/jpeg,image/bmp,image/tiff,image/webp,.tif,.tiff,.bmp"
+ACCEPTED = "image/png,image/jpeg,image/bmp,image/tiff,image/webp,.jfif,.jpe,.tif,.tiff,.bmp"
 RESTORED = 24  # inspections that the address names
 
 

@@ -19,7 +19,7 @@ from app.console.words import size
 from app.store.page import Page
 from app.store.schema import Image
 
-ACCEPT = "image/*,.zip,.tar,.gz,.tgz,.bz2,.xz"
+ACCEPT = "image/*,.jfif,.jpe,.zip,.tar,.gz,.tgz,.bz2,.xz"
 SHOWN = 60  # images of the set at a time
 
 

@@ -33,6 +33,7 @@ export default {
           <span class="n-badge n-accept"><i class="q-icon material-icons" aria-hidden="true">check_circle</i>{{ counts.accepted }} {{ words.accepted }}</span>
           <span class="n-badge"><i class="q-icon material-icons" aria-hidden="true">content_copy</i>{{ counts.duplicate }} {{ words.duplicate }}</span>
           <span class="n-badge" :class="{'n-reject': counts.rejected}"><i class="q-icon material-icons" aria-hidden="true">block</i>{{ counts.rejected }} {{ words.rejected }}</span>
+          <span v-if="counts.left_out" class="n-badge"><i class="q-icon material-icons" aria-hidden="true">visibility_off</i>{{ counts.left_out }} {{ words.left_out }}</span>
         </div>
         <details v-if="answers.length" class="n-answers" :open="counts.rejected > 0">
           <summary>{{ words.answers }}</summary>
@@ -49,7 +50,7 @@ export default {
   props: { url: String, words: Object, accept: String, disabled: String },
   data: () => ({
     over: false, busy: false, fault: "", total: 0, sent: 0, files: 0, queue: [], request: null, stopped: false,
-    counts: { accepted: 0, duplicate: 0, rejected: 0 }, answers: [],
+    counts: { accepted: 0, duplicate: 0, rejected: 0, left_out: 0 }, answers: [],
   }),
   computed: {
     percent() { return this.total ? Math.min(100, Math.floor((100 * this.sent) / this.total)) : 0; },
@@ -88,16 +89,15 @@ export default {
       event.target.value = "";
     },
     add(found) {
-      const files = found.filter((each) => !each.name.split("/").pop().startsWith(".")); // a system's own
-      if (!files.length) return;
+      if (!found.length) return;
       if (!this.busy) this.reset();
-      this.queue.push(...files);
-      this.total += files.reduce((sum, each) => sum + each.file.size, 0);
+      this.queue.push(...found); // the server names hidden files and a system's own
+      this.total += found.reduce((sum, each) => sum + each.file.size, 0);
       if (!this.busy) this.run();
     },
     reset() {
       Object.assign(this, { fault: "", total: 0, sent: 0, stopped: false, answers: [], queue: [] });
-      this.counts = { accepted: 0, duplicate: 0, rejected: 0 };
+      this.counts = { accepted: 0, duplicate: 0, rejected: 0, left_out: 0 };
     },
     async run() {
       this.busy = true;
@@ -125,7 +125,7 @@ export default {
       for (let pause = 1000; !this.stopped; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
         const { status, body } = await this.send(batch, before);
         if (status === 401) { window.location.reload(); return false; }
-        if (status && body.files) { this.note(body.files); return true; }
+        if (status && body.files) { this.note(body.files, body.left_out || []); return true; }
         this.fault = status ? body.detail : this.words.lost;
         const passing = !status || status === 503 || status === 502 || status === 504;
         if (!passing) { this.queue = []; return false; }
@@ -151,13 +151,21 @@ export default {
         request.send(form);
       });
     },
-    note(files) {
+    note(files, leftOut) {
       for (const each of files) {
         this.counts[each.status] += 1;
         const name = each.archive && each.archive !== each.name ? each.archive + ": " + each.name : each.name;
         const answer = { name, status: each.status, reason: each.problem?.detail || "" };
         if (each.status === "rejected") this.answers.unshift(answer);
         else this.answers.push(answer);
+      }
+      for (const each of leftOut) {
+        this.counts.left_out += each.files;
+        const name = each.archive ? each.archive + ": " + each.name : each.name;
+        let answer = this.answers.find((one) => one.status === "left_out" && one.name === name);
+        if (!answer) this.answers.unshift((answer = { name, status: "left_out", files: 0 }));
+        answer.files += each.files;
+        answer.reason = answer.files + " × " + each.reason;
       }
       this.answers = this.answers.slice(0, SHOWN);
     },

@@ -150,6 +150,7 @@ class Uploader:
     accepted: str = "accepted"
     duplicate: str = "already there"
     rejected: str = "rejected"
+    left_out: str = "left out"
     answers: str = "File by file"
 
 
