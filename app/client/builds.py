@@ -26,7 +26,8 @@ from app.client.errors import (
 )
 from app.client.streams import Sink, as_json, one_file, saved
 from app.http.schemas.banks import BankDetail
-from app.http.schemas.jobs import Job, Report, Screening, Version, VersionList
+from app.http.schemas.jobs import Job, Version, VersionList
+from app.http.schemas.screenings import Report, Screening
 from core.config import EXPECTED_SUSPECTS
 
 POLL_SECONDS = 0.5

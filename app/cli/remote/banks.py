@@ -192,10 +192,11 @@ def screen(
     watch(client, client.start_screening(bank, expected=expected, groups=groups))
     found = client.get_screening(bank).found
     assert found is not None  # its job has succeeded
+    report = found.report.model_dump(mode="json")
     if json_output:
-        print_json(found.report)
+        print_json(report)
     else:
-        print_screening(_by_name(found.report, found.report["names"]))
+        print_screening(_by_name(report, found.report.names))
 
 
 def _by_name(found: Any, names: dict[str, str]) -> Any:

@@ -18,6 +18,7 @@ from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
 from app.http.routes import BankPath, Running, refuses
 from app.http.routes.exchange import (
+    MANY,
     Held,
     applied,
     as_picture,
@@ -49,6 +50,7 @@ Prefer = Annotated[
 Accept = Annotated[
     str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
 ]
+FILES = {"type": "array", "items": FILE, "minItems": 1, "maxItems": MANY.most_files}
 ANY = "*/*"  # what clients accept that were not told what to
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
@@ -99,10 +101,13 @@ class Direct(APIRoute):
 router = APIRouter(tags=["inspection"])
 
 
-def _body(*types: str) -> dict[str, Any]:
+def _body(image: dict[str, Any], *types: str) -> dict[str, Any]:
+    """The body of an inspection: a form with ``image``, or a file of one of these types itself."""
+    words = {"type": "string", "maxLength": LONGEST_TEXT}
     form = {
         "type": "object",
-        "properties": {"image": FILE, "serial": {"type": "string"}, "station": {"type": "string"}},
+        "properties": {"image": image, "serial": words, "station": words},
+        "required": ["image"],
     }
     content = {
         "multipart/form-data": {"schema": form},
@@ -144,7 +149,7 @@ router.add_api_route(
     methods=["POST"],
     route_class_override=Direct,
     openapi_extra=_body(
-        "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+        FILE, "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
     ),
     response_model=schema.Inspection,
     responses={
@@ -154,7 +159,9 @@ router.add_api_route(
 )
 
 
-@router.post(PATH + "/batch", openapi_extra=_body(), response_model=schema.Batch, responses=refuses(*REFUSED))
+@router.post(
+    PATH + "/batch", openapi_extra=_body(FILES), response_model=schema.Batch, responses=refuses(*REFUSED)
+)
 async def inspect_batch(
     request: Request,
     service: Running,

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Number, Running, refuses
 from app.http.routes.images import FILE, Sha256, Side
-from app.http.schemas import jobs as schema
+from app.http.schemas import screenings as schema
+from app.http.schemas.jobs import Job
 from app.learning import screenings
 from app.lifecycle import Service
 from app.store.errors import BlobCorrupt, BlobMissing, BuildAlreadyRunning, NotFound
@@ -29,7 +30,7 @@ def start_screening(
     bank: BankPath,
     response: Response,
     body: schema.ScreeningRequest | None = None,
-) -> schema.Job:
+) -> Job:
     """Look over the nominal set as it is now: parts, copies, suspects, mixtures. Answers at once with the job to watch.
 
     Nothing is removed: a person looks at the suspects, deletes images that do not belong, and builds.
@@ -37,7 +38,7 @@ def start_screening(
     asked = body or ASKED
     job = screenings.start(service.learning, bank, actor.id, asked.expected, asked.groups)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return schema.Job.model_validate(job)
+    return Job.model_validate(job)
 
 
 @router.get("/screening", responses=refuses(NotFound, BlobMissing, BlobCorrupt))
@@ -45,7 +46,7 @@ def get_screening(service: Running, actor: Reader, bank: BankPath) -> schema.Scr
     """The newest screening: how far its job is, and the newest report."""
     look = screenings.look(service.learning, bank)
     return schema.Screening(
-        job=None if look.job is None else schema.Job.model_validate(look.job),
+        job=None if look.job is None else Job.model_validate(look.job),
         found=None if look.kept is None else _report(service, look.kept, look.current),
     )
 
@@ -75,4 +76,6 @@ def get_suspect_overlay(
 
 def _report(service: Service, kept: Screening, current: bool) -> schema.Report:
     report = screenings.report_of(service.learning, kept)
-    return schema.Report(created_at=kept.created_at, current=current, report=report)
+    return schema.Report(
+        created_at=kept.created_at, current=current, report=schema.Findings.model_validate(report)
+    )

@@ -86,7 +86,7 @@ async def get_bank_health(
     return schema.BankHealth.model_validate(await health.of_bank(service, bank, check))
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, responses=refuses(keys=False))
 async def get_metrics(service: Running, accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
     """For Prometheus."""
     with contextlib.suppress(AppError):  # metrics must be had while the database is sick

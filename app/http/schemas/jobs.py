@@ -9,7 +9,6 @@ from pydantic import Field
 
 from app.http.schemas import Answer, JsonObject, Request
 from app.http.schemas.banks import ConfigChange
-from core.config import EXPECTED_SUSPECTS
 
 
 class BuildRequest(Request):
@@ -48,37 +47,6 @@ class Job(Answer):
     started_at: datetime | None
     heartbeat_at: datetime | None
     finished_at: datetime | None
-
-
-class ScreeningRequest(Request):
-    """A look over the nominal set as it is now, with the settings of a build."""
-
-    expected: float = Field(
-        EXPECTED_SUSPECTS,
-        gt=0,
-        lt=1,
-        description="Share of images that may not belong; twice as many are listed as suspects.",
-    )
-    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
-
-
-class Report(Answer):
-    """What a screening found. Images go by their sha256, ``names`` gives their names; nothing was removed."""
-
-    created_at: datetime
-    current: bool = Field(description="Whether the nominal set is still the one that was looked over.")
-    report: JsonObject = Field(
-        description="names, images, parts, supported_false_reject, says (sentences for people), groups, duplicates, "
-        "near_duplicates, suspects (the worst first, with doubt, score, outlier factor and place), sizes, aspects, "
-        "colours, products, unused_bits, unreadable, settings."
-    )
-
-
-class Screening(Answer):
-    """A bank's newest screening job, and the newest report; each is null before there is one."""
-
-    job: Job | None
-    found: Report | None
 
 
 class Version(Answer):

@@ -155,8 +155,8 @@ def test_a_set_is_screened_and_its_report_kept_with_the_version(caps: NominalCli
     found = caps.screen("caps", expected=0.1, progress=heard.append)
     assert heard[-1].kind == "screening"
     assert found.current
-    assert found.report["images"] == len(found.report["names"]) >= 12
-    assert caps.get_suspect_overlay("caps", found.report["suspects"][0]["image"], side=32)[:2] == b"\xff\xd8"
+    assert found.report.images == len(found.report.names) >= 12
+    assert caps.get_suspect_overlay("caps", found.report.suspects[0].image, side=32)[:2] == b"\xff\xd8"
     shown = caps.get_screening("caps")
     assert shown.found == found
     assert shown.job is not None

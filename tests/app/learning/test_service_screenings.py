@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
+from app.learning import screenings
 from app.learning.worker import Worker
 from models.backbone import Backbone
 
@@ -75,6 +76,10 @@ def test_a_screening_lists_the_odd_one_among_its_suspects_and_draws_it(
     assert suspects[0] == "scratched.png"
     assert sum(len(group["images"]) for group in report["groups"]) == 11
     assert "photographs" in report["says"][0]
+    service = service_of(running)
+    kept = service.store.screenings.latest(bank.rpartition("/")[2])
+    assert kept is not None
+    assert report == screenings.report_of(service.learning, kept)  # the schema drops and adds nothing
 
     picture = running.get(f"{bank}/screening/suspects/{report['suspects'][0]['image']}/overlay?side=64")
     assert picture.headers["content-type"] == "image/jpeg"

@@ -1,0 +1,68 @@
+"""The OpenAPI document as generators of clients read it: every reference resolves, every body says what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every ``$ref`` in a JSON value."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def test_every_reference_of_the_document_resolves_and_every_schema_is_used(document: dict[str, Any]) -> None:
+    named = set(references(document))
+    assert len(named) > 50
+    schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert named - schemas == set()
+    assert schemas - named == set()
+
+
+def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and path != "/readyz":
+                    assert [*answer["content"]] == ["application/problem+json"], (method, path, status)
+
+
+def test_operation_ids_are_there_and_differ(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids)) > 40
+
+
+def test_a_batch_declares_files_and_an_inspection_one(document: dict[str, Any]) -> None:
+    def form(path: str) -> dict[str, Any]:
+        body = document["paths"][f"/v1/banks/{{bank}}/{path}"]["post"]["requestBody"]
+        found: dict[str, Any] = body["content"]["multipart/form-data"]["schema"]
+        return found
+
+    file = {"type": "string", "format": "binary"}
+    assert form("inspect")["properties"]["image"] == file
+    batch = form("inspect/batch")["properties"]["image"]
+    assert (batch["type"], batch["items"], batch["maxItems"]) == ("array", file, 256)
+    assert form("inspect")["required"] == form("inspect/batch")["required"] == ["image"]
+
+
+def test_the_report_of_a_screening_is_typed(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Report"]["properties"]["report"]["$ref"] == "#/components/schemas/Findings"
+    suspects = schemas["Findings"]["properties"]["suspects"]
+    assert suspects["items"]["$ref"] == "#/components/schemas/Suspect"
+    assert schemas["Suspect"]["properties"]["doubt"]["type"] == "number"
