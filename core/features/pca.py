@@ -71,7 +71,8 @@ class Pca:
     @property
     def lengths(self) -> Float32[Tensor, " _"]:
         """Of the components, (k,), in (0, 1]."""
-        return self.components.norm(dim=1)
+        lengths: Tensor = torch.linalg.vector_norm(self.components, dim=1)
+        return lengths
 
     @property
     def whitened(self) -> bool:

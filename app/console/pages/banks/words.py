@@ -55,7 +55,7 @@ class Banks:
         }
     )
     metric: str = "Metric"
-    metric_hint: str = "Whitened often finds more defects, most of all with the embedded backbone."
+    metric_hint: str = "Try whitened on a labelled test set first: it helps some parts and not others."
     metrics: Mapping[str, str] = table(
         {"euclidean": "Euclidean: patches as they are", "whitened": "Whitened: rare changes count more"}
     )
