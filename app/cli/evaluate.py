@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.cli.console import Json, build_progress, counting, notice, print_json, 
 from app.errors import FolderError
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import MvtecDataset, relative_names
+from app.imaging.litter import left_out, sentences
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
@@ -56,6 +58,8 @@ def eval_(
     """Build a bank from train/good, inspect test/, and print the metrics."""
     dataset = MvtecDataset(dataset_dir)
     tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
+    _say_left_out(dataset.root, "test", [test.path for test in tests])
+    _say_left_out(dataset.root, "train/good", train)
     given = load_bank(bank_file) if bank_file else None
     names = relative_names([*train, *(test.path for test in tests)], dataset.root)
     known = choose(groups, names)
@@ -100,6 +104,13 @@ def eval_(
         print_json(report)
     else:
         stdout.print(_table(report, found, {"ms_per_image": found.ms_per_image, **cost}))
+
+
+def _say_left_out(root: Path, part: str, read: Sequence[Path]) -> None:
+    """Say what of a dataset's folder is not read, with counts."""
+    left = left_out(root / part, read) if read else []
+    for sentence in sentences(replace(each, name=f"{part}/{each.name}") for each in left):
+        notice(sentence)
 
 
 def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:

@@ -69,6 +69,23 @@ def test_json_has_every_documented_key(nominal, tiny, dataset):
         assert at["n"] == 6
 
 
+def test_what_a_dataset_holds_besides_images_is_said_with_counts(nominal, tiny, dataset):
+    for name in (
+        "train/good/@eaDir/0.png",
+        "train/good/@eaDir/1.png",
+        "test/hole/notes.txt",
+        "test/hole/2.tga",
+    ):
+        (dataset / name).parent.mkdir(exist_ok=True)
+        (dataset / name).write_bytes(b"words")
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    hidden = "hidden, or kept by a system for itself"
+    assert f"Not read, 2 files: train/good/@eaDir/ ({hidden})." in ended.err
+    other = "not an image of a kind that is read"
+    assert f"Not read, 2 files: test/hole/2.tga, test/hole/notes.txt ({other})." in ended.err
+    assert ended.json["test_images"] == 12
+
+
 def test_a_rate_the_set_does_not_support_is_said_and_its_metrics_are_null(nominal, tiny, dataset):
     ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
     assert "20 nominal images support a false-reject rate of 4.77% at best; 1.00% was asked" in ended.err

@@ -34,6 +34,11 @@ def test_every_reference_of_the_document_resolves_and_every_schema_is_used(docum
     assert schemas - named == set()
 
 
+def test_the_document_is_valid_by_the_specification(document: dict[str, Any]) -> None:
+    validator = pytest.importorskip("openapi_spec_validator", reason="needs openapi-spec-validator")
+    validator.validate(document)
+
+
 def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
