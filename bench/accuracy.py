@@ -47,12 +47,14 @@ class Run:
     reweight: bool = False
     precision: str = "float32"
     pca: int | None = None
+    metric: str = "euclidean"
 
     def commands(self) -> list[list[str]]:
         """What evaluates each split."""
         words = [f"--backbone={self.backbone}", f"--size={self.size}", f"--coreset-ratio={self.ratio}"]
         words += [f"--precision={self.precision}", *(["--reweight"] if self.reweight else [])]
         words += [] if self.pca is None else [f"--pca={self.pca}"]
+        words += [f"--metric={self.metric}"]
         if self.backbone == "resnet50" and RESNET50.exists():
             words += ["--weights", str(RESNET50)]
         ours = [sys.executable, "-m", "app.cli", "eval", "--json", "--offline", *words]
@@ -63,6 +65,7 @@ class Run:
         named = {
             self.precision: self.precision != "float32",
             f"PCA {self.pca}": self.pca is not None,
+            self.metric: self.metric != "euclidean",
             f"coreset {self.ratio:.0%}": self.ratio != 0.01,
             "Eq. 7": self.reweight,
         }
@@ -107,6 +110,7 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
         for backbone in (name for name in BACKBONES if name != "resnet50" or RESNET50.exists()):
             run = Run(dataset.name, splits, backbone)
             yield run
+            yield replace(run, metric="whitened")
             if dataset.name == "elpv-mono":
                 yield replace(run, reweight=True)
             if backbone != "resnet50" and dataset.name in ("elpv-mono", "mtd"):

@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Bool, Float32
 
 from app.errors import ImageRefused
-from app.imaging.folders import MvtecDataset, read_image, read_mask
+from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.masks import read_masks
 from app.learning.learn import image_files, learn
 from bench.accuracy import BACKBONES, RESNET50, ROOT
 from bench.datasets import SHARED, write_elpv
@@ -103,8 +104,8 @@ def _pictures(folder: Path, nominal: int, every: int) -> Pictures:
     dataset = MvtecDataset(folder)
     tests = dataset.test_images()
     chosen = tests[:: every if len(tests) > 100 else 1]
-    read = [(_read(test.path), test.mask) for test in chosen if test.mask or not test.defective]
-    masked = [(image, read_mask(mask, image.shape[:2]) if mask else None) for image, mask in read]
+    read = [(_read(test.path), test.masks) for test in chosen if test.masks or not test.defective]
+    masked = [(image, read_masks(masks, image.shape[:2]) if masks else None) for image, masks in read]
     return Pictures(dataset.train_images()[:nominal], masked)
 
 

@@ -134,7 +134,7 @@ class Build:
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
-        dimension = self.config.pca or sum(self._backbone.channels)
+        dimension = self.config.dimensions(sum(self._backbone.channels))
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
             with closing(batches), self._reduced(batches) as (pca, patches):
@@ -148,9 +148,10 @@ class Build:
         config = self.config
         _, p, d = one.vectors.shape
         k, whole = d, 0
-        if config.pca is not None:
-            check_kept(config.pca, d, max(1, expected) * p)
-            k, whole = config.pca, d
+        if config.reduces:
+            k, whole = config.dimensions(d), d
+            if config.pca is not None:
+                check_kept(config.pca, d, max(1, expected) * p)
         sizes = (max(1, expected), p, k, _searched(k, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory, whole)
         plan = estimate_build(
@@ -175,10 +176,9 @@ class Build:
     ) -> AbstractContextManager[tuple[Pca | None, Iterator[Patches]]]:
         """The batches as they are or, by option, in the dimensions of their principal components."""
         config, check = self.config, lambda: self._check_cancelled("features")
-        if config.pca is None:
+        if not config.reduces:
             return nullcontext((None, batches))
-        width = sum(self._backbone.channels)
-        return reducing(batches, config.pca, width, config.seed, self._limits.directory, check)
+        return reducing(batches, config, sum(self._backbone.channels), self._limits.directory, check)
 
     def _read(
         self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device

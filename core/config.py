@@ -12,6 +12,7 @@ from core.declared import Declared, require, setting
 
 Fit = Literal["stretch", "short_side", "letterbox"]
 Kind = Literal["flat", "hnsw", "ivfpq"]
+Metric = Literal["euclidean", "whitened"]
 FITS: tuple[str, ...] = get_args(Fit)
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
@@ -124,6 +125,23 @@ class DetectorConfig(Declared):
     pca: int | None = setting(
         None, "Principal components that patch vectors are reduced to.", "--pca", later=True, ge=1, le=4096
     )
+
+    metric: Metric = setting(
+        "euclidean",
+        "How patches are compared: as they are, or whitened: divided along each principal axis by the spread of "
+        "nominal patches there, so that a small change in a direction that hardly varies counts.",
+        "--metric",
+        later=True,
+    )
+
+    @property
+    def reduces(self) -> bool:
+        """Whether patch vectors are turned to principal axes before they are searched."""
+        return self.pca is not None or self.metric == "whitened"
+
+    def dimensions(self, d: int) -> int:
+        """Of the vectors searched, where a backbone's have d."""
+        return self.pca or d
 
     def __post_init__(self) -> None:
         super().__post_init__()

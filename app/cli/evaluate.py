@@ -92,6 +92,8 @@ def eval_(
             done()
 
         found = evaluate(seeing, tests, rates, kept, images, parts)
+    for warning in found.masks.warnings():
+        notice(warning)
     cost = _cost(engine, seconds)
     report = found.to_json() | cost | _nominal(engine.bank)
     if json_output:
@@ -178,9 +180,25 @@ def _table(report: dict[str, Any], found: Evaluation, cost: dict[str, Any]) -> T
             f"threshold {at.threshold:.3f}: {_rejected(at.false_reject, at.good_parts)}, "
             f"{at.detection.value:.1%} of {at.detection.n} defective detected",
         )
+    for kind, of in report["kinds"].items():
+        table.add_row(kind, _kind(of))
     for key, value in cost.items():
         table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
     return table
+
+
+def _kind(of: dict[str, Any]) -> str:
+    """``at a target of 1.00%: 3 of 8 detected, 5.00%: 6; AUPRO 0.812, 0.901 without 4 specks of 12 regions``."""
+    known = [f"{float(rate):.2%}: {count}" for rate, count in of["found"].items() if count is not None]
+    detected = f"{of['images']} images, detected at {', '.join(known)}" if known else f"{of['images']} images"
+    if of["aupro"] is None:
+        return detected
+    aupro = f"{detected}; AUPRO {of['aupro']:.3f}"
+    if not of["specks"] or of["aupro_without_specks"] is None:
+        return aupro
+    return (
+        f"{aupro}, {of['aupro_without_specks']:.3f} without {of['specks']} specks of {of['regions']} regions"
+    )
 
 
 def _rejected(images: Rate, parts: RateOverParts | None) -> str:

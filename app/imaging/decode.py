@@ -175,8 +175,13 @@ def upright_rgb(image: Image.Image, header: Header) -> UInt8[np.ndarray, "h w 3"
 
     Raises ImagePixelsUnsupported for a mode without a rule.
     """
+    return _rgb(upright(image), header)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A loaded image, turned as its metadata says."""
     turn = _UPRIGHT.get(_orientation(image))
-    return _rgb(image if turn is None else image.transpose(turn), header)
+    return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,6 +1,7 @@
 """Folders of images: a flat or nested folder, and the form of MVTec AD (Bergmann et al., CVPR 2019).
 
-train/good, test/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png; masks may be absent.
+train/good, test/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png; masks may be absent, or have
+another suffix.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Bool
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
@@ -101,30 +99,14 @@ def named(error: ImageRefused, name: str) -> ImageRefused:
     return type(error)(error.requirement, f"{name}: {error.received}", error.remedy)
 
 
-def read_mask(
-    path: Path, shape: tuple[int, int], limits: ImageLimits = DEFAULT_LIMITS
-) -> Bool[np.ndarray, "h w"]:
-    """True where a defect was drawn (any value above 0). Raises FolderError for a size not ``shape``."""
-    mask = read_image(path, limits)
-    if isinstance(mask, ImageRefused):
-        raise mask
-    if mask.shape[:2] != tuple(shape):
-        raise FolderError(
-            requirement=f"A mask must have the size of its image, {shape[1]} x {shape[0]} pixels",
-            received=f"{path} of {mask.shape[1]} x {mask.shape[0]}",
-            remedy="Draw the mask on the image itself, or delete it: images without a mask are allowed.",
-        )
-    return np.asarray(mask.any(axis=2))
-
-
 @dataclass(frozen=True)
 class TestImage:
-    """One image, named relative to the dataset; its truth: ``good`` or the defect, and the mask if known."""
+    """One image, named relative to the dataset; its truth: ``good`` or the defect, and its masks' files if known."""
 
     name: str
     path: Path
     label: str
-    mask: Path | None
+    masks: tuple[Path, ...] = ()
 
     @property
     def defective(self) -> bool:
@@ -137,6 +119,7 @@ class MvtecDataset:
     def __init__(self, root: Path) -> None:
         """Raises FolderError for a folder with neither train/good nor test."""
         self.root = root
+        self._drawn: dict[Path, list[Path]] = {}
         if not (root / "train" / GOOD).is_dir() and not (root / "test").is_dir():
             raise FolderError(
                 requirement="A dataset in MVTec form holds train/good and test/good, test/<defect>",
@@ -159,14 +142,23 @@ class MvtecDataset:
                 name=path.relative_to(self.root).as_posix(),
                 path=path,
                 label=folder.name,
-                mask=None if folder.name == GOOD else self._mask(folder.name, path.stem),
+                masks=() if folder.name == GOOD else self._masks(folder.name, path.stem),
             )
             for path in list_images(folder)
         ]
 
-    def _mask(self, defect: str, stem: str) -> Path | None:
+    def _masks(self, defect: str, stem: str) -> tuple[Path, ...]:
+        """``<stem>_mask`` or ``<stem>`` with any image's suffix, or a folder ``<stem>``, as MVTec LOCO has them."""
         folder = self.root / "ground_truth" / defect
-        return next((m for m in (folder / f"{stem}_mask.png", folder / f"{stem}.png") if m.is_file()), None)
+        if (folder / stem).is_dir():
+            return tuple(list_images(folder / stem))
+        if folder not in self._drawn:
+            found = sorted(folder.iterdir()) if folder.is_dir() else []
+            self._drawn[folder] = [p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()]
+        for name in (f"{stem}_mask", stem):
+            if masks := tuple(p for p in self._drawn[folder] if p.stem == name):
+                return masks
+        return ()
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
-from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_mask, read_photograph
+from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_photograph
+from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
 from core.groups import Described, Describer, Groups, by_likeness
 from core.judging.calibration import images_needed
@@ -56,6 +57,8 @@ class Evaluation:
     image_aupr: float
     image_f1max: float
     pixels: PixelMetrics | None
+    masks: Masks
+    labels: tuple[str, ...]
     at_rates: tuple[AtRate, ...]
     ms_per_image: float
 
@@ -67,14 +70,38 @@ class Evaluation:
             "image_f1max": self.image_f1max,
             "pixel_auroc": self.pixels.auroc if self.pixels else None,
             "aupro": self.pixels.aupro if self.pixels else None,
+            "aupro_without_specks": self.pixels.overlap.aupro_without_specks if self.pixels else None,
             "false_reject": {
                 str(a.target): _rate_json(a.threshold, a.false_reject, a.good_parts) for a in self.at_rates
             },
             "detection": {
                 str(a.target): _rate_json(a.threshold, a.detection, a.defective_parts) for a in self.at_rates
             },
+            "kinds": {kind: self._kind_json(kind) for kind in sorted({*self.labels} - {GOOD})},
+            "masks": self.masks.to_json(),
             "ms_per_image": self.ms_per_image,
             "test_images": len(self.scores),
+        }
+
+    def found(self, kind: str, threshold: float) -> int:
+        """How many images of a kind of defect score above a threshold."""
+        return int(np.count_nonzero(self.scores[self._of(kind)] > threshold))
+
+    def _of(self, kind: str) -> Bool[np.ndarray, " n"]:
+        return np.asarray([label == kind for label in self.labels])
+
+    def _kind_json(self, kind: str) -> dict[str, Any]:
+        overlap = self.pixels.kinds.get(kind) if self.pixels else None
+        return {
+            "images": int(np.count_nonzero(self._of(kind))),
+            "found": {
+                str(a.target): None if a.threshold is None else self.found(kind, a.threshold)
+                for a in self.at_rates
+            },
+            "aupro": overlap.aupro if overlap else None,
+            "aupro_without_specks": overlap.aupro_without_specks if overlap else None,
+            "regions": overlap.regions if overlap else 0,
+            "specks": overlap.specks if overlap else 0,
         }
 
 
@@ -105,7 +132,7 @@ def evaluate(
     the label of the part that each shows, to count rates by. Raises ImageRefused, FolderError for a mask that does
     not fit, EvaluationError where a class is missing.
     """
-    scores, milliseconds, pixels = [], [], PixelEvaluation()
+    scores, milliseconds, pixels, masks = [], [], PixelEvaluation(), Masks()
     for test in tests:
         started = time.perf_counter()
         image = read_photograph(test.path, engine.bank.config.input, limits)
@@ -114,7 +141,7 @@ def evaluate(
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         scores.append(answer.score)
-        _add_pixels(pixels, test, answer.heatmap, limits)
+        _add_pixels(pixels, masks, test, answer.heatmap, limits)
         done()
     labels = None if parts is None else parts()
     found = np.asarray(scores, dtype=np.float32)
@@ -126,20 +153,88 @@ def evaluate(
         image_auroc=auroc(found, defective),
         image_aupr=average_precision(found, defective),
         image_f1max=f1_max(found, defective).value,
-        pixels=pixels.metrics() if any(t.mask is not None for t in tests) else None,
+        pixels=pixels.metrics() if masks.marked else None,
+        masks=masks,
+        labels=tuple(t.label for t in tests),
         at_rates=tuple(_at_rate(engine, rate, found, defective, labels) for rate in rates),
         ms_per_image=median(milliseconds),
     )
 
 
+@dataclass
+class Masks:
+    """What the masks of the defective images turned out to be: names of images by what is odd about theirs."""
+
+    absent: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    inverted: list[str] = field(default_factory=list)
+    defective: int = 0
+
+    def take(self, name: str, mask: Bool[np.ndarray, "h w"] | None) -> None:
+        self.defective += 1
+        if mask is None:
+            self.absent.append(name)
+        elif not mask.any():
+            self.empty.append(name)
+        elif mask.mean() > 0.5 and _border(mask).mean() > 0.9:
+            self.inverted.append(name)
+
+    @property
+    def marked(self) -> int:
+        """Images whose mask marks something."""
+        return self.defective - len(self.absent) - len(self.empty)
+
+    def warnings(self) -> list[str]:
+        """What a person must know before believing the pixel metrics."""
+        said = []
+        if 0 < len(self.absent) < self.defective:
+            said.append(
+                f"{self.defective - len(self.absent):,} of {self.defective:,} defective images have a mask; pixel "
+                f"metrics are of those only. Without one: {_some(self.absent)}."
+            )
+        if self.empty:
+            said.append(
+                f"The masks of these defective images mark nothing: {_some(self.empty)}. Draw them again."
+            )
+        if self.inverted:
+            said.append(
+                "These masks mark most of the image and its border: "
+                f"{_some(self.inverted)}. If they mark what is good, invert them."
+            )
+        return said
+
+    def to_json(self) -> dict[str, int]:
+        return {
+            "defective": self.defective,
+            "with_mask": self.defective - len(self.absent),
+            "empty": len(self.empty),
+            "perhaps_inverted": len(self.inverted),
+        }
+
+
+def _border(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, " n"]:
+    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
 def _add_pixels(
-    pixels: PixelEvaluation, test: TestImage, heat: Float32[np.ndarray, "h w"], limits: ImageLimits
+    pixels: PixelEvaluation,
+    masks: Masks,
+    test: TestImage,
+    heat: Float32[np.ndarray, "h w"],
+    limits: ImageLimits,
 ) -> None:
     """Nominal images count whole; a defective one only where its mask is known."""
     if not test.defective:
         pixels.add(heat)
-    elif test.mask is not None:
-        pixels.add(heat, read_mask(test.mask, heat.shape, limits))
+        return
+    mask = read_masks(test.masks, heat.shape, limits) if test.masks else None
+    masks.take(test.name, mask)
+    if mask is not None:
+        pixels.add(heat, mask, test.label)
 
 
 def _at_rate(

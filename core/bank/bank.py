@@ -202,19 +202,26 @@ class Bank:
         return scored_groups(len(self.provenance.images), self.groups, self.calibrated)
 
     def _check_dimensions(self) -> None:
-        d, channels, kept = self.vectors.shape[1], sum(self.backbone.channels), self.config.pca
+        d, channels = self.vectors.shape[1], sum(self.backbone.channels)
+        kept = self.config.dimensions(channels)
         if self.pca is None:
-            _require(kept is None, f"a bank of {kept} principal components must hold them", "none")
+            _require(not self.config.reduces, f"a bank of {kept} principal components must hold them", "none")
             _require(
                 d == channels, f"vectors must have the backbone's {channels} channels", f"{d} dimensions"
             )
             return
+        _require(self.config.reduces, "a bank must hold a PCA only where its config asks for one", "one")
         _require(
             tuple(self.pca.components.shape) == (kept, channels),
             f"a PCA must have the config's {kept} components of the backbone's {channels} channels",
             f"components {tuple(self.pca.components.shape)}",
         )
         _require(d == kept, f"vectors must have the PCA's {kept} dimensions", f"{d} dimensions")
+        _require(
+            self.config.metric == "whitened" or not self.pca.whitened,
+            "a PCA's components must be of length 1 unless the metric is whitened",
+            "shorter ones",
+        )
 
     @property
     def vectors(self) -> Float32[np.ndarray, "m d"]:

@@ -1,6 +1,8 @@
-"""Principal components of nominal patches: the same vectors in fewer dimensions, by option (Pearson 1901).
+"""Principal components of nominal patches, by option: vectors in fewer dimensions (Pearson 1901), or whitened.
 
-The components are those of a seeded sample of all patches, so that every image has its share whatever the order.
+Whitened, a coordinate is divided by the spread of nominal patches along its component: distances are those of
+Mahalanobis with a shrunk covariance (Mahalanobis PatchCore, arXiv 2605.27748). The components are those of a seeded
+sample of all patches, so that every image has its share whatever the order.
 Until they are known the whole vectors are stored in a file. Distances in the reduced space are Euclidean and never
 longer than those between the whole vectors.
 Letters: b images, p patches, n sampled patches, d dimensions of a backbone, k of them kept.
@@ -20,6 +22,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
+from core.config import DetectorConfig
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
 from core.memory.patch_store import PatchStore
@@ -32,9 +35,10 @@ _LONGEST = 1e18  # of a mean, as of a bank's vectors
 
 @dataclass(frozen=True, eq=False)
 class Pca:
-    """The mean (d,) of nominal patches and k perpendicular unit components (k, d), widest spread first.
+    """The mean (d,) of nominal patches and k perpendicular components (k, d), widest spread first.
 
-    On the CPU. Raises ShapeError where they are not.
+    Of length 1, or whitened: shorter, the wider nominal patches spread along them. On the CPU. Raises ShapeError
+    where they are not.
     """
 
     mean: Float32[Tensor, " _"]
@@ -52,12 +56,28 @@ class Pca:
             f"a PCA's mean must be finite and shorter than {_LONGEST:.0e}",
             "one that is not",
         )
+        products = (
+            self.components @ self.components.T if bool((self.components.abs() <= 1 + _SKEW).all()) else None
+        )
         _require(
-            bool((self.components.abs() <= 1 + _SKEW).all())
-            and bool(((self.components @ self.components.T - torch.eye(k)).abs() <= _SKEW).all()),
-            "a PCA's components must be perpendicular and of length 1",
+            products is not None
+            and bool((products.fill_diagonal_(0).abs() <= _SKEW).all())
+            and bool((self.lengths <= 1 + _SKEW).all())
+            and bool((self.lengths > 0).all()),
+            "a PCA's components must be perpendicular and no longer than 1",
             "others",
         )
+
+    @property
+    def lengths(self) -> Float32[Tensor, " _"]:
+        """Of the components, (k,), in (0, 1]."""
+        lengths: Tensor = torch.linalg.vector_norm(self.components, dim=1)
+        return lengths
+
+    @property
+    def whitened(self) -> bool:
+        """Whether a component is shorter than 1."""
+        return bool((self.lengths < 1 - _SKEW).any())
 
     def project(self, vectors: Float32[Tensor, "b p d"]) -> Float32[Tensor, "b p k"]:
         """Coordinates along the components, the mean subtracted, on the vectors' device."""
@@ -102,6 +122,7 @@ def _require(holds: bool, requirement: str, received: str) -> None:
         raise ShapeError(requirement=requirement, received=received, remedy="build the bank again")
 
 
+SHRINKAGE = 1.0  # in mean variances; added to each variance, so that narrow axes do not blow up noise
 SAMPLE = 16_384  # patches, at most, that components are fitted on: ten a dimension of the widest backbone
 _BLOCK = 2048  # of them in memory at a time
 
@@ -109,13 +130,12 @@ _BLOCK = 2048  # of them in memory at a time
 @contextmanager
 def reducing(
     batches: Iterable[Patches],
-    k: int,
+    config: DetectorConfig,
     dimension: int,
-    seed: int,
     directory: Path | None,
     check: Callable[[], None],
 ) -> Iterator[tuple[Pca, Iterator[Patches]]]:
-    """Read all batches, fit k components, and give the images again, one per batch, reduced.
+    """Read all batches, fit the config's components, and give the images again, one per batch, reduced.
 
     directory: where the whole vectors lie for as long as the context is open. check: called between steps;
     what it raises ends the work. Raises ConfigError as ``check_kept``, ShapeError for values that are not
@@ -126,17 +146,19 @@ def reducing(
         for batch in batches:
             store.extend(batch)
             device = batch.vectors.device
-        pca = fit_pca(store, k, seed, check)
+        pca = fit_pca(store, config, check)
         yield pca, _again(store, pca, device, check)
 
 
-def fit_pca(store: PatchStore, k: int, seed: int, check: Callable[[], None]) -> Pca:
-    """Mean and first k components of up to SAMPLE of the stored vectors, in float64, drawn by the seed.
+def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]) -> Pca:
+    """Mean and the config's components of up to SAMPLE of the stored vectors, in float64, drawn by its seed.
 
     Each component's largest coordinate is positive. The same vectors and seed give the same bits.
     """
-    check_kept(k, store.dimension, store.count)
-    rng = np.random.default_rng(seed)
+    k = config.dimensions(store.dimension)
+    if config.pca is not None:
+        check_kept(k, store.dimension, store.count)
+    rng = np.random.default_rng(config.seed)
     ids = np.sort(rng.choice(store.count, min(SAMPLE, store.count), replace=False))
     moments = _Moments(torch.from_numpy(store.rows(ids[:1])[0]).double())
     for a in range(0, len(ids), _BLOCK):
@@ -144,7 +166,7 @@ def fit_pca(store: PatchStore, k: int, seed: int, check: Callable[[], None]) -> 
         x = torch.from_numpy(store.rows(ids[a : a + _BLOCK]))
         run_alone(partial(moments.add, x.double()))
     check()
-    return run_alone(partial(_principal, moments, k))
+    return run_alone(partial(_principal, moments, k, config.metric == "whitened"))
 
 
 class _Moments:
@@ -170,7 +192,7 @@ class _Moments:
         return self._products / self._count - torch.outer(shift, shift)
 
 
-def _principal(moments: _Moments, k: int) -> Pca:
+def _principal(moments: _Moments, k: int, whitened: bool) -> Pca:
     covariance = moments.covariance()
     if not bool(covariance.isfinite().all()):
         raise ShapeError(
@@ -178,9 +200,15 @@ def _principal(moments: _Moments, k: int) -> Pca:
             received="some that are not",
             remedy="look for NaN or huge values in the weights and images",
         )
-    components = torch.linalg.eigh(covariance).eigenvectors[:, -k:].flip(1).T  # (k, d), widest spread first
+    spread = torch.linalg.eigh(covariance)
+    components = spread.eigenvectors[:, -k:].flip(1).T  # (k, d), widest spread first
     largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))  # (k, 1)
-    return Pca(moments.mean().float(), (components * largest.sign()).float().contiguous())
+    components = components * largest.sign()
+    if whitened:
+        least = SHRINKAGE * covariance.trace() / len(covariance)
+        variances = spread.eigenvalues[-k:].flip(0).clamp(min=0)  # (k,)
+        components = components * (least / (variances + least)).sqrt()[:, None] if least > 0 else components
+    return Pca(moments.mean().float(), components.float().contiguous())
 
 
 def _again(store: PatchStore, pca: Pca, device: torch.device, check: Callable[[], None]) -> Iterator[Patches]:

@@ -10,28 +10,48 @@ Letters: H W pixels of an image; n defect pixels; height before width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int
 from scipy import ndimage
 
 from core.errors import EvaluationError
 from core.judging.regions import EIGHT_CONNECTED
 
 LIMIT = 0.3  # false-positive rate up to which AUPRO integrates, as in the MVTec AD papers
+SPECK = 16  # a region of fewer pixels is a speck: AUPRO weighs it like any other
 BATCH = 1 << 20  # defect pixels ranked at a time, which bounds the memory of their ranks
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """AUPRO over some regions, in [0, 1], and over those of at least SPECK pixels: None where all are specks."""
+
+    aupro: float
+    aupro_without_specks: float | None
+    regions: int
+    specks: int
+
+
+@dataclass(frozen=True)
 class PixelMetrics:
-    """Pixel AUROC and AUPRO, both in [0, 1], and what they were computed over."""
+    """Pixel AUROC and AUPRO, both in [0, 1], what they were computed over, and AUPRO by kind of defect.
+
+    A kind's false-positive rate is over the nominal pixels of all images, so that kinds compare.
+    """
 
     auroc: float
-    aupro: float
-    regions: int
+    overlap: Overlap
+    kinds: Mapping[str, Overlap]
     defect_pixels: int
     nominal_pixels: int
+
+    @property
+    def aupro(self) -> float:
+        """Over all regions."""
+        return self.overlap.aupro
 
 
 class PixelEvaluation:
@@ -45,10 +65,15 @@ class PixelEvaluation:
         self._nominals = 0
         self._defect: list[np.ndarray] = []  # float32 scores inside masks
         self._region: list[np.ndarray] = []  # int32 region of each of them
-        self._regions = 0
+        self._kinds: list[str] = []  # of each region
 
-    def add(self, heat: Float32[np.ndarray, "_H _W"], mask: Bool[np.ndarray, "_H _W"] | None = None) -> None:
-        """One image: its map (H, W) and its mask (H, W), True on defects; None for a nominal image.
+    def add(
+        self,
+        heat: Float32[np.ndarray, "_H _W"],
+        mask: Bool[np.ndarray, "_H _W"] | None = None,
+        kind: str = "defect",
+    ) -> None:
+        """One image: its map (H, W), its mask (H, W), True on defects, None for a nominal image, and their kind.
 
         Every 8-connected area of a mask is one region. Raises EvaluationError where the shapes differ or the
         map is not finite; the image is then not counted.
@@ -60,8 +85,8 @@ class PixelEvaluation:
         labels, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
         self._keep_nominal(heat[~mask])
         self._defect.append(heat[mask])
-        self._region.append((labels[mask] - 1 + self._regions).astype(np.int32))
-        self._regions += count
+        self._region.append((labels[mask] - 1 + len(self._kinds)).astype(np.int32))
+        self._kinds += [kind] * count
 
     def metrics(self, limit: float = LIMIT) -> PixelMetrics:
         """AUROC and AUPRO up to the false-positive rate ``limit`` in (0, 1] of every image added so far.
@@ -69,19 +94,25 @@ class PixelEvaluation:
         Raises EvaluationError where no defect pixel or no nominal pixel was added.
         """
         defect, region, nominal = self._sorted(limit)
-        beaten, areas = 0.0, np.zeros(self._regions)
+        regions = len(self._kinds)
+        beaten, areas = 0.0, np.zeros(regions)
         for start in range(0, len(defect), BATCH):
             part = slice(start, start + BATCH)
             strictly, at_least = _rates_above(defect[part], nominal)
             beaten += float((1 - (strictly + at_least) / 2).sum())
-            areas += np.bincount(region[part], _areas(strictly, at_least, limit), self._regions)
-        overlap = areas / np.bincount(region, minlength=self._regions)  # each region's mean over its pixels
+            areas += np.bincount(region[part], _areas(strictly, at_least, limit), regions)
+        sizes = np.bincount(region, minlength=regions)
+        overlap = areas / sizes / limit  # each region's mean over its pixels
+        kinds = np.asarray(self._kinds)
         return PixelMetrics(
             auroc=beaten / len(defect),
-            aupro=float(overlap.mean() / limit),
-            regions=self._regions,
+            overlap=_overlap(overlap, sizes),
             defect_pixels=len(defect),
             nominal_pixels=len(nominal),
+            kinds={
+                kind: _overlap(overlap[kinds == kind], sizes[kinds == kind])
+                for kind in sorted({*kinds.tolist()})
+            },
         )
 
     def _keep_nominal(self, scores: np.ndarray) -> None:
@@ -93,10 +124,10 @@ class PixelEvaluation:
 
     def _sorted(self, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Defect scores ascending, their regions, nominal scores ascending."""
-        if not (0 < limit <= 1 and self._regions and self._nominals):
+        if not (0 < limit <= 1 and self._kinds and self._nominals):
             raise EvaluationError(
                 requirement="pixel metrics need defect pixels, nominal pixels and a limit in (0, 1]",
-                received=f"{self._regions} regions, {self._nominals} nominal pixels, limit {limit}",
+                received=f"{len(self._kinds)} regions, {self._nominals} nominal pixels, limit {limit}",
                 remedy="add images whose masks mark some pixels and leave some",
             )
         nominal = self._nominal[: self._nominals]
@@ -104,6 +135,16 @@ class PixelEvaluation:
         defect = np.concatenate(self._defect)
         order = np.argsort(defect)  # ascending queries search a sorted array several times faster
         return defect[order], np.concatenate(self._region)[order], nominal
+
+
+def _overlap(overlap: Float64[np.ndarray, " r"], sizes: Int[np.ndarray, " r"]) -> Overlap:
+    large = sizes >= SPECK
+    return Overlap(
+        aupro=float(overlap.mean()),
+        aupro_without_specks=float(overlap[large].mean()) if large.any() else None,
+        regions=len(sizes),
+        specks=int(np.count_nonzero(~large)),
+    )
 
 
 def _rates_above(

@@ -162,6 +162,7 @@ def screening_config(config: DetectorConfig) -> DetectorConfig:
         min_bank_vectors=BANK,
         reweight=False,
         pca=None,
+        metric="euclidean",
     )
 
 

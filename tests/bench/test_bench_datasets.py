@@ -120,4 +120,4 @@ def test_magnetic_tiles_are_cut_by_tile(tmp_path):
     cut = write_apart(SHARED / "data/mtd", tmp_path / "mtd", 0, 0.8)
     assert len(list(cut.glob("train/good/*"))) + len(list(cut.glob("test/good/*"))) == 952
     assert len(list(cut.glob("ground_truth/*/*"))) == 392
-    assert {t.mask is not None for t in MvtecDataset(cut).test_images() if t.defective} == {True}
+    assert {len(t.masks) == 1 for t in MvtecDataset(cut).test_images() if t.defective} == {True}

@@ -12,7 +12,8 @@ from PIL import Image
 
 from app.errors import FolderError, ImageCorrupt, ImageEmpty, ImageTooLarge, ImageUnreadable
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, list_images, read_image, read_mask, relative_names
+from app.imaging.folders import MvtecDataset, list_images, read_image, relative_names
+from app.imaging.masks import read_masks
 
 PNG = save(Image.new("L", (20, 16), 90), "PNG")
 
@@ -162,15 +163,15 @@ def test_test_images_carry_their_truth_good_first(mvtec):
 
 
 def test_masks_are_found_in_both_spellings_and_may_be_absent(mvtec):
-    masks = {t.name: t.mask for t in MvtecDataset(mvtec).test_images()}
-    assert masks["test/crack/000.png"] == mvtec / "ground_truth" / "crack" / "000_mask.png"
-    assert masks["test/blob/000.png"] == mvtec / "ground_truth" / "blob" / "000.png"
-    assert masks["test/crack/001.png"] is None
-    assert masks["test/good/000.png"] is None
+    masks = {t.name: t.masks for t in MvtecDataset(mvtec).test_images()}
+    assert masks["test/crack/000.png"] == (mvtec / "ground_truth" / "crack" / "000_mask.png",)
+    assert masks["test/blob/000.png"] == (mvtec / "ground_truth" / "blob" / "000.png",)
+    assert masks["test/crack/001.png"] == ()
+    assert masks["test/good/000.png"] == ()
 
 
 def test_a_mask_is_true_where_the_defect_was_drawn(mvtec):
-    mask = read_mask(mvtec / "ground_truth" / "crack" / "000_mask.png", (16, 20))
+    mask = read_masks((mvtec / "ground_truth" / "crack" / "000_mask.png",), (16, 20))
     expected = np.zeros((16, 20), dtype=bool)
     expected[2:5, 3:9] = True
     assert mask.dtype == bool
@@ -182,19 +183,50 @@ def test_any_value_above_zero_marks_a_defect(tmp_path, drawn):
     mask = np.zeros((16, 20), dtype=drawn.dtype)
     mask[4, 4] = drawn
     put(tmp_path, "m.png", data=mask_file(mask))
-    assert np.argwhere(read_mask(tmp_path / "m.png", (16, 20))).tolist() == [[4, 4]]
+    assert np.argwhere(read_masks((tmp_path / "m.png",), (16, 20))).tolist() == [[4, 4]]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_label_in_the_low_bits_of_sixteen_marks_a_defect(tmp_path, suffix):
+    mask = np.zeros((16, 20), np.uint16)
+    mask[4, 4] = 1
+    Image.fromarray(mask).save(tmp_path / f"m{suffix}")
+    assert np.argwhere(read_masks((tmp_path / f"m{suffix}",), (16, 20))).tolist() == [[4, 4]]
+
+
+def test_a_jpeg_mask_marks_what_was_drawn_not_what_compression_left(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 20:40] = 255
+    Image.fromarray(mask).save(tmp_path / "m.jpg", quality=30)
+    found = read_masks((tmp_path / "m.jpg",), (64, 64))
+    assert np.count_nonzero(found ^ (mask > 0)) <= 8
+
+
+def test_masks_of_one_image_are_joined_from_a_folder_or_several_files(mvtec):
+    one, other = np.zeros((16, 20), np.uint8), np.zeros((16, 20), np.uint8)
+    one[1, 2], other[3, 4] = 255, 255
+    put(mvtec, "ground_truth/crack/001/000.png", data=mask_file(one))
+    put(mvtec, "ground_truth/crack/001/001.png", data=mask_file(other))
+    masks = {t.name: t.masks for t in MvtecDataset(mvtec).test_images()}["test/crack/001.png"]
+    assert np.argwhere(read_masks(masks, (16, 20))).tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_mask_that_is_transparent_in_places_is_refused(tmp_path):
+    Image.new("RGBA", (20, 16), (255, 255, 255, 0)).save(tmp_path / "m.png")
+    with pytest.raises(FolderError, match=r"A mask must be opaque.*m\.png, which is transparent"):
+        read_masks((tmp_path / "m.png",), (16, 20))
 
 
 def test_a_mask_of_another_size_is_refused_by_name(mvtec):
     with pytest.raises(FolderError, match=r"30 x 16 pixels; received .*000_mask\.png of 20 x 16"):
-        read_mask(mvtec / "ground_truth" / "crack" / "000_mask.png", (16, 30))
+        read_masks((mvtec / "ground_truth" / "crack" / "000_mask.png",), (16, 30))
 
 
 def test_a_mask_that_is_no_image_is_refused_by_name(mvtec):
     put(mvtec, "ground_truth/crack/001_mask.png", data=b"")
-    mask = MvtecDataset(mvtec).test_images()[-1].mask
+    masks = MvtecDataset(mvtec).test_images()[-1].masks
     with pytest.raises(ImageEmpty, match="001_mask"):
-        read_mask(mask, (16, 20))
+        read_masks(masks, (16, 20))
 
 
 def test_a_folder_of_another_form_is_refused(tmp_path):
@@ -228,8 +260,8 @@ def test_shared_datasets_have_the_counts_they_state(shared, name, train, good, d
     assert len(dataset.train_images()) == train
     assert sum(not t.defective for t in tests) == good
     assert sum(t.defective for t in tests) == defects
-    assert sum(t.mask is not None for t in tests) == masks
+    assert sum(len(t.masks) for t in tests) == masks
     for t in tests[-5:]:
         image = read_image(t.path)
         assert isinstance(image, np.ndarray)
-        assert t.mask is None or read_mask(t.mask, image.shape[:2]).any()
+        assert not t.masks or read_masks(t.masks, image.shape[:2]).any()

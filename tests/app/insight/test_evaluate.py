@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from app.errors import FolderError, ImageRefused
 from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.masks import read_masks
 from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
 from app.inspection.engine import Engine
@@ -72,11 +73,11 @@ def test_rates_are_those_of_the_thresholds_from_nominal_images_alone(dataset, en
 
 def test_an_image_without_a_mask_counts_for_images_but_not_for_pixels(dataset, engine):
     tests = evaluation_images(MvtecDataset(dataset))
-    masked = [t for t in tests if t.mask is not None or not t.defective]
+    masked = [t for t in tests if t.masks or not t.defective]
     found = evaluate(engine, tests)
     assert found.pixels == evaluate(engine, masked).pixels
     maps = [engine.inspect([read_image(t.path)])[0].heatmap for t in masked]
-    masks = [read_image(t.mask).any(axis=2) if t.mask else np.zeros((64, 64), bool) for t in masked]
+    masks = [read_image(t.masks[0]).any(axis=2) if t.masks else np.zeros((64, 64), bool) for t in masked]
     expected = roc_auc_score(np.concatenate(masks, axis=None), np.concatenate(maps, axis=None))
     assert found.pixels.auroc == pytest.approx(expected, abs=2e-3)
 
@@ -91,8 +92,8 @@ def test_without_any_mask_the_pixel_metrics_are_null(dataset, engine):
 def test_the_json_has_the_documented_keys_and_is_json(dataset, engine):
     shown = evaluate(engine, evaluation_images(MvtecDataset(dataset))).to_json()
     assert set(shown) == {
-        *("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro"),
-        *("false_reject", "detection", "ms_per_image", "test_images"),
+        *("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro", "aupro_without_specks"),
+        *("kinds", "masks", "false_reject", "detection", "ms_per_image", "test_images"),
     }
     for kind in ("false_reject", "detection"):
         assert list(shown[kind]) == ["0.01", "0.05"]
@@ -101,6 +102,53 @@ def test_the_json_has_the_documented_keys_and_is_json(dataset, engine):
         assert at["low"] <= at["rate"] <= at["high"]
         assert at["n"] == (6 if kind == "false_reject" else 5)
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+def test_kinds_of_defect_are_told_apart(dataset, engine):
+    tests = evaluation_images(MvtecDataset(dataset))
+    found = evaluate(engine, tests, (0.05,))
+    kinds = found.to_json()["kinds"]
+    assert {kind: of["images"] for kind, of in kinds.items()} == {"dark": 1, "hole": 4}
+    threshold = found.at_rates[0].threshold
+    assert sum(of["found"]["0.05"] for of in kinds.values()) == sum(
+        score > threshold for score, label in zip(found.scores, found.labels, strict=True) if label != "good"
+    )
+    assert kinds["hole"]["aupro"] == pytest.approx(found.pixels.aupro)
+    assert (kinds["hole"]["regions"], kinds["hole"]["specks"]) == (4, 0)
+    assert kinds["dark"]["aupro"] is None
+
+
+def test_masks_that_are_absent_empty_or_inverted_are_said(dataset, engine):
+    drawn = dataset / "ground_truth" / "hole"
+    put(drawn / "0_mask.png", np.zeros((64, 64), np.uint8))
+    put(drawn / "1_mask.png", 255 - read_image(drawn / "1_mask.png")[..., 0])
+    masks = evaluate(engine, evaluation_images(MvtecDataset(dataset))).masks
+    assert masks.to_json() == {"defective": 5, "with_mask": 4, "empty": 1, "perhaps_inverted": 1}
+    assert masks.warnings() == [
+        "4 of 5 defective images have a mask; pixel metrics are of those only. Without one: test/dark/0.png.",
+        "The masks of these defective images mark nothing: test/hole/0.png. Draw them again.",
+        "These masks mark most of the image and its border: test/hole/1.png. If they mark what is good, invert them.",
+    ]
+
+
+def test_masks_that_all_mark_nothing_give_no_pixel_metrics(dataset, engine):
+    for mask in (dataset / "ground_truth" / "hole").iterdir():
+        put(mask, np.zeros((64, 64), np.uint8))
+    assert evaluate(engine, evaluation_images(MvtecDataset(dataset))).pixels is None
+
+
+FAULTS = Path(__file__).parents[4] / "shared/data/faults"
+
+
+@pytest.mark.skipif(not FAULTS.is_dir(), reason="needs ../shared/data/faults")
+@pytest.mark.parametrize("name", ["mask16", "mask_jpg", "mask_partly"])
+def test_masks_of_any_depth_and_suffix_count(name):
+    tests = evaluation_images(MvtecDataset(FAULTS / name))
+    defective = [test for test in tests if test.defective]
+    assert len(defective) == 2
+    for test in defective:
+        shape = read_image(test.path).shape[:2]
+        assert 0 < read_masks(test.masks, shape).mean() < 0.5
 
 
 def test_a_bad_test_image_is_named(dataset, engine):

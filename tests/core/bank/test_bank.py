@@ -346,7 +346,7 @@ INVALID: dict[str, tuple[Callable[[Bank], object], str]] = {
     "backbone with a strange name": (lambda bank: replace(tiny_ref(), name="tiny\n"), "ASCII"),
     "backbone that divides by zero": (lambda bank: replace(tiny_ref(), std=(0.0, 1.0, 1.0)), "std"),
     "backbone without a mean": (lambda bank: replace(tiny_ref(), mean=(np.nan, 1.0, 1.0)), "mean"),
-    "principal components that no config asks for": (vary(pca=tiny_pca(4)), "config's None components"),
+    "principal components that no config asks for": (vary(pca=tiny_pca(4)), "only where its config asks"),
     "a config without its principal components": (
         lambda bank: replace(bank, config=replace(bank.config, pca=4)),
         "must hold them",

@@ -17,6 +17,7 @@ from app.inspection.backbones import backbone_ref
 from app.inspection.engine import Engine
 from core.bank import Bank, bank_bytes, load_bank
 from core.build import Build, BuildLimits
+from core.config import Metric
 from core.detector import check_conformance
 from core.errors import Cancelled, ConfigError, ShapeError
 from core.features.pca import Pca, fit_pca
@@ -43,6 +44,10 @@ def stored(vectors: np.ndarray, images: int = 4) -> PatchStore:
     return store
 
 
+def fitted(vectors: np.ndarray, k: int | None, seed: int = 0, metric: Metric = "euclidean") -> Pca:
+    return fit_pca(stored(vectors), replace(SMALL, pca=k, seed=seed, metric=metric), lambda: None)
+
+
 def principal(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and components by singular values, in float64; the largest coordinate of each is positive."""
     mean = vectors.astype(np.float64).mean(axis=0)
@@ -62,7 +67,7 @@ def test_components_are_those_of_a_singular_value_decomposition(far, block, rng,
     turned = np.linalg.qr(rng.normal(size=(12, 12)))[0]
     vectors = ((rng.normal(size=(800, 12)) * spread) @ turned.T + far).astype(np.float32)
     mean, components = principal(vectors, 5)
-    pca = fit_pca(stored(vectors), 5, 0, lambda: None)
+    pca = fitted(vectors, 5)
     np.testing.assert_allclose(pca.mean, mean, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(pca.components, components, atol=1e-5)
 
@@ -71,7 +76,7 @@ def test_a_sample_of_many_patches_gives_nearly_the_components_of_all(rng, monkey
     monkeypatch.setattr(core.features.pca, "SAMPLE", 1000)
     vectors = rng.normal(size=(4000, 6)) * [8, 4, 2, 0.1, 0.1, 0.1]
     components = principal(vectors, 3)[1]
-    first, same, other = (fit_pca(stored(vectors), 3, seed, lambda: None) for seed in (0, 0, 1))
+    first, same, other = (fitted(vectors, 3, seed) for seed in (0, 0, 1))
     assert torch.equal(first.components, same.components)
     assert not torch.equal(first.components, other.components)
     np.testing.assert_allclose(first.components, components, atol=0.05)
@@ -80,25 +85,45 @@ def test_a_sample_of_many_patches_gives_nearly_the_components_of_all(rng, monkey
 def test_projections_are_coordinates_from_the_mean(rng):
     vectors = rng.normal(size=(400, 12)).astype(np.float32) + 3
     mean, components = principal(vectors, 5)
-    pca = fit_pca(stored(vectors), 5, 0, lambda: None)
+    pca = fitted(vectors, 5)
     found = pca.project(torch.from_numpy(vectors.reshape(4, 100, 12)))
     np.testing.assert_allclose(found.reshape(400, 5), (vectors - mean) @ components.T, atol=1e-4)
 
 
 @pytest.mark.parametrize("patches", [1, 3, 64, 101])
 def test_a_batch_projects_to_the_bits_of_its_images_alone(patches, rng):
-    pca = fit_pca(stored(rng.normal(size=(400, 96))), 40, 0, lambda: None)
+    pca = fitted(rng.normal(size=(400, 96)), 40)
     batch = torch.from_numpy(rng.normal(size=(3, patches, 96)).astype(np.float32))
     alone = torch.cat([pca.project(image[None]) for image in batch])
     assert torch.equal(pca.project(batch), alone)
 
 
-def test_components_that_are_not_perpendicular_unit_vectors_are_refused():
+@pytest.mark.parametrize("k", [None, 5])
+def test_whitened_components_divide_by_the_shrunk_spread_along_each(k, rng):
+    spread = 2.0 ** -np.arange(12)
+    vectors = (rng.normal(size=(800, 12)) * spread) @ np.linalg.qr(rng.normal(size=(12, 12)))[0].T
+    kept, mean_variance = k or 12, vectors.var(axis=0).mean()
+    mean, components = principal(vectors, kept)
+    variances = ((vectors - mean) @ components.T).var(axis=0)
+    pca = fitted(vectors, k, metric="whitened")
+    expected = components * np.sqrt(mean_variance / (variances + mean_variance))[:, None]
+    np.testing.assert_allclose(pca.components, expected, atol=1e-4)
+    assert pca.whitened
+    assert not fitted(vectors, 5).whitened
+
+
+def test_patches_without_any_spread_are_whitened_to_finite_vectors():
+    pca = fitted(np.ones((40, 6)), None, metric="whitened")
+    assert torch.equal(pca.project(torch.ones(1, 3, 6)), torch.zeros(1, 3, 6))
+
+
+def test_components_that_are_not_perpendicular_or_longer_than_1_are_refused():
     for components in (
         2 * torch.eye(3),
         torch.ones(2, 3) / 3**0.5,
         torch.eye(3) * torch.nan,
         torch.eye(4, 3),
+        torch.zeros(2, 3),
     ):
         with pytest.raises(ShapeError, match="components"):
             Pca(torch.zeros(3), components)
@@ -108,7 +133,7 @@ def test_vectors_that_are_not_numbers_have_no_components(rng):
     vectors = rng.normal(size=(40, 6))
     vectors[7, 2] = np.nan
     with pytest.raises(ShapeError, match="must be finite"):
-        fit_pca(stored(vectors), 2, 0, lambda: None)
+        fitted(vectors, 2)
 
 
 # Builds
@@ -136,6 +161,24 @@ def test_a_build_scores_as_the_textbook_in_the_reduced_space(bank, backbone):
         assert bank.calibration_scores[i] == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_whitened_build_scores_as_the_textbook_on_whitened_vectors(backbone):
+    config, images = replace(SMALL, metric="whitened", coreset_ratio=1.0), parts(8)
+    bank = load_bank(bank_bytes(build(images, config, backbone)))
+    points = np.concatenate([oracle.patches(image, config, backbone)[0] for image in images])
+    mean, axes = principal(points, DIMENSION)
+    variances = ((points - mean) @ axes.T).var(axis=0)
+    axes *= np.sqrt(variances.mean() / (variances + variances.mean()))[:, None]
+    nominal = (points - mean) @ axes.T
+    for image in (scratched(parts(1, seed=7)[0], 30, 30), parts(1, seed=9)[0]):
+        vectors = (oracle.patches(image, config, backbone)[0] - mean) @ axes.T
+        assert Engine(backbone, bank).inspect([image])[0].score == pytest.approx(
+            oracle.score(vectors, nominal), rel=1e-3
+        )
+    shorter = replace(bank.config, metric="euclidean", pca=DIMENSION)
+    with pytest.raises(ShapeError, match="of length 1 unless the metric is whitened"):
+        replace(bank, config=shorter)
+
+
 def test_all_components_keep_the_scores_of_whole_vectors(backbone):
     whole = build(parts(6), replace(SMALL, coreset_ratio=1.0), backbone)
     turned = build(parts(6), replace(SMALL, coreset_ratio=1.0, pca=DIMENSION), backbone)
@@ -159,7 +202,7 @@ def test_another_process_with_other_threads_gives_the_same_bytes(bank):
     )
 
 
-@pytest.mark.parametrize("options", [{"reweight": True}, {"pca": 1}], ids=str)
+@pytest.mark.parametrize("options", [{"reweight": True}, {"pca": 1}, {"metric": "whitened"}], ids=str)
 def test_other_settings_go_with_it(options, backbone):
     bank = build(parts(6), replace(REDUCED, **options), backbone)
     assert bank.vectors.shape[1] == bank.config.pca

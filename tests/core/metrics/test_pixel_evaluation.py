@@ -96,10 +96,25 @@ def test_small_regions_weigh_as_much_as_large_ones() -> None:
     assert aupro([heat], [mask]) == pytest.approx(0.5)
 
 
+def test_kinds_and_specks_are_counted_apart(rng: np.random.Generator) -> None:
+    pixels, crack, speck = PixelEvaluation(), np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    crack[5:15, 5:15], speck[30:33, 30:35] = True, True  # 100 pixels and 15
+    heat = rng.random((40, 40), dtype=np.float32)
+    pixels.add(heat + crack, crack, "crack")
+    pixels.add(heat - speck, speck, "speck")
+    found = pixels.metrics()
+    assert set(found.kinds) == {"crack", "speck"}
+    assert found.kinds["crack"].aupro == pytest.approx(1)
+    assert (found.kinds["speck"].aupro, found.kinds["speck"].aupro_without_specks) == (pytest.approx(0), None)
+    assert (found.overlap.regions, found.overlap.specks) == (2, 1)
+    assert found.aupro == pytest.approx(0.5)
+    assert found.overlap.aupro_without_specks == pytest.approx(1)
+
+
 def test_corner_neighbours_are_one_region() -> None:
     evaluation = PixelEvaluation()
     evaluation.add(np.zeros((4, 4), np.float32), np.eye(4, dtype=bool))
-    assert evaluation.metrics().regions == 1
+    assert evaluation.metrics().overlap.regions == 1
 
 
 def test_nominal_images_add_false_positives(rng: np.random.Generator) -> None:

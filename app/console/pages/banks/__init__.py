@@ -144,12 +144,16 @@ def _ask_delete(view: View, glance: Glance) -> None:
 
 
 def ask_new_bank(view: View) -> None:
-    """Name, id derived from it, input size, target rate; then on to teaching it."""
+    """Name, id derived from it, input size, metric, target rate; then on to teaching it."""
 
     async def create() -> None:
         if not all(each.validate() for each in (title, id, rate)):
             return
-        config = {"input": {"size": size.value}, "target_false_reject": rate.value / 100}
+        config = {
+            "input": {"size": size.value},
+            "target_false_reject": rate.value / 100,
+            "metric": metric.value,
+        }
         given: BankChange = {"title": title.value.strip(), "config": config}
         bank = id.value
         await view.run(lambda: banks.create(view.service.learning, bank, given, view.actor.id))
@@ -162,6 +166,8 @@ def ask_new_bank(view: View) -> None:
         title.on_value_change(lambda: id.set_value(slug_of(title.value or "")))
         size = ui.select(dict(TEXT.sizes), label=TEXT.size, value=DEFAULTS.input.size)
         size.props(f'{FIELD} hint="{TEXT.size_hint}"')
+        metric = ui.select(dict(TEXT.metrics), label=TEXT.metric, value=DEFAULTS.metric)
+        metric.props(f'{FIELD} hint="{TEXT.metric_hint}"')
         rate = ui.number(
             TEXT.rate, value=DEFAULTS.target_false_reject * 100, step=0.5, validation=_rate_fault
         ).props(FIELD)

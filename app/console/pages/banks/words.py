@@ -55,6 +55,11 @@ class Banks:
             384: "384 px: finest, slowest",
         }
     )
+    metric: str = "Metric"
+    metric_hint: str = "Try whitened on a labelled test set first: it helps some parts and not others."
+    metrics: Mapping[str, str] = table(
+        {"euclidean": "Euclidean: patches as they are", "whitened": "Whitened: rare changes count more"}
+    )
     rate: str = "False-reject target, %"
     rate_hint: str = "The share of good parts that may be rejected. It needs at least {n} good images."
     backbone_note: str = "The server sets the backbone: {name}."

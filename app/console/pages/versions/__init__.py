@@ -105,7 +105,8 @@ def _banner(reason: str) -> None:
 def _figures(version: Version, found: Insight) -> None:
     summary: dict[str, Any] = version.summary
     built = duration(found.build_seconds) if found.build_seconds is not None else TEXT.unknown
-    engine = ", ".join(str(summary[name]) for name in ("runtime", "precision") if name in summary)
+    used = {**summary, **summary.get("config", {})}
+    engine = ", ".join(str(used[name]) for name in ("runtime", "precision", "metric") if name in used)
     with block("n-figures n-figures-top"):
         figure(TEXT.images, f"{found.images:,}")
         figure(TEXT.supports, percent(found.supported_false_reject), TEXT.supports_hint)
