@@ -42,8 +42,8 @@ class Job(Answer):
     error: JsonObject | None = Field(description="The problem it failed with.")
     version: int | None = Field(description="The version it made, if it is a build.")
     not_activated: str | None = Field(
-        description="Why that version did not become the active one, as was asked: the bank's rates, changed "
-        "meanwhile, are not supported by it."
+        description="Why that version did not become the active one, as was asked: it does not support the bank's "
+        "rates or thresholds."
     )
     attempts: int
     request: JsonObject
