@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -191,14 +192,21 @@ def print_answers(
         raise typer.Exit(1)
 
 
+_LONGEST_STEM = 200  # bytes of the 255 that a file's name may have
+
+
 def map_names(images: Sequence[Path]) -> list[str]:
-    """How the files of each image's maps begin, no two alike: its stem, numbered where an earlier one has it."""
+    """How the files of each image's maps begin, no two alike: its stem, numbered where an earlier one has it.
+
+    A stem too long to have a suffix added is cut.
+    """
     names: dict[str, str] = {}
     for path in images:
-        name, number = path.stem, 1
+        stem = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
+        name, number = stem, 1
         while name.casefold() in names:  # some file systems do not distinguish A from a
             number += 1
-            name = f"{path.stem}-{number}"
+            name = f"{stem}-{number}"
         names[name.casefold()] = name
     return list(names.values())
 

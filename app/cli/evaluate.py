@@ -19,10 +19,11 @@ from rich.table import Table
 from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
-from app.errors import FolderError
+from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, relative_names
+from app.imaging.folders import MvtecDataset, read_image, relative_names
 from app.imaging.litter import left_out, sentences
+from app.imaging.masks import read_masks
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
@@ -53,6 +54,7 @@ def eval_(
     images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     groups: o.GroupsOption = "auto",
+    skip_bad: o.SkipBad = False,
     json_output: Json = False,
 ) -> None:
     """Build a bank from train/good, inspect test/, and print the metrics."""
@@ -60,6 +62,9 @@ def eval_(
     tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     _say_left_out(dataset.root, "test", [test.path for test in tests])
     _say_left_out(dataset.root, "train/good", train)
+    if skip_bad:
+        train = [path for path in train if _readable(path, images)]
+        tests = [test for test in tests if _readable(test.path, images, test.masks)]
     given = load_bank(bank_file) if bank_file else None
     names = relative_names([*train, *(test.path for test in tests)], dataset.root)
     known = choose(groups, names)
@@ -121,6 +126,20 @@ def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
         if optional:
             return []
         raise
+
+
+def _readable(path: Path, limits: ImageLimits, masks: tuple[Path, ...] = ()) -> bool:
+    """Whether an image and its masks can be read; said where not."""
+    try:
+        image = read_image(path, limits)
+        if isinstance(image, ImageRefused):
+            raise image
+        if masks:
+            read_masks(masks, image.shape[:2], limits)
+    except (ImageRefused, FolderError) as error:
+        notice(f"Skipped {path}: {error}")
+        return False
+    return True
 
 
 def _built(

@@ -55,8 +55,19 @@ def list_images(folder: Path, recursive: bool = False) -> list[Path]:
 
 
 def relative_names(paths: Iterable[Path], folder: Path) -> list[str]:
-    """Names that tell images of one folder apart, alike on every system: ``scratch/007.png``."""
-    return [path.relative_to(folder).as_posix() for path in paths]
+    """Names that tell images of one folder apart, alike on every system: ``scratch/007.png``.
+
+    A name in another encoding than the system's is read as Latin-1.
+    """
+    return [_text(path.relative_to(folder).as_posix()) for path in paths]
+
+
+def _text(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("latin-1")
+    return name
 
 
 def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image | ImageRefused:

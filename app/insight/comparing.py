@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from app.errors import ImageRefused, PictureUnavailable, QueueFull
 from app.inspection import inspections
 from app.inspection.inspect import Inspecting, decode
-from app.inspection.registry import Loaded
+from app.inspection.registry import Key, Loaded
 from app.inspection.thresholds import effective
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
@@ -106,7 +106,10 @@ async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int)
             retry_after=5.0,
         )
     row = await inspecting.pools.background(lambda: inspecting.store.banks.get(bank))
-    first, second = [await inspecting.registry.aside(bank, number) for number in (a, b)]
+    versions = await inspecting.pools.background(
+        lambda: [inspecting.store.versions.get(bank, number) for number in (a, b)]
+    )
+    first, second = [await inspecting.registry.aside(Key.of(version)) for version in versions]
     thresholds = effective(row, first.engine.bank), effective(row, second.engine.bank)
     rows = await inspecting.pools.background(
         lambda: inspecting.store.inspections.kept(bank, min(limit, MOST))

@@ -108,8 +108,9 @@ def subject(inspecting: Inspecting, bank: str, number: int | None = None) -> Sub
             received=f"the bank {bank}, which has no active one",
             remedy="Upload nominal images and build it, or name a version.",
         )
-    known = inspecting.calibrations.of(inspecting.store.versions.get(bank, number))
-    return Subject(row, number, known, _recorded(inspecting.store.inspections.scored(bank, number, MOST)))
+    version = inspecting.store.versions.get(bank, number)
+    known = inspecting.calibrations.of(version)
+    return Subject(row, number, known, _recorded(inspecting.store.inspections.scored(version, MOST)))
 
 
 def wish(bank: Bank, given: Mapping[str, float | None]) -> Wish:

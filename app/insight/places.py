@@ -10,7 +10,7 @@ from app.errors import PictureUnavailable
 from app.imaging.decode import decode_image
 from app.imaging.pictures import encode_jpeg
 from app.inspection.inspect import Inspecting
-from app.inspection.registry import Loaded
+from app.inspection.registry import Key, Loaded
 from app.store.errors import BlobMissing, NotFound
 from app.store.schema import Inspection
 from core.input.preprocess import Frame, frame
@@ -72,7 +72,7 @@ def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:
 
 async def _loaded(inspecting: Inspecting, row: Inspection) -> Loaded:
     try:
-        return await inspecting.registry.get(row.bank, row.version)
+        return await inspecting.registry.get(Key.that_made(row))
     except NotFound:
         raise _unavailable(
             f"version {row.version} of {row.bank}, which is gone", "Inspect the part again."

@@ -120,13 +120,14 @@ def read(inspecting: Inspecting, bank: str, body: bytes) -> tuple[schema.Bank, D
     Raises NotFound, BankWithoutVersion, ImageRefused.
     """
     row = inspecting.store.banks.current(bank)
-    if row.active_version is None:
+    key = Key.active(row)
+    if key is None:
         raise BankWithoutVersion(
             requirement="an inspection needs a bank with an active version",
             received=f"the bank {bank}, which has none",
             remedy="Upload nominal images and build it, import a version, or activate one.",
         )
-    loaded = inspecting.registry.peek((row.id, row.active_version))
+    loaded = inspecting.registry.peek(key)
     if loaded is None:
         check_header(body, inspecting.image_limits)  # what is not an image has no version loaded for it
         return row, None
@@ -135,12 +136,13 @@ def read(inspecting: Inspecting, bank: str, body: bytes) -> tuple[schema.Bank, D
 
 async def load(inspecting: Inspecting, row: schema.Bank, deadline: float) -> Loaded:
     """The bank's active version, ready to inspect. Raises VersionUnusable, NotFound, DeadlineExceeded."""
-    assert row.active_version is not None
-    if inspecting.registry.peek((row.id, row.active_version)) is not None:
-        return await inspecting.registry.get(row.id, row.active_version, pinned=row.pinned)
+    key = Key.active(row)
+    assert key is not None
+    if inspecting.registry.peek(key) is not None:
+        return await inspecting.registry.get(key, pinned=row.pinned)
     try:
         async with asyncio.timeout(deadline - time.monotonic()):
-            return await inspecting.registry.get(row.id, row.active_version, pinned=row.pinned)
+            return await inspecting.registry.get(key, pinned=row.pinned)
     except TimeoutError:
         raise DeadlineExceeded(
             requirement="the answer must come by the deadline",
@@ -167,8 +169,8 @@ def judge(
     timings = {"queue": served.queue_seconds * 1e3, "decode": decoded.milliseconds, **vars(found.timings)}
     timings["total"] = (time.perf_counter() - started) * 1e3
     return schema.Inspection(
-        bank=loaded.key[0],
-        version=loaded.key[1],
+        bank=loaded.key.bank,
+        version=loaded.key.number,
         width=width,
         height=height,
         score=found.score,

@@ -16,6 +16,7 @@ from app.imaging.pictures import Kind, Picture
 from app.inspection.engine import Work
 from app.inspection.inspect import Inspecting, decode, render
 from app.inspection.ledger import document
+from app.inspection.registry import Key
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection
@@ -61,7 +62,7 @@ async def picture(inspecting: Inspecting, id: str, kind: Kind) -> tuple[Picture,
 async def drawn(inspecting: Inspecting, row: Inspection, body: bytes, kind: Kind) -> tuple[Picture, float]:
     """The same from the image's bytes. Raises PictureUnavailable, VersionUnusable, ImageRefused, Overloaded."""
     try:
-        loaded = await inspecting.registry.get(row.bank, row.version)
+        loaded = await inspecting.registry.get(Key.that_made(row))
     except NotFound:
         raise _unavailable(
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."

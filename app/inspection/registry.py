@@ -1,7 +1,8 @@
 """Banks in memory: loaded, proven, kept within a budget by least recent use, quarantined where they fail.
 
 A version is served only after its bytes have their digest, its content has its own, its backbone is at hand and its
-conformance images score as recorded. One that fails is marked in the store with the reason; the others go on.
+conformance images score as recorded. One that fails is marked in the store with the reason; the others go on. What is
+in memory is found by its digest too, so a name or a number that comes to mean another file never finds the one before.
 """
 
 from __future__ import annotations
@@ -16,22 +17,45 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from app.errors import VersionUnproven
 from app.inspection.backbones import UNUSABLE_HERE, Backbones, in_turn
 from app.inspection.engine import Engine
 from app.store import schema
-from app.store.errors import BlobCorrupt, BlobMissing, VersionUnusable
-from app.store.schema import Version
+from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
+from app.store.schema import Inspection, Version
 from app.store.store import Store
 from app.store.versions import refuse_quarantined
 from core.bank import Bank, load_bank
 from core.judging.scoring import Thresholds
 
 V = TypeVar("V")
-Key = tuple[str, int]
-"""A bank's id and a version's number."""
+
+
+class Key(NamedTuple):
+    """A version: its bank and its number, by which the store finds it, and its file's digest, which is what it is."""
+
+    bank: str
+    number: int
+    sha256: str
+
+    @classmethod
+    def of(cls, version: Version) -> Self:
+        return cls(version.bank, version.number, version.sha256)
+
+    @classmethod
+    def active(cls, bank: schema.Bank) -> Self | None:
+        """What the bank's row serves; None for nothing."""
+        if bank.active_version is None or bank.active_sha256 is None:
+            return None
+        return cls(bank.id, bank.active_version, bank.active_sha256)
+
+    @classmethod
+    def that_made(cls, inspection: Inspection) -> Self:
+        """By the digest that was recorded, which is empty where none was, and then no version's."""
+        return cls(inspection.bank, inspection.version, inspection.digests.get("bank", ""))
+
 
 UNFIT = (*UNUSABLE_HERE, BlobCorrupt, BlobMissing)
 """What is wrong with a version, not with the moment: such a version is quarantined."""
@@ -95,15 +119,14 @@ class Registry:
         self._pinned: set[str] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
 
-    async def get(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
+    async def get(self, key: Key, *, pinned: bool | None = None) -> Loaded:
         """A version ready to inspect; loads it at first, once for all who wait.
 
         ``pinned`` says whether the bank's versions stay in memory from now on. Raises ``VersionUnusable`` for one in
-        quarantine or one that goes there now, ``NotFound``.
+        quarantine or one that goes there now, ``NotFound`` where the store has none of this number and digest.
         """
         if pinned is not None:
-            (self._pinned.add if pinned else self._pinned.discard)(bank)
-        key = bank, number
+            (self._pinned.add if pinned else self._pinned.discard)(key.bank)
         if (loaded := self._ready.get(key)) is not None:
             self._ready.move_to_end(key)
             return loaded
@@ -112,12 +135,11 @@ class Registry:
             task.add_done_callback(lambda done: self._forget_task(key, done))
         return await asyncio.shield(task)
 
-    async def aside(self, bank: str, number: int) -> Loaded:
+    async def aside(self, key: Key) -> Loaded:
         """A version for a while: the one in memory, or one loaded only for the caller, which makes nobody leave.
 
         Raises as ``get`` does.
         """
-        key = bank, number
         return self._ready.get(key) or await self._load(key, keep=False)
 
     def peek(self, key: Key) -> Loaded | None:
@@ -130,7 +152,7 @@ class Registry:
             return "no_version"
         if version.state == "quarantined":
             return "quarantined"
-        key = bank.id, version.number
+        key = Key.of(version)
         if key in self._ready:
             return "ready"
         return "loading" if key in self._loading else "not_loaded"
@@ -144,12 +166,12 @@ class Registry:
         prepared = memory_of(self._prepared.engine.bank) if self._prepared else 0
         return prepared + sum(loaded.bytes for loaded in self._ready.values())
 
-    async def retry(self, bank: str, number: int, *, pinned: bool | None = None) -> Loaded:
+    async def retry(self, key: Key, *, pinned: bool | None = None) -> Loaded:
         """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
         try:
-            return await self.get(bank, number, pinned=pinned)
+            return await self.get(key, pinned=pinned)
         except VersionUnusable:
-            return await self._load((bank, number), release=True)
+            return await self._load(key, release=True)
 
     async def check(self, loaded: Loaded) -> float:
         """Score the conformance images again; the largest relative difference. Quarantines what differs."""
@@ -182,7 +204,7 @@ class Registry:
 
     def drop(self, bank: str, number: int | None = None) -> None:
         """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
-        for key in [key for key in self._ready if key[0] == bank and number in (None, key[1])]:
+        for key in [key for key in self._ready if key.bank == bank and number in (None, key.number)]:
             del self._ready[key]
 
     def close(self) -> None:
@@ -193,7 +215,7 @@ class Registry:
 
     async def _load(self, key: Key, release: bool = False, keep: bool = True) -> Loaded:
         started = time.monotonic()
-        version = await asyncio.to_thread(self._store.versions.get, *key)  # the loader may be busy for long
+        version = await asyncio.to_thread(self._version, key)  # the loader may be busy for long
         if not release:
             refuse_quarantined(version)
         try:
@@ -203,15 +225,26 @@ class Registry:
             refuse_quarantined(await self._quarantine(key, error))
             raise
         if version.state == "quarantined":
-            await self._in_loader(lambda: self._store.versions.release(*key, actor="server"))
+            await self._in_loader(lambda: self._store.versions.release(key.bank, key.number, actor="server"))
         seconds = time.monotonic() - started
         engine = proven.engine
         loaded = Loaded(key, proven.sha256, engine, memory_of(engine.bank), proven.difference, seconds)
         if keep:
             self._ready[key] = loaded
             self._make_room(key)
-        log.info("bank loaded", extra={"bank": key[0], "version": key[1], "seconds": round(seconds, 3)})
+        log.info("bank loaded", extra={"bank": key.bank, "version": key.number, "seconds": round(seconds, 3)})
         return loaded
+
+    def _version(self, key: Key) -> Version:
+        """Raises ``NotFound`` too where the number is another file's now."""
+        version = self._store.versions.get(key.bank, key.number)
+        if version.sha256 == key.sha256:
+            return version
+        raise NotFound(
+            requirement=f"version {key.number} of {key.bank} must be the file with the digest {key.sha256[:12]}",
+            received=f"the digest {version.sha256[:12]}",
+            remedy="Ask again: the bank was deleted or restored meanwhile.",
+        )
 
     def _take_prepared(self, sha256: str) -> Prepared | None:
         prepared = self._prepared
@@ -252,10 +285,10 @@ class Registry:
         return await self._exclusively(engine.prove)
 
     async def _quarantine(self, key: Key, error: Exception) -> Version:
-        self.drop(*key)
-        log.error("bank quarantined", extra={"bank": key[0], "version": key[1], "reason": str(error)})
+        self.drop(key.bank, key.number)
+        log.error("bank quarantined", extra={"bank": key.bank, "version": key.number, "reason": str(error)})
         return await self._in_loader(
-            lambda: self._store.versions.quarantine(*key, reason=str(error), actor="server")
+            lambda: self._store.versions.quarantine(key.bank, key.number, reason=str(error), actor="server")
         )
 
     def _make_room(self, newest: Key) -> None:
@@ -263,8 +296,8 @@ class Registry:
         for key in [*self._ready]:
             if self.bytes() <= self.budget_bytes:
                 return
-            if key != newest and key[0] not in self._pinned:
-                log.info("bank unloaded", extra={"bank": key[0], "version": key[1]})
+            if key != newest and key.bank not in self._pinned:
+                log.info("bank unloaded", extra={"bank": key.bank, "version": key.number})
                 del self._ready[key]
 
     def _forget_task(self, key: Key, task: asyncio.Task[Loaded]) -> None:

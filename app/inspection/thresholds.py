@@ -7,17 +7,18 @@ setting the reject threshold sets both.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 
 from cachetools import LRUCache, cachedmethod
 
-from app.inspection.registry import Registry
+from app.inspection.registry import Key, Registry
+from app.store.errors import BlobCorrupt, BlobMissing
 from app.store.schema import Bank as Row
 from app.store.schema import Version
 from app.store.store import Store
 from core.bank import Bank, CalibrationRecord, load_record, record_of
-from core.errors import ConfigError
+from core.errors import BankError, ConfigError, CoreError
 from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds
 
@@ -62,6 +63,15 @@ def effective(wish: Judged, bank: Calibrated) -> Thresholds:
     return overridden(Thresholds(review, reject), wish.review_threshold, wish.reject_threshold)
 
 
+def unsupported(wish: Judged, bank: Calibrated) -> str | None:
+    """Why no inspection could be decided by these two, or None."""
+    try:
+        effective(wish, bank)
+    except CoreError as error:
+        return str(error)
+    return None
+
+
 def rates(wish: Judged, reject: float, review: float | None) -> tuple[float, float | None]:
     """(false-reject rate, review rate or None) of a row over a config's; a review rate below the other is none."""
     reject = wish.target_false_reject or reject
@@ -86,18 +96,47 @@ KEPT = 64
 
 
 class Calibrations:
-    """Of the versions in ``registry`` from memory, of others from their files. Safe to share between threads."""
+    """Of the versions in ``registry`` from memory, of others from their files. Safe to share between threads.
+
+    ``_unsupported`` holds of each bank what ``standing`` found: at which revision, of which file, and what.
+    """
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._registry, self._store = registry, store
         self._known: LRUCache[str, CalibrationRecord] = LRUCache(KEPT)
+        self._unsupported: dict[str, tuple[tuple[int, str], str | None]] = {}
         self._lock = threading.Lock()
 
     @cachedmethod(attrgetter("_known"), key=lambda self, version: version.sha256, lock=attrgetter("_lock"))
     def of(self, version: Version) -> CalibrationRecord:
         """Raises BlobMissing, BlobCorrupt, BankError."""
-        loaded = self._registry.peek((version.bank, version.number))
+        loaded = self._registry.peek(Key.of(version))
         if loaded is not None:
             return record_of(loaded.engine.bank)
         with self._store.blobs.as_file(version.sha256) as path:
             return load_record(path)
+
+    def standing(self, bank: Row, version: Version | None) -> tuple[str, str | None]:
+        """(state, reason) of a bank by its active version: the registry's, or ``undecidable`` where no inspection could
+        be decided by the bank's rates and thresholds."""
+        state = self._registry.state_of(bank, version)
+        if version is None or version.state == "quarantined":
+            return state, version.reason if version else None
+        reason = self._reason(bank, version)
+        return (state, None) if reason is None else ("undecidable", reason)
+
+    def _reason(self, bank: Row, version: Version) -> str | None:
+        """Reads a file at most once for each revision of a bank, and none for a bank that wishes nothing."""
+        if all(getattr(bank, field.name) is None for field in fields(Wish)):
+            return None  # a version supports its own rates
+        at = bank.revision, version.sha256
+        known = self._unsupported.get(bank.id)
+        if known is None or known[0] != at:
+            known = self._unsupported[bank.id] = at, self._look(bank, version)
+        return known[1]
+
+    def _look(self, bank: Row, version: Version) -> str | None:
+        try:
+            return unsupported(bank, self.of(version))
+        except (BlobMissing, BlobCorrupt, BankError):
+            return None  # its loading says so

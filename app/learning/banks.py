@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from app.imaging.decode import decode_image
 from app.imaging.pictures import thumbnail
 from app.inspection.inspect import Inspecting
+from app.inspection.registry import Key
 from app.inspection.thresholds import Wish, effective, rates
 from app.learning.supervisor import Learning
 from app.store.banks import BankChange
@@ -60,10 +62,14 @@ async def update(
     bank = await learning.pools.background(lambda: learning.store.banks.get(id))
     if "config" in change:
         change["config"] = merged(bank.config, change["config"])
+    check = None
     if change.keys() & set(THRESHOLDS):
         await _try(learning, bank, change)
+        check = partial(_check, learning)
     return await learning.pools.background(
-        lambda: learning.store.banks.update(id, actor=actor, if_match=if_match, note=note, **change)
+        lambda: learning.store.banks.update(
+            id, actor=actor, if_match=if_match, note=note, check=check, **change
+        )
     )
 
 
@@ -76,11 +82,22 @@ async def delete(learning: Learning, id: str, if_match: int | None, actor: str) 
 
 async def _try(learning: Learning, bank: Bank, change: BankChange) -> None:
     """Whether the active version, if any, can follow the thresholds a change asks for."""
-    wish = Wish(**{name: getattr(bank, name) for name in THRESHOLDS} | _thresholds(change))
-    if bank.active_version is not None:
+    wish, key = Wish(**_wished(bank) | _thresholds(change)), Key.active(bank)
+    if key is not None:
         with suppress(VersionUnusable):  # it serves nothing now, and is tried again when it is activated
-            loaded = await learning.inspecting.registry.get(bank.id, bank.active_version, pinned=bank.pinned)
+            loaded = await learning.inspecting.registry.get(key, pinned=bank.pinned)
             effective(wish, loaded.engine.bank)
+
+
+def _check(learning: Learning, bank: Bank, version: Version | None) -> None:
+    """The same inside the transaction, for what others have made of the bank meanwhile."""
+    wish = Wish(**_wished(bank))
+    if version is not None and version.state == "ok":
+        effective(wish, learning.inspecting.calibrations.of(version))
+
+
+def _wished(bank: Bank) -> dict[str, Any]:
+    return {name: getattr(bank, name) for name in THRESHOLDS}
 
 
 def _thresholds(change: BankChange) -> dict[str, Any]:
@@ -134,7 +151,7 @@ def _glance(inspecting: Inspecting, bank: Bank, decisions: dict[str, int]) -> Gl
     return Glance(
         bank=bank,
         version=version,
-        state=inspecting.registry.state_of(bank, version),
+        state=inspecting.calibrations.standing(bank, version)[0],
         nominal_images=inspecting.store.images.totals(bank.id)[0],
         false_reject=rates(bank, bank.config["target_false_reject"], None)[0],
         decisions=decisions,

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from app.imaging.decode import decode_photograph
+from app.inspection.thresholds import unsupported
 from app.learning.learn import Hooks, Named, learn, summary_of
 from app.learning.task import Means, Task
 from app.store.leases import Lease, Leases
 from app.store.schema import Job, JobImage
 from app.store.screenings import SET, set_digest
-from core.bank import bank_bytes
+from core.bank import CalibrationRecord, bank_bytes, record_of
 from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled
 from core.groups import Groups, by_parts, by_photograph
@@ -29,11 +30,18 @@ class Built:
     sha256: str
     bytes: int
     summary: dict[str, Any]
+    record: CalibrationRecord
 
     def commit(self, leases: Leases, lease: Lease, job: Job) -> None:
-        """It becomes the bank's next version."""
-        activate = bool(job.request.get("activate", True))
-        leases.succeed(lease, sha256=self.sha256, size=self.bytes, summary=self.summary, activate=activate)
+        """It becomes the bank's next version, and the active one if it supports the rates that the bank has by now."""
+        leases.succeed(
+            lease,
+            sha256=self.sha256,
+            size=self.bytes,
+            summary=self.summary,
+            activate=bool(job.request.get("activate", True)),
+            unsupported=lambda bank: unsupported(bank, self.record),
+        )
 
 
 def build(means: Means, job: Job, task: Task) -> Built:
@@ -54,7 +62,7 @@ def build(means: Means, job: Job, task: Task) -> Built:
     staged = means.store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
     took = {"build_seconds": time.monotonic() - started, "stage_seconds": task.stages()}
     images = {SET: set_digest(row.sha256 for row in rows)}
-    built = Built(staged.sha256, staged.bytes, summary_of(bank) | images | took)
+    built = Built(staged.sha256, staged.bytes, summary_of(bank) | images | took, record_of(bank))
     if job.request.get("activate", True):
         _have_warm(means, job, task, built)
     return built

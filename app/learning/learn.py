@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.errors import ImageRefused
+from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
 from app.inspection.backbones import backbone_ref
-from core.bank import Bank
+from core.bank import Bank, check_image_name
 from core.build import Build, BuildLimits, Progress, Say, stopped, too_few
 from core.config import DetectorConfig, InputConfig
 from core.detector import map_threshold_of, thresholds_of
-from core.errors import BankError
+from core.errors import BankError, ShapeError
 from core.groups import Described, Describer, Groups, by_likeness, by_photograph, numbered, require_several
 from core.input.photograph import Photograph
 from core.judging.calibration import conformal_rank, supported_rate
@@ -193,8 +193,12 @@ def _file(path: Path, config: InputConfig, limits: ImageLimits) -> Photograph:
 
 
 def _read(image: Named) -> Photograph | ImageRefused:
+    name, read = image
     try:
-        return image[1]()
+        check_image_name(name)
+        return read()
+    except ShapeError as error:
+        return ImageUnreadable(error.requirement, error.received, error.remedy)
     except ImageRefused as error:
         return error
 

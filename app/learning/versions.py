@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import BinaryIO
 
+from app.inspection.registry import Key
 from app.inspection.thresholds import effective
 from app.learning.building import BANK_MEDIA_TYPE
 from app.learning.learn import summary_of
@@ -21,13 +22,19 @@ CHUNK = 1 << 20
 async def activate(learning: Learning, bank: str, number: int, if_match: int | None, actor: str) -> Bank:
     """Load and prove a version, then point the bank at it: the next inspection finds it warm.
 
-    Raises NotFound, StaleRevision, VersionUnusable, TooFewNominalImages for rates of the bank it does not support.
+    Raises NotFound, StaleRevision, VersionUnusable, TooFewNominalImages for rates of the bank it does not support,
+    ConfigError for thresholds that it does not go with.
     """
-    row = await learning.pools.background(lambda: learning.store.banks.get(bank))
-    loaded = await learning.inspecting.registry.retry(bank, number, pinned=row.pinned)
-    effective(row, loaded.engine.bank)
+    store = learning.store
+    row = await learning.pools.background(lambda: store.banks.get(bank))
+    version = await learning.pools.background(lambda: store.versions.get(bank, number))
+    content = (await learning.inspecting.registry.retry(Key.of(version), pinned=row.pinned)).engine.bank
+
+    def check(row: Bank, version: Version | None) -> None:
+        effective(row, content)
+
     return await learning.pools.background(
-        lambda: learning.store.versions.activate(bank, number, actor=actor, if_match=if_match)
+        lambda: store.versions.activate(bank, number, actor=actor, if_match=if_match, check=check)
     )
 
 

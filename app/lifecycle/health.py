@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
 from app.errors import AppError
-from app.inspection.registry import Loaded
+from app.inspection.registry import Key, Loaded
 from app.inspection.thresholds import effective
 from app.lifecycle import Service, vitals
 from app.lifecycle.upkeep import all_banks
@@ -21,6 +21,7 @@ from app.store.schema import ACTIVE_STATES, Bank, Version
 from core.errors import CoreError
 from core.judging.calibration import supported_rate
 
+STATES = ("ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable")
 PATIENCE = 2.0  # seconds that /health waits for the database
 
 
@@ -61,17 +62,19 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
     if check and version is not None:
         try:
             await service.inspecting.registry.check(
-                await service.inspecting.registry.get(id, version.number, pinned=bank.pinned)
+                await service.inspecting.registry.get(Key.of(version), pinned=bank.pinned)
             )
         except AppError as refused:
             error = str(refused)
             bank, version = await service.pools.background(lambda: _bank_and_version(service, id))
-    loaded = service.inspecting.registry.peek((id, version.number)) if version else None
+    loaded = service.inspecting.registry.peek(Key.of(version)) if version else None
+    standing = service.inspecting.calibrations.standing
+    state, reason = await service.pools.background(lambda: standing(bank, version))
     images, size = await service.pools.background(lambda: service.store.images.totals(id))
     return {
         "bank": id,
-        "state": service.inspecting.registry.state_of(bank, version),
-        "reason": (version.reason if version else None) or error,
+        "state": state,
+        "reason": reason or error,
         "version": version.number if version else None,
         "pinned": bank.pinned,
         "nominal_images": images,
@@ -85,10 +88,8 @@ def _banks(service: Service) -> State:
     states = {}
     for bank in all_banks(service):
         version = service.store.versions.active(bank)
-        states[bank.id] = {
-            "state": service.inspecting.registry.state_of(bank, version),
-            "reason": version.reason if version else None,
-        }
+        state, reason = service.inspecting.calibrations.standing(bank, version)
+        states[bank.id] = {"state": state, "reason": reason}
     return {"states": states}
 
 
@@ -119,7 +120,7 @@ def _bank_and_version(service: Service, id: str) -> tuple[Bank, Version | None]:
 
 def _numbers(banks: State) -> dict[str, int]:
     """How many banks are in each state."""
-    found = dict.fromkeys(("ready", "loading", "not_loaded", "no_version", "quarantined"), 0)
+    found = dict.fromkeys(STATES, 0)
     for each in banks.get("states", {}).values():
         found[each["state"]] += 1
     return found
@@ -131,8 +132,8 @@ def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
     if "error" in database:
         faults["database"] = database["error"]
     for id, each in banks.get("states", {}).items():
-        if each["state"] == "quarantined":
-            faults[f"bank:{id}"] = each["reason"] or "quarantined"
+        if each["state"] in ("quarantined", "undecidable"):
+            faults[f"bank:{id}"] = each["reason"] or each["state"]
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused"
     if (
@@ -174,7 +175,7 @@ async def refresh_gauges(service: Service) -> None:
     metrics.disk_free_bytes.set(service.store.blobs.staging.free_bytes())
     sizes: Counter[str] = Counter()
     for loaded in service.inspecting.registry.loaded():
-        sizes[loaded.key[0]] += loaded.bytes
+        sizes[loaded.key.bank] += loaded.bytes
     metrics.set_bank_bytes(sizes)
     quarantined, jobs = await service.pools.background(lambda: (_quarantined(service), _jobs(service)))
     metrics.versions_quarantined.set(quarantined)

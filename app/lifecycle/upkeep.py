@@ -10,7 +10,7 @@ from functools import partial
 
 from app.errors import AppError
 from app.inspection.backbones import rehearse
-from app.inspection.registry import UNFIT
+from app.inspection.registry import UNFIT, Key
 from app.lifecycle import Service
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
@@ -24,9 +24,9 @@ async def warm_up(service: Service) -> None:
     """A real forward pass and search, then the pinned banks; from then on the server is ready, for good."""
     await service.inspecting.batcher.call(lambda: rehearse(service.inspecting.backbones.default))
     banks = await service.pools.background(lambda: all_banks(service))
-    for bank in [bank for bank in banks if bank.pinned]:
+    for key in [key for bank in banks if bank.pinned and (key := Key.active(bank))]:
         with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
-            await service.inspecting.registry.get(bank.id, bank.active_version or 0, pinned=True)
+            await service.inspecting.registry.get(key, pinned=True)
     service.life.ready = True
     service.inspecting.gate.open()
     log.info("ready")
@@ -35,12 +35,10 @@ async def warm_up(service: Service) -> None:
 async def retry_quarantined(service: Service) -> None:
     """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
     for bank in await service.pools.background(lambda: all_banks(service)):
-        if bank.active_version is None:
-            continue
-        look = partial(service.store.versions.get, bank.id, bank.active_version)
         with contextlib.suppress(AppError):
-            if (await service.pools.background(look)).state == "quarantined":
-                await service.inspecting.registry.retry(bank.id, bank.active_version)
+            version = await service.pools.background(partial(service.store.versions.active, bank))
+            if version is not None and version.state == "quarantined":
+                await service.inspecting.registry.retry(Key.of(version))
 
 
 def all_banks(service: Service) -> list[Bank]:
@@ -104,6 +102,7 @@ async def build_ended(service: Service, id: str) -> None:
             job.bank, job.state, (job.finished_at - job.started_at).total_seconds()
         )
     bank = await service.pools.background(lambda: service.store.banks.get(job.bank))
-    if job.state == "succeeded" and bank.active_version == job.version and job.version is not None:
-        await service.inspecting.registry.get(bank.id, job.version, pinned=bank.pinned)
+    key = Key.active(bank)
+    if job.state == "succeeded" and key is not None and key.number == job.version:
+        await service.inspecting.registry.get(key, pinned=bank.pinned)
     service.inspecting.registry.forget_prepared()

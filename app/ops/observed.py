@@ -33,8 +33,8 @@ BUILD_SECONDS = (1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 M = TypeVar("M", bound=MetricWrapperBase)
-Key = tuple[str, int]
-"""A bank's id and a version's number, as the batcher's keys are."""
+Key = tuple[str, int, str]
+"""A bank's id, a version's number and its digest, as the batcher's keys are."""
 MOST = 100  # different problems
 LONGEST = 500  # characters of a problem's text
 

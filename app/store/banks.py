@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import bindparam, exists, select
@@ -14,7 +15,7 @@ from app.store.database import Database, present
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
 from app.store.page import Page, page_of
-from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange
+from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange, UsedName, Version
 
 THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
 ROW = select(Bank.__table__).where(Bank.id == bindparam("id"))
@@ -37,6 +38,10 @@ class BankChange(BankOptions, total=False):
     config: JsonObject
 
 
+Check = Callable[[Bank, Version | None], None]
+"""Raises what a bank may not be with a version, inside the transaction that would make it so."""
+
+
 class Banks:
     """Every method is one transaction, durable once it returns."""
 
@@ -55,7 +60,10 @@ class Banks:
         note: str | None = None,
         **options: Unpack[BankOptions],
     ) -> Bank:
-        """``note`` says why its thresholds are as given. Raises ``IllegalId`` or ``AlreadyExists``."""
+        """``note`` says why its thresholds are as given; numbers go on from those of a deleted bank of this name.
+
+        Raises ``IllegalId`` or ``AlreadyExists``.
+        """
         now = self._clock.now()
         bank = Bank(id=check_slug(id), title=title, config=config, created_at=now, updated_at=now)
         for name, value in options.items():
@@ -63,7 +71,8 @@ class Banks:
         try:
             with self._database.write() as session:
                 session.add(bank)
-                session.flush()
+                session.flush()  # waits for who deletes a bank of this name, before its numbers are looked up
+                _go_on(session, bank)
                 record(session, self._clock, actor, "bank.create", f"bank:{id}")
                 self._note_thresholds(session, bank, actor, set(options), note)
         except IntegrityError:
@@ -106,17 +115,20 @@ class Banks:
         actor: str,
         if_match: int | None = None,
         note: str | None = None,
+        check: Check | None = None,
         **change: Unpack[BankChange],
     ) -> Bank:
-        """``note`` says why thresholds change.
+        """``note`` says why thresholds change; ``check`` sees the changed bank and its active version first.
 
-        Raises ``NotFound``, or ``StaleRevision`` unless the bank still has revision ``if_match``.
+        Raises ``NotFound``, ``StaleRevision`` unless the bank still has revision ``if_match``, and what ``check`` does.
         """
         with self._database.write() as session:
             bank = locked(session, id, if_match)
             before = {name: getattr(bank, name) for name in change}
             for name, value in change.items():
                 setattr(bank, name, value)
+            if check is not None:
+                check(bank, active_of(session, bank))
             revise(bank, self._clock)
             record(
                 session, self._clock, actor, "bank.update", f"bank:{id}", before=before, after=dict(change)
@@ -125,12 +137,13 @@ class Banks:
         return bank
 
     def delete(self, id: str, *, actor: str, if_match: int | None = None) -> None:
-        """With its images, versions and jobs; inspections stay. Raises ``BuildAlreadyRunning``."""
+        """With its images, versions and jobs; inspections and used numbers stay. Raises ``BuildAlreadyRunning``."""
         with self._database.write() as session:
             bank = locked(session, id, if_match)
             if session.scalar(select(exists().where(Job.bank == id, Job.state.in_(ACTIVE_STATES)))):
                 raise build_running(id, "Cancel it first.")
             session.delete(bank)
+            session.merge(UsedName(id=id, last_version=bank.last_version, revision=bank.revision))
             record(session, self._clock, actor, "bank.delete", f"bank:{id}", title=bank.title)
 
     def threshold_changes(self, id: str, *, limit: int = 100) -> list[ThresholdChange]:
@@ -149,6 +162,18 @@ class Banks:
                 id=new_id(), bank=bank.id, actor=actor, created_at=self._clock.now(), note=note, **values
             )
             session.add(change)
+
+
+def _go_on(session: Session, bank: Bank) -> None:
+    """Give a new bank the numbers after those of a deleted one of its name."""
+    used = session.get(UsedName, bank.id)
+    if used is not None:
+        bank.last_version, bank.revision = used.last_version, used.revision + 1
+
+
+def active_of(session: Session, bank: Bank) -> Version | None:
+    """The version that the bank serves."""
+    return session.get(Version, (bank.id, bank.active_version)) if bank.active_version else None
 
 
 def found(bank: Bank | None, id: str) -> Bank:

@@ -14,7 +14,7 @@ from app.store.database import Database, present
 from app.store.errors import StaleRevision
 from app.store.ids import Clock, shown
 from app.store.page import MAX_LIMIT, Page, newest_first
-from app.store.schema import Decision, Finding, Inspection, Review, Verdict
+from app.store.schema import Decision, Finding, Inspection, Review, UsedName, Verdict, Version
 
 
 @dataclass(frozen=True)
@@ -105,20 +105,26 @@ class Inspections:
             return session.scalar(query)
 
     def kept(self, bank: str, limit: int) -> list[Inspection]:
-        """Those of a bank whose images were kept: reviewed ones first, each group newest first."""
+        """Those of a bank whose images were kept: reviewed ones first, each group newest first.
+
+        Those of a deleted bank of the same name are not among them: they show another product.
+        """
+        before = select(UsedName.last_version).where(UsedName.id == bank).scalar_subquery()
         query = (
             select(Inspection)
             .where(Inspection.bank == bank, Inspection.image_sha256.is_not(None))
+            .where(Inspection.version > func.coalesce(before, 0))
             .order_by(Inspection.verdict.is_(None), Inspection.id.desc())
         )
         with self._database.read() as session:
             return [*session.scalars(query.limit(limit))]
 
-    def scored(self, bank: str, version: int, limit: int) -> list[Scored]:
-        """What a version scored, newest first."""
+    def scored(self, version: Version, limit: int) -> list[Scored]:
+        """What a version scored by its digest, newest first."""
+        made = Inspection.digests["bank"].as_string() == version.sha256
         query = (
             select(Inspection.id, Inspection.score, Inspection.decision, Inspection.verdict)
-            .where(Inspection.bank == bank, Inspection.version == version)
+            .where(Inspection.bank == version.bank, Inspection.version == version.number, made)
             .order_by(Inspection.id.desc())
         )
         with self._database.read() as session:

@@ -15,6 +15,7 @@ its worker dead, because it was its child, does not wait: ``release``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -26,9 +27,9 @@ from app.store.database import Database
 from app.store.errors import LeaseLost
 from app.store.ids import Clock
 from app.store.jobs import finish
-from app.store.schema import Job, Version
+from app.store.schema import Bank, Job, Version
 from app.store.screenings import keep
-from app.store.versions import append
+from app.store.versions import append, point
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,28 @@ class Leases:
         return asked
 
     def succeed(
-        self, lease: Lease, *, sha256: str, size: int, summary: JsonObject, activate: bool = True
+        self,
+        lease: Lease,
+        *,
+        sha256: str,
+        size: int,
+        summary: JsonObject,
+        activate: bool = True,
+        unsupported: Callable[[Bank], str | None] = lambda bank: None,
     ) -> Version:
-        """At once the job ends, its result is the bank's next version, and, if asked, the active one."""
+        """At once the job ends, its result is the bank's next version, and, if asked, the active one.
+
+        Where ``unsupported`` has a reason why the bank, as it is by now, could not decide with the version, that reason
+        is kept with version and job, and the version before stays the active one.
+        """
         with self._database.write() as session:
             job = self._own(session, lease)
             bank = locked(session, job.bank)
             version = append(session, self._clock, bank, sha256, size, summary, job.id)
-            if activate:
-                bank.active_version = version.number
+            if activate and (reason := unsupported(bank)) is not None:
+                version.reason = job.not_activated = reason[:4000]
+            elif activate:
+                point(bank, version)
             revise(bank, self._clock)
             job.version, job.done = version.number, job.total
             finish(session, job, "succeeded", self._clock)

@@ -57,7 +57,10 @@ class Blob(Base):
 
 
 class Bank(Base):
-    """One product view. ``revision`` rises with every change; thresholds override the version's."""
+    """One product view. ``revision`` rises with every change; thresholds override the version's.
+
+    ``active_sha256`` is the active version's file: what is served is compared with it.
+    """
 
     __tablename__ = "banks"
     id: Mapped[str] = mapped_column(SLUG, primary_key=True)
@@ -71,8 +74,18 @@ class Bank(Base):
     reject_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
     pinned: Mapped[bool] = mapped_column(default=False)
     active_version: Mapped[int | None] = mapped_column(default=None)
+    active_sha256: Mapped[str | None] = mapped_column(SHA, default=None)
     last_version: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=1)
+
+
+class UsedName(Base):
+    """A name that a deleted bank had, and the highest numbers it used: the next bank of this name goes on from them."""
+
+    __tablename__ = "used_names"
+    id: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    last_version: Mapped[int]
+    revision: Mapped[int]
 
 
 class ThresholdChange(Base):
@@ -108,7 +121,7 @@ class Image(Base):
 
 
 class Version(Base):
-    """One immutable build of a bank: its file, and why it is quarantined if it is."""
+    """One immutable build of a bank: its file, and why it is quarantined, or was not activated, if so."""
 
     __tablename__ = "versions"
     __table_args__ = (one_of("state", VersionState),)
@@ -161,6 +174,7 @@ class Job(Base):
     started_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     finished_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     version: Mapped[int | None] = mapped_column(default=None)
+    not_activated: Mapped[str | None] = mapped_column(Words(4000), default=None)
 
 
 class JobImage(Base):

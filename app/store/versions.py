@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.banks import found, locked, revise
+from app.store.banks import Check, active_of, found, locked, revise
 from app.store.blobs import touch
 from app.store.columns import JsonObject
 from app.store.database import Database, present
@@ -36,7 +36,7 @@ class Versions:
     def active(self, bank: Bank) -> Version | None:
         """What the bank serves; None where it serves nothing, or nothing any more since its row was read."""
         with self._database.read() as session:
-            return session.get(Version, (bank.id, bank.active_version)) if bank.active_version else None
+            return active_of(session, bank)
 
     def all(self, bank: str) -> list[Version]:
         """All versions of a bank, newest first."""
@@ -45,13 +45,21 @@ class Versions:
             found(session.get(Bank, bank), bank)
             return [*session.scalars(query)]
 
-    def activate(self, bank: str, number: int, *, actor: str, if_match: int | None = None) -> Bank:
-        """Point the bank at a version. Raises ``NotFound``, ``VersionUnusable`` or ``StaleRevision``."""
+    def activate(
+        self, bank: str, number: int, *, actor: str, if_match: int | None = None, check: Check | None = None
+    ) -> Bank:
+        """Point the bank at a version; ``check`` sees both first, and nobody changes them meanwhile.
+
+        Raises ``NotFound``, ``VersionUnusable``, ``StaleRevision``, and what ``check`` does.
+        """
         with self._database.write() as session:
             row = locked(session, bank, if_match)
             version = version_found(session.get(Version, (bank, number)), bank, number)
             refuse_quarantined(version)
-            before, row.active_version = row.active_version, number
+            if check is not None:
+                check(row, version)
+            before = row.active_version
+            point(row, version)
             revise(row, self._clock)
             record(
                 session, self._clock, actor, "version.activate", f"bank:{bank}", before=before, after=number
@@ -115,6 +123,12 @@ def append(
     )
     session.add(version)
     return version
+
+
+def point(bank: Bank, version: Version) -> None:
+    """Make a sound version the one that a locked bank serves."""
+    bank.active_version, bank.active_sha256 = version.number, version.sha256
+    version.reason = None
 
 
 def refuse_quarantined(version: Version) -> None:

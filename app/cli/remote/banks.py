@@ -168,8 +168,9 @@ def build(
         print_json(job.model_dump(mode="json"))
     elif wait:
         summary = client.get_version(bank, job.version or 0).summary
-        say(f"Version {job.version} of {bank} {'is active' if activate else 'is built'}")
-        say(summary.get("promise", ""))
+        active = activate and job.not_activated is None
+        say(f"Version {job.version} of {bank} {'is active' if active else 'is built'}")
+        say(f"It was not activated: {job.not_activated}" if job.not_activated else summary.get("promise", ""))
     else:
         say(f"Job {job.id}")
 

@@ -20,7 +20,14 @@ from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
 from app.store.errors import BlobMissing, BlobTooLarge, NotFound, StaleRevision, VersionInUse, VersionUnusable
-from core.errors import BankCorrupt, BankFormatTooNew, BankHostile, BankMismatch, TooFewNominalImages
+from core.errors import (
+    BankCorrupt,
+    BankFormatTooNew,
+    BankHostile,
+    BankMismatch,
+    ConfigError,
+    TooFewNominalImages,
+)
 from models.errors import UnknownBackbone, WeightsNotFound
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["versions"])
@@ -52,7 +59,7 @@ def get_version(service: Running, actor: Reader, bank: BankPath, version: Number
 
 @router.post(
     "/versions/{version}/activate",
-    responses=refuses(NotFound, StaleRevision, VersionUnusable, TooFewNominalImages),
+    responses=refuses(NotFound, StaleRevision, VersionUnusable, TooFewNominalImages, ConfigError),
 )
 async def activate_version(
     service: Running,
@@ -103,7 +110,7 @@ def download_version(service: Running, actor: Reader, bank: BankPath, version: N
             "content": {BANK_MEDIA_TYPE: {"schema": FILE}, "application/octet-stream": {"schema": FILE}},
         }
     },
-    responses=refuses(NotFound, BlobTooLarge, VersionUnusable, TooFewNominalImages, *UNFIT),
+    responses=refuses(NotFound, BlobTooLarge, VersionUnusable, TooFewNominalImages, ConfigError, *UNFIT),
 )
 async def import_version(
     request: Request,

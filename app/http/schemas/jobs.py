@@ -40,6 +40,10 @@ class Job(Answer):
     cancel_requested: bool
     error: JsonObject | None = Field(description="The problem it failed with.")
     version: int | None = Field(description="The version it made, if it is a build.")
+    not_activated: str | None = Field(
+        description="Why that version did not become the active one, as was asked: it does not support the bank's "
+        "rates or thresholds."
+    )
     attempts: int
     request: JsonObject
     actor: str
@@ -55,7 +59,7 @@ class Version(Answer):
     bank: str
     number: int
     state: Literal["ok", "quarantined"]
-    reason: str | None = Field(description="Why it is quarantined.")
+    reason: str | None = Field(description="Why it is quarantined, or was built and not activated.")
     sha256: str
     bytes: int
     job_id: str | None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.http.schemas import Answer, JsonObject, Request
 
-BankState = Literal["ready", "loading", "not_loaded", "no_version", "quarantined"]
+BankState = Literal["ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable"]
 
 
 class Live(Answer):

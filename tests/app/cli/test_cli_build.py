@@ -227,11 +227,13 @@ def test_a_line_scan_of_67_megapixels_is_read_and_a_limit_names_its_option(
 
 
 @pytest.mark.parametrize("name", ["new\nline.png", "back\\slash.png"])
-def test_a_name_that_no_bank_may_carry_is_refused_on_one_line(name, nominal, tiny, good, out):
+def test_a_name_that_no_bank_may_carry_is_refused_on_one_line_or_skipped(name, nominal, tiny, good, out):
     (good / name).write_bytes(WHOLE)
-    assert "ShapeError: An image name must" in refusal(
+    assert "ImageUnreadable: An image name must" in refusal(
         nominal("build", good, "--out", out, *tiny, *QUICK), out
     )
+    skipping = nominal("build", good, "--out", out, *tiny, *QUICK, "--skip-bad", "--json")
+    assert [s["image"] for s in skipping.json["skipped"]] == [name]
 
 
 def empty(folder: Path) -> None:
@@ -409,6 +411,14 @@ def test_auto_says_once_that_it_took_the_embedded_backbone(nominal, good, out):
     ended = nominal("build", good, "--out", out, "--offline", *QUICK, "--json")
     assert ended.err.count("Using the embedded backbone efficientnet-lite2 in place of resnet50") == 1
     assert ended.json["backbone"] == "efficientnet-lite2"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as Unicode")
+def test_a_file_name_in_latin_1_is_read_as_such(nominal, tiny, good, out):
+    os.rename(good / "007.png", os.fsencode(good) + b"/caf\xe9.png")
+    built = nominal("build", good, "--out", out, *tiny, *QUICK, "--json")
+    assert built.json["nominal_images"] == 12
+    assert "café.png" in load_bank(out).provenance.images
 
 
 # Interruption

@@ -162,6 +162,23 @@ def test_a_bad_image_anywhere_is_named(place, nominal, tiny, dataset):
     assert place in last
 
 
+def test_bad_images_are_skipped_by_option_and_named(nominal, tiny, dataset):
+    places = ["train/good/3.png", "test/hole/2.png", "ground_truth/hole/4_mask.png"]
+    for place in places:
+        (dataset / place).write_bytes((dataset / place).read_bytes()[:-20])
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--skip-bad", "--json")
+    assert (ended.json["test_images"], ended.json["nominal_images"]) == (10, 19)
+    assert ended.json["kinds"]["hole"]["images"] == 4
+    skipped = [line for line in ended.err.splitlines() if line.startswith("Skipped ")]
+    assert len(skipped) == 3
+    assert all(any(place in line for line in skipped) for place in places)
+
+
+def test_kinds_of_defect_are_shown_in_the_terminal(nominal, tiny, dataset):
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--target-false-reject", 0.1)
+    assert re.search(r"hole +6 images, detected at 5\.00%: \d, 10\.00%: \d; AUPRO [\d.]+", ended.out)
+
+
 def test_test_images_of_parts_that_train_holds_are_named_and_rates_count_parts(nominal, tiny, dataset):
     for i in range(4):
         for shot in range(2):

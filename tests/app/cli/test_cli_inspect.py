@@ -53,6 +53,16 @@ def new(tmp_path) -> Path:
     return folder
 
 
+def test_a_name_of_244_bytes_keeps_its_result_and_its_maps(nominal, bank, new, weights, tmp_path):
+    names = ["é" * 120 + ".png", "é" * 120 + "2.png"]
+    for name, of in zip(names, ("good.png", "hole.png"), strict=True):
+        (new / of).rename(new / name)
+    maps = tmp_path / "maps"
+    ended = nominal("inspect", bank, *(new / name for name in names), *weights, "--heatmaps", maps, "--json")
+    assert [answer["decision"] for answer in ended.json["inspections"]] == ["accept", "reject"]
+    assert len(list(maps.iterdir())) == 4
+
+
 @pytest.fixture
 def weights(tiny) -> tuple[str, ...]:
     return tiny[2:]

@@ -6,13 +6,14 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from parts import parts
-from service_kit import PNG, inspect, service_of, wait_until
+from parts import SMALL, build, parts
+from service_kit import PNG, inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.imaging.pictures import encode_png
@@ -27,7 +28,7 @@ from app.lifecycle.upkeep import bank_built
 from app.settings import Settings
 from app.store.schema import Job
 from app.store.store import open_store
-from core.bank import Bank
+from core.bank import Bank, bank_bytes
 from models.backbone import Backbone
 
 CAPS = "/v1/banks/caps"
@@ -185,6 +186,106 @@ def test_a_bank_that_cannot_be_prepared_keeps_no_build_waiting_and_is_quarantine
         job = serving.post(f"{CAPS}/builds", json={"config": QUICK}).json()["id"]
         wait_until(lambda: job_of(serving, job)["state"] == "succeeded")
     assert serving.get(f"{CAPS}/health?check=true").json()["state"] == "quarantined"
+
+
+# A version that the bank's rates, changed meanwhile, do not go with
+
+
+def rated(client: TestClient, rate: float) -> Callable[[Job, str, Callable[[], bool]], None]:
+    """A server that loads what was built, and a person who asks another rate of the bank right then."""
+
+    def warm(job: Job, sha256: str, unwanted: Callable[[], bool]) -> None:
+        told(client)(job, sha256, unwanted)
+        assert client.patch(CAPS, json={"target_false_reject": rate}).status_code == 200
+
+    return warm
+
+
+def test_a_build_that_does_not_support_the_rate_asked_meanwhile_is_kept_and_not_activated(
+    serving: TestClient, settings: Settings, backbone: Backbone, good: bytes
+) -> None:
+    with working(
+        settings, backbone, rated(serving, 0.05)
+    ):  # version 1 of 24 parts supports it, one of 10 does not
+        id = serving.post(f"{CAPS}/builds", json={"config": QUICK}).json()["id"]
+        wait_until(lambda: job_of(serving, id)["state"] == "succeeded")
+    job = job_of(serving, id)
+    assert job["version"] == 2
+    assert "received 10" in job["not_activated"]
+    one, two = reversed(serving.get(f"{CAPS}/versions").json()["items"])
+    assert (one["active"], two["active"]) == (True, False)
+    assert (two["state"], two["reason"]) == ("ok", job["not_activated"])
+    assert inspect(serving, good)["version"] == 1
+    assert serving.get(f"{CAPS}/health").json()["state"] == "ready"
+    assert serving.get("/health").json()["status"] == "ok"
+    problem(serving.post(f"{CAPS}/versions/2/activate"), 422, "rate-unsupported")
+    assert serving.patch(CAPS, json={"target_false_reject": 0.2}).status_code == 200
+    assert serving.post(f"{CAPS}/versions/2/activate").json()["active_version"] == 2
+    assert serving.get(f"{CAPS}/versions/2").json()["reason"] is None
+
+
+def test_a_rate_is_refused_that_the_version_activated_meanwhile_does_not_support(
+    serving: TestClient, loading: Loading, backbone: Backbone, good: bytes
+) -> None:
+    few = bank_bytes(build(parts(10), SMALL, backbone))
+    assert serving.post(f"{CAPS}/import", content=few).json()["number"] == 2
+    service = service_of(serving)
+    service.inspecting.registry.drop("caps", 1)
+    loading.go_on.clear()
+    loaded = loading.count
+    with ThreadPoolExecutor(1) as pool:
+        change = pool.submit(serving.patch, CAPS, json={"target_false_reject": 0.05})
+        wait_until(lambda: loading.count == loaded + 1)  # it tries the rate on version 1
+        service.store.versions.activate("caps", 2, actor="another server")
+        loading.go_on.set()
+        problem(change.result(), 422, "rate-unsupported")
+    assert serving.get(CAPS).json()["target_false_reject"] is None
+    assert inspect(serving, good)["version"] == 2
+
+
+def test_a_version_is_not_activated_for_a_rate_that_the_bank_got_while_it_was_loaded(
+    serving: TestClient, loading: Loading, backbone: Backbone, good: bytes
+) -> None:
+    few = bank_bytes(build(parts(10), SMALL, backbone))
+    assert serving.post(f"{CAPS}/import", content=few).json()["number"] == 2
+    loading.go_on.clear()
+    loaded = loading.count
+    with ThreadPoolExecutor(1) as pool:
+        activation = pool.submit(serving.post, f"{CAPS}/versions/2/activate")
+        wait_until(lambda: loading.count == loaded + 1)
+        assert serving.patch(CAPS, json={"target_false_reject": 0.05}).status_code == 200
+        loading.go_on.set()
+        problem(activation.result(), 422, "rate-unsupported")
+    assert inspect(serving, good)["version"] == 1
+
+
+def test_health_says_so_of_a_bank_that_cannot_decide(serving: TestClient, good: bytes) -> None:
+    """As earlier releases left one, or a quarantine that ended after the rate had changed."""
+    service = service_of(serving)
+    assert serving.get("/health").json()["status"] == "ok"
+    service.store.banks.update("caps", actor="test", target_false_reject=0.001)
+    problem(serving.post(f"{CAPS}/inspect", content=good, headers=PNG), 422, "rate-unsupported")
+    for loaded in (True, False):
+        assert bool(service.inspecting.registry.loaded()) is loaded
+        health = serving.get(f"{CAPS}/health").json()
+        assert health["state"] == "undecidable"
+        assert "received 24" in health["reason"]
+        whole = serving.get("/health").json()
+        assert (whole["status"], whole["faults"], whole["banks"]["undecidable"]) == ("degraded", ["bank"], 1)
+        assert whole["fault_reasons"]["bank:caps"] == health["reason"]
+        service.inspecting.registry.drop("caps")
+    service.store.banks.update("caps", actor="test", target_false_reject=None)
+    assert serving.get("/health").json()["status"] == "ok"
+    service.store.banks.update(
+        "caps", actor="test", review_threshold=1e6
+    )  # above the version's reject threshold
+    assert serving.get(f"{CAPS}/health").json()["state"] == "undecidable"
+    service.store.banks.update("caps", actor="test", reject_threshold=2e6)
+    assert serving.get(f"{CAPS}/health").json()["state"] == "not_loaded"
+    assert inspect(serving, good)["decision"] == "accept"
+
+
+# The worker and its server
 
 
 def test_a_worker_hears_which_bank_is_warm_and_when_to_wake_and_to_leave() -> None:

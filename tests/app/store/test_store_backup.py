@@ -49,6 +49,9 @@ def filled(
     store.reviews.add(seen.id, "missed_defect", actor="k1", note="line\nbreak")
     store.reviews.add(seen.id, "withdrawn", actor="k1")
     store.keys.create("line 1", "admin", actor="cli")
+    store.banks.create("gone", title="", config={}, actor="cli")
+    store.versions.add("gone", sha256=put(b"bank" * 1000), size=4000, summary={}, actor="cli")
+    store.banks.delete("gone", actor="cli")
     put(b"loose")
     return store
 
@@ -77,6 +80,7 @@ def test_a_restored_store_backs_up_to_the_same_rows_and_blobs(
         assert other.inspections.page().items[0].score == 0.1 + 0.2
         assert other.banks.threshold_changes("screws")[0].note == "'glare', seit März"
         assert other.jobs.page(state="running").items[0].owner == "w1"
+        assert other.banks.create("gone", title="", config={}, actor="cli").last_version == 1
         other.close()
 
 

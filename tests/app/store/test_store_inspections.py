@@ -134,6 +134,31 @@ def test_a_time_without_a_zone_is_refused(store: Store) -> None:
         store.inspections.page(Filter(since=datetime(2026, 1, 1)))
 
 
+def test_what_a_version_scored_goes_by_its_digest_and_what_a_bank_kept_by_its_own_numbers(
+    store: Store, put: Callable[[bytes], str], make_inspection: Callable[..., Inspection]
+) -> None:
+    image, files = put(b"defect"), [put(b"one"), put(b"two")]
+    store.banks.create("bolts", title="", config={}, actor="cli")
+    store.versions.add("bolts", sha256=files[0], size=3, summary={}, actor="cli")
+    store.banks.delete("bolts", actor="cli")
+    store.banks.create("bolts", title="", config={}, actor="cli")
+    version = store.versions.add("bolts", sha256=files[1], size=3, summary={}, actor="cli")
+    made = {
+        (number, place): make_inspection(
+            bank="bolts",
+            version=number,
+            image_sha256=image,
+            digests={"bank": files[place]} if place < 2 else {},
+        )
+        for number in (1, 2)
+        for place in (0, 1, 2)
+    }
+    store.inspections.add([*made.values()])
+    assert [row.id for row in store.inspections.scored(version, 10)] == [made[2, 1].id]
+    kept = {row.id for row in store.inspections.kept("bolts", 10)}
+    assert kept == {made[2, place].id for place in (0, 1, 2)}
+
+
 def test_reviews_are_appended_and_the_latest_is_the_verdict(store: Store, ledger: list[Inspection]) -> None:
     id = ledger[0].id
     store.reviews.add(id, "missed_defect", actor="k1", note="scratch, left", if_match=0)

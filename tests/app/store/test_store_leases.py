@@ -9,7 +9,7 @@ import pytest
 
 from app.store.errors import LeaseLost
 from app.store.leases import Lease, LeaseWatch, Progress
-from app.store.schema import Job
+from app.store.schema import Bank, Job
 from app.store.store import Store
 
 YEAR = 365 * 86400.0
@@ -45,6 +45,30 @@ def test_progress_shows_in_the_job(store: Store, job: Job, time: Any) -> None:
     assert (found.stage, found.done, found.total, found.seconds_left) == ("coreset", 10, 200, 9.5)
     assert (found.state, found.owner, found.beats, found.attempts) == ("running", "w1", 2, 1)
     assert found.heartbeat_at == time.wall
+
+
+def test_a_version_that_the_bank_could_not_decide_with_is_kept_with_the_reason_and_not_activated(
+    store: Store, bank: str, job: Job, put: Callable[[bytes], str]
+) -> None:
+    store.leases.succeed(claim(store), sha256=put(b"first"), size=5, summary={})
+    second = store.jobs.create(bank, request={}, actor="cli")
+    store.banks.update(bank, target_false_reject=0.001, actor="cli")
+    asked: list[float | None] = []
+
+    def unsupported(row: Bank) -> str:
+        asked.append(row.target_false_reject)
+        return "too few parts"
+
+    made = store.leases.succeed(
+        claim(store), sha256=put(b"bank"), size=4, summary={}, unsupported=unsupported
+    )
+    assert asked == [0.001]
+    assert store.banks.get(bank).active_version == 1
+    found = store.jobs.get(second.id)
+    assert (found.state, found.version, found.not_activated) == ("succeeded", 2, "too few parts")
+    assert (made.state, store.versions.get(bank, 2).reason) == ("ok", "too few parts")
+    store.versions.activate(bank, 2, actor="cli")
+    assert store.versions.get(bank, 2).reason is None
 
 
 def test_success_makes_and_activates_the_next_version_at_once(

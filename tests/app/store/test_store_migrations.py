@@ -93,6 +93,33 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
             session.execute(update(Review.__table__).values(verdict="guess"))
 
 
+def test_a_store_of_an_earlier_release_gives_no_number_again_that_an_inspection_has(
+    settings: Settings, make_inspection: Callable[..., Inspection]
+) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    database = open_database(settings)
+    migrate.upgrade(database, "0004")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    bank = {"title": "", "config": {}, "created_at": now, "updated_at": now, "pinned": False, "revision": 1}
+    with database.write() as session:
+        for name, last, active in (("again", 1, 1), ("ahead", 8, None)):
+            row = bank | {"id": name, "last_version": last, "active_version": active}
+            session.execute(insert(Bank.__table__), [row])
+        session.add_all(make_inspection(bank=name, version=5) for name in ("again", "ahead", "gone"))
+        connection = session.connection()
+        connection.exec_driver_sql(f"INSERT INTO blobs VALUES ('{SHA}', 9, 'a', '2026-01-01')")
+        connection.exec_driver_sql(
+            "INSERT INTO versions (bank, number, sha256, bytes, summary, created_at, state) "
+            f"VALUES ('again', 1, '{SHA}', 9, '{{}}', '2026-01-01', 'ok')"
+        )
+    database.close()
+    with open_store(settings) as store:
+        again = store.banks.get("again")
+        assert (again.active_version, again.active_sha256, again.last_version) == (1, SHA, 5)
+        assert (store.banks.get("ahead").last_version, store.banks.get("ahead").active_sha256) == (8, None)
+        assert store.banks.create("gone", title="", config={}, actor="cli").last_version == 5
+
+
 def open_and_close(settings: Settings) -> None:
     Store(settings).close()
 

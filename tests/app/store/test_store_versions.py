@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
-from app.store.errors import NotFound, ReferenceGone, StaleRevision, VersionInUse, VersionUnusable
+from app.store.errors import (
+    AlreadyExists,
+    NotFound,
+    ReferenceGone,
+    StaleRevision,
+    VersionInUse,
+    VersionUnusable,
+)
+from app.store.schema import Bank, Version
 from app.store.store import Store
+from core.errors import ConfigError
 
 
 @pytest.fixture
@@ -82,3 +93,65 @@ def test_a_version_of_a_file_that_was_never_put_is_refused(store: Store, bank: s
     with pytest.raises(ReferenceGone):
         store.versions.add(bank, sha256="0" * 64, size=1, summary={}, actor="cli")
     assert store.versions.all(bank) == []
+
+
+def test_a_bank_goes_on_from_the_numbers_of_a_deleted_one_of_its_name(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    for last, revision in ((2, 1), (3, 3)):
+        store.banks.delete(bank, actor="cli")
+        made = store.banks.create(bank, title="Other", config={}, actor="cli")
+        assert (made.last_version, made.active_version, made.revision) == (last, None, revision + 1)
+        assert store.banks.get(bank) == made
+        assert add_version(b"3") == last + 1
+        store.banks.update(bank, title="Another", actor="cli")
+    assert store.banks.create("nuts", title="Nuts", config={}, actor="cli").last_version == 0
+
+
+def test_who_deletes_and_creates_banks_of_one_name_at_once_gets_every_number_once(
+    store: Store, bank: str, put: Callable[[bytes], str]
+) -> None:
+    sha256 = put(b"bank")
+    given: list[int] = []
+
+    def turn(_: int) -> None:
+        for _ in range(8):
+            with suppress(NotFound, AlreadyExists):
+                made = store.versions.add(bank, sha256=sha256, size=4, summary={}, actor="cli")
+                given.append(made.number)
+                store.banks.delete(bank, actor="cli")
+                store.banks.create(bank, title="Other", config={}, actor="cli")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(turn, range(4))] == [None] * 4
+    assert len(given) > 1
+    assert len(given) == len(set(given))
+
+
+def test_a_bank_knows_the_digest_that_it_serves(store: Store, bank: str, add_version: AddVersion) -> None:
+    add_version(b"1"), add_version(b"2")
+    for number in (2, 1):
+        row = store.versions.activate(bank, number, actor="cli")
+        assert row.active_sha256 == store.versions.get(bank, number).sha256
+        assert store.banks.current(bank).active_sha256 == row.active_sha256
+
+
+def test_what_the_check_refuses_is_neither_activated_nor_changed(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    store.versions.activate(bank, 1, actor="cli")
+    seen: list[tuple[float | None, int | None]] = []
+
+    def refuse(row: Bank, version: Version | None) -> None:
+        seen.append((row.target_false_reject, version and version.number))
+        raise ConfigError(requirement="a", received="b", remedy="c")
+
+    with pytest.raises(ConfigError):
+        store.versions.activate(bank, 2, actor="cli", check=refuse)
+    with pytest.raises(ConfigError):
+        store.banks.update(bank, target_false_reject=0.1, actor="cli", check=refuse)
+    assert seen == [(None, 2), (0.1, 1)]
+    row = store.banks.get(bank)
+    assert (row.active_version, row.target_false_reject, row.revision) == (1, None, 2)

@@ -32,6 +32,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "not_loaded": ("check_circle", "accept"),
     "no_version": ("school", "neutral"),
     "quarantined": ("gpp_bad", "reject"),
+    "undecidable": ("gpp_bad", "reject"),
     "building": ("construction", "accent"),
 }
 

@@ -23,6 +23,7 @@ class Banks:
         not_loaded="Ready, loads at first use",
         no_version="Not taught yet",
         quarantined="Quarantined",
+        undecidable="Cannot decide",
         building="Building",
     )
     active_version: str = "Active version"

@@ -180,6 +180,10 @@ class BuildPanel:
             with block("n-outcome n-ink-accept"):
                 ui.icon("check_circle")
                 ui.label(TEXT.succeeded.format(n=job.version))
+            if job.not_activated is not None:
+                with block("n-outcome n-ink-reject").props('role="alert"'):
+                    ui.icon("warning")
+                    ui.label(TEXT.not_activated.format(n=job.version, reason=job.not_activated))
             target = self._view.url("banks", self._bank, "versions", job.version)
             secondary(
                 self._view,

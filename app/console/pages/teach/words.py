@@ -66,6 +66,7 @@ class Teach:
     cancel: str = "Cancel build"
     cancelling: str = "Stopping"
     succeeded: str = "Version {n} is built."
+    not_activated: str = "Version {n} does not inspect: {reason}"
     see_version: str = "See version {n}"
     failed: str = "The build failed"
     cancelled: str = "The build was cancelled. Nothing changed."

@@ -75,7 +75,7 @@ async def show_one(view: View) -> None:
     found = await view.run(
         lambda: insight.of_version(view.service.inspecting, bank.id, number, BINS, HARDEST)
     )
-    if row.state == "quarantined" or found.reason:
+    if row.reason or found.reason:
         _banner(row.reason or found.reason or "")
     with section():
         state_badge(bank, row)
@@ -85,11 +85,13 @@ async def show_one(view: View) -> None:
 
 
 def state_badge(bank: Bank, version: Version) -> None:
-    """Active, ready or quarantined."""
+    """Active, ready, not activated or quarantined."""
     if version.state == "quarantined":
         badge(TEXT.quarantined, "gpp_bad", "reject")
     elif version.number == bank.active_version:
         badge(TEXT.active, "check_circle", "accept")
+    elif version.reason:
+        badge(TEXT.not_activated, "warning", "review")
     else:
         badge(TEXT.ready, "inventory_2")
 

@@ -20,6 +20,7 @@ class Versions:
     active: str = "Active"
     quarantined: str = "Quarantined"
     ready: str = "Ready"
+    not_activated: str = "Not activated"
     number: str = "Version"
     state: str = "State"
     created: str = "Built"
