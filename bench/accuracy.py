@@ -110,7 +110,8 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
         for backbone in (name for name in BACKBONES if name != "resnet50" or RESNET50.exists()):
             run = Run(dataset.name, splits, backbone)
             yield run
-            yield replace(run, metric="whitened")
+            if dataset.name in ("elpv-mono", "mtd"):
+                yield replace(run, metric="whitened")
             if dataset.name == "elpv-mono":
                 yield replace(run, reweight=True)
             if backbone != "resnet50" and dataset.name in ("elpv-mono", "mtd"):

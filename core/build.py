@@ -19,7 +19,7 @@ from torch import Tensor
 from core.bank import BackboneRef, Bank, Conformance, CoresetRecord, Provenance
 from core.config import BUILD_MEMORY, DetectorConfig
 from core.detector import Extractor, conformance_scores
-from core.errors import Cancelled, ShapeError, TooFewImages
+from core.errors import Cancelled, ConfigError, ShapeError, TooFewImages
 from core.features.patches import Patches
 from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
@@ -35,6 +35,7 @@ from core.parallel import run_parts
 from core.search import Index
 
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
+WHITENED_PARTS = 100  # with 31, four of ten new good parts were rejected at a target of 5 %
 HELD = 512  # patches, at most, that the recall of an approximate index is measured on
 
 Progress = Callable[[str, int, int], None]
@@ -110,7 +111,9 @@ class Build:
         images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
         with self.learned(images, expected, describer) as learned:
-            return self._assemble(learned, *_labels(groups, learned.store.images))
+            labels, source = _labels(groups, learned.store.images)
+            self._check_whitened(learned.store.images if labels is None else int(labels.max()) + 1)
+            return self._assemble(learned, labels, source)
 
     @contextmanager
     def learned(
@@ -146,6 +149,7 @@ class Build:
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self.config
+        self._check_whitened(expected)
         _, p, d = one.vectors.shape
         k, whole = d, 0
         if config.reduces:
@@ -159,6 +163,16 @@ class Build:
         )
         self._say(f"{plan}.")
         return plan
+
+    def _check_whitened(self, parts: int) -> None:
+        """The metric is fitted on every part, also on the one left out: few of them make held-out scores too low."""
+        if self.config.metric == "whitened" and parts < WHITENED_PARTS:
+            raise ConfigError(
+                requirement=f"the whitened metric needs at least {WHITENED_PARTS} nominal parts: fitted on fewer, it "
+                "knows each of them so well that the threshold rejects far too many new ones",
+                received=f"{parts} parts",
+                remedy="choose the metric euclidean, or photograph more good parts",
+            )
 
     def _counted(
         self, batches: Generator[Patches, None, None], plan: BuildEstimate

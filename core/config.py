@@ -129,7 +129,8 @@ class DetectorConfig(Declared):
     metric: Metric = setting(
         "euclidean",
         "How patches are compared: as they are, or whitened: divided along each principal axis by the spread of "
-        "nominal patches there, so that a small change in a direction that hardly varies counts.",
+        "nominal patches there, so that a small change in a direction that hardly varies counts; that needs 100 "
+        "nominal parts.",
         "--metric",
         later=True,
     )

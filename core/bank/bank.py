@@ -20,6 +20,7 @@ from core.judging.groups import as_groups
 from core.search import Index
 
 MOST_CONFORMANCE_IMAGES = 16
+_LEAST_STD = 1e-6  # of a channel; in float32, an intensity divided by it keeps its digits
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class BackboneRef:
             f"layers {self.layers}, channels {self.channels}",
         )
         _require(
-            all(map(math.isfinite, (*self.mean, *self.std))) and min(self.std) > 0,
-            "a backbone's mean and std must be finite, std above 0",
+            all(map(math.isfinite, (*self.mean, *self.std))) and min(self.std) >= _LEAST_STD,
+            f"a backbone's mean and std must be finite, std at least {_LEAST_STD}",
             f"mean {self.mean}, std {self.std}",
         )
 

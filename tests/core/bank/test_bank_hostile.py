@@ -293,6 +293,7 @@ HOSTILE: dict[str, tuple[Callable[[Header, Tensors], object], str]] = {
     "more layers than channels": (head("backbone", layers=["a", "b", "c"]), "one channel count"),
     "four colours": (head("backbone", mean=[0.1] * 4), "3 entries"),
     "a deviation of zero": (head("backbone", std=[0.0, 0.1, 0.1]), "std"),
+    "a deviation that is 0 in float32": (head("backbone", std=[1e-300, 0.1, 0.1]), "std at least 1e-06"),
     "a radius below zero": (head("coreset", covering_radius=-1.0), "negative"),
     "a coreset larger than its source": (head("coreset", source_patches=1), "at least the 3"),
     "a tolerance that allows anything": (lambda header, tensors: header.update(tolerance=1e9), "tolerance"),

@@ -12,6 +12,7 @@ import torch
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched, sha256_elsewhere
 
+import core.build
 import core.features.pca
 from app.inspection.backbones import backbone_ref
 from app.inspection.engine import Engine
@@ -161,6 +162,31 @@ def test_a_build_scores_as_the_textbook_in_the_reduced_space(bank, backbone):
         assert bank.calibration_scores[i] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.fixture
+def few_may_be_whitened(monkeypatch):
+    monkeypatch.setattr(core.build, "WHITENED_PARTS", 2)
+
+
+def test_a_whitened_metric_of_few_parts_is_refused_before_the_images_are_read(backbone):
+    config, seen = replace(SMALL, metric="whitened"), []
+
+    def named():
+        for i, image in enumerate(parts(8)):
+            seen.append(i)
+            yield f"{i}.png", image
+
+    with pytest.raises(ConfigError, match=r"at least 100 nominal parts.*; received 8 parts"):
+        Build(backbone, backbone_ref(backbone), config).run(named(), 8)
+    assert seen == [0]
+
+
+def test_a_whitened_metric_counts_parts_not_photographs(backbone, monkeypatch):
+    monkeypatch.setattr(core.build, "WHITENED_PARTS", 5)
+    with pytest.raises(ConfigError, match="received 4 parts"):
+        build(parts(8), replace(SMALL, metric="whitened"), backbone, groups=[0, 0, 1, 1, 2, 2, 3, 3])
+
+
+@pytest.mark.usefixtures("few_may_be_whitened")
 def test_a_whitened_build_scores_as_the_textbook_on_whitened_vectors(backbone):
     config, images = replace(SMALL, metric="whitened", coreset_ratio=1.0), parts(8)
     bank = load_bank(bank_bytes(build(images, config, backbone)))
@@ -202,6 +228,7 @@ def test_another_process_with_other_threads_gives_the_same_bytes(bank):
     )
 
 
+@pytest.mark.usefixtures("few_may_be_whitened")
 @pytest.mark.parametrize("options", [{"reweight": True}, {"pca": 1}, {"metric": "whitened"}], ids=str)
 def test_other_settings_go_with_it(options, backbone):
     bank = build(parts(6), replace(REDUCED, **options), backbone)

@@ -56,7 +56,9 @@ class Banks:
         }
     )
     metric: str = "Metric"
-    metric_hint: str = "Try whitened on a labelled test set first: it helps some parts and not others."
+    metric_hint: str = (
+        "Whitened needs 100 good parts. Try it on a labelled test set first: it helps some products, not all."
+    )
     metrics: Mapping[str, str] = table(
         {"euclidean": "Euclidean: patches as they are", "whitened": "Whitened: rare changes count more"}
     )
