@@ -37,6 +37,7 @@ JOB = {
     "seconds_left": 2.0, "cancel_requested": False, "error": None, "version": None, "attempts": 1, "request": {},
     "actor": "local", "created_at": "2026-01-01T00:00:00Z", "started_at": None, "heartbeat_at": None,
     "finished_at": None,
+    "not_activated": None,
 }  # fmt: skip
 BUILT = {**JOB, "state": "succeeded", "done": 4, "version": 3}
 UPLOADED = {"accepted": 1, "duplicate": 0, "rejected": 0, "files": [], "nominal_images": 1}

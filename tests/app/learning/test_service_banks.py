@@ -75,7 +75,7 @@ def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_it
     running: TestClient,
 ) -> None:
     values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
-    values |= {"min_bank_vectors": 500}
+    values |= {"min_bank_vectors": 500, "metric": "whitened"}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)
         place = {one.part: {one.name: value}} if one.part else {one.name: value}

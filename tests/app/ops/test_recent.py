@@ -47,5 +47,5 @@ def test_an_error_is_noted_as_it_would_be_answered() -> None:
 def test_every_problem_that_the_service_answers_is_noted(client: TestClient) -> None:
     answer = client.get("/v1/banks/none?token=secret")
     seen = service_of(client).observed.problems.latest()[0]
-    assert (seen.where, seen.status, seen.type) == ("GET /v1/banks/none", 404, "not-found")
+    assert (seen.where, seen.status, seen.type) == ("GET /v1/banks/none", 422, "invalid-request")
     assert seen.request_id == answer.headers["x-request-id"]
