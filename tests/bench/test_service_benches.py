@@ -1,4 +1,4 @@
-"""The benches of the service at toy size: a real server is flooded, built beside and killed, and keeps its word."""
+"""The benches of the service at toy size: a real server is flooded and killed, and keeps its word."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import pytest
 from bench import chaos, load
 
 
-def printed_by(
-    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
-) -> str:
+def printed_by(bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     """What a bench prints when it ends well."""
-    monkeypatch.setattr(sys, "argv", [bench.__name__, "--toy", *words])
+    monkeypatch.setattr(sys, "argv", [bench.__name__, "--toy"])
     with pytest.raises(SystemExit) as ended:
         bench.main()
     printed = capsys.readouterr().out
@@ -28,14 +26,6 @@ def test_a_flooded_server_answers_or_refuses_with_retry_after_and_loses_nothing(
     printed = printed_by(load, monkeypatch, capsys)
     assert "503 /problems/queue-full" in printed
     assert "of them lost: 0" in printed
-
-
-def test_inspections_are_answered_beside_the_features_and_the_coreset_of_a_build(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    printed = printed_by(load, monkeypatch, capsys, "--beside-build")
-    for stage in load.STAGES:
-        assert f"p95 beside {stage}" in printed
 
 
 def test_a_killed_server_and_a_killed_worker_break_no_promise(

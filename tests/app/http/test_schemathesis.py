@@ -43,7 +43,7 @@ from service_kit import PNG, settings_in, wait_until
 from app.imaging.pictures import encode_jpeg, encode_png
 from app.main import create_app
 
-EXAMPLES = int(os.environ.get("NOMINAL_TEST_EXAMPLES", "10"))  # an operation
+EXAMPLES = int(os.environ.get("NOMINAL_TEST_EXAMPLES", "6"))  # an operation
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
