@@ -176,14 +176,14 @@ def print_answers(
     row: Callable[[dict[str, Any]], Sequence[object]],
     json_output: bool,
 ) -> None:
-    """Each image's inspection, or why it was refused. Raises typer.Exit(1) if one was."""
+    """Each image's inspection, or why it was refused. Raises typer.Exit(1) if one has an error."""
     refused = [answer for answer in answers if "error" in answer]
     if json_output:
         print_json({**about, "inspections": answers})
     else:
         shown = table("image", "score", "threshold", "decision", "regions", "nearest nominal patch")
         for a in answers:
-            values = ("-", "-", "refused", "-", "-") if "error" in a else row(a)
+            values = row(a) if "score" in a else ("-", "-", "refused", "-", "-")
             shown.add_row(plain(Path(a["image"]).name), *map(cell, values))
         stdout.print(shown)
     for answer in refused:

@@ -80,11 +80,12 @@ def _inspected(engine: Engine, path: Path, place: Path | None, limits: ImageLimi
         found = engine.inspect([image])[0]
     except CoreError as error:  # only this image is at fault: too long for its fit, say
         return {"image": str(path), "error": str(error)}
+    answer = {"image": str(path), **inspection_json(found)}
     try:
         files = {} if place is None else _save_maps(place, shown, found, engine.map_threshold)
-    except OSError as error:  # the decision stands; the others' maps may fit
-        return {"image": str(path), "error": f"Its maps could not be written: {error.strerror}."}
-    return {"image": str(path), **inspection_json(found), **files}
+    except OSError as error:  # the decision stands
+        return {**answer, "error": f"Its maps could not be written: {error.strerror}."}
+    return {**answer, **files}
 
 
 def _save_maps(place: Path, image: Image, found: Inspection, level: float) -> dict[str, str]:

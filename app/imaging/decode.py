@@ -11,6 +11,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -45,6 +46,7 @@ READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
     "TIFF": (read_tiff_header, TiffImageFile),
     "WEBP": (read_webp_header, WebPImageFile),
 }
+Taken = TypeVar("Taken")
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings stores it
 
 
@@ -99,6 +101,19 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.
 
 def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS) -> Photograph:
     """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
+    return decoded(data, lambda image, header, by: Photograph(upright_rgb(image, header), by), config, limits)
+
+
+def decoded(
+    data: bytes,
+    take: Callable[[Image.Image, Header, int], Taken],
+    config: InputConfig = WHOLE,
+    limits: ImageLimits = DEFAULT_LIMITS,
+) -> Taken:
+    """What ``take`` makes of the loaded image, its header and the number that its scale was divided by.
+
+    Raises subclasses of ImageRefused and nothing else, whatever ``take`` raises.
+    """
     header = check_header(data, limits)
     by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
@@ -109,7 +124,7 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
             if by > 1:
                 image.draft(image.mode, (header.width // by, header.height // by))
             image.load()
-            return Photograph(upright_rgb(image, header), by)
+            return take(image, header, by)
     except ImageRefused:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:

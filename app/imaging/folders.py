@@ -130,7 +130,6 @@ class MvtecDataset:
     def __init__(self, root: Path) -> None:
         """Raises FolderError for a folder with neither train/good nor test."""
         self.root = root
-        self._drawn: dict[Path, list[Path]] = {}
         if not (root / "train" / GOOD).is_dir() and not (root / "test").is_dir():
             raise FolderError(
                 requirement="A dataset in MVTec form holds train/good and test/good, test/<defect>",
@@ -148,28 +147,32 @@ class MvtecDataset:
         return [image for folder in folders for image in self._class(folder)]
 
     def _class(self, folder: Path) -> list[TestImage]:
+        truth = self.root / "ground_truth" / folder.name
+        drawn = _by_stem(truth)
+
+        def masks(stem: str) -> list[Path]:
+            if (truth / stem).is_dir():  # a file for each defect, as MVTec LOCO has them
+                return list_images(truth / stem)
+            return drawn.get(f"{stem}_mask") or drawn.get(stem, [])
+
         return [
             TestImage(
                 name=path.relative_to(self.root).as_posix(),
                 path=path,
                 label=folder.name,
-                masks=() if folder.name == GOOD else self._masks(folder.name, path.stem),
+                masks=() if folder.name == GOOD else tuple(masks(path.stem)),
             )
             for path in list_images(folder)
         ]
 
-    def _masks(self, defect: str, stem: str) -> tuple[Path, ...]:
-        """``<stem>_mask`` or ``<stem>`` with any image's suffix, or a folder ``<stem>``, as MVTec LOCO has them."""
-        folder = self.root / "ground_truth" / defect
-        if (folder / stem).is_dir():
-            return tuple(list_images(folder / stem))
-        if folder not in self._drawn:
-            found = sorted(folder.iterdir()) if folder.is_dir() else []
-            self._drawn[folder] = [p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()]
-        for name in (f"{stem}_mask", stem):
-            if masks := tuple(p for p in self._drawn[folder] if p.stem == name):
-                return masks
-        return ()
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """The image files of a folder that may be absent, by their names without suffix."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            found.setdefault(path.stem, []).append(path)
+    return found
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -193,3 +194,8 @@ def shown_name(raw: str | None, default: str) -> str:
     parts = [part.strip() for part in text.replace("\\", "/").replace(":", "/").split("/")]
     name = "/".join(part for part in parts if part not in ("", ".", ".."))
     return name[-LONGEST:].lstrip("/ ") or default
+
+
+def shown_names(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names for a sentence, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.imaging.header import HEAD_BYTES, format_of
+from app.imaging.header import HEAD_BYTES, format_of, shown_names
 
 FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "ehthumbs_vista.db"})
 FOLDERS = frozenset(
@@ -51,7 +51,7 @@ def litter_of(path: str) -> str | None:
 
 
 def sentences(left: Iterable[LeftOut]) -> list[str]:
-    """What is left out, a sentence per reason: ``Not read (hidden, ...): 4 files in @eaDir/ and 1 other place.``"""
+    """What is left out, a sentence per reason: ``Not read, 4 files: @eaDir/ and 1 more (hidden, ...).``"""
     by_reason: dict[str, list[LeftOut]] = {}
     for each in left:
         by_reason.setdefault(each.reason, []).append(each)
@@ -59,8 +59,7 @@ def sentences(left: Iterable[LeftOut]) -> list[str]:
 
 
 def _sentence(reason: str, places: Sequence[LeftOut]) -> str:
-    files, more = sum(each.files for each in places), len(places) - NAMED
-    named = ", ".join(each.name for each in places[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    files, named = sum(each.files for each in places), shown_names([each.name for each in places], NAMED)
     return f"Not read, {files:,} file{'s' * (files != 1)}: {named} ({reason})."
 
 

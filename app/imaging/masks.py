@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from jaxtyping import Bool
 from PIL import Image
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
-from app.imaging.decode import DEFAULT_LIMITS, READERS, ImageLimits, decode_image, read_header, upright
+from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decoded, upright, upright_rgb
 from app.imaging.folders import named, read_file
+from app.imaging.header import Header
 
 _LOSSY_BAR = 128  # JPEG leaves faint values around what was drawn
 
@@ -39,26 +39,24 @@ def read_masks(
 
 def _read(path: Path, limits: ImageLimits) -> Bool[np.ndarray, "h w"]:
     try:
-        data = read_file(path, limits)
-        pixels = decode_image(data, limits)
+        mask = decoded(read_file(path, limits), _marks, limits=limits)
     except ImageRefused as error:
         raise error if isinstance(error, ImageUnreadable) else named(error, str(path)) from None
-    header = read_header(data)
-    if header.format == "JPEG":
-        return np.asarray(pixels.max(axis=2) >= _LOSSY_BAR)
-    with READERS[header.format][1](io.BytesIO(data)) as image:
-        image.load()
-        _check_opaque(image, path)
-        if image.mode.startswith("I;16"):  # ``pixels`` has only the highest bits of a label
-            samples = np.asarray(upright(image))
-            return np.asarray(samples < (1 << header.bits) - 1 if header.white_is_zero else samples > 0)
-    return np.asarray(pixels.any(axis=2))
-
-
-def _check_opaque(image: Image.Image, path: Path) -> None:
-    if image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+    if mask is None:
         raise FolderError(
             requirement="A mask must be opaque: black where the part is good, anything else on a defect",
             received=f"{path}, which is transparent in places",
             remedy="Flatten it on black and save it without transparency.",
         )
+    return mask
+
+
+def _marks(image: Image.Image, header: Header, by: int) -> Bool[np.ndarray, "h w"] | None:
+    """None where the image is transparent in places."""
+    if image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+        return None
+    if image.mode.startswith("I;16"):  # a label may be in the lowest bits, which a picture of 8 bits loses
+        samples = np.asarray(upright(image))
+        return np.asarray(samples < (1 << header.bits) - 1 if header.white_is_zero else samples > 0)
+    brightest = upright_rgb(image, header).max(axis=2)
+    return np.asarray(brightest >= (_LOSSY_BAR if header.format == "JPEG" else 1))

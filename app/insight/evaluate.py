@@ -18,6 +18,7 @@ from torch import Tensor
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_photograph
+from app.imaging.header import shown_names
 from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
 from core.groups import Described, Describer, Groups, by_likeness
@@ -190,16 +191,16 @@ class Masks:
         if 0 < len(self.absent) < self.defective:
             said.append(
                 f"{self.defective - len(self.absent):,} of {self.defective:,} defective images have a mask; pixel "
-                f"metrics are of those only. Without one: {_some(self.absent)}."
+                f"metrics are of those only. Without one: {shown_names(self.absent)}."
             )
         if self.empty:
             said.append(
-                f"The masks of these defective images mark nothing: {_some(self.empty)}. Draw them again."
+                f"The masks of these defective images mark nothing: {shown_names(self.empty)}. Draw them again."
             )
         if self.inverted:
             said.append(
                 "These masks mark most of the image and its border: "
-                f"{_some(self.inverted)}. If they mark what is good, invert them."
+                f"{shown_names(self.inverted)}. If they mark what is good, invert them."
             )
         return said
 
@@ -214,10 +215,6 @@ class Masks:
 
 def _border(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, " n"]:
     return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _add_pixels(

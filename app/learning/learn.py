@@ -128,7 +128,8 @@ def learn(
             raise reason
         skipped.append((name, str(reason)))
         hooks.say(f"Skipped {name}: {reason}")
-        check_supported(len(images) - len(skipped), config)
+        if not hooks.any_rate:
+            check_supported(len(images) - len(skipped), config)
 
     def parts() -> Groups:
         found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)

@@ -56,28 +56,23 @@ class Pca:
             f"a PCA's mean must be finite and shorter than {_LONGEST:.0e}",
             "one that is not",
         )
-        products = (
-            self.components @ self.components.T if bool((self.components.abs() <= 1 + _SKEW).all()) else None
-        )
+        inside = bool((self.components.abs() <= 1 + _SKEW).all())  # not so where one is not a number
         _require(
-            products is not None
-            and bool((products.fill_diagonal_(0).abs() <= _SKEW).all())
-            and bool((self.lengths <= 1 + _SKEW).all())
-            and bool((self.lengths > 0).all()),
+            inside and self._perpendicular(),
             "a PCA's components must be perpendicular and no longer than 1",
             "others",
         )
 
     @property
-    def lengths(self) -> Float32[Tensor, " _"]:
-        """Of the components, (k,), in (0, 1]."""
-        lengths: Tensor = torch.linalg.vector_norm(self.components, dim=1)
-        return lengths
-
-    @property
     def whitened(self) -> bool:
         """Whether a component is shorter than 1."""
-        return bool((self.lengths < 1 - _SKEW).any())
+        return bool((self.components.square().sum(dim=1) < 1 - _SKEW).any())
+
+    def _perpendicular(self) -> bool:
+        products = self.components @ self.components.T
+        squares = products.diagonal()
+        aside = (products - squares.diag()).abs() <= _SKEW
+        return bool(aside.all() and (squares > 0).all() and (squares <= 1 + _SKEW).all())
 
     def project(self, vectors: Float32[Tensor, "b p d"]) -> Float32[Tensor, "b p k"]:
         """Coordinates along the components, the mean subtracted, on the vectors' device."""

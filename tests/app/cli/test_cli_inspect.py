@@ -63,6 +63,21 @@ def test_a_name_of_244_bytes_keeps_its_result_and_its_maps(nominal, bank, new, w
     assert len(list(maps.iterdir())) == 4
 
 
+def test_maps_that_cannot_be_written_leave_the_decision(nominal, bank, new, weights, tmp_path):
+    maps = tmp_path / "maps"
+    (maps / "hole_overlay.png").mkdir(parents=True)
+    images = (new / "hole.png", new / "good.png")
+    ended = nominal("inspect", bank, *images, *weights, "--heatmaps", maps, "--json")
+    hole, good = json.loads(ended.out)["inspections"]
+    assert ended.status == 1
+    assert (hole["decision"], "overlay" in hole) == ("reject", False)
+    assert hole["error"].startswith("Its maps could not be written: ")
+    assert (good["decision"], "error" in good) == ("accept", False)
+    shown = nominal("inspect", bank, *images, *weights, "--heatmaps", maps)
+    assert "reject" in shown.out
+    assert "Its maps could not be written" in shown.err
+
+
 @pytest.fixture
 def weights(tiny) -> tuple[str, ...]:
     return tiny[2:]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, insert, inspect, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.settings import Settings
 from app.store import migrate
@@ -57,17 +59,25 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
         assert migrate.current(session.connection()) == migrate.head()
 
 
+@contextmanager
+def store_of_revision(settings: Settings, revision: str) -> Iterator[Session]:
+    """Writes into a new store as an earlier release left it."""
+    settings.data_dir.mkdir(exist_ok=True)
+    database = open_database(settings)
+    migrate.upgrade(database, revision)
+    with database.write() as session:
+        yield session
+    database.close()
+
+
 def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
     settings: Settings, make_inspection: Callable[..., Inspection]
 ) -> None:
-    settings.data_dir.mkdir(exist_ok=True)
-    database = open_database(settings)
-    migrate.upgrade(database, "0001")
     seen, now = make_inspection(), datetime(2026, 1, 1, tzinfo=UTC)
     bank = {"title": "Screws", "config": {}, "created_at": now, "updated_at": now, "pinned": False}
     change = {"id": new_id(), "bank": "screws", "reject_threshold": 3.0, "actor": "cli", "created_at": now}
     review = {"inspection_id": seen.id, "revision": 1, "verdict": "false_alarm", "note": "", "actor": "cli"}
-    with database.write() as session:
+    with store_of_revision(settings, "0001") as session:
         session.add(seen)
         session.execute(insert(Bank.__table__), [bank | {"id": "screws", "last_version": 0, "revision": 1}])
         session.execute(insert(ThresholdChange.__table__), [change])
@@ -78,7 +88,6 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
             "INSERT INTO images (bank, sha256, name, bytes, width, height, source, added_at) "
             f"VALUES ('screws', '{SHA}', 'a.png', 9, 4, 3, 'upload', '2026-01-01')"
         )
-    database.close()
     with open_store(settings) as store:
         kept = store.banks.threshold_changes("screws")
         assert [(each.reject_threshold, each.note) for each in kept] == [(3.0, None)]
@@ -96,12 +105,9 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
 def test_a_store_of_an_earlier_release_gives_no_number_again_that_an_inspection_has(
     settings: Settings, make_inspection: Callable[..., Inspection]
 ) -> None:
-    settings.data_dir.mkdir(exist_ok=True)
-    database = open_database(settings)
-    migrate.upgrade(database, "0004")
     now = datetime(2026, 1, 1, tzinfo=UTC)
     bank = {"title": "", "config": {}, "created_at": now, "updated_at": now, "pinned": False, "revision": 1}
-    with database.write() as session:
+    with store_of_revision(settings, "0004") as session:
         for name, last, active in (("again", 1, 1), ("ahead", 8, None)):
             row = bank | {"id": name, "last_version": last, "active_version": active}
             session.execute(insert(Bank.__table__), [row])
@@ -112,7 +118,6 @@ def test_a_store_of_an_earlier_release_gives_no_number_again_that_an_inspection_
             "INSERT INTO versions (bank, number, sha256, bytes, summary, created_at, state) "
             f"VALUES ('again', 1, '{SHA}', 9, '{{}}', '2026-01-01', 'ok')"
         )
-    database.close()
     with open_store(settings) as store:
         again = store.banks.get("again")
         assert (again.active_version, again.active_sha256, again.last_version) == (1, SHA, 5)

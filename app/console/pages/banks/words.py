@@ -57,7 +57,7 @@ class Banks:
     )
     metric: str = "Metric"
     metric_hint: str = (
-        "Whitened needs 100 good parts. Try it on a labelled test set first: it helps some products, not all."
+        "Whitened needs 100 good parts. Compare both on a labelled test set before you choose it."
     )
     metrics: Mapping[str, str] = table(
         {"euclidean": "Euclidean: patches as they are", "whitened": "Whitened: rare changes count more"}
