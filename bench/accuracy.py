@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="run only rows whose set and backbone contain this; the table stays as it is",
+        help="run only rows whose set, backbone and setting contain this; the table stays as it is",
     )
     parser.add_argument("--precision", help="run each only in this precision; the table stays as it is")
     arguments = parser.parse_args()
@@ -89,7 +89,7 @@ def main() -> None:
         toy = Run("elpv-toy", _splits(few, work, SEEDS[:1]), "efficientnet-lite2", size=64)
         runs = [toy, replace(toy, pca=16)]
     else:
-        runs = [run for run in planned(elpv, work) if arguments.only in f"{run.name} {run.backbone}"]
+        runs = [run for run in planned(elpv, work) if arguments.only in f"{run.name} {run.backbone} {run}"]
     if arguments.precision:
         runs = [replace(run, precision=arguments.precision) for run in runs if run.precision == "float32"]
     rows = []
