@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes import BankPath, Number, Running, refuses
+from app.http.routes import BankPath, Number, Root, Running, refuses
 from app.http.routes.images import FILE, Sha256, Side
 from app.http.schemas import screenings as schema
 from app.http.schemas.jobs import Job
@@ -28,6 +28,7 @@ def start_screening(
     service: Running,
     actor: Admin,
     bank: BankPath,
+    root: Root,
     response: Response,
     body: schema.ScreeningRequest | None = None,
 ) -> Job:
@@ -37,7 +38,7 @@ def start_screening(
     """
     asked = body or ASKED
     job = screenings.start(service.learning, bank, actor.id, asked.expected, asked.groups)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{root}/v1/jobs/{job.id}"
     return Job.model_validate(job)
 
 
