@@ -33,7 +33,7 @@ def cache_folder() -> Path:
 
 
 class Memory:
-    """Of what is told by ``facts``; named contents in files of ``folder``."""
+    """Named contents in files of ``folder``, valid for the machine, versions and weights that ``facts`` name."""
 
     def __init__(self, folder: Path, facts: Mapping[str, str]) -> None:
         self._folder, self._facts = folder, dict(facts)
