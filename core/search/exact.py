@@ -8,6 +8,7 @@ Letters: n queries, m bank vectors, d dimensions, k neighbours, c contenders.
 from __future__ import annotations
 
 import functools
+import math
 import re
 import warnings
 
@@ -26,8 +27,8 @@ _CROWD = 0.6  # a query with more than this share of groups to look into is left
 _READ_ONLY = "The given NumPy array is not writable"
 _QUIET = ("ignore", re.compile(_READ_ONLY, re.I), Warning, None, 0)  # as warnings.filterwarnings stores it
 
-Found = tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]
-"""Squared distances, nearest first, and ids; ties by id."""
+Found = tuple[Float32[np.ndarray, "_ k"], Int64[np.ndarray, "_ k"]]
+"""Squared distances, nearest first, and ids, of some queries; ties by id."""
 
 
 class ExactSearch:
@@ -68,7 +69,7 @@ class ExactSearch:
         sketch = Sketch(self._vectors, turned=self._sketched)
         quick = quickest(sketch.turned, sketch.width) if self._vectors.device == HOST else torch.float16
         rounding = Rounding(self._kind or quick, sketch.width, sketch.spread)
-        return Product(self._vectors, sketch, rounding, _CROWD if self._sketched else np.inf)
+        return Product(self._vectors, sketch, rounding, _CROWD if self._sketched else math.inf)
 
     @functools.cached_property
     def _whole(self) -> Product:
