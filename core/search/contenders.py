@@ -122,7 +122,8 @@ def _largest(values: Shaped[Tensor, "n g"]) -> Int64[Tensor, " n"]:
 
 def _where(hits: Bool[Tensor, "n g"]) -> tuple[Int64[Tensor, " c"], Int64[Tensor, " c"]]:
     """Rows and columns of what is true."""
-    if hits.device.type != "cpu":
-        return hits.nonzero(as_tuple=True)
-    rows, columns = np.divmod(np.flatnonzero(hits.numpy()), hits.shape[1])
-    return torch.from_numpy(rows), torch.from_numpy(columns)
+    if hits.device.type == "cpu":
+        rows, columns = map(torch.from_numpy, np.divmod(np.flatnonzero(hits.numpy()), hits.shape[1]))
+    else:
+        rows, columns = hits.nonzero(as_tuple=True)
+    return rows, columns

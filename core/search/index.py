@@ -140,13 +140,14 @@ class Index:
         if self._proposer is None or len(queries) == 0:
             return self._search_all(queries, k)
         queries = queries.cpu()
-        ids = torch.from_numpy(self._proposer.propose(queries.numpy(), k))  # (n, c)
+        ids = self._proposer.propose(queries.numpy(), k)  # (n, c)
         squared, found = np.empty((len(ids), k), np.float32), np.empty((len(ids), k), np.int64)
-        lacking = (ids >= 0).sum(dim=1) < k  # an approximate index may find fewer than it was asked for
+        filled = (ids >= 0).sum(axis=1) >= k  # an approximate index may find fewer than it was asked for
+        lacking, rest = np.flatnonzero(~filled), np.flatnonzero(filled)
         squared[lacking], found[lacking] = self._search_all(queries[lacking], k)
-        pairs, asked = ids[~lacking], queries[~lacking]
-        rows = torch.arange(len(pairs)).repeat_interleave(pairs.shape[1])
-        squared[~lacking], found[~lacking] = self._exact[HOST].measure(asked, rows, pairs.ravel(), k)
+        rows, pairs = np.repeat(np.arange(len(rest)), ids.shape[1]), ids[rest].ravel()
+        measured = self._exact[HOST].measure(queries[rest], *map(torch.from_numpy, (rows, pairs)), k)
+        squared[rest], found[rest] = measured
         return squared, found
 
     def _search_all(
@@ -163,9 +164,9 @@ class Index:
                 received=str(tuple(queries.shape)),
                 remedy="use the backbone and the patch settings the bank was built with",
             )
-        if not isinstance(queries, Tensor):
-            queries = as_tensor(queries)
-        return queries.float().contiguous()
+        if isinstance(queries, Tensor):
+            return queries.float().contiguous()
+        return as_tensor(np.ascontiguousarray(queries, np.float32))
 
 
 def _vectors(vectors: Float[np.ndarray, "m d"]) -> Float32[np.ndarray, "m d"]:
