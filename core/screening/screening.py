@@ -18,7 +18,7 @@ from jaxtyping import Float32, Float64
 from scipy.stats import rankdata
 
 from core.build import Build, Learned
-from core.config import EXPECTED_SUSPECTS, DetectorConfig, IndexConfig
+from core.config import EXPECTED_SUSPECTS, AugmentConfig, DetectorConfig, IndexConfig
 from core.declared import require
 from core.groups import Describer, Groups, by_likeness, exact_duplicates, require_several
 from core.input.photograph import Photograph
@@ -158,6 +158,7 @@ def screening_config(config: DetectorConfig) -> DetectorConfig:
         config,
         patch=replace(config.patch, stride=stride),
         index=IndexConfig(),
+        augment=AugmentConfig(),
         max_bank_vectors=BANK,
         min_bank_vectors=BANK,
         reweight=False,
