@@ -31,6 +31,8 @@ COMPONENTS = 256  # of resnet50's 1,536 dimensions
 
 
 SEEDS = (0, 1, 2)
+AUGMENTS = ("flips", "quarter-turns", "flips,quarter-turns", "rotation=15,shift=0.05,light=0.1")
+FEW = 10  # nominal photographs, as many as are at hand on the first day of a line
 TAUGHT = {"mtd": 0.8}  # share of the parts that a bank learns
 OTHERWISE = 0.6
 
@@ -48,13 +50,17 @@ class Run:
     precision: str = "float32"
     pca: int | None = None
     metric: str = "euclidean"
+    score: str = "patch"
+    augment: str = ""
+    floor: int | None = None
 
     def commands(self) -> list[list[str]]:
         """What evaluates each split."""
         words = [f"--backbone={self.backbone}", f"--size={self.size}", f"--coreset-ratio={self.ratio}"]
         words += [f"--precision={self.precision}", *(["--reweight"] if self.reweight else [])]
         words += [] if self.pca is None else [f"--pca={self.pca}"]
-        words += [f"--metric={self.metric}"]
+        words += [f"--metric={self.metric}", f"--score={self.score}", f"--augment={self.augment}"]
+        words += [] if self.floor is None else [f"--min-bank-vectors={self.floor}"]
         if self.backbone == "resnet50" and RESNET50.exists():
             words += ["--weights", str(RESNET50)]
         ours = [sys.executable, "-m", "app.cli", "eval", "--json", "--offline", *words]
@@ -68,6 +74,9 @@ class Run:
             self.metric: self.metric != "euclidean",
             f"coreset {self.ratio:.0%}": self.ratio != 0.01,
             "Eq. 7": self.reweight,
+            "score map": self.score == "map",
+            self.augment.replace(",", " "): bool(self.augment),
+            f"{self.floor} vectors": self.floor is not None,
         }
         return ", ".join(name for name, differs in named.items() if differs) or "default"
 
@@ -110,6 +119,9 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
         for backbone in (name for name in BACKBONES if name != "resnet50" or RESNET50.exists()):
             run = Run(dataset.name, splits, backbone)
             yield run
+            if backbone != "resnet50":
+                yield replace(run, score="map")
+                yield from _of_few(dataset, work, backbone)
             if dataset.name in ("elpv-mono", "mtd"):
                 yield replace(run, metric="whitened")
             if dataset.name == "elpv-mono":
@@ -120,9 +132,22 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
                 yield replace(run, pca=COMPONENTS)
 
 
-def _splits(dataset: Path, work: Path, seeds: Sequence[int]) -> tuple[Path, ...]:
-    share = TAUGHT.get(dataset.name, OTHERWISE)
-    return tuple(write_apart(dataset, work / f"{dataset.name}-apart-{seed}", seed, share) for seed in seeds)
+def _of_few(dataset: Path, work: Path, backbone: str) -> Iterator[Run]:
+    """Ten photographs with the tests of the whole set, as they are and with copies."""
+    if dataset.name == "mtd":
+        return
+    run = Run(f"{dataset.name} of few", _splits(dataset, work, SEEDS, FEW), backbone)
+    yield run
+    for augment in AUGMENTS:
+        yield replace(run, augment=augment)
+
+
+def _splits(dataset: Path, work: Path, seeds: Sequence[int], most: int | None = None) -> tuple[Path, ...]:
+    """A cut for each seed. most: parts taught at most."""
+    share, cut = TAUGHT.get(dataset.name, OTHERWISE), "apart" if most is None else f"{most}"
+    return tuple(
+        write_apart(dataset, work / f"{dataset.name}-{cut}-{seed}", seed, share, most) for seed in seeds
+    )
 
 
 def in_float32(name: str) -> Backbone:

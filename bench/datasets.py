@@ -82,12 +82,13 @@ def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
     return _written(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
 
 
-def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path:
+def write_apart(dataset: Path, out: Path, seed: int, train_share: float, most: int | None = None) -> Path:
     """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
 
     The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. A part
     with a photograph of a defect is never in ``train``. ``out/parts.csv`` names the part of each image of the
-    new split. Raises FolderError where ``out`` holds something else.
+    new split. most: parts taught at most; the others that would be are left out, so that the tests are the same. Raises
+    FolderError where ``out`` holds something else.
     """
     images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
     part = _parts_of(dataset, images)
@@ -95,10 +96,13 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
     flawed = {part[path] for path in images if path.parent.name != "good"}
     free = sorted({part[path] for path in good} - flawed)
     shuffled = np.random.default_rng(seed).permutation(len(free))
-    taught = {free[i] for i in shuffled[: round(train_share * len(free))]}
+    taught = [free[i] for i in shuffled[: round(train_share * len(free))]]
+    left_out = set() if most is None else set(taught[most:])
     to: dict[str, Path] = {}
     for path in images:
         kind = path.parent.name
+        if part[path] in left_out:
+            continue
         side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
         to[f"{side}/{kind}/{path.parent.parent.name}-{path.name}"] = path
@@ -106,7 +110,8 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
         if mask.is_file():
             to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
-    mark = json.dumps({"set": dataset.name, "seed": seed, "train_share": train_share})
+    cut = {"set": dataset.name, "seed": seed, "train_share": train_share}
+    mark = json.dumps(cut if most is None else cut | {"most": most})
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
 

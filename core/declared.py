@@ -166,6 +166,16 @@ class Declared:
         given = {n: c for n, c in value.items() if c is not None or n in own or n in needed}
         return cls(**{name: read[name](content) for name, content in given.items()})
 
+    @property
+    def text(self) -> str:
+        """What differs from the defaults, as ``from_text`` reads it; empty for nothing."""
+        own = {
+            one.name.replace("_", "-"): getattr(self, one.name)
+            for one in own_settings(type(self))
+            if one.key in self.later()
+        }
+        return ",".join(name if value is True else f"{name}={value:g}" for name, value in own.items())
+
     @classmethod
     def from_text(cls, text: str) -> dict[str, Any]:
         """JSON of ``rotation=15,flips``: settings by name, a bool is true by its name only. Raises ConfigError."""

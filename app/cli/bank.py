@@ -71,6 +71,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "runtime": bank.backbone.runtime,
         "precision": bank.backbone.precision,
         **{name: values[setting] for name, setting in o.SHOWN.items()},
+        **{name: getattr(bank.config, name).text for name in o.WHOLE},
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
         "nominal_images": len(bank.provenance.images),
