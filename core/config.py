@@ -122,7 +122,11 @@ class AugmentConfig(Declared):
         later=True,
     )
     copies: int | None = setting(
-        None, "Random copies of each photograph, 4 where nothing is said", later=True, ge=1, le=64
+        None,
+        "Random copies of each photograph, 4 if a range is named without their number",
+        later=True,
+        ge=1,
+        le=64,
     )
 
     @property
