@@ -111,7 +111,7 @@ def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_its_page_al
     run(accuracy.main, monkeypatch, "--toy")
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy: 7, 7")]
     place = accuracy.HEAD.index("setting")
-    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16"]
+    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16", "score map, flips"]
     assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
     assert tables.ACCURACY.read_bytes() == before
 
@@ -120,7 +120,8 @@ def test_the_accuracy_bench_plans_three_splits_of_every_set_at_hand(tmp_path, mo
     monkeypatch.setattr(accuracy, "SHARED", tmp_path / "absent")
     elpv = accuracy._few(write_elpv(tmp_path / "elpv"), tmp_path / "elpv-mono")
     runs = list(accuracy.planned(elpv, tmp_path))
-    assert {str(r) for r in runs} >= {"default", "int8"}
+    assert {str(r) for r in runs} >= {"default", "int8", "score map", "flips quarter-turns"}
+    assert {r.name for r in runs} == {"elpv-mono", "elpv-mono, few"}
     assert all(len(set(r.splits)) == 3 and "--offline" in words for r in runs for words in r.commands())
     assert all(
         words[-1] == f"{split}/parts.csv"
@@ -156,6 +157,7 @@ def test_the_machine_is_named_in_one_line():
     ("page", "name"),
     [
         (tables.ACCURACY, "accuracy"),
+        (tables.ACCURACY, "few"),
         (tables.PERFORMANCE, "peers"),
         (tables.PERFORMANCE, "latency"),
         (tables.PERFORMANCE, "build"),
