@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.datasets import SHARED, write_apart, write_elpv
+from bench.datasets import SHARED, Few, write_apart, write_elpv
 from bench.tables import ACCURACY, machine, replace_section, table
 from models.backbone import Backbone, load_backbone
 
@@ -31,9 +31,10 @@ COMPONENTS = 256  # of resnet50's 1,536 dimensions
 
 
 SEEDS = (0, 1, 2)
-AUGMENTS = ("flips", "quarter-turns", "flips,quarter-turns", "rotation=15,shift=0.05,light=0.1")
+RANGES = "rotation=15,shift=0.05,light=0.1"
+COPIES = (("flips,quarter-turns", None), (RANGES, None), (f"flips,quarter-turns,{RANGES}", 3000))
 OF_FEW = ", few"  # in the name of a set of which so few are taught
-FEW = 10  # nominal photographs, as many as are at hand on the first day of a line
+FEW = Few(parts=10, tests=100)  # as many as are at hand on the first day of a line
 TAUGHT = {"mtd": 0.8}  # share of the parts that a bank learns
 OTHERWISE = 0.6
 
@@ -77,7 +78,7 @@ class Run:
             "Eq. 7": self.reweight,
             "score map": self.score == "map",
             self.augment.replace(",", " "): bool(self.augment),
-            f"{self.floor} vectors": self.floor is not None,
+            f"floor {self.floor}": self.floor is not None,
         }
         return ", ".join(name for name, differs in named.items() if differs) or "default"
 
@@ -144,15 +145,16 @@ def _of_few(dataset: Path, work: Path, backbone: str) -> Iterator[Run]:
         return
     run = Run(f"{dataset.name}{OF_FEW}", _splits(dataset, work, SEEDS, FEW), backbone)
     yield run
-    for augment in AUGMENTS:
-        yield replace(run, augment=augment)
+    yield replace(run, floor=0)
+    for augment, floor in COPIES:
+        yield replace(run, augment=augment, floor=floor)
 
 
-def _splits(dataset: Path, work: Path, seeds: Sequence[int], most: int | None = None) -> tuple[Path, ...]:
-    """A cut for each seed. most: parts taught at most."""
-    share, cut = TAUGHT.get(dataset.name, OTHERWISE), "apart" if most is None else f"{most}"
+def _splits(dataset: Path, work: Path, seeds: Sequence[int], few: Few | None = None) -> tuple[Path, ...]:
+    """A cut for each seed."""
+    share, cut = TAUGHT.get(dataset.name, OTHERWISE), "few" if few else "apart"
     return tuple(
-        write_apart(dataset, work / f"{dataset.name}-{cut}-{seed}", seed, share, most) for seed in seeds
+        write_apart(dataset, work / f"{dataset.name}-{cut}-{seed}", seed, share, few) for seed in seeds
     )
 
 

@@ -82,13 +82,20 @@ def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
     return _written(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
 
 
-def write_apart(dataset: Path, out: Path, seed: int, train_share: float, most: int | None = None) -> Path:
+@dataclass(frozen=True)
+class Few:
+    """How little of a cut is taken: parts taught, the first of them, and test images of each kind, evenly spread."""
+
+    parts: int
+    tests: int
+
+
+def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Few | None = None) -> Path:
     """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
 
     The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. A part
     with a photograph of a defect is never in ``train``. ``out/parts.csv`` names the part of each image of the
-    new split. most: parts taught at most; the others that would be are left out, so that the tests are the same. Raises
-    FolderError where ``out`` holds something else.
+    new split. few: what is taken of the cut, None for all. Raises FolderError where ``out`` holds something else.
     """
     images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
     part = _parts_of(dataset, images)
@@ -97,11 +104,14 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, most: i
     free = sorted({part[path] for path in good} - flawed)
     shuffled = np.random.default_rng(seed).permutation(len(free))
     taught = [free[i] for i in shuffled[: round(train_share * len(free))]]
-    left_out = set() if most is None else set(taught[most:])
+    tests = [path for path in images if path.parent.name != "good" or part[path] not in taught]
+    dropped = (
+        set() if few is None else _dropped(few, tests, [p for p in good if part[p] in taught[few.parts :]])
+    )
     to: dict[str, Path] = {}
     for path in images:
         kind = path.parent.name
-        if part[path] in left_out:
+        if path in dropped:
             continue
         side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
@@ -111,8 +121,17 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, most: i
             to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
     cut = {"set": dataset.name, "seed": seed, "train_share": train_share}
-    mark = json.dumps(cut if most is None else cut | {"most": most})
+    mark = json.dumps(cut if few is None else cut | asdict(few))
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
+
+
+def _dropped(few: Few, tests: Sequence[Path], untaught: Sequence[Path]) -> set[Path]:
+    """Good photographs of the parts that are not taught after all, and test images past those of each kind."""
+    kinds = [
+        [path for path in tests if path.parent.name == kind] for kind in {path.parent.name for path in tests}
+    ]
+    kept = {path for kind in kinds for path in spread(kind, few.tests)}
+    return {*untaught, *tests} - kept
 
 
 def shown_parts(dataset: Path) -> dict[str, str]:

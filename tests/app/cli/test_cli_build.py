@@ -125,7 +125,7 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         target_false_reject=0.1,
         target_review=0.3,
         pca=8,
-        augment=AugmentConfig(rotation=5, flips=True, copies=1),
+        augment=AugmentConfig(rotation=5.0, flips=True, copies=1),
     )
     assert bank.vectors.shape == (40, 8)
 

@@ -20,7 +20,7 @@ from core.input.preprocess import frame, patch_grid
 from core.memory.estimate import estimate_build
 
 EIGHT = AugmentConfig(flips=True, quarter_turns=True)
-RANDOM = AugmentConfig(rotation=20, shift=0.1, scale=0.1, light=0.2, copies=3)
+RANDOM = AugmentConfig(rotation=20.0, shift=0.1, scale=0.1, light=0.2, copies=3)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_light_is_a_factor_of_every_sample():
 
 
 def test_random_copies_start_from_any_of_the_exact_turns():
-    config = replace(EIGHT, rotation=1, copies=40)
+    config = replace(EIGHT, rotation=1.0, copies=40)
     assert config.views == 48
     drawn = np.array([pose.linear.round() for pose in poses(config, 0, 0)[8:]]).reshape(-1, 4)
     assert len(np.unique(drawn, axis=0)) == 8
@@ -132,7 +132,7 @@ def test_the_same_images_and_seed_give_the_same_bytes_in_another_process(backbon
     data = bank_bytes(build(parts(4), SMALL.changed(change), backbone))
     elsewhere = sha256_elsewhere(f"build(parts(4), SMALL.changed({change!r}))")
     assert elsewhere == hashlib.sha256(data).hexdigest()
-    assert load_bank(data).config.augment == AugmentConfig(rotation=10, light=0.1, copies=2, flips=True)
+    assert load_bank(data).config.augment == AugmentConfig(rotation=10.0, light=0.1, copies=2, flips=True)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
