@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.datasets import SHARED, Few, write_apart, write_elpv
+from bench.datasets import SHARED, write_apart, write_elpv
 from bench.tables import ACCURACY, machine, replace_section, table
 from models.backbone import Backbone, load_backbone
 
@@ -31,10 +31,6 @@ COMPONENTS = 256  # of resnet50's 1,536 dimensions
 
 
 SEEDS = (0, 1, 2)
-RANGES = "rotation=15,shift=0.05,light=0.1"
-COPIES = (("flips,quarter-turns", None), (RANGES, None), (f"flips,quarter-turns,{RANGES}", 3000))
-OF_FEW = ", few"  # in the name of a set of which so few are taught
-FEW = Few(parts=10, tests=100)  # as many as are at hand on the first day of a line
 TAUGHT = {"mtd": 0.8}  # share of the parts that a bank learns
 OTHERWISE = 0.6
 
@@ -54,7 +50,6 @@ class Run:
     metric: str = "euclidean"
     score: str = "patch"
     augment: str = ""
-    floor: int | None = None
 
     def commands(self) -> list[list[str]]:
         """What evaluates each split."""
@@ -62,7 +57,6 @@ class Run:
         words += [f"--precision={self.precision}", *(["--reweight"] if self.reweight else [])]
         words += [] if self.pca is None else [f"--pca={self.pca}"]
         words += [f"--metric={self.metric}", f"--score={self.score}", f"--augment={self.augment}"]
-        words += [] if self.floor is None else [f"--min-bank-vectors={self.floor}"]
         if self.backbone == "resnet50" and RESNET50.exists():
             words += ["--weights", str(RESNET50)]
         ours = [sys.executable, "-m", "app.cli", "eval", "--json", "--offline", *words]
@@ -78,7 +72,6 @@ class Run:
             "Eq. 7": self.reweight,
             "score map": self.score == "map",
             self.augment.replace(",", " "): bool(self.augment),
-            f"floor {self.floor}": self.floor is not None,
         }
         return ", ".join(name for name, differs in named.items() if differs) or "default"
 
@@ -107,15 +100,10 @@ def main() -> None:
     for run in runs:
         rows.append(_row(run, [_evaluated(command) for command in run.commands()]))
         print(" | ".join(rows[-1]), flush=True)
-    print(_page(rows))
+    text = f"{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-accuracy`."
+    print(text)
     if not (arguments.toy or arguments.only or arguments.precision):
-        few = [named for named in rows if OF_FEW in named[0]]
-        for section, part in (("accuracy", [row for row in rows if row not in few]), ("few", few)):
-            replace_section(section, _page(part), ACCURACY)
-
-
-def _page(rows: Sequence[Sequence[str]]) -> str:
-    return f"{table(HEAD, rows)}\n\nMachine: {machine()}. Command: `make bench-accuracy`."
+        replace_section("accuracy", text, ACCURACY)
 
 
 def planned(elpv: Path, work: Path) -> Iterator[Run]:
@@ -128,7 +116,6 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
             yield run
             if backbone != "resnet50":
                 yield replace(run, score="map")
-                yield from _of_few(dataset, work, backbone)
             if dataset.name in ("elpv-mono", "mtd"):
                 yield replace(run, metric="whitened")
             if dataset.name == "elpv-mono":
@@ -139,23 +126,9 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
                 yield replace(run, pca=COMPONENTS)
 
 
-def _of_few(dataset: Path, work: Path, backbone: str) -> Iterator[Run]:
-    """Ten photographs with the tests of the whole set, as they are and with copies."""
-    if dataset.name == "mtd":
-        return
-    run = Run(f"{dataset.name}{OF_FEW}", _splits(dataset, work, SEEDS, FEW), backbone)
-    yield run
-    yield replace(run, floor=0)
-    for augment, floor in COPIES:
-        yield replace(run, augment=augment, floor=floor)
-
-
-def _splits(dataset: Path, work: Path, seeds: Sequence[int], few: Few | None = None) -> tuple[Path, ...]:
-    """A cut for each seed."""
-    share, cut = TAUGHT.get(dataset.name, OTHERWISE), "few" if few else "apart"
-    return tuple(
-        write_apart(dataset, work / f"{dataset.name}-{cut}-{seed}", seed, share, few) for seed in seeds
-    )
+def _splits(dataset: Path, work: Path, seeds: Sequence[int]) -> tuple[Path, ...]:
+    share = TAUGHT.get(dataset.name, OTHERWISE)
+    return tuple(write_apart(dataset, work / f"{dataset.name}-apart-{seed}", seed, share) for seed in seeds)
 
 
 def in_float32(name: str) -> Backbone:
@@ -189,9 +162,9 @@ def _row(run: Run, found: list[dict[str, Any]]) -> list[str]:
         f"{run.name}: {taught}, {parts}",
         found[0]["backbone"],
         str(run),
-        *(_over_seeds([each[key] for each in found], "{:.3f}", "no masks") for key in METRICS),
+        *(over_seeds([each[key] for each in found], "{:.3f}", "no masks") for key in METRICS),
         *(
-            _over_seeds([each[kind][rate]["rate"] for each in found], "{:.1%}", "too few")
+            over_seeds([each[kind][rate]["rate"] for each in found], "{:.1%}", "too few")
             for kind in ("false_reject", "detection")
             for rate in RATES
         ),
@@ -214,7 +187,7 @@ def _few(dataset: Path, out: Path, count: int = 6) -> Path:
     return out
 
 
-def _over_seeds(values: Sequence[float | None], form: str, absent: str) -> str:
+def over_seeds(values: Sequence[float | None], form: str, absent: str) -> str:
     """Mean (lowest to highest)."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):

@@ -112,9 +112,9 @@ class Build:
         images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
         with self.learned(images, expected, describer) as learned:
-            images = len(learned.read.names)
-            labels, source = _labels(groups, images)
-            self._check_whitened(images if labels is None else int(labels.max()) + 1)
+            count = len(learned.read.names)
+            labels, source = _labels(groups, count)
+            self._check_whitened(count if labels is None else int(labels.max()) + 1)
             return self._assemble(learned, labels, source)
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nicegui import ui
+from nicegui.elements.mixins.value_element import ValueElement
 
 from app.console.pages.banks.words import BANKS as TEXT
 from core.config import AugmentConfig
@@ -35,7 +36,8 @@ class AugmentFields:
             f"{_FIELD} clearable"
         )
         self._learned = ui.label().classes("n-caption").props('role="status"').mark("learned")
-        for field in (*self._exact.values(), *self._ranges.values(), self._copies):
+        fields: list[ValueElement[Any]] = [*self._exact.values(), *self._ranges.values(), self._copies]
+        for field in fields:
             field.on_value_change(self._say)
         self._say()
 
