@@ -31,6 +31,7 @@ photovoltaic module cells in electroluminescence images. Solar Energy 185 (2019)
 T = TypeVar("T")
 SHARED = Path(__file__).resolve().parents[2] / "shared"  # image sets that are not in the repository
 MARK = "split.json"  # which choice a folder holds
+CUT = 2  # how write_apart cuts: of a part with a defect, only photographs of the defect
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ class Few:
 def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Few | None = None) -> Path:
     """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
 
-    The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. A part
-    with a photograph of a defect is never in ``train``. ``out/parts.csv`` names the part of each image of the
+    The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. Of a part
+    with a photograph of a defect only such photographs are taken: where the defect is out of sight, the part is still
+    not a good one, and no good part like it is taught. ``out/parts.csv`` names the part of each image of the
     new split. few: what is taken of the cut, None for all. Raises FolderError where ``out`` holds something else.
     """
     images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
@@ -104,14 +106,15 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Fe
     free = sorted({part[path] for path in good} - flawed)
     shuffled = np.random.default_rng(seed).permutation(len(free))
     taught = [free[i] for i in shuffled[: round(train_share * len(free))]]
-    tests = [path for path in images if path.parent.name != "good" or part[path] not in taught]
+    untaught = {*good} - {p for p in good if part[p] in taught or part[p] in flawed}
+    tests = [path for path in images if path.parent.name != "good" or path in untaught]
     dropped = (
         set() if few is None else _dropped(few, tests, [p for p in good if part[p] in taught[few.parts :]])
     )
     to: dict[str, Path] = {}
     for path in images:
         kind = path.parent.name
-        if path in dropped:
+        if path in dropped or (kind == "good" and part[path] in flawed):
             continue
         side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
@@ -120,7 +123,7 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Fe
         if mask.is_file():
             to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
-    cut = {"set": dataset.name, "seed": seed, "train_share": train_share}
+    cut = {"set": dataset.name, "seed": seed, "train_share": train_share, "cut": CUT}
     mark = json.dumps(cut if few is None else cut | asdict(few))
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
