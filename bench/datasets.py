@@ -106,17 +106,13 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Fe
     free = sorted({part[path] for path in good} - flawed)
     shuffled = np.random.default_rng(seed).permutation(len(free))
     taught = [free[i] for i in shuffled[: round(train_share * len(free))]]
-    untaught = {*good} - {p for p in good if part[p] in taught or part[p] in flawed}
-    tests = [path for path in images if path.parent.name != "good" or path in untaught]
-    dropped = (
-        set() if few is None else _dropped(few, tests, [p for p in good if part[p] in taught[few.parts :]])
-    )
+    sides = {path: "test" for path in images if path.parent.name != "good" or part[path] not in flawed}
+    sides |= {path: "train" for path in good if part[path] in taught}
+    if few is not None:
+        sides = _some(few, sides, {path for path in good if part[path] in taught[: few.parts]})
     to: dict[str, Path] = {}
-    for path in images:
+    for path, side in sides.items():
         kind = path.parent.name
-        if path in dropped or (kind == "good" and part[path] in flawed):
-            continue
-        side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
         to[f"{side}/{kind}/{path.parent.parent.name}-{path.name}"] = path
         mask = dataset / "ground_truth" / kind / f"{path.stem}_mask.png"
@@ -128,13 +124,12 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Fe
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
 
-def _dropped(few: Few, tests: Sequence[Path], untaught: Sequence[Path]) -> set[Path]:
-    """Good photographs of the parts that are not taught after all, and test images past those of each kind."""
-    kinds = [
-        [path for path in tests if path.parent.name == kind] for kind in {path.parent.name for path in tests}
-    ]
-    kept = {path for kind in kinds for path in spread(kind, few.tests)}
-    return {*untaught, *tests} - kept
+def _some(few: Few, sides: Mapping[Path, str], taught: set[Path]) -> dict[Path, str]:
+    """Of a cut the photographs that are taught, and so many tests of each kind."""
+    kinds = {path.parent.name for path in sides}
+    tests = [[p for p, side in sides.items() if side == "test" and p.parent.name == kind] for kind in kinds]
+    kept = taught.union(*(spread(of_kind, few.tests) for of_kind in tests))
+    return {path: side for path, side in sides.items() if path in kept}
 
 
 def shown_parts(dataset: Path) -> dict[str, str]:
