@@ -33,7 +33,7 @@ def test_a_score_is_one_of_two_and_not_reweighted_unless_it_is_of_patches():
     assert "score" not in DetectorConfig().to_json()
     assert DetectorConfig(score="map").to_json()["score"] == "map"
     with pytest.raises(ConfigError, match="score must be one of patch, map; received 'peak'"):
-        DetectorConfig(score="peak")  # type: ignore[arg-type]
+        DetectorConfig().changed({"score": "peak"})
     with pytest.raises(ConfigError, match="reweight needs the score patch; received reweight with score map"):
         DetectorConfig(score="map", reweight=True)
 
