@@ -329,7 +329,7 @@ OPTIONS = {
     "a map's score re-weighted": (
         ("--score", "map", "--reweight"),
         "ConfigError",
-        "leave one of the two out",
+        "Leave one of the two out",
     ),
     "a stride of zero": (("--stride", 0), "ConfigError", "from 1 to 8"),
 }

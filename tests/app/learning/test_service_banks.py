@@ -84,7 +84,8 @@ def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_it
     running: TestClient,
 ) -> None:
     values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
-    values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map", "augment.copies": 8}
+    values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map"}
+    values |= {"input.significant_bits": 12, "augment.copies": 8}
     values |= {f"augment.{name}": 0.25 for name in ("rotation", "shift", "scale", "light")}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)
