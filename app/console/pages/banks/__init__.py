@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
+from app.console.pages.banks.augment import AugmentFields
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, decision_count, empty_state, figure, page_header
@@ -144,15 +145,17 @@ def _ask_delete(view: View, glance: Glance) -> None:
 
 
 def ask_new_bank(view: View) -> None:
-    """Name, id derived from it, input size, metric, target rate; then on to teaching it."""
+    """Name, id derived from it, input size, metric, target rate, copies; then on to teaching it."""
 
     async def create() -> None:
-        if not all(each.validate() for each in (title, id, rate)):
+        if not all(each.validate() for each in (title, id, rate, copies)):
             return
         config = {
             "input": {"size": size.value},
             "target_false_reject": rate.value / 100,
             "metric": metric.value,
+            "score": score.value,
+            "augment": copies.config(),
         }
         given: BankChange = {"title": title.value.strip(), "config": config}
         bank = id.value
@@ -173,6 +176,10 @@ def ask_new_bank(view: View) -> None:
         ).props(FIELD)
         hint = ui.label(_rate_hint(rate.value)).classes("n-caption")
         rate.on_value_change(lambda: hint.set_text(_rate_hint(rate.value)))
+        with ui.expansion(TEXT.advanced).classes("n-advanced"):
+            score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
+            score.props(f'{FIELD} hint="{TEXT.score_hint}"')
+            copies = AugmentFields()
         ui.label(TEXT.backbone_note.format(name=backbone(view.service)["name"])).classes("n-caption")
 
 
