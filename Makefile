@@ -63,6 +63,7 @@ bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry]'
+	$(PYTHON) -m pip wheel -w build/wheelhouse --no-deps ./clients/python
 	cp constraints.txt build/wheelhouse
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
@@ -108,4 +109,4 @@ chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
 
 clean:  ## everything that is not source
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info clients/python/build clients/python/*.egg-info

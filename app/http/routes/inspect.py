@@ -16,6 +16,8 @@ from pydantic import Field
 from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
+from app.http.requests import Request as Body
+from app.http.requests import Score
 from app.http.routes import BankPath, Running, refuses
 from app.http.routes.exchange import (
     MANY,
@@ -29,9 +31,6 @@ from app.http.routes.exchange import (
     read_one,
 )
 from app.http.routes.images import FILE
-from app.http.schemas import Request as Body
-from app.http.schemas import Score
-from app.http.schemas import inspections as schema
 from app.imaging.pictures import NPY, PNG
 from app.inspection.inspect import Answer, Asked, inspect
 from app.inspection.ledger import document
@@ -40,6 +39,7 @@ from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from app.store.schema import LONGEST_TEXT
 from core.errors import ConfigError, CoreError, TooFewNominalImages
+from nominal_client.answers import inspections as schema
 
 PATH = "/v1/banks/{bank}/inspect"
 inspector = may("inspect")

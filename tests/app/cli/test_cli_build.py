@@ -20,12 +20,12 @@ from parts import parts
 from safetensors.torch import load_file, save_file
 
 from app.imaging.folders import list_images
-from app.imaging.litter import left_out
 from app.imaging.pictures import encode_jpeg, encode_png
 from core.bank import load_bank
 from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS
 from models.weights import export
+from nominal_client.litter import left_out
 
 pytest_plugins = ("command_line",)
 
