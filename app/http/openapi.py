@@ -50,11 +50,21 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path, operations in made["paths"].items():
             for operation in operations.values():
                 operation["security"] = _security(path)
+                _name_form(operation, schemas)
         schemas["ProblemDocument"] = ProblemDocument.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _name_form(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Moves a form's schema to the named ones, under its title, so that generated code has a class of that name."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if form := content.get("multipart/form-data"):
+        name = form["schema"]["title"]
+        schemas[name] = form["schema"]
+        form["schema"] = {"$ref": f"#/components/schemas/{name}"}
 
 
 def _security(path: str) -> list[dict[str, list[str]]]:

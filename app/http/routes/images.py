@@ -45,6 +45,7 @@ UPLOAD: dict[str, Any] = {
         "content": {
             "multipart/form-data": {
                 "schema": {
+                    "title": "UploadForm",
                     "type": "object",
                     "properties": {
                         "file": {"type": "array", "items": FILE},

@@ -48,7 +48,7 @@ Prefer = Annotated[
     str | None, Header(max_length=200, description="`respond-within=150ms` or `wait=2` (seconds).")
 ]
 Accept = Annotated[
-    str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
+    str | None, Header(max_length=1000, include_in_schema=False)  # OpenAPI has it in the answer's media types
 ]
 FILES = {"type": "array", "items": FILE, "minItems": 1, "maxItems": MANY.most_files}
 ANY = "*/*"  # what clients accept that were not told what to
@@ -101,10 +101,11 @@ class Direct(APIRoute):
 router = APIRouter(tags=["inspection"])
 
 
-def _body(image: dict[str, Any], *types: str) -> dict[str, Any]:
+def _body(title: str, image: dict[str, Any], *types: str) -> dict[str, Any]:
     """The body of an inspection: a form with ``image``, or a file of one of these types itself."""
     words = {"type": "string", "maxLength": LONGEST_TEXT}
     form = {
+        "title": title,
         "type": "object",
         "properties": {"image": image, "serial": words, "station": words},
         "required": ["image"],
@@ -149,7 +150,14 @@ router.add_api_route(
     methods=["POST"],
     route_class_override=Direct,
     openapi_extra=_body(
-        FILE, "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+        "InspectionForm",
+        FILE,
+        "image/png",
+        "image/jpeg",
+        "image/bmp",
+        "image/tiff",
+        "image/webp",
+        "application/octet-stream",
     ),
     response_model=schema.Inspection,
     responses={
@@ -160,7 +168,10 @@ router.add_api_route(
 
 
 @router.post(
-    PATH + "/batch", openapi_extra=_body(FILES), response_model=schema.Batch, responses=refuses(*REFUSED)
+    PATH + "/batch",
+    openapi_extra=_body("BatchForm", FILES),
+    response_model=schema.Batch,
+    responses=refuses(*REFUSED),
 )
 async def inspect_batch(
     request: Request,

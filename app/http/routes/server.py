@@ -88,7 +88,9 @@ async def get_bank_health(
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=refuses(keys=False))
-async def get_metrics(service: Running, accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
+async def get_metrics(
+    service: Running, accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = ""
+) -> Response:
     """For Prometheus."""
     with contextlib.suppress(AppError):  # metrics must be had while the database is sick
         await health.refresh_gauges(service)

@@ -21,6 +21,7 @@ import nominal_client
 
 ROOT = Path(__file__).parents[3]
 SMALL = ROOT / "clients/python"
+LITTER = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
 
 
 def wheel(project: Path, folder: Path) -> zipfile.ZipFile:
@@ -48,11 +49,7 @@ def modules(archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    copy = shutil.copytree(
-        SMALL,
-        tmp_path_factory.mktemp("small") / "python",
-        ignore=shutil.ignore_patterns("build", "*.egg-info"),
-    )
+    copy = shutil.copytree(SMALL, tmp_path_factory.mktemp("small") / "python", ignore=LITTER)
     return wheel(copy, tmp_path_factory.mktemp("wheel"))
 
 
@@ -69,13 +66,10 @@ def test_the_wheel_holds_the_typed_client_and_needs_httpx_and_pydantic_only(smal
 def test_the_servers_wheel_holds_the_same_client(small: zipfile.ZipFile, tmp_path: Path) -> None:
     copy = tmp_path / "project"
     copy.mkdir()
-    for name in ("app", "core", "models", "clients", "pyproject.toml", "README.md"):
-        if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
-            )
-        else:
-            shutil.copy(ROOT / name, copy)
+    for name in ("app", "core", "models", "clients"):
+        shutil.copytree(ROOT / name, copy / name, ignore=LITTER)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, copy)
     assert modules(wheel(copy, tmp_path / "wheel")) == modules(small)
 
 

@@ -21,7 +21,8 @@ from nominal_client.images import PILLOW_MODES, content_bytes, each_given, given
 
 
 def pixels(shape: tuple[int, ...], kind: str) -> np.ndarray:
-    return np.random.default_rng(7).integers(0, np.iinfo(kind).max, shape, kind, endpoint=True)
+    native = np.dtype(kind).newbyteorder("=")
+    return np.random.default_rng(7).integers(0, np.iinfo(kind).max, shape, native, endpoint=True).astype(kind)
 
 
 def sent(image: Any) -> bytes:

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from scripted_server import Script, reply, scripted
 
-from app.errors import FolderError
 from nominal_client import (
     AsyncClient,
     BadArgument,
     BuildFailed,
     Client,
     ConnectionFailed,
+    FolderError,
     ProblemError,
     Retries,
     UnexpectedAnswer,
