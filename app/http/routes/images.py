@@ -57,6 +57,7 @@ UPLOAD: dict[str, Any] = {
                         },
                         "manifest": FILE | {"description": "CSV of the files' parts: image,part."},
                     },
+                    "additionalProperties": False,
                 },
                 "encoding": {"serial": {"style": "form", "explode": True}},
             },

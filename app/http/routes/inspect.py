@@ -109,6 +109,7 @@ def _body(title: str, image: dict[str, Any], *types: str) -> dict[str, Any]:
         "type": "object",
         "properties": {"image": image, "serial": words, "station": words},
         "required": ["image"],
+        "additionalProperties": False,
     }
     content = {
         "multipart/form-data": {"schema": form},
