@@ -52,7 +52,7 @@ with Client(base_url=url, raise_on_unexpected_status=True) as client:
     several = models.BatchForm(image=[file(flawed), file(paths[0]), words])
     batch = inspect_batch.sync(BANK, client=client, body=several)
 
-    body = models.ReviewRequest(verdict="confirmed_defect")
+    body = models.ReviewRequest(verdict=models.ReviewRequestVerdict.CONFIRMED_DEFECT)
     review = review_inspection.sync(found.id, client=client, body=body)
     (listed,) = list_inspections.sync(client=client, bank=BANK, serial="S-1").items
     overlay = get_inspection_overlay.sync_detailed(found.id, client=client).content
