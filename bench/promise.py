@@ -40,7 +40,7 @@ from models.backbone import Backbone, load_backbone
 RATES = (0.01, 0.05, 0.1)
 FOLDS = 5
 SPLITS = 2 * FOLDS
-FULL = Sizes(parts=190, shots=2, burst_parts=50, defects=100)
+FULL = Sizes(parts=190, shots=2, burst_parts=100, defects=100)
 TOY = Sizes(parts=24, shots=1, burst_parts=24, defects=4)
 HEAD = (
     "set: parts, photographs",

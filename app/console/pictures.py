@@ -14,6 +14,7 @@ from app.imaging.decode import decode_image
 from app.imaging.pictures import thumbnail
 from app.insight import places
 from app.inspection import inspections
+from app.learning import banks
 from app.lifecycle import Service
 from app.store.schema import Inspection
 
@@ -68,8 +69,9 @@ async def picture(
     row, image = await _row_and_image(request, service, id)
     inspecting = service.inspecting
     if kind == "photo":
+        bits = await service.pools.background(lambda: banks.significant_bits(service.learning, row.bank))
         small = await service.pools.decoder(
-            lambda: thumbnail(decode_image(image, inspecting.image_limits), side)
+            lambda: thumbnail(decode_image(image, inspecting.image_limits, bits), side)
         )
         return Response(small, media_type=JPEG, headers=KEPT)
     if kind == "worst":

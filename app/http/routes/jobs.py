@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from app.http import requests
 from app.http.auth import Admin, Reader
-from app.http.routes import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Root, Running, refuses
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
 from app.store.schema import ACTIVE_STATES, Job, JobKind, JobState
@@ -47,6 +47,7 @@ def start_build(
     service: Running,
     actor: Admin,
     bank: BankPath,
+    root: Root,
     response: Response,
     body: requests.BuildRequest | None = None,
     idempotency_key: IdempotencyKey = None,
@@ -57,7 +58,7 @@ def start_build(
     job = builds.start(
         service.learning, bank, change, asked.activate, idempotency_key, actor.id, asked.groups
     )
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{root}/v1/jobs/{job.id}"
     return schema.Job.model_validate(job)
 
 
