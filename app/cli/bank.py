@@ -12,8 +12,7 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_facts, print_json, say
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import list_images, relative_names
-from app.imaging.litter import left_out, sentences
+from app.imaging.folders import list_images
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
 from app.learning.learn import (
@@ -34,6 +33,8 @@ from core.groups import choose
 from core.judging.calibration import advice_for_few, supported_rate
 from core.judging.conformal import promise_over_parts
 from core.judging.groups import group_sizes
+from nominal_client.folders import relative_names
+from nominal_client.litter import left_out, sentences
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
 

@@ -22,12 +22,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.imaging.folders import list_images
-from app.imaging.litter import left_out
 from app.imaging.pictures import encode_jpeg, encode_png
 from core.bank import load_bank
 from core.config import AugmentConfig, DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS
 from models.weights import export
+from nominal_client.litter import left_out
 
 pytest_plugins = ("command_line",)
 
