@@ -15,7 +15,7 @@ from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
 from core.config import InputConfig
 from core.input.photograph import Image, Photograph
-from nominal_client import folders
+from nominal_client import errors, folders
 from nominal_client.folders import natural
 from nominal_client.formats import SUFFIXES
 from nominal_client.litter import is_litter
@@ -27,7 +27,7 @@ def list_images(folder: Path, recursive: bool = False) -> list[Path]:
     """Image files of a folder by suffix, in natural order (2 before 10), as the client lists them; or FolderError."""
     try:
         return folders.list_images(folder, recursive)
-    except folders.FolderError as error:
+    except errors.FolderError as error:
         raise FolderError(str(error.requirement), str(error.received), str(error.remedy)) from error
 
 
