@@ -157,6 +157,13 @@ def get_suspect_overlay(bank: str, sha256: str, side: int = 512) -> Call[bytes]:
     return get(bytes, "/v1/banks/{}/screening/suspects/{}/overlay", bank, sha256, side=side)
 
 
+def get_version_suspect_overlay(bank: str, version: int, sha256: str, side: int = 512) -> Call[bytes]:
+    """The same for a suspect of a version's report, as long as the image is in the nominal set."""
+    return get(
+        bytes, "/v1/banks/{}/versions/{}/screening/suspects/{}/overlay", bank, version, sha256, side=side
+    )
+
+
 def screen(
     bank: str,
     *,

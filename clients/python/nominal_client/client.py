@@ -103,6 +103,7 @@ class _Calls:
     get_screening = _call(builds.get_screening)
     get_version_screening = _call(builds.get_version_screening)
     get_suspect_overlay = _call(builds.get_suspect_overlay)
+    get_version_suspect_overlay = _call(builds.get_version_suspect_overlay)
 
     list_versions = _call(builds.list_versions)
     get_version = _call(builds.get_version)

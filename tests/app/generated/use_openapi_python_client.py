@@ -55,7 +55,7 @@ with Client(base_url=url, raise_on_unexpected_status=True) as client:
     body = models.ReviewRequest(verdict=models.ReviewRequestVerdict.CONFIRMED_DEFECT)
     review = review_inspection.sync(found.id, client=client, body=body)
     (listed,) = list_inspections.sync(client=client, bank=BANK, serial="S-1").items
-    overlay = get_inspection_overlay.sync_detailed(found.id, client=client).content
+    overlay = get_inspection_overlay.sync(found.id, client=client).payload.read()
     refused = get_bank.sync("absent", client=client)
 
 print(
