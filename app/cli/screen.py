@@ -17,7 +17,7 @@ from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_image, relative_names
 from app.imaging.litter import left_out
-from app.imaging.pictures import SMALLEST, overlay, thumbnail
+from app.imaging.pictures import FADING, SMALLEST, overlay, thumbnail
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, file_sources, screened
 from core.build import BuildLimits
@@ -109,7 +109,7 @@ def _overlay(found: Screened, paths: dict[str, Path], limits: ImageLimits, place
     core = found.found
     suspect = core.suspects[place]
     image = _image(paths[core.names[suspect.image]], limits)
-    return _url(overlay(image, core.heat(suspect), max(core.level, SMALLEST)), LARGE)
+    return _url(overlay(image, core.heat(suspect), max(core.level, SMALLEST), opacities=FADING), LARGE)
 
 
 def _image(path: Path, limits: ImageLimits) -> Image:

@@ -52,7 +52,9 @@ class Reviewer:
         review = await view.run(
             lambda: view.store.reviews.add(row.id, verdict, note=note, if_match=seen, actor=view.actor.id)
         )
-        act = Act(row, review.revision, None, _said(row, verdict))
+        act = Act(
+            row, review.revision, None, _said(row, "good" if good and row.decision == "accept" else verdict)
+        )
         self._acts.append(act)
         if teach:
             added = await view.run(lambda: view.store.images.add_false_alarm(row.id, actor=view.actor.id))
