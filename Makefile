@@ -107,5 +107,6 @@ bench-load: setup  ## 64 clients for a minute on one bank, then inspections besi
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
 
-clean:  ## everything that is not source
-	rm -rf .venv build *.egg-info
+clean:  ## everything that is not source; build/data, which is the data of `make serve`, stays
+	rm -rf .venv *.egg-info
+	if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +; fi

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     # Where it listens, and who may call
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback only with keys.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path under which a proxy shows this server, such as /nominal; the proxy may strip it or not.",
+    )
     keys_file: Path | None = Field(
         None, description="File of API keys to admit at start: one 'role name key' a line."
     )
@@ -167,7 +172,9 @@ class Settings(BaseSettings):
 
     # What it reports
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
-    log_json: bool = Field(True, description="Logs as JSON lines; plain text when false.")
+    log_json: bool | None = Field(
+        None, description="Logs as JSON lines or as plain text; JSON unless on a terminal when unset."
+    )
     otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
 
     @property
@@ -181,6 +188,10 @@ class Settings(BaseSettings):
             raise ValueError("lease_seconds must be at least three times heartbeat_seconds")
         if self.max_image_bytes > self.max_body_bytes:
             raise ValueError("max_body_bytes must be at least max_image_bytes")
+        if self.root_path.split("/")[1:2] in (["v1"], ["console"], ["docs"]):
+            raise ValueError(
+                "root_path must not begin with /v1, /console or /docs, which the server has itself"
+            )
         return self
 
 
@@ -213,7 +224,7 @@ def table() -> list[tuple[str, str, str]]:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "~/.local/share/nominal"  # only data_dir has a factory
-    return "unset" if field.default is None else str(field.default)
+    return "unset" if field.default in (None, "") else str(field.default)
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:

@@ -31,6 +31,7 @@ photovoltaic module cells in electroluminescence images. Solar Energy 185 (2019)
 T = TypeVar("T")
 SHARED = Path(__file__).resolve().parents[2] / "shared"  # image sets that are not in the repository
 MARK = "split.json"  # which choice a folder holds
+CUT = 2  # how write_apart cuts: of a part with a defect, only photographs of the defect
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
 def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path:
     """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
 
-    The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. A part
-    with a photograph of a defect is never in ``train``. ``out/parts.csv`` names the part of each image of the
+    The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. Of a part
+    with a photograph of a defect only such photographs are taken: where the defect is out of sight, the part is still
+    not a good one, and no good part like it is taught. ``out/parts.csv`` names the part of each image of the
     new split. Raises FolderError where ``out`` holds something else.
     """
     images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
@@ -99,6 +101,8 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
     to: dict[str, Path] = {}
     for path in images:
         kind = path.parent.name
+        if kind == "good" and part[path] in flawed:
+            continue
         side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
         to[f"{side}/{kind}/{path.parent.parent.name}-{path.name}"] = path
@@ -106,7 +110,7 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
         if mask.is_file():
             to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
-    mark = json.dumps({"set": dataset.name, "seed": seed, "train_share": train_share})
+    mark = json.dumps({"set": dataset.name, "seed": seed, "train_share": train_share, "cut": CUT})
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
 

@@ -45,6 +45,15 @@ class InputConfig(Declared):
         False, "Turn images to shades of grey, so that colours do not count.", "--grey", later=True
     )
 
+    significant_bits: int | None = setting(
+        None,
+        "Bits that the camera fills of grey samples wider than a byte, such as 12 of 16.",
+        "--significant-bits",
+        later=True,
+        ge=9,
+        le=16,
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(

@@ -129,7 +129,15 @@ def build(
     if json_output:
         skipped = [{"image": name, "reason": reason} for name, reason in built.skipped]
         left = [asdict(each) for each in beside]
-        print_json({"bank": str(out), **facts(built.bank), "skipped": skipped, "left_out": left})
+        print_json(
+            {
+                "bank": str(out),
+                **facts(built.bank),
+                "skipped": skipped,
+                "left_out": left,
+                "notices": built.notices,
+            }
+        )
     else:
         say(f"Wrote {out}")
         say(promises(built.bank))

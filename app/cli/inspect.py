@@ -14,10 +14,11 @@ import typer
 from app.cli import app
 from app.cli import options as o
 from app.cli.bank import BankFile
-from app.cli.console import Json, map_names, print_answers
+from app.cli.console import Json, map_names, notice, print_answers
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import read_image, read_photograph
+from app.imaging.folders import list_images, read_image, read_photograph
+from app.imaging.litter import left_out, sentences
 from app.imaging.pictures import encode_png, overlay
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
@@ -26,7 +27,7 @@ from core.errors import CoreError
 from core.files import write_atomically
 from core.input.photograph import Image
 
-Images = Annotated[list[Path], typer.Argument(help="Image files.")]
+Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")]
 
 
 @app.command()
@@ -42,14 +43,28 @@ def inspect(
     ] = None,
     json_output: Json = False,
 ) -> None:
-    """Inspect images against a bank. Unreadable images are named, the rest inspected; the exit status is then 1."""
+    """Inspect images against a bank; a folder stands for its images.
+
+    Unreadable images are named, the rest inspected; the exit status is then 1.
+    """
     if heatmaps is not None:
         heatmaps.mkdir(parents=True, exist_ok=True)
     bank = load_bank(bank_file)
     engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
+    images = [image for path in images for image in _images_of(path)]
     places = [heatmaps and heatmaps / name for name in map_names(images)]
     answers = [_inspected(engine, path, place, limits) for path, place in zip(images, places, strict=True)]
     print_answers({"bank": str(bank_file)}, answers, _row, json_output)
+
+
+def _images_of(path: Path) -> list[Path]:
+    """The file itself, or a folder's images, with a notice of what is left out of it. Raises FolderError."""
+    if not path.is_dir():
+        return [path]
+    images = list_images(path)
+    for sentence in sentences(left_out(path, images)):
+        notice(f"{path}: {sentence}")
+    return images
 
 
 def inspection_json(found: Inspection) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def serve(
     settings = load_settings(None, **given)
     settings = settings.model_copy(update={"threads": own_cores(settings.threads)})
     logs.configure(settings.log_level, as_json=settings.log_json)
+    notice("Opening the store and loading the backbone ...")
     preflight(settings)
     backbone = open_backbone(settings)
     if backbone.notice:

@@ -76,7 +76,7 @@ async def picture(
     row, image = await _row_and_image(request, service, id)
     inspecting = service.inspecting
     if kind == "photo":
-        return await _photo(service, image, side)
+        return await _photo(service, row.bank, image, side)
     if kind == "worst":
         return Response(await places.worst(inspecting, row, image), media_type=JPEG, headers=KEPT)
     drawn, _ = await inspections.drawn(inspecting, row, image, FORMS[kind])
@@ -88,7 +88,7 @@ async def nominal(request: Request, bank: str, sha256: str, side: Side = SIDE) -
     """A nominal image as a JPEG of at most ``side`` pixels each way."""
     service: Service = request.app.state.service
     image = await service.pools.background(lambda: banks.read_image(service.learning, bank, sha256))
-    return await _photo(service, image, side)
+    return await _photo(service, bank, image, side)
 
 
 @router.get("/media/banks/{bank}/versions/{number}/nominal/{sha256}/{kind}")
@@ -100,9 +100,10 @@ async def nominal_map(
     return _map(kind, await held_out.drawn(service.inspecting, bank, number, sha256, FORMS[kind]))
 
 
-async def _photo(service: Service, image: bytes, side: int) -> Response:
+async def _photo(service: Service, bank: str, image: bytes, side: int) -> Response:
     limits = service.inspecting.image_limits
-    small = await service.pools.decoder(lambda: thumbnail(decode_image(image, limits), side))
+    bits = await service.pools.background(lambda: banks.significant_bits(service.learning, bank))
+    small = await service.pools.decoder(lambda: thumbnail(decode_image(image, limits, bits), side))
     return Response(small, media_type=JPEG, headers=KEPT)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
@@ -23,7 +23,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from app.errors import ImageEmpty, ImageFormatUnsupported, ImageRefused, ImageTooLarge, ImageTooSmall
+from app.errors import (
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImagePixelsUnsupported,
+    ImageRefused,
+    ImageTooLarge,
+    ImageTooSmall,
+)
 from app.imaging.header import (
     Format,
     Header,
@@ -91,17 +98,39 @@ DEFAULT_LIMITS = ImageLimits()
 WHOLE = InputConfig()  # reduces nothing
 
 
-def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> UInt8[np.ndarray, "h w 3"]:
+def decode_image(
+    data: bytes, limits: ImageLimits = DEFAULT_LIMITS, bits: int | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
     """Decode one image to RGB at its original size, upright: C-contiguous, writable, owned by the caller.
 
-    The same bytes give the same array in every thread. Raises subclasses of ImageRefused and nothing else.
+    bits: those that count of grey samples wider than a byte, or as many as the brightest takes; None for all. The same
+    bytes give the same array in every thread. Raises subclasses of ImageRefused and nothing else.
     """
-    return decode_photograph(data, WHOLE, limits).pixels
+
+    def take(image: Image.Image, header: Header, by: int) -> UInt8[np.ndarray, "h w 3"]:
+        wide = bits is not None and image.mode.startswith("I;16")
+        return upright_rgb(image, header, max(bits or 0, _used_bits(image, header)) if wide else None)
+
+    return decoded(data, take, WHOLE, limits)
 
 
 def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS) -> Photograph:
-    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale."""
-    return decoded(data, lambda image, header, by: Photograph(upright_rgb(image, header), by), config, limits)
+    """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale.
+
+    Of grey samples wider than a byte, the eight highest of the bits that count are taken: all of the file's, or those
+    that ``config`` states.
+    """
+
+    def take(image: Image.Image, header: Header, by: int) -> Photograph:
+        bits = (_used_bits(image, header), header.bits) if image.mode.startswith("I;16") else None
+        if bits is None or config.significant_bits is None:
+            return Photograph(upright_rgb(image, header), by, bits)
+        counted = min(config.significant_bits, header.bits)
+        if bits[0] > counted:
+            raise _too_many_bits(bits[0], counted)
+        return Photograph(upright_rgb(image, header, counted), by, (bits[0], counted))
+
+    return decoded(data, take, config, limits)
 
 
 def decoded(
@@ -185,12 +214,13 @@ _UPRIGHT = {
 }
 
 
-def upright_rgb(image: Image.Image, header: Header) -> UInt8[np.ndarray, "h w 3"]:
+def upright_rgb(image: Image.Image, header: Header, bits: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """Turn a loaded image upright and give its colours as they are stored; the array is new and contiguous.
 
-    Raises ImagePixelsUnsupported for a mode without a rule.
+    bits: those that count of samples wider than a byte; None for all. Raises ImagePixelsUnsupported for a mode without
+    a rule.
     """
-    return _rgb(upright(image), header)
+    return _rgb(upright(image), header, bits or header.bits)
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -208,7 +238,7 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _rgb(image: Image.Image, header: Header) -> UInt8[np.ndarray, "h w 3"]:
+def _rgb(image: Image.Image, header: Header, bits: int) -> UInt8[np.ndarray, "h w 3"]:
     """Alpha is dropped, never composited; grey fills all three channels."""
     match image.mode:
         case "RGB":
@@ -226,14 +256,31 @@ def _rgb(image: Image.Image, header: Header) -> UInt8[np.ndarray, "h w 3"]:
         case "1":
             return _grey(np.asarray(image.convert("L")))
         case "I;16" | "I;16B":
-            return _grey(_high_byte(np.asarray(image), header))
+            return _grey(_high_byte(_samples(image, header), bits))
     raise unsupported_pixels(f"a {header.format} of mode {image.mode}")
 
 
-def _high_byte(samples: np.ndarray, header: Header) -> UInt8[np.ndarray, "h w"]:
-    """The eight highest of ``header.bits``: one scale for all, never stretched to an image's own range."""
-    high = (samples >> header.bits - 8).astype(np.uint8)
-    return ~high if header.white_is_zero else high
+def _samples(image: Image.Image, header: Header) -> UInt16[np.ndarray, "h w"]:
+    """Grey samples wider than a byte; larger is brighter."""
+    samples = np.asarray(image)
+    return samples ^ np.uint16((1 << header.bits) - 1) if header.white_is_zero else samples
+
+
+def _high_byte(samples: UInt16[np.ndarray, "h w"], bits: int) -> UInt8[np.ndarray, "h w"]:
+    """The eight highest of so many bits: one scale for all, never stretched to an image's own range."""
+    return (samples >> bits - 8).astype(np.uint8)
+
+
+def _used_bits(image: Image.Image, header: Header) -> int:
+    return int(_samples(image, header).max()).bit_length()
+
+
+def _too_many_bits(used: int, counted: int) -> ImagePixelsUnsupported:
+    return ImagePixelsUnsupported(
+        requirement=f"A sample must take at most {counted} bits, which this bank states as significant",
+        received=f"one of {used} bits",
+        remedy="Set the camera as it was for the nominal images, or leave --significant-bits out of the build.",
+    )
 
 
 def _grey(values: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

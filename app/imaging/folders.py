@@ -99,9 +99,7 @@ def read_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         raise ImageUnreadable(
             requirement="An image file must be readable",
             received=f"{path}: {error.strerror}",
-            remedy=f"Name its image files: {path}/*"
-            if path.is_dir()
-            else "Check that it is there and may be read.",
+            remedy="Check that it is a file that is there and may be read.",
         ) from error
 
 

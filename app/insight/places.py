@@ -31,8 +31,9 @@ async def worst(inspecting: Inspecting, row: Inspection, body: bytes) -> bytes:
     loaded, nearest = await _loaded(inspecting, row), _nearest(row)
 
     def made() -> bytes:
-        image = decode_image(body, inspecting.image_limits)
-        geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
+        config = loaded.engine.bank.config.input
+        image = decode_image(body, inspecting.image_limits, config.significant_bits)
+        geometry = frame(config, *image.shape[:2])
         return cut(image, geometry, nearest["at_y"], nearest["at_x"])
 
     return await inspecting.pools.decoder(made)
@@ -44,8 +45,9 @@ async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     body = await inspecting.pools.background(lambda: _nominal_image(inspecting, row.bank, nearest["sha256"]))
 
     def made() -> bytes:
-        image = decode_image(body, inspecting.image_limits)
-        geometry = frame(loaded.engine.bank.config.input, *image.shape[:2])
+        config = loaded.engine.bank.config.input
+        image = decode_image(body, inspecting.image_limits, config.significant_bits)
+        geometry = frame(config, *image.shape[:2])
         return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), geometry))
 
     return await inspecting.pools.decoder(made)

@@ -21,7 +21,7 @@ from app.inspection.registry import Key
 from app.inspection.thresholds import Wish, effective, rates
 from app.learning.supervisor import Learning
 from app.store.banks import BankChange
-from app.store.errors import VersionUnusable
+from app.store.errors import NotFound, VersionUnusable
 from app.store.page import Page
 from app.store.schema import Bank, Job, Version
 from core.config import DetectorConfig
@@ -37,7 +37,17 @@ def read_image(learning: Learning, bank: str, sha256: str) -> bytes:
 
 def small_image(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
     """A JPEG of at most ``side`` pixels each way. Raises NotFound, BlobMissing."""
-    return thumbnail(decode_image(read_image(learning, bank, sha256), learning.inspecting.image_limits), side)
+    bits, data = significant_bits(learning, bank), read_image(learning, bank, sha256)
+    return thumbnail(decode_image(data, learning.inspecting.image_limits, bits), side)
+
+
+def significant_bits(learning: Learning, bank: str) -> int | None:
+    """Those of wide grey samples that a bank's images use; None for all, and for a bank that is gone."""
+    try:
+        config = learning.store.banks.get(bank).config
+    except NotFound:
+        return None
+    return DetectorConfig.from_json(config).input.significant_bits
 
 
 def create(learning: Learning, id: str, change: BankChange, actor: str, note: str | None = None) -> Bank:

@@ -49,20 +49,21 @@ def build(means: Means, job: Job, task: Task) -> Built:
     started = time.monotonic()
     config = DetectorConfig.from_json(job.request["config"])
     rows = means.store.jobs.images(job.id)
-    bank = learn(
+    learned = learn(
         _images(means, rows, config.input),
         means.backbones().default,
         config,
         Hooks(task.advance, task.stopping),
         means.limits(),
         groups_of_job(job, rows),
-    ).bank
+    )
+    bank = learned.bank
     task.advance("saving", 0, 1)
     data = bank_bytes(bank)
     staged = means.store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
     took = {"build_seconds": time.monotonic() - started, "stage_seconds": task.stages()}
-    images = {SET: set_digest(row.sha256 for row in rows)}
-    built = Built(staged.sha256, staged.bytes, summary_of(bank) | images | took, record_of(bank))
+    seen = {SET: set_digest(row.sha256 for row in rows), "notices": list(learned.notices)}
+    built = Built(staged.sha256, staged.bytes, summary_of(bank) | seen | took, record_of(bank))
     if job.request.get("activate", True):
         _have_warm(means, job, task, built)
     return built

@@ -14,6 +14,7 @@ from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
 from app.inspection.backbones import backbone_ref
+from app.learning.likeness import Likeness
 from core.bank import Bank, check_image_name
 from core.build import Build, BuildLimits, Progress, Say, stopped, too_few
 from core.config import DetectorConfig, InputConfig
@@ -50,11 +51,13 @@ class Hooks:
 class BuiltBank:
     """A bank, the images that could not be read and what groups were found by.
 
-    skipped: (name, reason), empty unless skipping was asked for. described: None where the groups were given.
+    skipped: (name, reason), empty unless skipping was asked for. notices: what a person should know of the photographs.
+    described: None where the groups were given.
     """
 
     bank: Bank
     skipped: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...] = ()
     described: Described | None = None
 
 
@@ -113,12 +116,19 @@ def learn(
     describer = Describer(config.seed) if groups is None else None
     kept: list[int] = []
     skipped: list[tuple[str, str]] = []
+    notices: list[str] = []
+    likeness = Likeness()
+
+    def notice(sentence: str) -> None:
+        notices.append(sentence)
+        hooks.say(sentence)
 
     def readable() -> Iterator[tuple[str, Photograph]]:
         with closing(read_ahead(_read, images)) as found:
             for i, ((name, _), image) in enumerate(zip(images, found, strict=True)):
                 if isinstance(image, Photograph):
                     kept.append(i)
+                    likeness.add(name, image)
                     yield name, image
                 else:
                     skip(name, image)
@@ -133,14 +143,18 @@ def learn(
 
     def parts() -> Groups:
         found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)
+        for sentence in likeness.notices():
+            notice(sentence)
         for sentence in found.notices():
-            hooks.say(f"{sentence[0].upper()}{sentence[1:]}.")
+            notice(f"{sentence[0].upper()}{sentence[1:]}.")
         return _checked(found, config, hooks)
 
     bank = build_with(backbone, config, hooks, limits, hooks.say).run(
         readable(), len(images), parts, describer
     )
-    return BuiltBank(bank, tuple(skipped), None if describer is None else describer.described())
+    return BuiltBank(
+        bank, tuple(skipped), tuple(notices), None if describer is None else describer.described()
+    )
 
 
 def build_with(

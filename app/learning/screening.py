@@ -7,14 +7,14 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
-from app.imaging.depth import UNUSED, used_bits
 from app.imaging.folders import named, read_file
 from app.imaging.litter import LeftOut
 from app.learning.learn import Hooks, build_with, regrouped
+from app.learning.likeness import Likeness
 from core.build import Build, BuildLimits
 from core.config import EXPECTED_SUSPECTS, DetectorConfig, InputConfig
 from core.errors import TooFewImages
@@ -86,7 +86,7 @@ def screened(
     hooks, config = hooks or Hooks(), screening_config(config)
     check_expected(expected)
     _check_count(len(images), 0)
-    bits: list[tuple[int, int] | None] = []
+    likeness = Likeness()
     kept: list[int] = []
     unreadable: list[tuple[str, str]] = []
 
@@ -99,13 +99,13 @@ def screened(
                     _check_count(len(images), len(unreadable))
                 else:
                     kept.append(i)
-                    bits.append(read.bits)
-                    yield name, read.photograph
+                    likeness.add(name, read)
+                    yield name, read
 
     build = build_with(backbone, config, hooks, limits)
     parts = None if groups is None else lambda: regrouped(groups, kept)
     found = screen(build, readable(), len(images), parts, expected)
-    return Screened(found, tuple(unreadable), tuple(left_out), _dark(bits), _settings(build, backbone))
+    return Screened(found, tuple(unreadable), tuple(left_out), likeness.dark(), _settings(build, backbone))
 
 
 def file_sources(
@@ -115,29 +115,12 @@ def file_sources(
     return [(name, partial(read_file, path, limits)) for name, path in zip(names, paths, strict=True)]
 
 
-class _Seen(NamedTuple):
-    photograph: Photograph
-    bits: tuple[int, int] | None
-
-
-def _read(config: InputConfig, limits: ImageLimits, image: Source) -> _Seen | ImageRefused:
+def _read(config: InputConfig, limits: ImageLimits, image: Source) -> Photograph | ImageRefused:
     name, read = image
     try:
-        data = read()
-        return _Seen(decode_photograph(data, config, limits), used_bits(data))
+        return decode_photograph(read(), config, limits)
     except ImageRefused as error:
         return error if isinstance(error, ImageUnreadable) else named(error, name)
-
-
-def _dark(bits: Sequence[tuple[int, int] | None]) -> tuple[Kind, ...]:
-    """Images whose highest bits are unused, by the bits they use, the fewest first."""
-    by_bits: dict[tuple[int, int], list[int]] = {}
-    for i, each in enumerate(bits):
-        if each is not None and each[0] <= each[1] - UNUSED:
-            by_bits.setdefault(each, []).append(i)
-    return tuple(
-        Kind(f"{used} of {wide} bits in use", tuple(by_bits[used, wide])) for used, wide in sorted(by_bits)
-    )
 
 
 def _settings(build: Build, backbone: Backbone) -> dict[str, Any]:

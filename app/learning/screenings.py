@@ -84,21 +84,23 @@ def of_version(learning: Learning, bank: str, number: int) -> Screening:
     )
 
 
-def picture(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
-    """A suspect of the newest report with its map over it, a JPEG of at most ``side`` pixels each way.
+def picture(learning: Learning, bank: str, sha256: str, side: int, version: int | None = None) -> bytes:
+    """A suspect with its map over it, a JPEG of at most ``side`` pixels each way.
 
-    Raises NotFound, BlobMissing, BlobCorrupt.
+    version: whose report names it; None for the newest report. Raises NotFound, BlobMissing, BlobCorrupt.
     """
-    kept = learning.store.screenings.latest(bank)
+    kept = learning.store.screenings.latest(bank) if version is None else of_version(learning, bank, version)
     document = None if kept is None else _document(learning, kept)
     document = present(
         document if document is not None and sha256 in document["maps"] else None,
-        "the image must be a suspect of the bank's newest screening",
+        "the image must be a suspect of the report",
         shown(sha256),
-        f"Read the report: GET /v1/banks/{bank}/screening.",
+        f"Read the report: GET /v1/banks/{bank}/{'' if version is None else f'versions/{version}/'}screening.",
     )
-    data = read_image(learning, bank, sha256)
-    image = decode_image(data, learning.inspecting.image_limits)
+    data, limits = read_image(learning, bank, sha256), learning.inspecting.image_limits
+    image = decode_image(
+        data, limits, document["report"]["settings"]["config"]["input"].get("significant_bits")
+    )
     return thumbnail(drawn(document, sha256, image), side)
 
 

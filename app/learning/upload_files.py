@@ -7,10 +7,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
-from app.imaging.decode import ImageLimits, check_header, decode_image
+from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import media_type_of, shown_name
 from app.imaging.litter import HIDDEN, LeftOut, litter_of
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
+from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
 from app.settings import Settings
@@ -220,12 +221,13 @@ class Upload:
             self.entries.append(entry)
             return False
         try:
-            height, width = decode_image(data, self._limits).shape[:2]
+            photograph = decode_photograph(data, WHOLE, self._limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
+        height, width = photograph.shape
         image = NewImage(sha256, name, len(data), width, height)
-        entry |= {"width": width, "height": height}
+        entry |= {"width": width, "height": height, "notice": dark_notice(photograph)}
         kept = staged.finish() if staged else self._stage(data)
         self.entries.append(entry)
         self._waiting.append(_Waiting(entry, kept, image, media_type_of(data)))

@@ -33,13 +33,17 @@ SECRETS = (
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
-def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | None = None) -> None:
+def configure(level: str = "info", *, as_json: bool | None = None, stream: TextIO | None = None) -> None:
     """Sends every logger's records of ``level`` and above to ``stream`` (stderr), one line each.
+
+    as_json: None for JSON unless ``stream`` is a terminal, where people read.
 
     Start uvicorn with ``log_config=None, access_log=False``: its own records then come here, and requests are logged
     by ``app.http.middleware``.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    stream = stream or sys.stderr
+    as_json = not stream.isatty() if as_json is None else as_json
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     quiet = (

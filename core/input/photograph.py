@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from core.config import InputConfig
 
 REDUCTIONS = (8, 4, 2)  # of a side: the scales of JPEG's transform, and factors no rounding of a size notices
+UNUSED = 2  # highest bits that no well exposed image leaves at 0
 GAP = 2  # original pixels an input pixel that a reduced JPEG keeps at least
 
 Image = UInt8[np.ndarray, "_ _ 3"]
@@ -25,11 +26,18 @@ Image = UInt8[np.ndarray, "_ _ 3"]
 class Photograph:
     """An image as decoded, perhaps at a fraction of its scale.
 
-    pixels: RGB; reduced: how many original pixels a side each of them stands for: 1, 2, 4 or 8.
+    pixels: RGB; reduced: how many original pixels a side each of them stands for: 1, 2, 4 or 8. bits: (those that the
+    brightest sample takes, those of a sample) of a grey image whose samples are wider than a byte, else None.
     """
 
     pixels: Image
     reduced: int = 1
+    bits: tuple[int, int] | None = None
+
+    @property
+    def dark(self) -> bool:
+        """Whether several of its highest bits are unused: only the highest eight are looked at, and show little."""
+        return self.bits is not None and self.bits[0] <= self.bits[1] - UNUSED
 
     @classmethod
     def of(cls, image: Image | Photograph) -> Photograph:

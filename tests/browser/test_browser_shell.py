@@ -58,6 +58,25 @@ def test_every_page_is_shown_in_both_appearances_and_widths(
         shot(page, f"{name}-{'dark' if dark else 'light'}-{'tablet' if tablet else 'desktop'}")
 
 
+def test_under_a_path_of_a_proxy_every_page_finds_its_parts(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    server = Server(tmp_path, settings={"NOMINAL_ROOT_PATH": "/line-a"}).start()
+    try:
+        page = open_page(f"{server.url}/line-a/livez")
+        lost: list[str] = []
+        page.on("response", lambda answer: answer.ok or answer.status < 400 or lost.append(answer.url))
+        page.on("request", lambda one: "/line-a/" in one.url or lost.append(one.url))
+        page.on("websocket", lambda one: "/line-a/" in one.url or lost.append(one.url))
+        page.goto(f"{server.url}/line-a/console/")
+        page.get_by_role("button", name="Create a bank").first.click()
+        expect(page).to_have_url(re.compile("/line-a/console/"))
+        expect(page.get_by_role("heading", name="Create a bank")).to_be_visible()
+        assert lost == []
+    finally:
+        server.stop()
+
+
 def test_the_appearance_chosen_stays(server: Server, taught: str, open_page: Callable[..., Page]) -> None:
     page = open_page(f"{server.url}/console/")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")

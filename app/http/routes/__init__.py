@@ -60,7 +60,14 @@ async def refuse_unknown_query(request: Request) -> None:
             )
 
 
+async def root_of(request: Request) -> str:
+    """The path under which a proxy shows this server, such as /nominal; "" without one."""
+    root: str = request.scope.get("root_path", "")
+    return root
+
+
 Running = Annotated[Service, Depends(service_of)]
+Root = Annotated[str, Depends(root_of)]
 BankPath = Annotated[str, Path(description="A bank's id.")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="A version's number.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items at most.")]

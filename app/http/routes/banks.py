@@ -7,7 +7,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes import BankPath, Cursor, IfMatch, Limit, Running, etag, refuses, revision_of
+from app.http.routes import BankPath, Cursor, IfMatch, Limit, Root, Running, etag, refuses, revision_of
 from app.http.schemas import Page
 from app.http.schemas import banks as schema
 from app.learning import banks
@@ -32,11 +32,11 @@ NOT_NULL = ("title", "config", "pinned")  # null leaves these as they are
 
 @router.post("", status_code=201, responses=refuses(AlreadyExists, IllegalId, IllegalValue, ConfigError))
 def create_bank(
-    service: Running, actor: Admin, body: schema.BankCreate, response: Response
+    service: Running, actor: Admin, root: Root, body: schema.BankCreate, response: Response
 ) -> schema.BankDetail:
     """Create a bank: one view of one product."""
     bank = banks.create(service.learning, body.id, _change(body), actor.id, body.note)
-    response.headers["Location"] = f"/v1/banks/{bank.id}"
+    response.headers["Location"] = f"{root}/v1/banks/{bank.id}"
     return detail(service, bank, response)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.http.auth import Admin, Reader
-from app.http.routes import BankPath, Cursor, Limit, Running, refuses
+from app.http.routes import BankPath, Cursor, Limit, Root, Running, refuses
 from app.http.schemas import Page
 from app.http.schemas import jobs as schema
 from app.learning import jobs as builds
@@ -46,6 +46,7 @@ def start_build(
     service: Running,
     actor: Admin,
     bank: BankPath,
+    root: Root,
     response: Response,
     body: schema.BuildRequest | None = None,
     idempotency_key: IdempotencyKey = None,
@@ -56,7 +57,7 @@ def start_build(
     job = builds.start(
         service.learning, bank, change, asked.activate, idempotency_key, actor.id, asked.groups
     )
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{root}/v1/jobs/{job.id}"
     return schema.Job.model_validate(job)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.http.auth import Admin, Reader
-from app.http.routes import BankPath, Number, Running, refuses
+from app.http.routes import BankPath, Number, Responses, Root, Running, refuses
 from app.http.routes.images import FILE, Sha256, Side
 from app.http.schemas import screenings as schema
 from app.http.schemas.jobs import Job
@@ -16,6 +16,10 @@ from app.store.schema import Screening
 from core.errors import ConfigError, GroupsError, TooFewImages
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["screening"])
+OVERLAY: Responses = {
+    200: {"content": {"image/jpeg": {"schema": FILE}}},
+    **refuses(NotFound, BlobMissing, BlobCorrupt),
+}
 ASKED = schema.ScreeningRequest.model_validate({})
 
 
@@ -28,6 +32,7 @@ def start_screening(
     service: Running,
     actor: Admin,
     bank: BankPath,
+    root: Root,
     response: Response,
     body: schema.ScreeningRequest | None = None,
 ) -> Job:
@@ -37,7 +42,7 @@ def start_screening(
     """
     asked = body or ASKED
     job = screenings.start(service.learning, bank, actor.id, asked.expected, asked.groups)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"{root}/v1/jobs/{job.id}"
     return Job.model_validate(job)
 
 
@@ -58,19 +63,25 @@ def get_version_screening(service: Running, actor: Reader, bank: BankPath, versi
     return _report(service, kept, kept.set_sha256 == service.store.screenings.present_set(bank))
 
 
-@router.get(
-    "/screening/suspects/{sha256}/overlay",
-    response_class=Response,
-    responses={
-        200: {"content": {"image/jpeg": {"schema": FILE}}},
-        **refuses(NotFound, BlobMissing, BlobCorrupt),
-    },
-)
+@router.get("/screening/suspects/{sha256}/overlay", response_class=Response, responses=OVERLAY)
 def get_suspect_overlay(
     service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 512
 ) -> Response:
     """A suspect of the newest report as a JPEG, with where it differs from the others laid over it."""
-    data = screenings.picture(service.learning, bank, sha256, side)
+    return _jpeg(screenings.picture(service.learning, bank, sha256, side))
+
+
+@router.get(
+    "/versions/{version}/screening/suspects/{sha256}/overlay", response_class=Response, responses=OVERLAY
+)
+def get_version_suspect_overlay(
+    service: Running, actor: Reader, bank: BankPath, version: Number, sha256: Sha256, side: Side = 512
+) -> Response:
+    """The same for a suspect of a version's report, as long as the image is in the nominal set."""
+    return _jpeg(screenings.picture(service.learning, bank, sha256, side, version))
+
+
+def _jpeg(data: bytes) -> Response:
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from app.errors import MediaTypeUnsupported, VersionUnproven
 from app.http.auth import Admin, Reader
 from app.http.multipart import is_form
-from app.http.routes import BankPath, IfMatch, Number, Running, refuses, revision_of
+from app.http.routes import BankPath, IfMatch, Number, Root, Running, refuses, revision_of
 from app.http.routes.banks import detail as bank_detail
 from app.http.routes.images import FILE, FOREVER
 from app.http.schemas import jobs as schema
@@ -117,6 +117,7 @@ async def import_version(
     service: Running,
     actor: Admin,
     bank: BankPath,
+    root: Root,
     response: Response,
     activate: Annotated[bool, Query(description="Whether it becomes the active version.")] = False,
 ) -> schema.Version:
@@ -128,7 +129,7 @@ async def import_version(
             remedy="Send it as 'curl --data-binary @caps.bank' does.",
         )
     row = await versions.take_in(service.learning, bank, request.stream(), activate, actor.id)
-    response.headers["Location"] = f"/v1/banks/{bank}/versions/{row.number}"
+    response.headers["Location"] = f"{root}/v1/banks/{bank}/versions/{row.number}"
     return _version(row, row.number if activate else None)
 
 

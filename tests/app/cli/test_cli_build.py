@@ -17,6 +17,7 @@ import pytest
 import torch
 from fakes import tiny_weights
 from parts import parts
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.imaging.folders import list_images
@@ -85,6 +86,26 @@ def test_json_is_one_object_and_nothing_else(nominal, tiny, good, out):
     found = nominal("build", good, "--out", out, *tiny, *QUICK, "--json").json
     assert (found["bank"], found["skipped"], found["bank_vectors"]) == (str(out), [], 8)
     assert found["threshold_reject"] == load_bank(out).calibration_scores.max()
+
+
+def test_mixed_shapes_and_unused_bits_are_said_with_what_to_do(nominal, tiny, good, out):
+    for number in range(3):
+        shade = np.random.default_rng(number).integers(0, 4000, (64, 96)).astype(np.uint16)
+        Image.fromarray(shade).save(good / f"wide{number}.png")
+    ended = nominal("build", good, "--out", out, *tiny, *QUICK, "--groups", "none", "--json")
+    shapes, dark = ended.json["notices"][-2:]
+    assert shapes.startswith(
+        "The photographs differ in shape: 12 1.00 times as wide as high; "
+        "3 1.50 times as wide as high (wide0.png, wide1.png, wide2.png)."
+    )
+    assert dark.startswith("3 of 15 photographs are read as dark: 12 of 16 bits in use.")
+    assert "--significant-bits 12" in dark
+    assert all(sentence in ended.err for sentence in (shapes, dark))
+    again = nominal(
+        "build", good, "--out", out, *tiny, *QUICK, "--groups", "none", "--significant-bits", 12, "--json"
+    )
+    assert again.json["notices"][-1] == shapes
+    assert load_bank(out).config.input.significant_bits == 12
 
 
 def test_the_same_command_twice_writes_the_same_bytes_and_another_seed_others(nominal, tiny, good, out):

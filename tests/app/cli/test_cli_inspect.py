@@ -169,27 +169,37 @@ def test_no_two_images_share_the_name_of_their_maps():
 
 def test_one_bad_image_is_named_and_the_others_answered(nominal, weights, bank, new, tmp_path):
     (new / "bad.png").write_bytes((new / "good.png").read_bytes()[:200])
-    images = [new / "good.png", new / "bad.png", new / "absent.png", new, new / "hole.png"]
+    images = [new / "good.png", new / "bad.png", new / "absent.png", new / "hole.png"]
     ended = nominal("inspect", bank, *images, "--heatmaps", tmp_path / "maps", *weights, "--json")
     assert ended.status == 1
     answers = json.loads(ended.out)["inspections"]
-    assert [a.get("decision", "refused") for a in answers] == [
-        "accept",
-        "refused",
-        "refused",
-        "refused",
-        "reject",
-    ]
+    assert [a.get("decision", "refused") for a in answers] == ["accept", "refused", "refused", "reject"]
     for answer, path in zip(answers, images, strict=True):
         assert answer["image"] == str(path)
         if "error" in answer:
             assert str(path) in answer["error"]
             assert f"{path}: {answer['error']}" in ended.err
-            assert ("Name its image files" in answer["error"]) == (path == new)
     assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == sorted(
         f"{name}_{kind}" for name in ("good", "hole") for kind in ("map.npy", "overlay.png")
     )
-    assert nominal("inspect", bank, *images, *weights).out.count("refused") == 3
+    assert nominal("inspect", bank, *images, *weights).out.count("refused") == 2
+
+
+def test_a_folder_stands_for_its_images_and_what_is_left_out_of_it_is_named(
+    nominal, weights, bank, new, tmp_path
+):
+    (new / "@eaDir").mkdir()
+    (new / "@eaDir" / "good.png").write_bytes((new / "good.png").read_bytes())
+    (new / "notes.txt").write_text("taken on Monday")
+    ended = nominal("inspect", bank, new, *weights, "--json")
+    assert [a["image"] for a in ended.json["inspections"]] == [str(new / "good.png"), str(new / "hole.png")]
+    assert f"{new}: Not read, 1 file: @eaDir/" in ended.err
+    assert f"{new}: Not read, 1 file: notes.txt" in ended.err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused = nominal("inspect", bank, empty, *weights)
+    assert refused.status == 1
+    assert "A folder must hold at least one image" in refused.err
 
 
 def test_an_image_that_does_not_fit_the_banks_input_is_refused_alone(nominal, weights, new, tmp_path):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from service_kit import PNG, problem, service_of
+from service_kit import LOCAL, PNG, prepared, problem, service_of
 from starlette.testclient import TestClient
 
 from app.http.auth import is_loopback
 from app.lifecycle.keys import Admission
-from app.settings import Settings
+from app.main import create_app
+from app.settings import Settings, SettingsError, load_settings
 from app.store.errors import KeyRefused
 from app.store.schema import Role
+from models.backbone import Backbone
 
 ROLES: tuple[Role, ...] = ("read", "inspect", "admin")
 OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_problem"}
@@ -233,3 +237,28 @@ def test_a_key_is_believed_for_a_moment_and_then_looked_up_again(client: TestCli
 )  # fmt: skip
 def test_loopback_is_told_from_every_other_address(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("passed_on", ["", "/line-a"], ids=["stripped", "kept"])
+def test_behind_a_proxy_that_shows_it_under_a_path_everything_names_that_path(
+    tmp_path: Path, empty_database: bytes, backbone: Backbone, passed_on: str
+) -> None:
+    settings = prepared(tmp_path, empty_database).model_copy(update={"root_path": "/line-a"})
+    with TestClient(create_app(settings, backbone, worker=False), LOCAL, client=("127.0.0.1", 1)) as client:
+        assert client.get(f"{passed_on}/livez").json() == {"status": "alive"}
+        made = client.post(f"{passed_on}/v1/banks", json={"id": "caps"})
+        assert made.headers["Location"] == "/line-a/v1/banks/caps"
+        assert client.get(f"{passed_on}/openapi.json").json()["servers"] == [{"url": "/line-a"}]
+        page = client.get(f"{passed_on}/docs")
+        assert '"/line-a/docs/assets/swagger-ui-bundle.js"' in page.text
+        assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+        for asset in re.findall(r'"/line-a(/docs/assets/[^"]+)"', page.text):
+            assert client.get(passed_on + asset).status_code == 200
+        problem(client.get(f"{passed_on}/nowhere"), 404, "no-such-path")
+        problem(client.get("/line-b/livez"), 404, "no-such-path")
+
+
+@pytest.mark.parametrize("path", ["line-a", "/line-a/", "/", "//x", "/a b", "/v1", "/console/x"])
+def test_a_path_that_no_proxy_can_show_it_under_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"ROOT_PATH|root_path"):
+        load_settings({}, root_path=path)

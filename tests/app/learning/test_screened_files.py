@@ -12,8 +12,8 @@ from fakes import random_backbone
 from parts import parts
 from PIL import Image
 
-from app.errors import ImageUnreadable
-from app.imaging.depth import used_bits
+from app.errors import ImagePixelsUnsupported, ImageUnreadable
+from app.imaging.decode import decode_image, decode_photograph
 from app.imaging.folders import list_images, relative_names
 from app.imaging.litter import LeftOut, left_out
 from app.imaging.pictures import encode_png
@@ -40,6 +40,10 @@ def wide(highest: int, seed: int = 0) -> bytes:
     file = io.BytesIO()
     Image.fromarray(values).save(file, "PNG")
     return file.getvalue()
+
+
+def bits(data: bytes) -> tuple[int, int] | None:
+    return decode_photograph(data, InputConfig(64)).bits
 
 
 def test_an_unreadable_image_is_named_and_the_others_are_looked_over():
@@ -99,16 +103,29 @@ def test_bits_are_those_of_wide_grey_samples():
     inverted = io.BytesIO()
     samples = 65_535 - np.random.default_rng(0).integers(0, 1024, (20, 20)).astype(np.uint16)
     Image.fromarray(samples).save(inverted, "TIFF", tiffinfo={262: 0})
-    assert used_bits(wide(4095)) == (12, 16)
-    assert used_bits(wide(65_535)) == (16, 16)
-    assert used_bits(inverted.getvalue()) == (10, 16)
-    assert used_bits(encode_png(parts(1)[0])) is None
-    assert used_bits(encode_png(parts(1)[0][..., 0])) is None
+    assert bits(wide(4095)) == (12, 16)
+    assert bits(wide(65_535)) == (16, 16)
+    assert bits(inverted.getvalue()) == (10, 16)
+    assert bits(encode_png(parts(1)[0])) is None
+    assert bits(encode_png(parts(1)[0][..., 0])) is None
+
+
+def test_of_a_camera_that_fills_twelve_bits_the_highest_of_these_are_read_by_option():
+    twelve, config = wide(4095), InputConfig(64, significant_bits=12)
+    samples = np.asarray(Image.open(io.BytesIO(twelve))).astype(np.int64)
+    read = decode_photograph(twelve, config)
+    assert np.array_equal(read.pixels[..., 1], samples >> 4)
+    assert (read.bits, read.dark) == ((12, 12), False)
+    assert decode_photograph(wide(900), config).dark
+    with pytest.raises(ImagePixelsUnsupported, match=r"at most 12 bits.*received one of 13 bits"):
+        decode_photograph(wide(5000), config)
+    assert np.array_equal(decode_image(twelve, bits=12), read.pixels)
+    assert decode_image(wide(5000), bits=12).max() == 5000 >> 5, "what is only shown is never refused"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared images beside the checkout")
 def test_a_camera_that_keeps_twelve_bits_in_the_low_end_is_seen():
-    assert used_bits((SHARED / "faults" / "mono12_lsb.png").read_bytes()) == (12, 16)
+    assert bits((SHARED / "faults" / "mono12_lsb.png").read_bytes()) == (12, 16)
 
 
 def test_what_is_not_read_is_named_with_the_reason(tmp_path):

@@ -116,6 +116,11 @@ def test_a_report_is_kept_with_the_version_of_the_same_set_whichever_came_first(
     kept = running.get(f"{bank}/versions/{first}/screening").json()
     assert kept["current"]
     suspect = kept["report"]["suspects"][0]["image"]
+    drawn = f"screening/suspects/{suspect}/overlay"
+    of_newest, of_version = (running.get(f"{bank}/{place}{drawn}") for place in ("", f"versions/{first}/"))
+    assert of_version.content == of_newest.content != b""
+    assert of_version.headers["Content-Type"] == "image/jpeg"
+    problem(running.get(f"{bank}/versions/{first + 1}/{drawn}"), 404, "not-found")
     assert running.delete(f"{bank}/images/{suspect}").status_code == 204
     assert not running.get(bank + "/screening").json()["found"]["current"]
     work(started(running, bank))

@@ -79,6 +79,15 @@ def test_many_files_of_one_form_are_answered_for_one_by_one(
     assert leftovers(running) == []
 
 
+def test_an_image_whose_highest_bits_are_unused_is_taken_with_a_notice(running: TestClient, url: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((32, 32), 4095, np.uint16)).save(file, "PNG")
+    said = running.post(url, files=form_of([("dark.png", file.getvalue())])).json()
+    (entry,) = said["files"]
+    assert entry["status"] == "accepted"
+    assert entry["notice"].startswith("Its brightest sample takes 12 of 16 bits, so it is read as dark")
+
+
 def test_sending_everything_again_changes_nothing(running: TestClient, url: str, pngs: list[bytes]) -> None:
     files = form_of([(f"{i}.png", data) for i, data in enumerate(pngs)])
     running.post(url, files=files)

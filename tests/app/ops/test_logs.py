@@ -39,6 +39,22 @@ def stream(restored: None) -> io.StringIO:
     return stream
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_people_read_and_elsewhere_machines_do_unless_it_is_said(restored: None) -> None:
+    for stream, said, as_json in (
+        (Terminal(), None, False),
+        (Terminal(), True, True),
+        (io.StringIO(), False, False),
+    ):
+        configure("info", as_json=said, stream=stream)
+        log.info("ready")
+        assert stream.getvalue().startswith("{") == as_json
+
+
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 

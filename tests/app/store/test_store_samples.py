@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from app.store.samples import Samples, SampleRules, lot
+from app.store.samples import SampleRules, Samples, lot
 from app.store.schema import Blob, Inspection
 from app.store.store import Store, sample_rules
 

@@ -1,0 +1,81 @@
+"""What the photographs of a nominal set have in common, or not: notices of a build, and of an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app.imaging.header import shown_names
+from core.input.photograph import Photograph
+from core.screening.mixture import Kind, Look, aspects, colours, sizes
+
+NAMED = 3  # images of one kind that a sentence names
+
+
+class Likeness:
+    """Fed with the photographs that are read, one after another."""
+
+    def __init__(self) -> None:
+        self.looks: list[Look] = []
+        self._bits: list[tuple[int, int] | None] = []
+        self._names: list[str] = []
+
+    def add(self, name: str, photograph: Photograph) -> None:
+        """The next photograph."""
+        self.looks.append(Look.of(photograph))
+        self._bits.append(photograph.bits if photograph.dark else None)
+        self._names.append(name)
+
+    def notices(self) -> list[str]:
+        """What a person should know before the bank decides, a sentence or two each; none for a set of one kind."""
+        if not self.looks:
+            return []
+        found = [self._mixed(colours, "colour", "Take all in one, or build with --grey.")]
+        if len(aspects(self.looks)) > 1:
+            remedy = (
+                "Parts look stretched or cut in some of them: take all alike, or build with --fit letterbox."
+            )
+            found.append(self._mixed(aspects, "shape", remedy))
+        else:
+            remedy = "Details are finer in the larger ones: take all alike."
+            found.append(self._mixed(sizes, "size", remedy))
+        if dark := self.dark():
+            used = max(bits[0] for bits in self._bits if bits)
+            count = f"{sum(len(kind.images) for kind in dark):,} of {len(self.looks):,} photographs are read as dark"
+            what = ", ".join(kind.what for kind in dark)
+            found.append(
+                f"{count}: {what}. Build with --significant-bits {max(9, used)}, for all cameras alike."
+            )
+        return [sentence for sentence in found if sentence]
+
+    def dark(self) -> tuple[Kind, ...]:
+        """Images whose highest bits are unused, by the bits they use, the fewest first."""
+        kinds = sorted({bits for bits in self._bits if bits})
+        return tuple(
+            Kind(
+                f"{used} of {wide} bits in use",
+                tuple(i for i, bits in enumerate(self._bits) if bits == (used, wide)),
+            )
+            for used, wide in kinds
+        )
+
+    def _mixed(self, kinds_of: Callable[[Sequence[Look]], tuple[Kind, ...]], what: str, remedy: str) -> str:
+        usual, *others = kinds_of(self.looks)
+        if not others:
+            return ""
+        rest = "; ".join(
+            f"{len(kind.images):,} {kind.what} ({shown_names([self._names[i] for i in kind.images], NAMED)})"
+            for kind in others[:NAMED]
+        )
+        more = f"; and {len(others) - NAMED:,} more kinds" if len(others) > NAMED else ""
+        return f"The photographs differ in {what}: {len(usual.images):,} {usual.what}; {rest}{more}. {remedy}"
+
+
+def dark_notice(photograph: Photograph) -> str | None:
+    """What to know of one uploaded image whose highest bits are unused."""
+    if not photograph.dark or photograph.bits is None:
+        return None
+    used, wide = photograph.bits
+    return (
+        f"Its brightest sample takes {used} of {wide} bits, so it is read as dark: set the bank's "
+        f"input.significant_bits to the bits that the camera fills."
+    )
