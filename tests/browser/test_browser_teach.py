@@ -40,6 +40,9 @@ def test_a_bank_from_nothing_to_a_rollback(
     shot(page, "versions")
     page.get_by_role("link", name="Version 1").click()
     page.get_by_role("button", name="Roll back to this version").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Version 2: good parts rejected")).to_be_visible()
+    dialog.get_by_role("button", name="Activate version 1").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
     rename_and_delete(page, server)
 

@@ -239,5 +239,6 @@ def roll_back(day: Day) -> None:
     day.picture("versions")
     page.get_by_role("link", name="Version 2").click()
     day.button("Roll back to this version").click()
+    page.get_by_role("dialog").get_by_role("button", name="Activate version 2").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
     assert httpx.get(f"{day.server.url}/v1/banks/{BANK}").json()["active_version"] == 2

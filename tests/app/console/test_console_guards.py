@@ -1,4 +1,4 @@
-"""What keeps people from a wrong step: the bank a page is about, what a badge says, numbers as they are typed, warnings."""
+"""What keeps people from a wrong step: whose bank a page shows, what a badge says, numbers as typed, warnings."""
 
 from __future__ import annotations
 
