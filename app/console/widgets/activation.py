@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from nicegui import ui
 
@@ -18,8 +17,11 @@ from app.learning import versions
 from app.store.schema import Bank
 
 Done = Callable[[], Awaitable[None] | None]
-LARGE = 0.02  # a share of good parts that one looks at twice
-TWICE = 2.0
+LARGE, TWICE = (
+    0.02,
+    2.0,
+)  # shares of good parts: one looks again at a rise to more than twice and at least that
+ALARMING = 0.2  # where there is nothing to compare with
 
 
 async def ask_activation(view: View, bank: Bank, number: int, done: Done) -> None:
@@ -28,13 +30,12 @@ async def ask_activation(view: View, bank: Bank, number: int, done: Done) -> Non
     Raises NotFound, BankError, BlobMissing.
     """
 
-    def look() -> tuple[Insight | None, Insight]:
-        seen = [partial(calibration.of_version, view.service.inspecting, bank.id, each, 1, 0)
-                for each in (bank.active_version, number) if each is not None]  # fmt: skip
-        found = [each() for each in seen]
-        return (found[0] if len(found) > 1 else None), found[-1]
+    def look(version: int) -> Insight:
+        return calibration.of_version(view.service.inspecting, bank.id, version, bins=1, hardest=0)
 
-    now, then = await view.run(look)
+    active = bank.active_version
+    now = None if active is None else await view.run(lambda: look(active))
+    then = await view.run(lambda: look(number))
 
     async def activate() -> None:
         made.close()
@@ -61,7 +62,9 @@ async def ask_activation(view: View, bank: Bank, number: int, done: Done) -> Non
 
 def is_large(before: float | None, after: float | None) -> bool:
     """Whether the expected share of rejected good parts rises so much that people are warned."""
-    return after is not None and after >= LARGE and after > TWICE * (before or 0.0)
+    if after is None:
+        return False
+    return after >= ALARMING if before is None else after >= LARGE and after > TWICE * before
 
 
 def _by_score(bank: Bank) -> bool:

@@ -60,7 +60,7 @@ def _bar(shown: Shown) -> None:
                 with block("n-segment n-segment-icon", "button", type="button", data_zoom=name) as button:
                     ui.icon(icon).props('aria-hidden="true"')
                 button.props["title"] = button.props["aria-label"] = TEXT.zooms[name]
-        text("100\N{NO-BREAK SPACE}%", "n-zoom-level n-caption", "output")
+        block("n-zoom-level n-caption", "output")  # viewer.js writes it
         with block("n-segment n-segment-icon n-enlarge", "button", type="button", data_enlarge="") as button:
             ui.icon("fullscreen").props('aria-hidden="true"')
         button.props["title"] = button.props["aria-label"] = TEXT.enlarge

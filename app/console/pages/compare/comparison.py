@@ -146,7 +146,7 @@ def _row(view: View, pair: Pair) -> None:
                 ui.label(row.serial or row.name or row.id).classes("n-strong")
                 ui.label(moment(row.created_at)).classes("n-caption")
                 if pair.learnt:
-                    numbers = " and ".join(map(str, pair.learnt))
+                    numbers = TEXT.both.join(map(str, pair.learnt))
                     badge(TEXT.learnt_by[len(pair.learnt) > 1].format(n=numbers), "school")
         with ui.element("td"):
             verdict_of(row)

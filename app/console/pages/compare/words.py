@@ -52,6 +52,7 @@ class Compare:
     failed: str = "Not compared"
     learnt: str = "Learnt, not counted"
     learnt_hint: str = "images that one of the two versions learnt"
+    both: str = " and "
     learnt_by: Mapping[bool, str] = table({True: "Learnt by versions {n}", False: "Learnt by version {n}"})
     right: str = "Right, version {n}"
     right_hint: str = "of {total} reviewed"
