@@ -89,7 +89,8 @@ class Samples:
         query = select(Inspection.version).where(*SAMPLED, Inspection.bank == bank).distinct()
         with self._database.read() as session:
             versions = sorted(session.scalars(query), reverse=True)
-        room, gone = self._rules.bytes, []
+        room = self._rules.bytes
+        gone: list[str] = []
         for version in versions:
             rows = self._rows(bank, version)
             kept = set()
