@@ -177,7 +177,7 @@ class Build:
     def _counted(
         self, batches: Generator[Patches, None, None], plan: BuildEstimate
     ) -> Generator[Patches, None, None]:
-        """The batches, each told once it is taken in."""
+        """The batches; progress is reported once each is taken in."""
         done = 0
         with closing(batches):
             for batch in batches:

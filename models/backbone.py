@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from models.checkpoint import Weights
-from models.choice import Candidate, choose, consider
+from models.choice import Candidate, choose, chosen, consider
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
+from models.memory import Memory
 from models.quantise import ranges_of
-from models.runtime import Runtime
+from models.runtime import PRECISIONS, RUNTIMES, Runtime
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
 from models.weights import Found, find_weights
 
@@ -87,18 +89,25 @@ def load_backbone(
     if notice is not None:
         log.warning(notice)
     ranges = ranges_of(spec.name, found.weights.digest)
-    engine, considered = choose(load_module(spec, found.weights), runtime, precision, threads, ranges)
-    return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine, considered)
+    digest = found.weights.digest
+    memory = Memory.of(weights=digest, threads=threads, ranges=ranges)
+    load = partial(load_module, spec, found.weights)
+    engine, considered = choose(load, runtime, precision, threads, ranges, memory)
+    return Backbone(spec, digest, found.source, found.path, notice, engine, considered)
 
 
 def compare_runtimes(name: str = "auto", threads: int | None = None) -> tuple[str, tuple[Candidate, ...]]:
     """Every runtime in every precision, proved and timed with a backbone at hand; also the backbone's name.
 
-    Raises as load_backbone does.
+    What ``auto`` has chosen before is forgotten, so that the next start measures, too. Raises as load_backbone does.
     """
     spec, found, _ = _found(name, None, False, None)
     ranges = ranges_of(spec.name, found.weights.digest)
     module = load_module(spec, found.weights)
+    memory = Memory.of(weights=found.weights.digest, threads=threads, ranges=ranges)
+    for precision in ("auto", *PRECISIONS):
+        for runtime in ("auto", *RUNTIMES):
+            memory.forget(chosen(runtime, precision))
     return spec.name, tuple(consider(module, threads=threads, ranges=ranges))
 
 

@@ -10,9 +10,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,22 @@ from models.errors import (
     WeightsWrongArchitecture,
     WeightsWrongDigest,
 )
+from models.memory import Memory
 from models.spec import BackboneSpec
 
 _AGAIN = "Take the file from its source again."
 
 
-@dataclass(frozen=True, eq=False)
 class Weights:
     """The needed tensors of one backbone, verified, and their content digest (64 hexadecimal digits)."""
 
-    tensors: dict[str, Tensor]
-    digest: str
+    def __init__(self, tensors: dict[str, Tensor] | Callable[[], dict[str, Tensor]], digest: str) -> None:
+        self._tensors, self.digest = tensors, digest
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """By their names; read now where they were not needed before."""
+        return self._tensors if isinstance(self._tensors, dict) else self._tensors()
 
 
 def read_weights(path: Path, spec: BackboneSpec, accept_digest: str | None = None) -> Weights:
@@ -57,6 +61,22 @@ def read_weights(path: Path, spec: BackboneSpec, accept_digest: str | None = Non
             remedy=f"Use the published file, or vouch for it: accept_digest={digest}.",
         )
     return Weights(tensors, digest)
+
+
+def verified_weights(path: Path, spec: BackboneSpec, accept_digest: str | None = None) -> Weights:
+    """As ``read_weights``; a published file that this machine has verified before is known by its sha256.
+
+    Its tensors are read where they are needed, which they are not once its networks are compiled.
+    """
+    if spec.digest is None or accept_digest not in (None, spec.digest) or not os.access(path, os.R_OK):
+        return read_weights(path, spec, accept_digest)
+    memory, name = Memory.of(backbone=spec.name, digest=spec.digest), f"verified {_file_sha256(path)}"
+    if memory.read(name) is not None:
+        return Weights(lambda: read_weights(path, spec, accept_digest).tensors, spec.digest)
+    found = read_weights(path, spec, accept_digest)
+    if found.digest == spec.digest:
+        memory.keep(name, found.digest.encode())
+    return found
 
 
 def verify_published(path: Path, spec: BackboneSpec, accept_digest: str | None = None) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import copy
+import json
+import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
+from models.memory import Memory
 from models.quantise import Ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 costs accuracy: it is taken where it is asked for
@@ -21,6 +28,8 @@ ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
 PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
 LEAD = 0.9
 """A candidate passes those before it only with less than this share of their time: no coin is tossed."""
+GAIN = 0.75
+"""The same of one in another precision than float32, which changes scores."""
 SIDE = 256  # pixels of the images that prove and time
 ROUNDS, SECONDS = 9, 0.5  # turns of all candidates, and seconds for each, until either is reached
 
@@ -39,41 +48,75 @@ class Candidate:
     refused: str | None = None
     opened: Runtime | None = field(default=None, repr=False)
 
+    def said(self) -> dict[str, Any]:
+        """As plain JSON, without what is opened."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "opened"}
+
 
 def choose(
-    module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
+    module: nn.Module | Callable[[], nn.Module],
+    runtime: str,
+    precision: str,
+    threads: int | None,
+    ranges: Ranges | None = None,
+    memory: Memory | None = None,
 ) -> tuple[Runtime, tuple[Candidate, ...]]:
     """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
 
-    Returns it, warm, with everything that was considered. Raises RuntimeUnavailable.
+    module: or what makes it. memory: where a choice is kept, so that a machine chooses once, not by the load of the
+    moment. Returns the runtime with everything that was considered. Raises RuntimeUnavailable.
     """
     if AUTO not in (runtime, precision):
-        return open_runtime(module, runtime, precision, threads, ranges), ()
+        return open_runtime(module, runtime, precision, threads, ranges, memory), ()
+    name = chosen(runtime, precision)
+    if memory is not None and (kept := memory.read(name)) is not None:
+        first, *others = (Candidate(**each) for each in json.loads(kept))
+        with suppress(RuntimeUnavailable):  # what it ran on is gone
+            opened = open_runtime(module, first.runtime, first.precision, threads, ranges, memory)
+            return opened, (first, *others)
+    log.info("measuring which runtime is fastest on this machine; the next start knows")
     runtimes = PREFERRED if runtime == AUTO else (runtime,)
     precisions = AUTO_PRECISIONS if precision == AUTO else (precision,)
-    considered = consider(module, runtimes, precisions, threads, ranges)
+    considered = consider(module, runtimes, precisions, threads, ranges, memory)
     fit = [candidate for candidate in considered if candidate.opened is not None]
     if not fit:  # say why, or take what is asked for in simulation
         exact = ("torch" if runtime == AUTO else runtime, "float32" if precision == AUTO else precision)
-        return open_runtime(module, *exact, threads, ranges), tuple(considered)
+        return open_runtime(module, *exact, threads, ranges, memory), tuple(considered)
+    best = fastest(fit)
+    assert best.opened is not None
+    if memory is not None:
+        ordered = [best, *(each for each in considered if each is not best)]
+        memory.keep(name, json.dumps([each.said() for each in ordered]).encode())
+    return best.opened, tuple(considered)
+
+
+def chosen(runtime: str, precision: str) -> str:
+    """The name under which a choice is kept."""
+    return f"choice {runtime} {precision}"
+
+
+def fastest(fit: Sequence[Candidate]) -> Candidate:
+    """The first of some that were timed, unless one after it is clearly faster."""
     best = fit[0]
     for candidate in fit[1:]:
         assert best.milliseconds is not None
         assert candidate.milliseconds is not None
-        if candidate.milliseconds < LEAD * best.milliseconds:
+        lead = LEAD if candidate.precision == best.precision else GAIN
+        if candidate.milliseconds < lead * best.milliseconds:
             best = candidate
-    assert best.opened is not None
-    return best.opened, tuple(considered)
+    return best
 
 
 def consider(
-    module: nn.Module,
+    module: nn.Module | Callable[[], nn.Module],
     runtimes: tuple[str, ...] = PREFERRED,
     precisions: tuple[str, ...] = PRECISIONS,
     threads: int | None = None,
     ranges: Ranges | None = None,
+    memory: Memory | None = None,
 ) -> list[Candidate]:
     """Each of these runtimes in each precision: opened, proved and timed, or refused with the reason."""
+    module = module if isinstance(module, nn.Module) else module()
     exact = open_runtime(copy.deepcopy(module), "torch", "float32", threads)
     images = proof_images()
     expected = exact(images)
@@ -81,7 +124,9 @@ def consider(
     for precision in precisions:
         for runtime in runtimes:
             known = exact if (runtime, precision) == ("torch", "float32") else None
-            found.append(_proved(module, runtime, precision, threads, ranges, known, images, expected))
+            found.append(
+                _proved(module, runtime, precision, threads, ranges, known, images, expected, memory)
+            )
     fit = [candidate for candidate in found if candidate.opened is not None]
     times = dict(zip(fit, _in_turns([c.opened for c in fit if c.opened], images[:1]), strict=True))
     return [replace(each, milliseconds=times[each]) if each in times else each for each in found]
@@ -106,12 +151,13 @@ def _proved(
     known: Runtime | None,
     images: Tensor,
     expected: list[Tensor],
+    memory: Memory | None,
 ) -> Candidate:
     if runtime in RUNTIMES and precision in PRECISIONS and not is_native(runtime, precision):
         reason = RUNTIMES[runtime].missing(precision) or "simulated on this processor, slowly"
         return Candidate(runtime, precision, refused=reason)
     try:
-        opened = known or open_runtime(copy.deepcopy(module), runtime, precision, threads, ranges)
+        opened = known or open_runtime(copy.deepcopy(module), runtime, precision, threads, ranges, memory)
     except RuntimeUnavailable as error:
         return Candidate(runtime, precision, refused=error.received)
     difference = _difference(opened(images), expected)

@@ -20,11 +20,20 @@ def noted() -> tuple[str, ...]:
     return tuple(name for name in NOTED if name in features())
 
 
-@functools.cache
 def features() -> frozenset[str]:
     """The names of its features; none where the system does not report them."""
+    return frozenset(_reported("flags").split())
+
+
+def model_name() -> str:
+    """What its maker calls it; empty where the system does not report it."""
+    return _reported("model name")
+
+
+@functools.cache
+def _reported(name: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return frozenset()
-    return frozenset(next((line.split() for line in lines if line.startswith("flags")), []))
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
+from models.memory import Memory
 from models.openvino_runtime import OpenVinoRuntime
 from models.quantise import Ranges, quantise
 from models.torch_runtime import TorchCpuRuntime, TorchCudaRuntime
@@ -29,9 +32,14 @@ class Runtime(Protocol):
 
 @runtime_checkable
 class RuntimeKind(Protocol):
-    """How a runtime is opened: a folded module in eval mode, one of PRECISIONS, threads or None for all."""
+    """How a runtime is opened: what makes a folded module in eval mode, one of PRECISIONS, threads or None for all.
 
-    def __call__(self, module: nn.Module, precision: str, threads: int | None) -> Runtime: ...
+    memory: of networks compiled before.
+    """
+
+    def __call__(
+        self, load: Callable[[], nn.Module], precision: str, threads: int | None, memory: Memory | None
+    ) -> Runtime: ...
 
     def missing(self, precision: str) -> str | None:
         """What this machine lacks for that precision, or None."""
@@ -54,12 +62,19 @@ def is_native(runtime: str, precision: str) -> bool:
 
 
 def open_runtime(
-    module: nn.Module, runtime: str, precision: str, threads: int | None, ranges: Ranges | None = None
+    module: nn.Module | Callable[[], nn.Module],
+    runtime: str,
+    precision: str,
+    threads: int | None,
+    ranges: Ranges | None = None,
+    memory: Memory | None = None,
 ) -> Runtime:
     """Hand a folded module in eval mode, which may be changed, to the runtime of that name.
 
-    int8 needs the module's ranges. Raises RuntimeUnavailable.
+    module: or what makes it, which is not called where ``memory`` has the networks it would become. int8 needs the
+    module's ranges. Raises RuntimeUnavailable.
     """
+    load = (lambda: module) if isinstance(module, nn.Module) else module
     kind = RUNTIMES.get(runtime)
     if kind is None or precision not in PRECISIONS or (threads is not None and threads < 1):
         raise RuntimeUnavailable(
@@ -81,5 +96,9 @@ def open_runtime(
                 received="none",
                 remedy="Use resnet50 or efficientnet-lite2 with their published weights, or another precision.",
             )
-        module = quantise(module, ranges)
-    return kind(module, precision, threads)
+        load = partial(_quantised, load, ranges)
+    return kind(load, precision, threads, memory)
+
+
+def _quantised(load: Callable[[], nn.Module], ranges: Ranges) -> nn.Module:
+    return quantise(load(), ranges)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from models.memory import Memory
 from models.processor import BFLOAT16_PRODUCTS, features
 
 _DTYPES = {
@@ -20,12 +23,18 @@ class TorchCpuRuntime:
 
     name = "torch"
 
-    def __init__(self, module: nn.Module, precision: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        load: Callable[[], nn.Module],
+        precision: str,
+        threads: int | None,
+        memory: Memory | None = None,
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        self._module = _place(module, torch.device("cpu"), self._dtype)
+        self._module = _place(load(), torch.device("cpu"), self._dtype)
         if precision == "float32" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             _always_onednn(self._module)
 
@@ -71,11 +80,17 @@ class TorchCudaRuntime:
 
     name = "torch-cuda"
 
-    def __init__(self, module: nn.Module, precision: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        load: Callable[[], nn.Module],
+        precision: str,
+        threads: int | None,
+        memory: Memory | None = None,
+    ) -> None:
         torch.backends.cudnn.allow_tf32 = False
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        self._module = _place(module, torch.device("cuda"), self._dtype)
+        self._module = _place(load(), torch.device("cuda"), self._dtype)
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
         with torch.inference_mode():

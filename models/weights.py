@@ -5,7 +5,6 @@ A download answers in seconds where there is no network.
 
 from __future__ import annotations
 
-import os
 import queue
 import tempfile
 import threading
@@ -18,8 +17,16 @@ from pathlib import Path
 from typing import Literal
 from urllib.error import HTTPError
 
-from models.checkpoint import Weights, read_weights, recorded_digest, verify_published, write_trimmed
+from models.checkpoint import (
+    Weights,
+    read_weights,
+    recorded_digest,
+    verified_weights,
+    verify_published,
+    write_trimmed,
+)
 from models.errors import WeightsNotFound, WeightsNotWritten, WeightsRefused
+from models.memory import cache_folder
 from models.spec import SPECS, BackboneSpec, spec_of
 
 Source = Literal["file", "cache", "package", "download"]
@@ -54,9 +61,8 @@ class WeightsStatus:
 
 
 def cache_file(spec: BackboneSpec) -> Path:
-    """Where the cache keeps it: NOMINAL_CACHE, else XDG_CACHE_HOME/nominal, else ~/.cache/nominal."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nominal"
-    return Path(os.environ.get("NOMINAL_CACHE") or base) / "weights" / f"{spec.name}.safetensors"
+    """Where the cache keeps its weights."""
+    return cache_folder() / "weights" / f"{spec.name}.safetensors"
 
 
 def find_weights(
@@ -71,7 +77,7 @@ def find_weights(
     Raises WeightsNotFound, WeightsRefused, WeightsNotWritten.
     """
     if file is not None:
-        return Found(read_weights(file, spec, accept_digest), "file", file)
+        return Found(verified_weights(file, spec, accept_digest), "file", file)
     found = _at_hand(spec)
     if found is not None:
         return found
@@ -134,9 +140,9 @@ def _at_hand(spec: BackboneSpec) -> Found | None:
     cached = cache_file(spec)
     if cached.exists():
         # what import_file accepted stays accepted: the cache vouches by the digest it recorded
-        return Found(read_weights(cached, spec, recorded_digest(cached)), "cache", cached)
+        return Found(verified_weights(cached, spec, recorded_digest(cached)), "cache", cached)
     if spec.packaged is not None:
-        return Found(read_weights(spec.packaged(), spec), "package", spec.packaged())
+        return Found(verified_weights(spec.packaged(), spec), "package", spec.packaged())
     return None
 
 

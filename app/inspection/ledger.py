@@ -75,7 +75,7 @@ class Ledger:
         return entries, True
 
     def _settle(self, entries: Sequence[_Entry]) -> None:
-        """Write all together; where that is refused, each alone, so that one bad row stops no other."""
+        """Write all together; where that is refused, each by itself, so that one bad row stops no other."""
         try:
             self._write(entries)
         except Exception as error:

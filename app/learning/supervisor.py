@@ -142,7 +142,7 @@ class Supervisor:
 
 
 def plain(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON, secrets in the clear: for a pipe to our own child alone."""
+    """The settings as JSON, secrets in the clear: only for a pipe to our own child."""
     values = settings.model_dump(mode="json")
     for name in values:
         value = getattr(settings, name)

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int32
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from core.groups.pairs import Pairs
 
@@ -46,6 +44,11 @@ def link(
 
 def components(n: int, pairs: Pairs) -> tuple[int, Int32[np.ndarray, " n"]]:
     """How many connected components the pairs give, and each photograph's."""
+    from scipy.sparse import (
+        coo_array,
+    )  # here: they take a quarter of a second that no server's start should pay
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs.first), bool), pairs), shape=(n, n))
     count, labels = connected_components(graph, directed=False)
     return int(count), labels.astype(np.int32)

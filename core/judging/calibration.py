@@ -1,4 +1,4 @@
-"""Thresholds from nominal scores alone: the split-conformal rank and what n images can promise (Vovk 2012).
+"""Thresholds from nominal scores only: the split-conformal rank and what n images can promise (Vovk 2012).
 
 With n exchangeable nominal scores, a new one lies above the ceil((n+1)(1-rate))-th smallest of them with
 probability at most ``rate``, whatever their distribution. Leave-one-image-out scores stand in for scores of

@@ -1,6 +1,6 @@
 """What a pair of thresholds would do: expected of new nominal images, measured on images already scored.
 
-The expectation rests on nominal scores alone. Of n exchangeable ones k lie above a threshold; whichever score between
+The expectation rests only on nominal scores. Of n exchangeable ones k lie above a threshold; whichever score between
 its two neighbours the threshold is, the rate of new nominal images above it lies between Beta(k, n - k + 1) and
 Beta(k + 1, n - k) (Vovk 2012), whose outer quantiles are those of Clopper and Pearson.
 """

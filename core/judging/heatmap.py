@@ -1,7 +1,7 @@
 """Patch distances -> anomaly map at the original image size, in score units (Roth et al. 2022, section 3.3).
 
 The grid is upsampled bilinearly to the input, smoothed by a Gaussian and resampled bilinearly onto the
-original pixels. Every step is linear and works on each axis alone, so the chain is ``R @ grid @ C.T``.
+original pixels. Every step is linear and works on each axis separately, so the chain is ``R @ grid @ C.T``.
 Strided convolutions that pad unevenly make a cell look past its own middle: ``offset`` puts it where it looks.
 
 Letters: gh gw patch rows and columns, h w input pixels, H W original pixels; height before width.

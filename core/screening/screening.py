@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from scipy.stats import rankdata
 
 from core.build import Build, Learned
 from core.config import EXPECTED_SUSPECTS, DetectorConfig, IndexConfig
@@ -225,6 +224,8 @@ def doubt(
     scores: Float32[np.ndarray, " n"], outliers: Float32[np.ndarray, " n"]
 ) -> Float64[np.ndarray, " n"]:
     """Mean of both ranks, in (0, 1]; larger is more suspect. An image without an outlier factor has one rank only."""
+    from scipy.stats import rankdata  # here: it takes half a second that no server's start should pay
+
     by_score = rankdata(scores) / len(scores)
     by_outlier = by_score.copy()
     known = ~np.isnan(outliers)

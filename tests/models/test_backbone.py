@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,3 +162,20 @@ def test_random_backbone_follows_its_seed() -> None:
     assert torch.equal(random_backbone(1)(images())[1], random_backbone(1)(images())[1])
     assert not torch.equal(random_backbone(1)(images())[1], random_backbone(2)(images())[1])
     assert set(SPECS).isdisjoint({random_backbone().spec.name})
+
+
+def test_a_second_start_compiles_nothing_and_imports_no_module_of_the_network(tmp_path: Path) -> None:
+    start = (
+        "import sys, torch; from models.backbone import load_backbone;"
+        f"maps = load_backbone({EMBEDDED!r}, runtime='openvino', threads=1)(torch.full((1, 3, 256, 256), 0.5));"
+        "print('timm' in sys.modules, *(float(m.sum()) for m in maps))"
+    )
+    environment = {**os.environ, "NOMINAL_CACHE": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", start], env=environment, stdout=subprocess.PIPE, check=True, text=True
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert [each[0] for each in said] == ["True", "False"]
+    assert said[0][1:] == said[1][1:]

@@ -13,7 +13,14 @@ from fakes import tiny_spec, tiny_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.checkpoint import content_digest, needed_shapes, read_weights, write_trimmed
+from models import checkpoint
+from models.checkpoint import (
+    content_digest,
+    needed_shapes,
+    read_weights,
+    verified_weights,
+    write_trimmed,
+)
 from models.errors import WeightsCorrupt, WeightsNotFound, WeightsWrongArchitecture, WeightsWrongDigest
 from models.spec import BackboneSpec, spec_of
 
@@ -207,3 +214,23 @@ def test_resnet50_file_is_refused_by_every_other_backbone(shared: Path, other: s
     spec: BackboneSpec = spec_of(other)
     with pytest.raises(WeightsWrongArchitecture, match=other):
         read_weights(path, spec)
+
+
+def test_a_published_file_is_verified_once_and_its_tensors_are_read_where_they_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOMINAL_CACHE", str(tmp_path / "cache"))
+    spec = PINNED
+    path = saved(tmp_path / "w.safetensors", tiny_weights().tensors)
+    read = []
+    monkeypatch.setattr(checkpoint, "read_weights", lambda *of: read.append(of) or read_weights(*of))
+    first, second = verified_weights(path, spec), verified_weights(path, spec)
+    assert len(read) == 1
+    assert first.digest == second.digest == spec.digest
+    assert set(second.tensors) == set(first.tensors)
+    assert len(read) == 2
+    saved(path, tiny_weights(seed=1).tensors)
+    with pytest.raises(WeightsWrongDigest):
+        verified_weights(path, spec)
+    with pytest.raises(WeightsNotFound):
+        verified_weights(tmp_path / "absent", spec)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +12,11 @@ from fakes import tiny_module
 from torch import Tensor, nn
 
 from models import choice
-from models.choice import ALLOWED, PREFERRED, choose, consider, proof_images
+from models.choice import ALLOWED, PREFERRED, Candidate, choose, consider, fastest, proof_images
 from models.errors import RuntimeUnavailable
+from models.memory import MOST, Memory
 from models.quantise import measure_ranges
-from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native
+from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
 from models.torch_runtime import TorchCpuRuntime
 
 
@@ -22,8 +25,10 @@ class _Paced(TorchCpuRuntime):
 
     wait, error = 0.0, 0.0
 
-    def __init__(self, module: nn.Module, precision: str, threads: int | None) -> None:
-        super().__init__(module, precision, threads)
+    def __init__(
+        self, load: Callable[[], nn.Module], precision: str, threads: int | None, memory: Memory | None = None
+    ) -> None:
+        super().__init__(load, precision, threads)
         self.name = "openvino"
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
@@ -104,3 +109,67 @@ def test_choosing_leaves_the_module_as_it_was() -> None:
     choose(module, "auto", "auto", None)
     assert all(torch.equal(a, b) for a, b in zip(module(images), before, strict=True))
     assert type(module.stem[0]) is nn.Conv2d
+
+
+def timed(runtime: str, precision: str, milliseconds: float) -> Candidate:
+    return Candidate(runtime, precision, milliseconds, 0.0)
+
+
+def test_another_precision_than_float32_is_taken_only_for_a_clear_gain() -> None:
+    exact = timed("openvino", "float32", 10.0)
+    assert fastest([exact, timed("openvino", "bfloat16", 8.0)]) is exact
+    assert fastest([exact, half := timed("openvino", "bfloat16", 7.0)]) is half
+    assert fastest([exact, sooner := timed("torch", "float32", 8.0)]) is sooner
+    assert fastest([exact, timed("torch", "float32", 9.5)]) is exact
+
+
+def test_a_machine_chooses_once_and_makes_no_module_again(tmp_path: Path) -> None:
+    made = []
+
+    def load() -> nn.Module:
+        made.append(1)
+        return tiny_module()
+
+    memory = Memory(tmp_path, {"weights": "a"})
+    runtime, considered = choose(load, "openvino", "auto", None, memory=memory)
+    expected = runtime(proof_images())
+    assert made
+    made.clear()
+    again, known = choose(load, "openvino", "auto", None, memory=Memory(tmp_path, {"weights": "a"}))
+    assert (again.name, again.precision) == (runtime.name, runtime.precision)
+    assert {c.runtime: c.milliseconds for c in known} == {c.runtime: c.milliseconds for c in considered}
+    assert all(torch.equal(f, e) for f, e in zip(again(proof_images()), expected, strict=True))
+    assert made == [], "its network was compiled before"
+    again(torch.zeros(1, 3, 64, 96))
+    assert made == [1], "another size is compiled"
+    choose(load, "openvino", "auto", None, memory=Memory(tmp_path, {"weights": "b"}))
+    assert len(made) > 1, "other weights are measured"
+
+
+def test_what_is_not_whole_or_cannot_be_written_is_found_out_again(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "kept", {})
+    assert memory.read("a") is None
+    memory.keep("a", b"content")
+    assert memory.read("a") == b"content"
+    (file,) = (tmp_path / "kept").iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert memory.read("a") is None
+    memory.keep("a", b"again")
+    memory.forget("a")
+    assert memory.read("a") is None
+    for number in range(MOST + 3):
+        memory.keep(str(number), b"")
+    assert len(list((tmp_path / "kept").iterdir())) == MOST
+    (tmp_path / "file").touch()
+    nowhere = Memory(tmp_path / "file" / "x", {})
+    nowhere.keep("a", b"content")
+    assert nowhere.read("a") is None
+
+
+def test_a_network_that_is_kept_and_not_one_is_compiled_again(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, {})
+    runtime = open_runtime(tiny_module(), "openvino", "float32", None, memory=memory)
+    memory.keep("openvino float32 256 x 256", b"no network")
+    expected = open_runtime(tiny_module(), "openvino", "float32", None)(proof_images())
+    assert all(torch.equal(f, e) for f, e in zip(runtime(proof_images()), expected, strict=True))
+    assert memory.read("openvino float32 256 x 256") != b"no network"
