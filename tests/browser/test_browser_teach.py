@@ -110,7 +110,7 @@ def take_out_a_suspect(page: Page, shot: Callable[[Page, str], None]) -> None:
 def take_out_the_hardest(page: Page) -> None:
     tiles = page.locator(".n-tile")
     count = tiles.count()
-    tiles.first.get_by_role("button").click()
+    tiles.first.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(tiles).to_have_count(count - 1)
 

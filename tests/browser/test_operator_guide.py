@@ -133,7 +133,7 @@ def take_out_what_slipped_in(day: Day) -> None:
     hardest.scroll_into_view_if_needed()
     page.mouse.wheel(0, 10_000)
     day.picture("hardest")
-    hardest.get_by_role("button").click()
+    hardest.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_text(f"{name} is out of the nominal set.")).to_be_visible()
 

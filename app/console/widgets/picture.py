@@ -100,7 +100,7 @@ def _frame(shown: Shown) -> None:
 def _beside(shown: Shown) -> None:
     """The original beside it, in the mode that shows both."""
     with _window(shown, "n-frame n-beside"), block("n-canvas"):
-        _photo(shown)
+        _photo(shown, "n-photo-beside")
 
 
 def _window(shown: Shown, classes: str) -> ui.element:
@@ -108,8 +108,8 @@ def _window(shown: Shown, classes: str) -> ui.element:
     return styled(window, w=shown.width, h=shown.height)
 
 
-def _photo(shown: Shown) -> None:
-    photo = block("n-photo", "img", src=shown.photo, alt=TEXT.photo_alt, decoding="async", draggable="false")
+def _photo(shown: Shown, classes: str = "n-photo") -> None:
+    photo = block(classes, "img", src=shown.photo, alt=TEXT.photo_alt, decoding="async", draggable="false")
     if shown.whole is not None:
         photo.props["data-full"] = shown.whole
 

@@ -52,9 +52,7 @@ class Reviewer:
         review = await view.run(
             lambda: view.store.reviews.add(row.id, verdict, note=note, if_match=seen, actor=view.actor.id)
         )
-        act = Act(
-            row, review.revision, None, _said(row, "good" if good and row.decision == "accept" else verdict)
-        )
+        act = Act(row, review.revision, None, _said(row, verdict))
         self._acts.append(act)
         if teach:
             added = await view.run(lambda: view.store.images.add_false_alarm(row.id, actor=view.actor.id))
@@ -84,7 +82,8 @@ class Reviewer:
 
 
 def _said(row: Inspection, what: str) -> str:
-    return TEXT.done[what].format(part=name_of(row))
+    words = TEXT.done_good if row.decision == "accept" and what in TEXT.done_good else TEXT.done
+    return words[what].format(part=name_of(row))
 
 
 def verdict_of(row: Inspection, good: bool) -> Verdict:

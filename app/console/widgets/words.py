@@ -137,11 +137,15 @@ class Reviewing:
     done: Mapping[str, str] = table(
         confirmed_defect="{part}: defect confirmed.",
         false_alarm="{part}: false alarm.",
-        good="{part}: good part confirmed.",
         missed_defect="{part}: missed defect.",
-        taught="{part}: good, and its image has joined the nominal set.",
-        duplicate="{part}: good; its image was already in the nominal set.",
+        taught="{part}: false alarm, and its image has joined the nominal set.",
+        duplicate="{part}: false alarm; its image was already in the nominal set.",
         undone="{part}: review undone.",
+    )
+    done_good: Mapping[str, str] = table(
+        false_alarm="{part}: good part confirmed.",
+        taught="{part}: good part confirmed, and its image has joined the nominal set.",
+        duplicate="{part}: good part confirmed; its image was already in the nominal set.",
     )
     keys: Mapping[str, str] = table(defect="D", alarm="F", teach="T", skip="S", back="B", undo="U")
 

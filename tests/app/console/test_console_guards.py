@@ -31,7 +31,7 @@ def page(client: TestClient, path: str) -> str:
 
 def rail(text: str) -> set[str]:
     """The banks that links of the page's rail lead to."""
-    return set(re.findall(r"/console/banks/([\w-]+)/teach", text))
+    return set(re.findall(r"/console/banks/([\w-]+)/thresholds", text))
 
 
 def test_a_page_of_no_bank_shows_the_bank_looked_at_last(two_banks: TestClient) -> None:
