@@ -31,7 +31,7 @@ from core.features.patches import patch_features
 from core.groups import by_photograph
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, on_device, random_projection
-from core.search.device import DeviceSearch
+from core.search.exact import ExactSearch
 from models.backbone import Backbone, load_backbone
 
 SEED = 0
@@ -120,7 +120,7 @@ def _stages(side: Side, bank: Bank, paths: Sequence[Path], rounds: int) -> list[
         coreset = lambda: greedy_coreset(points, picks, _generator())  # noqa: E731
         search = lambda: bank.index.search(one.numpy())  # noqa: E731
     else:
-        found = DeviceSearch(bank.vectors, side.device)
+        found = ExactSearch(bank.vectors, side.device, sketched=False)
         coreset = lambda: on_device(points, picks, 0, lambda done, total: None, lambda: False)  # noqa: E731
         search = lambda: found.nearest(one, 1)  # noqa: E731
     whole = lambda: detect(x, side.backbone, bank)  # noqa: E731

@@ -16,8 +16,6 @@ from core.input.photograph import Image, InputConfig
 
 SEED = 0
 
-HALF = 50  # parts of a set of bursts that one round of splits takes, where it has twice as many
-
 Files = list[tuple[Path, str]]
 """Files, each with the part it shows."""
 
@@ -35,11 +33,6 @@ class PartSet:
     def count(self) -> int:
         """Parts."""
         return len({part for _, part in self.good})
-
-    @property
-    def halved(self) -> bool:
-        """Whether a round of splits takes every other part: of bursts, which are many photographs of few parts."""
-        return self.burst and self.count >= 2 * HALF
 
     def photographs(self) -> Iterator[tuple[Image, str]]:
         """Good photographs with their parts, in a fixed order."""

@@ -1,8 +1,7 @@
 """Does the threshold keep its promise on parts it never saw? Group-disjoint splits of sets whose parts are known.
 
 ``python -m bench.promise`` learns four fifths of a set's parts and scores the rest and the defects, ten times: two
-seeded rounds of five folds. Each part is unseen twice, or once where a set of bursts is large enough for its second
-round to take other parts. At each asked rate it reports how many unseen good
+seeded rounds of five folds, so that each part is unseen twice. At each asked rate it reports how many unseen good
 parts are rejected and how many defects are found, beside the oracle: the threshold with just that rate on the unseen
 good parts. docs/accuracy.md keeps the table. ``--toy`` runs few images; ``--only`` some sets; docs stay as they are.
 """
@@ -178,19 +177,10 @@ def splits_of(of: PartSet, backbone: Backbone, config: DetectorConfig, splits: i
     images, labels = tuple(image for image, _ in shown), [part for _, part in shown]
     groups = as_groups(np.array(labels))
     defects, extract = list(of.defects()), Remembered(backbone)
-    rounds = [round_of(groups, seed, of.halved) for seed in range(-(-splits // FOLDS))]
+    folds = {seed: fold_of(groups, FOLDS, seed) for seed in range(-(-splits // FOLDS))}
     for split in range(splits):
-        rows, fold = rounds[split // FOLDS]
-        some, unseen = tuple(images[i] for i in rows), fold == split % FOLDS
-        yield _split(some, as_groups(groups[rows]), unseen, defects, backbone, extract, config)
-
-
-def round_of(
-    groups: Int[np.ndarray, " n"], seed: int, halved: bool
-) -> tuple[list[int], Int[np.ndarray, " m"]]:
-    """The photographs that a round takes, all or those of every other part, and the fold of each."""
-    rows = np.flatnonzero(groups % 2 == seed % 2) if halved else np.arange(len(groups))
-    return rows.tolist(), fold_of(as_groups(groups[rows]), FOLDS, seed)
+        unseen = folds[split // FOLDS] == split % FOLDS
+        yield _split(images, groups, unseen, defects, backbone, extract, config)
 
 
 def fold_of(groups: Int[np.ndarray, " n"], folds: int, seed: int) -> Int[np.ndarray, " n"]:
@@ -252,7 +242,7 @@ def _threshold(scores: np.ndarray, groups: np.ndarray, rate: float) -> float | N
 
 def _rows(of: PartSet, backbone: str, outcomes: Sequence[Outcome]) -> list[list[str]]:
     parts = len({part for _, part in of.good})
-    photographs = sum(each.taught + len(each.good) for each in outcomes[:: FOLDS if of.halved else SPLITS])
+    photographs = outcomes[0].taught + len(outcomes[0].good)
     best = max(outcome.supported for outcome in outcomes)
     return [
         [

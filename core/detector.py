@@ -22,7 +22,7 @@ from core.features.pca import reduced
 from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
 from core.judging.scoring import Thresholds, image_scores, reweighted_scores
-from core.search import Index, Queries, as_queries
+from core.search import Index
 
 LEAST_LEVEL = 1e-6
 """Of a map's threshold: nominal images all alike have maps of 0, on which no scale can rest."""
@@ -55,7 +55,7 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
     featured = time.perf_counter()
     b, p, d = vectors.shape
-    flat = as_queries(vectors.reshape(b * p, d))
+    flat = vectors.reshape(b * p, d)
     distances, ids = (found.reshape(b, p) for found in bank.index.search(flat, 1))
     scores = image_scores(distances)
     if bank.config.reweight:
@@ -65,7 +65,7 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
 
 def _reweighted(
     scores: Float32[np.ndarray, " b"],
-    vectors: Queries,  # (b * p, d)
+    vectors: Float32[Tensor, "_ d"],  # (b * p, d)
     distances: Float32[np.ndarray, "b p"],
     ids: Int64[np.ndarray, "b p"],
     index: Index,

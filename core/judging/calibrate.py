@@ -22,7 +22,7 @@ from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.memory.substitutes import Substitutes
 from core.parallel import run_parts
-from core.search import Index, as_queries
+from core.search import Index
 
 SIDE_BY_SIDE = 8  # parts
 
@@ -91,7 +91,7 @@ class Calibration:
         vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(i)) if self._distances_known else None
-        score, distances = bank.score(as_queries(vectors), neighbours, kept)
+        score, distances = bank.score(vectors, neighbours, kept)
         place = _as_input(self.frames[i])
         heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
         return score, peak(heat).value

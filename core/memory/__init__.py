@@ -1,1 +1,1 @@
-"""Which patches are kept: greedy coreset, merge-reduce, patches on disk, what a build needs. Knows no search."""
+"""Which patches are kept: greedy coreset, merge-reduce, patches on disk, what a build needs."""

@@ -1,9 +1,8 @@
 """A growing set of centres and, exactly, how near they come: products propose, direct differences decide.
 
-For a point x known to lie at squared distance u from some centre, a centre c gains
-(u - |x - c|^2) / 2 = x.c - |c|^2 / 2 - (|x|^2 - u) / 2: one matrix product for all pairs. The product may be
-of low precision: it is made an upper bound of the gain, and every centre whose bound reaches the best gain of
-its point is measured again as sum (x - c)^2. The precision moves the time, never a result.
+A point known to lie within some distance of a centre is nearer only to those that gain at least what
+``core.search.bounds`` says of that distance. The least is subtracted within the product, so that a sign is left to look
+at; of what remains, all that may be as good as the best of a product is measured as sum (x - c)^2.
 
 A device reads its memory so fast that greedy k-centre needs no shortcuts there: ``farthest_first`` is the textbook
 loop, every step one pass over all points, and waits for the host only every few picks.
@@ -13,50 +12,34 @@ Letters: n points, k dimensions, p centres of one product, m picks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int, Int64
+from jaxtyping import Float32, Float64, Int, Int64, Shaped
 from torch import Tensor
 
 from core.parallel import run_parts
-from core.search.sketch import multiplies_faster
+from core.search.bounds import UNIT, Rounded, Rounding, multiplies_faster
 
 _ROWS, _COLUMNS = 1024, 2048  # centres and points of one product: passes stay in cache, calls stay few
 _MEASURED = 16  # pairs measured again for each point, above which a finer product is cheaper
 _BATCH = 2**14  # pairs measured again at a time
 _BLOCK = 2**25  # floats of one difference, 128 MiB
 _ROUND = 64  # picks between two words with the host
-
-
-class _Precision(NamedTuple):
-    """A type to multiply in. error: of a product, relative to |x|^2 + |c|^2. rounding: of its output.
-
-    bits: integers of the same size; floats that are not negative are in the order of their bits.
-    """
-
-    type: torch.dtype
-    bits: torch.dtype
-    error: float
-    rounding: float
-
-
-_FINE = _Precision(torch.float32, torch.int32, 2.0**-15, 2.0**-20)
-_COARSE = _Precision(torch.bfloat16, torch.int16, 2.0**-7 + 2.0**-11, 2.0**-7)
+_BITS = {
+    torch.float32: torch.int32,
+    torch.bfloat16: torch.int16,
+}  # in the order of floats that are not negative
 
 
 class Centres:
     """Centres in the order they were appended. origin (k,): about where points lie; any value is correct."""
 
     def __init__(self, origin: Float32[np.ndarray, " k"], capacity: int) -> None:
-        k = len(origin)
         self.count = 0
-        self._origin = origin
-        self._points = np.empty((capacity, k), np.float32)
-        self._precision = _quickest()
-        self._factors = torch.empty(capacity, k + 4, dtype=self._precision.type)
-        self._largest = 0.0  # squared norm, from the origin
+        self._origin = torch.from_numpy(origin)
+        self._points = np.empty((capacity, len(origin)), np.float32)
+        self._multiply_in(_quickest())
 
     def append(self, centres: Float32[np.ndarray, "p k"]) -> None:
         """Add centres; there must be room for them."""
@@ -83,50 +66,44 @@ class Centres:
             return self._approach(points.take(ids[part], axis=0), near[part], seen[part])
 
         parts = [slice(a, a + _COLUMNS) for a in range(0, len(ids), _COLUMNS)]
-        if sum(run_parts(work, parts, between)) > _MEASURED * max(len(ids), _COLUMNS):
-            self._refine()
+        measured = sum(run_parts(work, parts, between))
+        if measured > _MEASURED * max(len(ids), _COLUMNS) and self._rounding.kind is not torch.float32:
+            self._multiply_in(torch.float32)  # distances have become small against the product's error
         return near
 
     def _approach(self, points: np.ndarray, near: np.ndarray, seen: np.ndarray) -> int:
         """Lower ``near`` in place; how many pairs were measured."""
         start, measured = near.copy(), 0
-        factors, slack = self._point_factors(points, start)
+        part = self._round(points)
+        bound = torch.from_numpy(start).double().sqrt_().mul_(1 + (points.shape[1] + 8) * UNIT)
+        least, error = self._rounding.least(bound, part, self._largest, 0.0)
+        ones, slack = part.values.new_ones(len(points), 2), (2 * error).numpy()
+        factors = torch.cat([part.values, ones, _halved(-least, ones.dtype)], dim=1)  # (n, k + 4)
         for b in range(int(seen[0]), self.count, _ROWS):
             rows = slice(b, min(b + _ROWS, self.count))
             n = int(np.searchsorted(seen, rows.stop))  # points from here on have seen all of these
-            gains = (self._factors[rows] @ factors[:n].T).view(self._precision.bits).numpy()  # (p, n)
-            i, j = _contenders(gains, self._precision, slack[:n], (start[:n] - near[:n]) / 2)
+            above = self._factors[rows] @ factors[:n].T  # gains, less the least: (p, n)
+            i, j = _contenders(above, slack[:n], (start[:n] - near[:n]) / 2)
             _measure(self._points[rows], points, near, i, j)
             measured += len(i)
         return measured
 
-    def _point_factors(self, points: np.ndarray, squared: np.ndarray) -> tuple[Tensor, np.ndarray]:
-        """The points' side (n, k + 4) of the product, and how far its bounds may exceed the gains (n,)."""
-        shift = points - self._origin
-        norm = squares(shift)
-        error = _error(self._precision)
-        factors = _factors(shift, self._precision.type)
-        _put_halves(factors[:, -4:-2], (squared - (1 - error) * norm) / 2)
-        factors[:, -2:] = 1
-        reach = np.minimum(2.2 * (norm + squared), self._largest)  # |c|^2 of a centre that gains is no larger
-        return factors, error * (norm + reach)
+    def _multiply_in(self, kind: torch.dtype) -> None:
+        capacity, k = self._points.shape
+        self._rounding, self._largest = Rounding(kind, k), 0.0  # squared norm, from the origin
+        self._factors = torch.empty(capacity, k + 4, dtype=kind)
+        self._prepare(0)
 
     def _prepare(self, first: int) -> None:
         """The centres' side of the product, from the ``first`` on."""
-        shift = self._points[first : self.count] - self._origin
-        norm = squares(shift)
-        factors = _factors(shift, self._precision.type)
-        factors[:, -4:-2] = 1
-        _put_halves(factors[:, -2:], norm * (-(1 - _error(self._precision)) / 2))
-        self._factors[first : self.count] = factors
-        self._largest = max(self._largest, float(norm.max()))
+        rows = slice(first, self.count)
+        side = self._round(self._points[rows])
+        ones = side.values.new_ones(len(side.values), 2)
+        self._factors[rows] = torch.cat([side.values, _halved(side.squared / -2, ones.dtype), ones], dim=1)
+        self._largest = max([self._largest, *side.squared.tolist()])
 
-    def _refine(self) -> None:
-        """Multiply in float32 from here on: distances have become small against the product's error."""
-        if self._precision is not _FINE:
-            self._precision = _FINE
-            self._factors = self._factors.float()
-            self._prepare(0)
+    def _round(self, points: Float32[np.ndarray, "n k"]) -> Rounded:
+        return self._rounding.round(torch.from_numpy(points) - self._origin)
 
 
 def squares(difference: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, " n"]:
@@ -145,36 +122,26 @@ def _measure(centres: np.ndarray, points: np.ndarray, near: np.ndarray, i: np.nd
 
 
 def _contenders(
-    bits: np.ndarray, kind: _Precision, slack: np.ndarray, gained: np.ndarray
+    above: Shaped[Tensor, "p n"], slack: np.ndarray, gained: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (centre, point) whose bound reaches the point's best gain so far and its best one here."""
-    best = torch.from_numpy(bits.max(axis=0)).view(kind.type).float().numpy()  # wrong where none is positive
-    least = np.maximum(best * (1 - kind.rounding) - slack, gained).clip(1e-37) * (1 - kind.rounding)
-    lowest = torch.from_numpy(least.astype(np.float32)).to(kind.type).view(kind.bits).numpy()
+    """Pairs (centre, point) that reach what the point has gained so far and, but for their error, its best one here."""
+    bits = above.view(_BITS[above.dtype]).numpy()
+    best = torch.from_numpy(bits.max(axis=0)).view(above.dtype).float().numpy()  # wrong if none is positive
+    rounding = 1 - torch.finfo(above.dtype).eps
+    least = np.maximum(best * rounding - slack, gained).clip(1e-37) * rounding
+    lowest = torch.from_numpy(least.astype(np.float32)).to(above.dtype).view(_BITS[above.dtype]).numpy()
     return np.divmod(np.flatnonzero(bits >= lowest), bits.shape[1])
 
 
-def _factors(shift: np.ndarray, kind: torch.dtype) -> Tensor:
-    factors = torch.empty(len(shift), shift.shape[1] + 4, dtype=kind)
-    factors[:, :-4] = torch.from_numpy(shift)
-    return factors
+def _halved(values: Float64[Tensor, " n"], kind: torch.dtype) -> Shaped[Tensor, "n 2"]:
+    """As sums of two of lower precision."""
+    first = values.to(kind)
+    return torch.stack([first, (values - first.double()).to(kind)], dim=1)
 
 
-def _put_halves(into: Tensor, values: np.ndarray) -> None:
-    """Write (n,) values as sums of two of lower precision into the columns of (n, 2)."""
-    exact = torch.from_numpy(values.astype(np.float32))
-    into[:, 0] = exact
-    into[:, 1] = exact - into[:, 0].float()
-
-
-def _error(kind: _Precision) -> float:
-    """Where float32 products are allowed to be sloppy, they are as good as bfloat16."""
-    return kind.error if torch.get_float32_matmul_precision() == "highest" else _COARSE.error
-
-
-def _quickest() -> _Precision:
-    """The precision that multiplies faster on this processor."""
-    return _COARSE if multiplies_faster(torch.bfloat16) else _FINE
+def _quickest() -> torch.dtype:
+    """The type that this processor multiplies faster."""
+    return torch.bfloat16 if multiplies_faster(torch.bfloat16) else torch.float32
 
 
 def farthest_first(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from core.memory.coreset import continued_picks
 from core.parallel import run_parts
-from core.search import Index, as_queries
+from core.search import Index
 
 _BLOCK = 4096  # points searched at a time
 _NEAR = 4  # picks looked at for one of another group; points with none among them are searched again
@@ -95,7 +95,7 @@ class Substitutes:
         self, index: Index, block: slice
     ) -> tuple[Float32[np.ndarray, " b"], Int32[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
         """Squared distance to the nearest pick, its group, squared distance to the nearest of another group."""
-        queries = as_queries(self._points[block])
+        queries = self._points[block]
         distances, ids = index.search(queries, min(_NEAR, index.size))
         groups = self._picked[ids]  # (b, near)
         other = groups != groups[:, :1]

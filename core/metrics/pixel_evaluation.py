@@ -61,10 +61,9 @@ class PixelEvaluation:
     """
 
     def __init__(self) -> None:
-        self._nominal = np.empty(0, np.float32)  # scores outside masks, the first _nominals of them
-        self._nominals = 0
-        self._defect: list[np.ndarray] = []  # float32 scores inside masks
-        self._region: list[np.ndarray] = []  # int32 region of each of them
+        self._nominal = _Grown(np.float32)  # scores outside masks
+        self._defect = _Grown(np.float32)  # scores inside masks
+        self._region = _Grown(np.int32)  # region of each of them
         self._kinds: list[str] = []  # of each region
 
     def add(
@@ -80,12 +79,12 @@ class PixelEvaluation:
         """
         _check(heat, mask)
         if mask is None or not mask.any():
-            self._keep_nominal(heat.ravel())
+            self._nominal.append(heat.ravel())
             return
         labels, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
-        self._keep_nominal(heat[~mask])
+        self._nominal.append(heat[~mask])
         self._defect.append(heat[mask])
-        self._region.append((labels[mask] - 1 + len(self._kinds)).astype(np.int32))
+        self._region.append(labels[mask] - 1 + len(self._kinds))
         self._kinds += [kind] * count
 
     def metrics(self, limit: float = LIMIT) -> PixelMetrics:
@@ -115,26 +114,40 @@ class PixelEvaluation:
             },
         )
 
-    def _keep_nominal(self, scores: np.ndarray) -> None:
-        end = self._nominals + len(scores)
-        if end > len(self._nominal):  # grows where it lies: joining a list of chunks would hold them twice
-            self._nominal.resize(max(end, len(self._nominal) * 5 // 4), refcheck=False)
-        self._nominal[self._nominals : end] = scores
-        self._nominals = end
-
     def _sorted(self, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Defect scores ascending, their regions, nominal scores ascending."""
-        if not (0 < limit <= 1 and self._kinds and self._nominals):
+        nominal, defect = self._nominal.values, self._defect.values
+        if not (0 < limit <= 1 and self._kinds and len(nominal)):
             raise EvaluationError(
                 requirement="pixel metrics need defect pixels, nominal pixels and a limit in (0, 1]",
-                received=f"{len(self._kinds)} regions, {self._nominals} nominal pixels, limit {limit}",
+                received=f"{len(self._kinds)} regions, {len(nominal)} nominal pixels, limit {limit}",
                 remedy="add images whose masks mark some pixels and leave some",
             )
-        nominal = self._nominal[: self._nominals]
         nominal.sort()  # in place: the largest array is held once
-        defect = np.concatenate(self._defect)
         order = np.argsort(defect)  # ascending queries search a sorted array several times faster
-        return defect[order], np.concatenate(self._region)[order], nominal
+        return defect[order], self._region.values[order], nominal
+
+
+class _Grown:
+    """Values appended to one array that grows in place.
+
+    A list of arrays would be held twice while it is joined; and an array kept of each image splits the memory that
+    the next image's work would take again: a process was seen to grow by ten gigabytes.
+    """
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._array, self._count = np.empty(1 << 20, dtype), 0
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._array[: self._count]
+
+    def append(self, values: np.ndarray) -> None:
+        end = self._count + len(values)
+        if end > len(self._array):
+            self._array.resize(max(end, len(self._array) * 5 // 4), refcheck=False)
+        self._array[self._count : end] = values
+        self._count = end
 
 
 def _overlap(overlap: Float64[np.ndarray, " r"], sizes: Int[np.ndarray, " r"]) -> Overlap:

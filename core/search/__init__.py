@@ -1,5 +1,5 @@
 """Nearest bank vectors by FAISS, which only this package imports: Euclidean distances in and out."""
 
-from core.search.index import Index, Queries, as_queries
+from core.search.index import Index, Queries
 
-__all__ = ["Index", "Queries", "as_queries"]
+__all__ = ["Index", "Queries"]

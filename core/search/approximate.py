@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int64
 
 from core.config import IndexConfig
 from core.errors import SearchError, ShapeError
-from core.search.coarse import faiss_threads
+from core.search.measure import faiss_threads
 
 faiss: Any = untyped_faiss  # its stubs lack HNSW's fields and the search parameters
 

@@ -1,111 +1,93 @@
-"""Exact nearest vectors: a coarse product leaves few contenders, direct differences decide among them.
+"""Exact nearest vectors on one device: a product leaves few contenders, direct differences decide among them.
 
-Contenders are measured as sum (q - m)^2 in float32: identical vectors are exactly 0 apart, and a query's answer
-depends neither on its batch nor on how the contenders were found.
+A query's answer depends neither on its batch nor on how its contenders were found. The CPU multiplies sketches first,
+and whole vectors for the few queries that many are about equally near to; a device multiplies whole vectors at once.
 Letters: n queries, m bank vectors, d dimensions, k neighbours, c contenders.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import re
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from core.errors import ShapeError
-from core.search.coarse import Coarse, measure
+from core.search.bounds import Rounding, quickest
+from core.search.contenders import Product
+from core.search.measure import check_norms, measure, nearest_of
+from core.search.sketch import Sketch
 
-LARGEST_NORM = 1e18  # beyond it a squared distance leaves float32
-_BLOCK = 2**23  # floats of one scratch array, 32 MiB
+HOST = torch.device("cpu")
+_CROWD = 0.6  # a query with more than this share of groups to look into is left to a product of whole vectors
 _READ_ONLY = "The given NumPy array is not writable"
 _QUIET = ("ignore", re.compile(_READ_ONLY, re.I), Warning, None, 0)  # as warnings.filterwarnings stores it
 
-Squared = Float32[np.ndarray, "n k"]
-Ids = Int64[np.ndarray, "n k"]
+Found = tuple[Float32[np.ndarray, "_ k"], Int64[np.ndarray, "_ k"]]
+"""Squared distances, nearest first, and ids, of some queries; ties by id."""
 
 
 class ExactSearch:
-    """Brute-force search over vectors it does not copy."""
+    """Brute-force search of one bank; the CPU's copies no vectors. kind: the type that is multiplied in first.
 
-    def __init__(self, vectors: Float32[np.ndarray, "m d"]) -> None:
-        self.vectors = vectors
-        self._lengths = torch.from_numpy(norms(vectors, "bank vectors"))  # (m,)
-        self._tensor = as_tensor(vectors)
+    By default that is the quickest of the CPU's, and float16 of a device.
+    """
+
+    def __init__(
+        self,
+        vectors: Float32[np.ndarray, "m d"],
+        device: torch.device = HOST,
+        kind: torch.dtype | None = None,
+        sketched: bool | None = None,
+    ) -> None:
+        self._vectors = as_tensor(vectors).to(device)
+        check_norms(self._vectors, "bank vectors")
+        self._kind, self._sketched = kind, device == HOST if sketched is None else sketched
 
     def nearest(
-        self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
-    ) -> tuple[Squared, Ids]:
-        """The k nearest that are not excluded, nearest first, ties by id: squared distances and ids (n, k).
-
-        At least k vectors must remain.
-        """
-        n, m = len(queries), len(self.vectors)
-        squared, ids = np.empty((n, k), np.float32), np.empty((n, k), np.int64)
-        crowded = np.zeros(n, bool)
-        norms(queries, "queries")
-        for block, found in self._coarse.contenders(queries, k, excluded):
-            crowded[block] = found.crowded
-            settled = block.start + np.flatnonzero(~found.crowded)
-            squared[settled], ids[settled] = self._settle(queries[block], found.rows, found.ids, k)
-        for some in _blocks(np.flatnonzero(crowded), m):
-            squared[some], ids[some] = self._full(queries[some], k, excluded)
-        return squared, ids
+        self, queries: Float32[Tensor, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
+    ) -> Found:
+        """The k nearest that are not excluded. At least k vectors must remain. Raises ShapeError as ``check_norms``."""
+        check_norms(queries, "queries")
+        absent = None if excluded is None else torch.from_numpy(np.flatnonzero(excluded)).to(queries.device)
+        return self._nearest(queries, k, absent, self.product)
 
     def measure(
-        self, queries: Float32[np.ndarray, "n d"], ids: Int64[np.ndarray, "n c"], k: int
-    ) -> tuple[Squared, Ids]:
-        """The k nearest of each query's own candidates."""
-        n, c = ids.shape
-        rows = np.repeat(np.arange(n), c)
-        return self._settle(queries, rows, ids.ravel(), k)
+        self, queries: Float32[Tensor, "n d"], rows: Int64[Tensor, " c"], ids: Int64[Tensor, " c"], k: int
+    ) -> Found:
+        """Measure the pairs (row, id) and keep each row's k nearest; rows ascend, each at least k times."""
+        squared = measure(queries, rows, self._vectors, ids)
+        return nearest_of(rows.cpu().numpy(), ids.cpu().numpy(), squared.cpu().numpy(), k)
 
     @functools.cached_property
-    def _coarse(self) -> Coarse:
-        return Coarse(self.vectors)
+    def product(self) -> Product:
+        """The first: of sketches, which may leave queries crowded, or of vectors rounded around their mean."""
+        sketch = Sketch(self._vectors, turned=self._sketched)
+        quick = quickest(sketch.turned, sketch.width) if self._vectors.device == HOST else torch.float16
+        rounding = Rounding(self._kind or quick, sketch.width, sketch.spread)
+        return Product(self._vectors, sketch, rounding, _CROWD if self._sketched else math.inf)
 
-    def _full(
-        self, queries: Float32[np.ndarray, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None
-    ) -> tuple[Squared, Ids]:
-        """Contenders by float32 products: for queries that many vectors are about equally near to."""
-        m, x = len(self.vectors), torch.from_numpy(queries)
-        fast = torch.addmm(self._lengths.square(), x, self._tensor.T, alpha=-2)  # |c|^2 - 2 x . c
-        if excluded is not None:
-            fast[:, torch.from_numpy(excluded)] = torch.inf
-        kth = fast.amin(dim=1) if k == 1 else fast.kthvalue(k, dim=1).values
-        slack = _slack(x.shape[1]) * (torch.linalg.vector_norm(x, dim=1) + self._lengths.max()).square()
-        within = fast <= (kth + slack)[:, None]
-        rows, ids = np.divmod(np.flatnonzero(within.numpy()), m)
-        return self._settle(queries, rows, ids, k)
+    @functools.cached_property
+    def _whole(self) -> Product:
+        return Product(self._vectors, None, Rounding(torch.float32, self._vectors.shape[1]))
 
-    def _settle(
-        self,
-        queries: Float32[np.ndarray, "n d"],
-        rows: Int64[np.ndarray, " c"],
-        ids: Int64[np.ndarray, " c"],
-        k: int,
-    ) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
-        """Measure the pairs (row, id) and keep each row's k nearest; rows ascend, each at least k times."""
-        return nearest_of(rows, ids, measure(queries, rows, self.vectors, ids), k)
-
-
-def nearest_of(
-    rows: Int64[np.ndarray, " c"], ids: Int64[np.ndarray, " c"], squared: Float32[np.ndarray, " c"], k: int
-) -> tuple[Float32[np.ndarray, "r k"], Int64[np.ndarray, "r k"]]:
-    """Each row's k nearest of its measured pairs, ties by id; rows ascend, each at least k times."""
-    first = np.flatnonzero(np.diff(rows, prepend=-1))  # where each row's pairs begin
-    if k == 1:  # no sorting
-        least = np.minimum.reduceat(squared, first) if len(first) else squared
-        ties = np.flatnonzero(squared == np.repeat(least, np.diff(first, append=len(rows))))
-        best = ties[np.diff(rows[ties], prepend=-1) > 0]
-        return least[:, None], ids[best][:, None]
-    order = np.lexsort((ids, squared, rows))
-    kept = order[first[:, None] + np.arange(k)]
-    return squared[kept], ids[kept]
+    def _nearest(
+        self, queries: Float32[Tensor, "n d"], k: int, absent: Int64[Tensor, " e"] | None, product: Product
+    ) -> Found:
+        n = len(queries)
+        squared, ids, crowded = np.empty((n, k), np.float32), np.empty((n, k), np.int64), np.zeros(n, bool)
+        for block, found in product.contenders(queries, k, absent):
+            crowded[block] = found.crowded.cpu().numpy()
+            settled = block.start + np.flatnonzero(~crowded[block])
+            squared[settled], ids[settled] = self.measure(queries[block], found.rows, found.ids, k)
+        if len(left := np.flatnonzero(crowded)):
+            rest = queries[torch.from_numpy(left).to(queries.device)]
+            squared[left], ids[left] = self._nearest(rest, k, absent, self._whole)
+        return squared, ids
 
 
 def as_tensor(vectors: Float32[np.ndarray, "n d"]) -> Float32[Tensor, "n d"]:
@@ -116,32 +98,3 @@ def as_tensor(vectors: Float32[np.ndarray, "n d"]) -> Float32[Tensor, "n d"]:
     if _QUIET not in warnings.filters:
         warnings.filterwarnings("ignore", message=_READ_ONLY)
     return torch.from_numpy(vectors)
-
-
-def norms(vectors: Float32[np.ndarray, "n d"], name: str) -> Float32[np.ndarray, " n"]:
-    """Euclidean lengths; raises ShapeError for values that are not finite or whose squares are not."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    bad = np.flatnonzero(~(lengths < LARGEST_NORM))
-    if len(bad):
-        raise ShapeError(
-            requirement=f"{name} must be finite and shorter than {LARGEST_NORM:g}",
-            received=f"length {lengths[bad[0]]:g} at row {bad[0]} ({len(bad)} such rows)",
-            remedy="check the weights and the images for values that are not numbers",
-        )
-    return np.asarray(lengths)
-
-
-def _slack(d: int) -> float:
-    """Four times the rounding of a squared distance from products of d terms, in squared sums of both lengths.
-
-    Products twice, of one vector and of the k-th, and direct measuring twice.
-    """
-    exact = torch.get_float32_matmul_precision() == "highest"
-    return 4 * ((d + 32) * 2.0**-24 + (0 if exact else 2.0**-7))
-
-
-def _blocks(items: Int64[np.ndarray, " n"], width: int) -> Iterator[Int64[np.ndarray, " b"]]:
-    step = max(1, _BLOCK // width)
-    for start in range(0, len(items), step):
-        yield items[start : start + step]

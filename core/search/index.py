@@ -16,30 +16,28 @@ from torch import Tensor
 from core.config import IndexConfig
 from core.errors import SearchError, ShapeError
 from core.search.approximate import Arrays, Cells, Graph
-from core.search.device import DeviceSearch
-from core.search.exact import ExactSearch
+from core.search.exact import HOST, ExactSearch, Found, as_tensor
 
 _PROPOSERS: dict[str, type[Graph] | type[Cells]] = {"hnsw": Graph, "ivfpq": Cells}
 _SAMPLE = 512  # queries recall is measured on
 
 Queries = Float[np.ndarray, "n d"] | Float[Tensor, "n d"]
-"""Arrays are searched on the CPU, tensors on the device they lie on."""
-
-
-def as_queries(vectors: Float[Tensor, "n d"]) -> Queries:
-    """Vectors as their search takes them: an array where they lie on the CPU, which has the quicker one for it."""
-    return vectors.numpy() if vectors.device.type == "cpu" else vectors
+"""Tensors are searched on the device they are on, arrays on the CPU."""
 
 
 class Index:
     """Searches the vectors of one bank; made by ``build`` or, from a file's arrays, by ``from_arrays``."""
 
     def __init__(
-        self, exact: ExactSearch, proposer: Graph | Cells | None, config: IndexConfig, recall: float
+        self,
+        vectors: Float32[np.ndarray, "m d"],
+        proposer: Graph | Cells | None,
+        config: IndexConfig,
+        recall: float = 1.0,
     ) -> None:
-        self._exact = exact
+        self.vectors = vectors  # the bank's own, not a copy
+        self._exact = {HOST: ExactSearch(vectors)}
         self._proposer = proposer
-        self._devices: dict[torch.device, DeviceSearch] = {}
         self.config = config
         self.recall = recall  # share of queries whose nearest is the exact nearest, in [0, 1]; 1 for flat
 
@@ -58,12 +56,11 @@ class Index:
         and finite, SearchError for too few vectors for the kind.
         """
         config = config or IndexConfig()
-        exact = ExactSearch(_vectors(vectors))
+        vectors = _vectors(vectors)
         if config.kind == "flat":
-            return cls(exact, None, config, 1.0)
+            return cls(vectors, None, config)
         kind = _PROPOSERS[config.kind]
-        proposer = kind(exact.vectors, config, kind.train(exact.vectors, config, seed))
-        index = cls(exact, proposer, config, 1.0)
+        index = cls(vectors, kind(vectors, config, kind.train(vectors, config, seed)), config)
         index.recall = _recall(index, held, np.random.default_rng(seed))
         return index
 
@@ -72,18 +69,12 @@ class Index:
         cls, vectors: Float[np.ndarray, "m d"], config: IndexConfig, arrays: Mapping[str, np.ndarray]
     ) -> Index:
         """Rebuild an index from ``arrays()`` of the same vectors; ShapeError for arrays that do not fit."""
-        exact = ExactSearch(_vectors(vectors))
-        state = dict(arrays)
+        vectors, state = _vectors(vectors), dict(arrays)
         if config.kind == "flat":
             _check_flat(state)
-            return cls(exact, None, config, 1.0)
+            return cls(vectors, None, config)
         recall = _checked_recall(state.pop("recall", None))
-        return cls(exact, _PROPOSERS[config.kind](exact.vectors, config, state), config, recall)
-
-    @property
-    def vectors(self) -> Float32[np.ndarray, "m d"]:
-        """The bank vectors themselves, not a copy."""
-        return self._exact.vectors
+        return cls(vectors, _PROPOSERS[config.kind](vectors, config, state), config, recall)
 
     @property
     def size(self) -> int:
@@ -145,29 +136,28 @@ class Index:
         squared, ids = self._search_all(queries, 1, mask)
         return np.sqrt(squared[:, 0]), ids[:, 0]
 
-    def _nearest(
-        self, queries: Queries, k: int
-    ) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
+    def _nearest(self, queries: Float32[Tensor, "n d"], k: int) -> Found:
         if self._proposer is None or len(queries) == 0:
             return self._search_all(queries, k)
-        queries = queries.cpu().numpy() if isinstance(queries, Tensor) else queries
-        ids = self._proposer.propose(queries, k)  # (n, c)
-        lacking = (ids >= 0).sum(axis=1) < k  # an approximate index may find fewer than it was asked for
+        queries = queries.cpu()
+        ids = self._proposer.propose(queries.numpy(), k)  # (n, c)
         squared, found = np.empty((len(ids), k), np.float32), np.empty((len(ids), k), np.int64)
-        squared[lacking], found[lacking] = self._exact.nearest(queries[lacking], k)
-        squared[~lacking], found[~lacking] = self._exact.measure(queries[~lacking], ids[~lacking], k)
+        filled = (ids >= 0).sum(axis=1) >= k  # an approximate index may find fewer than it was asked for
+        lacking, rest = np.flatnonzero(~filled), np.flatnonzero(filled)
+        squared[lacking], found[lacking] = self._search_all(queries[lacking], k)
+        rows, pairs = np.repeat(np.arange(len(rest)), ids.shape[1]), ids[rest].ravel()
+        measured = self._exact[HOST].measure(queries[rest], *map(torch.from_numpy, (rows, pairs)), k)
+        squared[rest], found[rest] = measured
         return squared, found
 
     def _search_all(
-        self, queries: Queries, k: int, excluded: Bool[np.ndarray, " m"] | None = None
-    ) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
-        if not isinstance(queries, Tensor):
-            return self._exact.nearest(queries, k, excluded)
-        if queries.device not in self._devices:
-            self._devices[queries.device] = DeviceSearch(self.vectors, queries.device)
-        return self._devices[queries.device].nearest(queries, k, excluded)
+        self, queries: Float32[Tensor, "n d"], k: int, excluded: Bool[np.ndarray, " m"] | None = None
+    ) -> Found:
+        if queries.device not in self._exact:
+            self._exact[queries.device] = ExactSearch(self.vectors, queries.device)
+        return self._exact[queries.device].nearest(queries, k, excluded)
 
-    def _queries(self, queries: Queries) -> Queries:
+    def _queries(self, queries: Queries) -> Float32[Tensor, "n d"]:
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise SearchError(
                 requirement=f"queries must have shape (n, {self.dimension})",
@@ -175,8 +165,8 @@ class Index:
                 remedy="use the backbone and the patch settings the bank was built with",
             )
         if isinstance(queries, Tensor):
-            return queries.float()
-        return np.ascontiguousarray(queries, np.float32)
+            return queries.float().contiguous()
+        return as_tensor(np.ascontiguousarray(queries, np.float32))
 
 
 def _vectors(vectors: Float[np.ndarray, "m d"]) -> Float32[np.ndarray, "m d"]:
@@ -197,8 +187,8 @@ def _recall(index: Index, held: Float[np.ndarray, "n d"] | None, rng: np.random.
     if index.size == 1:
         return 1.0
     own = rng.permutation(index.size)[:_SAMPLE]
-    queries = index.vectors[own]
-    near, exact = index._nearest(queries, 2), index._exact.nearest(queries, 2)
+    queries = index._queries(index.vectors[own])
+    near, exact = index._nearest(queries, 2), index._search_all(queries, 2)
     return float(np.mean(_nearest_other(*near, own) <= _nearest_other(*exact, own)))
 
 

@@ -47,19 +47,6 @@ def test_no_part_is_taught_and_unseen_at_once_and_folds_have_about_as_many_photo
     assert np.array_equal(fold, promise.fold_of(groups, 5, 0))
 
 
-def test_two_rounds_of_a_large_set_of_bursts_take_each_part_once_between_them():
-    groups = np.repeat(np.arange(100), np.random.default_rng(0).integers(3, 11, 100))
-    rounds = [promise.round_of(groups, seed, halved=True) for seed in range(2)]
-    assert sorted(rounds[0][0] + rounds[1][0]) == list(range(len(groups)))
-    for rows, fold in rounds:
-        parts = groups[rows]
-        assert len(set(parts)) == 50
-        assert all(len(set(fold[parts == part])) == 1 for part in set(parts))
-    whole, fold = promise.round_of(groups, 1, halved=False)
-    assert whole == list(range(len(groups)))
-    assert np.array_equal(fold, promise.fold_of(groups, 5, 1))
-
-
 def test_the_oracle_rejects_no_more_than_its_rate_and_the_next_lower_score_would():
     rng = np.random.default_rng(0)
     parts = np.repeat(np.arange(30), rng.integers(1, 5, 30))

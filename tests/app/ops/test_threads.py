@@ -16,7 +16,7 @@ from app.ops import process as threads
 from app.ops.process import available_cores, decoders, default_threads, own_cores
 from core.config import IndexConfig, Kind
 from core.search import Index
-from core.search.coarse import faiss_threads
+from core.search.measure import faiss_threads
 from models.backbone import load_backbone
 from models.openvino_runtime import OpenVinoRuntime
 from models.spec import EMBEDDED

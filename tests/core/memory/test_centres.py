@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def test_every_point_learns_its_nearest_centre(
     )
     squared = past.astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(centres, "_quickest", lambda: centres._COARSE if coarse else centres._FINE)
+        patch.setattr(centres, "_quickest", lambda: torch.bfloat16 if coarse else torch.float32)
         patch.setattr(centres, "_ROWS", 7)
         patch.setattr(centres, "_COLUMNS", 11)
         patch.setattr(centres, "_MEASURED", 2)
@@ -57,14 +58,14 @@ def test_every_point_learns_its_nearest_centre(
 def test_precision_is_raised_where_products_tell_too_little(
     monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    monkeypatch.setattr(centres, "_quickest", lambda: centres._COARSE)
+    monkeypatch.setattr(centres, "_quickest", lambda: torch.bfloat16)
     monkeypatch.setattr(centres, "_COLUMNS", 64)
     points = (rng.normal(size=(200, 16)) * 0.01 + 1).astype(np.float32)
     known = Centres(np.zeros(16, np.float32), 100)  # far from the points
     known.append(points[:100])
     far, unseen = np.full(200, 1e3, np.float32), np.zeros(200, np.int64)
     found = known.approach(points, np.arange(200), far, unseen)
-    assert known._precision is centres._FINE
+    assert known._rounding.kind is torch.float32
     np.testing.assert_allclose(found, oracle(points, points[:100]).min(axis=1), rtol=5e-6)
     np.testing.assert_array_equal(found[:100], 0)
 

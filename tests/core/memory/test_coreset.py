@@ -12,9 +12,7 @@ from core.errors import Cancelled, ConfigError, ShapeError
 from core.memory import centres, coreset
 from core.memory.coreset import Coreset, greedy_coreset, random_projection
 
-PRECISIONS = pytest.mark.parametrize(
-    "precision", [centres._COARSE, centres._FINE], ids=["bfloat16", "float32"]
-)
+PRECISIONS = pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def textbook(points: torch.Tensor, count: int, start: int) -> list[int]:
 @pytest.mark.parametrize(("n", "k", "count"), [(3000, 16, 300), (2000, 1, 40), (500, 128, 500), (65, 3, 20)])
 @pytest.mark.usefixtures("small_parts")
 def test_picks_are_those_of_the_textbook_loop(
-    monkeypatch: pytest.MonkeyPatch, precision: centres._Precision, n: int, k: int, count: int
+    monkeypatch: pytest.MonkeyPatch, precision: torch.dtype, n: int, k: int, count: int
 ) -> None:
     monkeypatch.setattr(centres, "_quickest", lambda: precision)
     points = clustered(n, k)
@@ -83,7 +81,7 @@ def test_picks_are_those_of_the_textbook_loop_at_working_sizes() -> None:
 @PRECISIONS
 @pytest.mark.usefixtures("small_parts")
 def test_distances_keep_their_accuracy_where_products_cancel(
-    monkeypatch: pytest.MonkeyPatch, precision: centres._Precision
+    monkeypatch: pytest.MonkeyPatch, precision: torch.dtype
 ) -> None:
     monkeypatch.setattr(centres, "_quickest", lambda: precision)
     points = clustered(800, 8) * 1e-3 + 100
@@ -92,7 +90,7 @@ def test_distances_keep_their_accuracy_where_products_cancel(
 
 
 def test_sloppy_float32_products_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(centres, "_quickest", lambda: centres._FINE)
+    monkeypatch.setattr(centres, "_quickest", lambda: torch.float32)
     points = clustered(2000, 16)
     strict = greedy_coreset(points, 100, generator())
     torch.set_float32_matmul_precision("medium")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from core.errors import Cancelled, ShapeError
 from core.input.preprocess import to_tensor
 from core.memory.coreset import greedy_coreset, on_device
 from core.search import Index
-from core.search.device import DeviceSearch
+from core.search import measure as measures
 from core.search.exact import ExactSearch
 from models.backbone import Backbone, load_module
 from models.runtime import open_runtime
@@ -37,6 +39,11 @@ def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.normal(size=shape).astype(np.float32)
 
 
+def on(device: torch.device, vectors: np.ndarray, precision: torch.dtype | None = None) -> ExactSearch:
+    """The search as a device does it, the CPU too."""
+    return ExactSearch(vectors, device, precision, sketched=False)
+
+
 def never() -> bool:
     return False
 
@@ -51,8 +58,8 @@ def never() -> bool:
 )
 def test_search_finds_what_the_cpu_finds(device, precision, m, d, n, k, rng):
     vectors, queries = normal(rng, m, d), normal(rng, n, d)
-    squared, ids = ExactSearch(vectors).nearest(queries, k)
-    found = DeviceSearch(vectors, device, precision).nearest(torch.from_numpy(queries).to(device), k)
+    squared, ids = ExactSearch(vectors).nearest(torch.from_numpy(queries), k)
+    found = on(device, vectors, precision).nearest(torch.from_numpy(queries).to(device), k)
     np.testing.assert_array_equal(found[1], ids)
     np.testing.assert_allclose(found[0], squared, rtol=1e-5)
 
@@ -62,8 +69,8 @@ def test_search_finds_what_the_cpu_finds(device, precision, m, d, n, k, rng):
 def test_rounded_vectors_far_from_zero_hide_no_nearest(device, precision, rng):
     vectors = normal(rng, 200, 64) * np.float32(0.01) + normal(rng, 1, 64) * 1000
     queries = torch.from_numpy(vectors + normal(rng, 200, 64) * np.float32(0.001)).to(device)
-    squared, ids = DeviceSearch(vectors, device, precision).nearest(queries, 1)
-    expected = ExactSearch(vectors).nearest(queries.cpu().numpy(), 1)
+    squared, ids = on(device, vectors, precision).nearest(queries, 1)
+    expected = ExactSearch(vectors).nearest(queries.cpu(), 1)
     np.testing.assert_array_equal(ids, expected[1])
     np.testing.assert_allclose(squared, expected[0], rtol=1e-5)
 
@@ -74,7 +81,7 @@ def test_twins_are_told_apart_by_id_and_excluded_vectors_are_never_found(device,
     vectors = np.repeat(normal(rng, 40, 16) * np.float32(scale), 3, axis=0)  # 1e5 overflows float16
     excluded = np.zeros(120, bool)
     excluded[::3] = True
-    search = DeviceSearch(vectors, device, torch.float16)
+    search = on(device, vectors, torch.float16)
     queries = torch.from_numpy(vectors).to(device)
     squared, ids = search.nearest(queries, 1, excluded)
     assert squared.ravel().tolist() == [0] * 120
@@ -82,12 +89,23 @@ def test_twins_are_told_apart_by_id_and_excluded_vectors_are_never_found(device,
 
 
 @DEVICES
+def test_differences_by_tensors_are_those_of_measuring(device, rng, monkeypatch):
+    monkeypatch.setattr("core.search.measure._MEASURED", 60)
+    vectors, queries = torch.from_numpy(normal(rng, 90, 12)), torch.from_numpy(normal(rng, 70, 12))
+    rows, ids = torch.from_numpy(rng.integers(0, 70, 200)), torch.from_numpy(rng.integers(0, 90, 200))
+    expected = measures.measure(queries, rows, vectors, ids)
+    found = measures.differences(*(each.to(device) for each in (queries, rows, vectors, ids)))
+    np.testing.assert_allclose(found.cpu(), expected, rtol=1e-5)
+
+
+@DEVICES
 def test_many_blocks_give_what_one_gives(device, rng, monkeypatch):
     vectors, queries = normal(rng, 90, 12), torch.from_numpy(normal(rng, 70, 12)).to(device)
-    whole = DeviceSearch(vectors, device).nearest(queries, 3)
-    monkeypatch.setattr("core.search.device._PAIRS", 900)
-    monkeypatch.setattr("core.search.device._MEASURED", 60)
-    for one, other in zip(whole, DeviceSearch(vectors, device).nearest(queries, 3), strict=True):
+    whole = on(device, vectors).nearest(queries, 3)
+    monkeypatch.setattr("core.search.contenders._PAIRS", 900)
+    monkeypatch.setattr("core.search.contenders._DEVICE_PAIRS", 900)
+    monkeypatch.setattr("core.search.measure._MEASURED", 60)
+    for one, other in zip(whole, on(device, vectors).nearest(queries, 3), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -161,8 +179,7 @@ def test_points_without_distances_are_refused(value):
 def test_a_build_by_the_device_code_gives_the_bank_of_the_cpu(monkeypatch):
     backbone = random_backbone()
     expected = build(parts(6), SMALL, backbone)
-    monkeypatch.setattr("core.judging.calibrate.as_queries", lambda vectors: vectors)
-    monkeypatch.setattr("core.detector.as_queries", lambda vectors: vectors)
+    monkeypatch.setattr("core.search.index.ExactSearch", partial(on, CPU))
     monkeypatch.setattr(core.memory.coreset, "HOST", "none")
     same_bank(build(parts(6), SMALL, backbone), expected)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from core.search import sketch as products
+from core.search import bounds as products
 
 
 @pytest.fixture(autouse=True)
