@@ -32,7 +32,7 @@ from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.parallel import run_parts
-from core.search import Index
+from core.search import Index, lists_of
 
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
 WHITENED_PARTS = 100  # with 31, four of ten new good parts were rejected at a target of 5 %
@@ -161,6 +161,8 @@ class Build:
         plan = estimate_build(
             *sizes, config.coreset_ratio, config.max_bank_vectors, *limits, config.min_bank_vectors
         )
+        if config.index.kind == "ivfpq":
+            lists_of(config.index, plan.vectors)
         self._say(f"{plan}.")
         return plan
 

@@ -95,13 +95,7 @@ class Cells:
     def train(vectors: Float32[np.ndarray, "m d"], config: IndexConfig, seed: int) -> Arrays:
         """centroids (l, d) and codebooks (s, 256, d / s) float32, codes (m, s) uint8, lists (m,) int32."""
         m, d = vectors.shape
-        lists = config.lists or max(1, round(m**0.5))
-        if m < (least := max(_CODEWORDS, lists)):
-            raise SearchError(
-                requirement=f"an IVF-PQ index of {lists} lists needs at least {least} vectors",
-                received=f"{m} vectors",
-                remedy="use the flat index, which is exact, for a bank this small",
-            )
+        lists = lists_of(config, m)
         s = max(s for s in range(1, min(config.code_bytes, d) + 1) if d % s == 0)
         index = _empty_cells(d, lists, s)
         for clustering in (index.cp, index.pq.cp):
@@ -190,3 +184,15 @@ def _empty_cells(d: int, lists: int, s: int) -> Any:
     index = faiss.IndexIVFPQ(quantizer, d, lists, s, 8)
     index.referenced_objects = [quantizer]  # FAISS borrows it
     return index
+
+
+def lists_of(config: IndexConfig, m: int) -> int:
+    """Of an ivfpq index of m vectors. Raises SearchError where they are too few."""
+    lists = config.lists or max(1, round(m**0.5))
+    if m < (least := max(_CODEWORDS, lists)):
+        raise SearchError(
+            requirement=f"an IVF-PQ index of {lists} lists needs at least {least} vectors",
+            received=f"{m} vectors",
+            remedy="use the flat index, which is exact, for a bank this small",
+        )
+    return lists

@@ -146,8 +146,8 @@ class Index:
         lacking, rest = np.flatnonzero(~filled), np.flatnonzero(filled)
         squared[lacking], found[lacking] = self._search_all(queries[lacking], k)
         rows, pairs = np.repeat(np.arange(len(rest)), ids.shape[1]), ids[rest].ravel()
-        measured = self._exact[HOST].measure(queries[rest], *map(torch.from_numpy, (rows, pairs)), k)
-        squared[rest], found[rest] = measured
+        pair = torch.from_numpy(rows), torch.from_numpy(pairs)
+        squared[rest], found[rest] = self._exact[HOST].measure(queries[rest], *pair, k)
         return squared, found
 
     def _search_all(

@@ -343,6 +343,14 @@ def test_a_build_that_cannot_fit_is_refused_with_the_numbers_before_it_starts(no
     assert "Reading features" not in ended.err
 
 
+def test_an_index_that_the_bank_is_too_small_for_is_refused_before_features_are_read(
+    nominal, tiny, good, out
+):
+    line = refusal(ended := nominal("build", good, "--out", out, *tiny, *QUICK, "--index", "ivfpq"), out)
+    assert line.startswith("SearchError: An IVF-PQ index of 3 lists needs at least 256 vectors; received 8")
+    assert "Reading features" not in ended.err
+
+
 @pytest.mark.parametrize("place", ["", "nowhere/part.bank", "file/part.bank"])
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(place, nominal, good, tmp_path):
     (tmp_path / "file").write_bytes(b"kept")
