@@ -88,7 +88,8 @@ def _alphas() -> UInt8[np.ndarray, " levels"]:
     """Opacity of each level: 0 up to the threshold, so that a good part looks as it is; most from 1.5 times it on."""
     t = np.arange(256) / 127.5
     rising = np.interp(t, [1, 1.5], [0.55 * _OPACITY, _OPACITY])
-    return np.rint(255 * np.where(t > 1, rising, 0)).astype(np.uint8)
+    opacity: np.ndarray = np.rint(255 * np.where(t > 1, rising, 0))
+    return opacity.astype(np.uint8)
 
 
 def _fading() -> UInt8[np.ndarray, " levels"]:

@@ -118,7 +118,8 @@ def filter_bar(view: View, wanted: Wanted, at: str, *, verdicts: bool) -> None:
     """``at`` is the page's address; ``verdicts`` offers the review as a filter."""
 
     def go(**changed: str | None) -> None:
-        view.go(at + replace(wanted, **{name: value or "" for name, value in changed.items()}).query())
+        said: dict[str, Any] = {name: value or "" for name, value in changed.items()}
+        view.go(at + replace(wanted, **said).query())
 
     with block("n-filters", role="search"):
         banks = {"": TEXT.any, **{bank.id: bank.title for bank in view.banks}}
