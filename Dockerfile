@@ -22,6 +22,7 @@ RUN python requirements.py telemetry > requirements.txt \
 
 COPY README.md ./
 COPY app app
+COPY clients clients
 COPY core core
 COPY models models
 RUN pip install --no-cache-dir --no-deps .

@@ -5,9 +5,10 @@ STAMP := .venv/.installed
 # The publisher's wheels of torch for the CPU; PyPI's carry CUDA. Empty: the index that pip is set up with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDEX))),$(TORCH_INDEX))
+GENERATORS := tests/app/generated/.venv/.installed
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services test-browser pictures check format bench-accuracy bench-promise \
+.PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
 	bench-reduced bench-groups bench-screening chaos
 
@@ -41,6 +42,14 @@ test-browser: setup  ## the console in Chromium, with real solar cells; screensh
 pictures: test-browser  ## the pictures of README and docs/, anew from the browser tests' screenshots
 	$(BIN)/python tests/browser/pictures.py
 
+test-generated: setup $(GENERATORS)  ## clients that other projects generate from /openapi.json, against a live server
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/app/generated -m generated -q
+
+$(GENERATORS): tests/app/generated/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -63,6 +72,7 @@ bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry]'
+	$(PYTHON) -m pip wheel -w build/wheelhouse --no-deps ./clients/python
 	cp constraints.txt build/wheelhouse
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
@@ -108,5 +118,5 @@ chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
 
 clean:  ## everything that is not source; build/data, which is the data of `make serve`, stays
-	rm -rf .venv *.egg-info
+	rm -rf .venv tests/app/generated/.venv *.egg-info clients/python/build clients/python/*.egg-info
 	if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +; fi

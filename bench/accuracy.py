@@ -48,13 +48,15 @@ class Run:
     precision: str = "float32"
     pca: int | None = None
     metric: str = "euclidean"
+    score: str = "patch"
+    augment: str = ""
 
     def commands(self) -> list[list[str]]:
         """What evaluates each split."""
         words = [f"--backbone={self.backbone}", f"--size={self.size}", f"--coreset-ratio={self.ratio}"]
         words += [f"--precision={self.precision}", *(["--reweight"] if self.reweight else [])]
         words += [] if self.pca is None else [f"--pca={self.pca}"]
-        words += [f"--metric={self.metric}"]
+        words += [f"--metric={self.metric}", f"--score={self.score}", f"--augment={self.augment}"]
         if self.backbone == "resnet50" and RESNET50.exists():
             words += ["--weights", str(RESNET50)]
         ours = [sys.executable, "-m", "app.cli", "eval", "--json", "--offline", *words]
@@ -68,6 +70,8 @@ class Run:
             self.metric: self.metric != "euclidean",
             f"coreset {self.ratio:.0%}": self.ratio != 0.01,
             "Eq. 7": self.reweight,
+            "score map": self.score == "map",
+            self.augment.replace(",", " "): bool(self.augment),
         }
         return ", ".join(name for name, differs in named.items() if differs) or "default"
 
@@ -87,7 +91,7 @@ def main() -> None:
     if arguments.toy:
         few = _few(elpv, work / "elpv-toy")
         toy = Run("elpv-toy", _splits(few, work, SEEDS[:1]), "efficientnet-lite2", size=64)
-        runs = [toy, replace(toy, pca=16)]
+        runs = [toy, replace(toy, pca=16), replace(toy, score="map", augment="flips")]
     else:
         runs = [run for run in planned(elpv, work) if arguments.only in f"{run.name} {run.backbone} {run}"]
     if arguments.precision:
@@ -110,6 +114,8 @@ def planned(elpv: Path, work: Path) -> Iterator[Run]:
         for backbone in (name for name in BACKBONES if name != "resnet50" or RESNET50.exists()):
             run = Run(dataset.name, splits, backbone)
             yield run
+            if backbone != "resnet50":
+                yield replace(run, score="map")
             if dataset.name in ("elpv-mono", "mtd"):
                 yield replace(run, metric="whitened")
             if dataset.name == "elpv-mono":
@@ -156,9 +162,9 @@ def _row(run: Run, found: list[dict[str, Any]]) -> list[str]:
         f"{run.name}: {taught}, {parts}",
         found[0]["backbone"],
         str(run),
-        *(_over_seeds([each[key] for each in found], "{:.3f}", "no masks") for key in METRICS),
+        *(over_seeds([each[key] for each in found], "{:.3f}", "no masks") for key in METRICS),
         *(
-            _over_seeds([each[kind][rate]["rate"] for each in found], "{:.1%}", "too few")
+            over_seeds([each[kind][rate]["rate"] for each in found], "{:.1%}", "too few")
             for kind in ("false_reject", "detection")
             for rate in RATES
         ),
@@ -181,7 +187,7 @@ def _few(dataset: Path, out: Path, count: int = 6) -> Path:
     return out
 
 
-def _over_seeds(values: Sequence[float | None], form: str, absent: str) -> str:
+def over_seeds(values: Sequence[float | None], form: str, absent: str) -> str:
     """Mean (lowest to highest)."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):

@@ -83,13 +83,21 @@ def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
     return _written(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
 
 
-def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path:
+@dataclass(frozen=True)
+class Few:
+    """How little of a cut is taken: parts taught, the first of them, and test images of each kind, evenly spread."""
+
+    parts: int
+    tests: int
+
+
+def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Few | None = None) -> Path:
     """Cut a set in MVTec form anew: all good photographs of a part are in ``train`` or all in ``test``.
 
     The set's ``parts.csv`` (image, part) says which photographs show one part; without it each shows its own. Of a part
     with a photograph of a defect only such photographs are taken: where the defect is out of sight, the part is still
     not a good one, and no good part like it is taught. ``out/parts.csv`` names the part of each image of the
-    new split. Raises FolderError where ``out`` holds something else.
+    new split. few: what is taken of the cut, None for all. Raises FolderError where ``out`` holds something else.
     """
     images = sorted(p for p in (*dataset.glob("train/*/*"), *dataset.glob("test/*/*")) if p.is_file())
     part = _parts_of(dataset, images)
@@ -97,21 +105,31 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float) -> Path
     flawed = {part[path] for path in images if path.parent.name != "good"}
     free = sorted({part[path] for path in good} - flawed)
     shuffled = np.random.default_rng(seed).permutation(len(free))
-    taught = {free[i] for i in shuffled[: round(train_share * len(free))]}
+    taught = [free[i] for i in shuffled[: round(train_share * len(free))]]
+    sides = {path: "test" for path in images if path.parent.name != "good" or part[path] not in flawed}
+    sides |= {path: "train" for path in good if part[path] in taught}
+    if few is not None:
+        sides = _some(few, sides, {path for path in good if part[path] in taught[: few.parts]})
     to: dict[str, Path] = {}
-    for path in images:
+    for path, side in sides.items():
         kind = path.parent.name
-        if kind == "good" and part[path] in flawed:
-            continue
-        side = "train" if kind == "good" and part[path] in taught else "test"
         # train/good and test/good may use one name twice
         to[f"{side}/{kind}/{path.parent.parent.name}-{path.name}"] = path
         mask = dataset / "ground_truth" / kind / f"{path.stem}_mask.png"
         if mask.is_file():
             to[f"ground_truth/{kind}/{path.parent.parent.name}-{mask.name}"] = mask
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
-    mark = json.dumps({"set": dataset.name, "seed": seed, "train_share": train_share, "cut": CUT})
+    cut = {"set": dataset.name, "seed": seed, "train_share": train_share, "cut": CUT}
+    mark = json.dumps(cut if few is None else cut | asdict(few))
     return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
+
+
+def _some(few: Few, sides: Mapping[Path, str], taught: set[Path]) -> dict[Path, str]:
+    """Of a cut the photographs that are taught, and so many tests of each kind."""
+    kinds = {path.parent.name for path in sides}
+    tests = [[p for p, side in sides.items() if side == "test" and p.parent.name == kind] for kind in kinds]
+    kept = taught.union(*(spread(of_kind, few.tests) for of_kind in tests))
+    return {path: side for path, side in sides.items() if path in kept}
 
 
 def shown_parts(dataset: Path) -> dict[str, str]:

@@ -22,14 +22,14 @@ from rich.table import Table
 from app.cli.console import cell, counting, notice, plain, say, stdout, transferring
 from app.cli.remote.banks import watch
 from app.cli.remote.inspections import row_of
-from app.client import ClientError, NominalClient
 from app.errors import AppError
-from app.http.schemas.inspections import Inspection
 from app.imaging.folders import MvtecDataset, TestImage
 from bench.datasets import spread, write_elpv
 from bench.server import Server, serve
 from core.files import write_atomically
 from core.metrics.evaluation import auroc
+from nominal_client import Client, ClientError
+from nominal_client.answers.inspections import Inspection
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "demo-service"
@@ -81,7 +81,7 @@ def choose(toy: bool) -> Choice:
 
 def tour(choice: Choice, out: Path, data_dir: Path, backbone: str) -> None:
     """Everything, in order."""
-    with serve(data_dir, backbone=backbone, image_keep="all") as server, NominalClient(server.url) as client:
+    with serve(data_dir, backbone=backbone, image_keep="all") as server, Client(server.url) as client:
         client.wait_until_ready(120)
         say(f"Server at {server.url}, process {server.process.pid}")
         teach(client, choice)
@@ -93,7 +93,7 @@ def tour(choice: Choice, out: Path, data_dir: Path, backbone: str) -> None:
     say(f"Overlays and ledger: {out}")
 
 
-def teach(client: NominalClient, choice: Choice) -> None:
+def teach(client: Client, choice: Choice) -> None:
     """From no bank to an active version."""
     client.create_bank(BANK, "Solar cells", config=choice.config)
     started = time.perf_counter()
@@ -106,7 +106,7 @@ def teach(client: NominalClient, choice: Choice) -> None:
     say(client.get_version(BANK, job.version or 0).summary["promise"])
 
 
-def post(client: NominalClient, tests: Sequence[TestImage]) -> list[Posted]:
+def post(client: Client, tests: Sequence[TestImage]) -> list[Posted]:
     """Each unseen cell inspected, its name as the serial number."""
     posted = []
     with counting("Posting unseen cells", len(tests)) as done:
@@ -136,14 +136,14 @@ def table(shown: Sequence[Posted]) -> Table:
     return made
 
 
-def save(client: NominalClient, shown: Sequence[Posted], out: Path) -> None:
+def save(client: Client, shown: Sequence[Posted], out: Path) -> None:
     """The maps over the images shown, drawn again by the server from its ledger; and the ledger itself."""
     for p in shown:
         write_atomically(out / f"{p.test.path.stem}_overlay.png", client.get_overlay(p.found.id))
     client.export_inspections(out / "inspections.csv", bank=BANK)
 
 
-def report(client: NominalClient, posted: Sequence[Posted]) -> None:
+def report(client: Client, posted: Sequence[Posted]) -> None:
     """Totals, the ledger's count beside the number posted, and health. Raises ServerFailed where they differ."""
     scores = np.asarray([p.found.score for p in posted], dtype=np.float32)
     defective = np.asarray([p.test.defective for p in posted])
@@ -171,7 +171,7 @@ def report(client: NominalClient, posted: Sequence[Posted]) -> None:
         )
 
 
-def leave(server: Server, client: NominalClient) -> None:
+def leave(server: Server, client: Client) -> None:
     """The server's end by signal, and that nobody answers after it."""
     started = time.perf_counter()
     server.stop()

@@ -24,6 +24,7 @@ from core.features.patches import Patches
 from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
+from core.input.augment import places, poses
 from core.input.photograph import Image, Photograph
 from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
@@ -111,8 +112,9 @@ class Build:
         images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
         with self.learned(images, expected, describer) as learned:
-            labels, source = _labels(groups, learned.store.images)
-            self._check_whitened(learned.store.images if labels is None else int(labels.max()) + 1)
+            count = len(learned.read.names)
+            labels, source = _labels(groups, count)
+            self._check_whitened(count if labels is None else int(labels.max()) + 1)
             return self._assemble(learned, labels, source)
 
     @contextmanager
@@ -142,8 +144,8 @@ class Build:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
             with closing(batches), self._reduced(batches) as (pca, patches):
                 kept, points = self._read(patches, store, plan, one.vectors.device)
-            if store.images < 2:
-                raise too_few(store.images)
+            if len(stream.names) < 2:
+                raise too_few(len(stream.names))
             yield Learned(store, kept, points, pca, stream)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
@@ -158,9 +160,8 @@ class Build:
                 check_kept(config.pca, d, max(1, expected) * p)
         sizes = (max(1, expected), p, k, _searched(k, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory, whole)
-        plan = estimate_build(
-            *sizes, config.coreset_ratio, config.max_bank_vectors, *limits, config.min_bank_vectors
-        )
+        most, least = config.max_bank_vectors, config.min_bank_vectors
+        plan = estimate_build(*sizes, config.coreset_ratio, most, *limits, least, config.augment.views)
         if config.index.kind == "ivfpq":
             lists_of(config.index, plan.vectors)
         self._say(f"{plan}.")
@@ -185,7 +186,8 @@ class Build:
             for batch in batches:
                 yield batch
                 done += len(batch.vectors)
-                self.progress("features", done, max(plan.images, done))
+                images = done // plan.views
+                self.progress("features", images, max(plan.images, images))
 
     def _reduced(
         self, batches: Iterator[Patches]
@@ -211,9 +213,8 @@ class Build:
             for points in _projected(batch.vectors, projection):
                 stream.add(points)
         config = self.config
-        kept = kept_vectors(
-            store.count, config.coreset_ratio, config.max_bank_vectors, config.min_bank_vectors
-        )
+        most, least = config.max_bank_vectors, config.min_bank_vectors
+        kept = kept_vectors(store.count, config.coreset_ratio, most, least, plan.views)
         return stream.finish(kept, lambda done, total: self.progress("coreset", done, total)), stream
 
     def _assemble(
@@ -224,8 +225,8 @@ class Build:
         kept = coreset.indices
         index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
         self.progress("index", 1, 1)
-        image, row, column = (part.astype(np.int32) for part in store.locate(kept))
-        by_part = own_groups(store.images) if groups is None else groups
+        image, row, column = (part.astype(np.int32) for part in self._origins(learned))
+        by_part = own_groups(len(read.names)) if groups is None else groups
         of = (learned.points, kept, self.config, read.frames, self.offset)
         held = Calibration(store, index, image, by_part, *of).run(
             self.check, lambda done, total: self.progress("calibration", done, total)
@@ -243,10 +244,24 @@ class Build:
             pca=learned.pca,
             groups=None if groups is None else groups.astype(np.int32),
             grouped_by=grouped_by,
-            calibrated=None if len(held.images) == store.images else held.images.astype(np.int32),
+            calibrated=None if len(held.images) == len(read.names) else held.images.astype(np.int32),
         )
         expected = conformance_scores(read.samples, self._extract, bank)
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
+
+    def _origins(
+        self, learned: Learned
+    ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
+        """(image, row, column) of each bank vector: a copy's patch has the cell that it shows of its photograph."""
+        store, read, config = learned.store, learned.read, self.config
+        view, row, column = store.locate(learned.coreset.indices)
+        image, copy = np.divmod(view, config.augment.views)
+        for one in np.unique(view[copy > 0]).tolist():
+            photograph, which = divmod(one, config.augment.views)
+            pose = poses(config.augment, config.seed, photograph)[which]
+            own, place = view == one, (store.grid(one), read.frames[photograph], self.offset)
+            row[own], column[own] = places(pose, np.column_stack([row[own], column[own]]), *place).T
+        return image, row, column
 
     def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
         """Some patches outside the bank, to measure an approximate index on."""

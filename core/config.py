@@ -13,10 +13,12 @@ from core.declared import Declared, require, setting
 Fit = Literal["stretch", "short_side", "letterbox"]
 Kind = Literal["flat", "hnsw", "ivfpq"]
 Metric = Literal["euclidean", "whitened"]
+Score = Literal["patch", "map"]
 FITS: tuple[str, ...] = get_args(Fit)
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 BUILD_MEMORY = 2 << 30  # bytes that a build may use unless its caller says otherwise
+RANDOM_COPIES = 4  # of a photograph, where a range to vary in is named without their number
 EXPECTED_SUSPECTS = 0.02  # share of a nominal set that does not belong, unless the caller knows better
 _SIDE: dict[str, Any] = {"ge": STEP, "le": LARGEST_SIZE, "multiple_of": STEP}
 
@@ -100,12 +102,74 @@ class IndexConfig(Declared):
 
 
 @dataclass(frozen=True)
+class AugmentConfig(Declared):
+    """Copies of each nominal photograph that a build learns too, for parts that arrive turned, moved or lit otherwise.
+
+    Only the coreset is made from copies: a part is calibrated by its photographs as taken, without any of its copies.
+    """
+
+    part: ClassVar[str] = "augment"
+    option: ClassVar[str] = "--augment"
+    example: ClassVar[str] = "rotation=15,shift=0.1,flips"
+
+    rotation: float = setting(
+        0.0, "Random copies are turned by at most so many degrees either way", later=True, ge=0, le=180
+    )
+    shift: float = setting(
+        0.0, "Random copies are moved by at most this share of the shorter side", later=True, ge=0, le=0.5
+    )
+    scale: float = setting(
+        0.0, "Random copies are larger or smaller by at most this share", later=True, ge=0, le=0.5
+    )
+    light: float = setting(
+        0.0, "Random copies are brighter or darker by at most this share", later=True, ge=0, le=0.9
+    )
+    flips: bool = setting(False, "A copy that is mirrored left to right.", later=True)
+    quarter_turns: bool = setting(
+        False,
+        "Three copies, turned by 90, 180 and 270 degrees; with flips, their mirror images too.",
+        later=True,
+    )
+    copies: int | None = setting(
+        None,
+        "Random copies of each photograph, 4 if a range is named without their number",
+        later=True,
+        ge=1,
+        le=64,
+    )
+
+    @property
+    def random(self) -> int:
+        """Random copies of a photograph."""
+        return (self.copies or RANDOM_COPIES) if self._varies else 0
+
+    @property
+    def views(self) -> int:
+        """How often a photograph is learned: as taken, in every exact turn, and in random copies."""
+        return (2 if self.flips else 1) * (4 if self.quarter_turns else 1) + self.random
+
+    @property
+    def _varies(self) -> bool:
+        return any((self.rotation, self.shift, self.scale, self.light))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.copies is None or self._varies,
+            "copies of augment are random, so they need a range to vary in",
+            f"copies {self.copies} without rotation, shift, scale or light",
+            "add one of them, such as rotation=15, or leave copies out",
+        )
+
+
+@dataclass(frozen=True)
 class DetectorConfig(Declared):
     """Settings of builds; the same images, config and seed give the same bank, byte for byte."""
 
     input: InputConfig = field(default_factory=InputConfig)
     patch: PatchConfig = field(default_factory=PatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     coreset_ratio: float = setting(0.01, "Share of all nominal patches kept.", "--coreset-ratio", gt=0, le=1)
     max_bank_vectors: int = setting(
         50_000, "Upper bound on the kept patches.", "--max-bank-vectors", ge=1, le=10_000_000
@@ -143,6 +207,13 @@ class DetectorConfig(Declared):
         "--metric",
         later=True,
     )
+    score: Score = setting(
+        "patch",
+        "Score of an image: patch, the largest distance of a patch (Eq. 6), or map, the highest value of the smoothed "
+        "map.",
+        "--score",
+        later=True,
+    )
 
     @property
     def reduces(self) -> bool:
@@ -160,4 +231,10 @@ class DetectorConfig(Declared):
             "target_review must be at least target_false_reject and below 1",
             self.target_review,
             "choose a larger rate, or leave it out",
+        )
+        require(
+            self.score == "patch" or not self.reweight,
+            "Eq. 7 re-weights the largest patch distance, so reweight needs the score patch",
+            f"reweight with score {self.score}",
+            "leave one of the two out",
         )

@@ -84,6 +84,18 @@ class Setting:
                 remedy=f"choose {self._near(value)}",
             ) from None
 
+    def parsed(self, text: str | None) -> Any:
+        """The value that a word of a command line says; None for a name without one. Raises ConfigError."""
+        if self.type is bool:
+            require(
+                text is None, f"{self.name} takes no value: its name turns it on", text, "leave the value out"
+            )
+            return True
+        try:
+            return self.checked(self.type(text or ""))
+        except ValueError:
+            return self.checked(text or "")
+
     @cached_property
     def _adapter(self) -> Any:
         hint: Any = Annotated[self.kind, Field(**self.bounds)]
@@ -101,6 +113,8 @@ class Declared:
     """Base of a frozen dataclass whose fields are settings, or parts that are themselves ``Declared``."""
 
     part: ClassVar[str] = ""  # its name in the config that holds it
+    option: ClassVar[str] = ""  # of the whole part on the command line, as ``from_text`` reads it, if any
+    example: ClassVar[str] = ""  # of what such an option takes
 
     def __post_init__(self) -> None:
         for one in own_settings(type(self)):
@@ -129,7 +143,7 @@ class Declared:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that ``from_json`` turns back into an equal config; without what came later and is not set."""
-        inner = {name: getattr(self, name).to_json() for name in parts(type(self))}
+        inner = {name: json for name in parts(type(self)) if (json := getattr(self, name).to_json())}
         own = {one: getattr(self, one.name) for one in own_settings(type(self))}
         return inner | {one.name: v for one, v in own.items() if not one.later or v != one.default}
 
@@ -140,7 +154,8 @@ class Declared:
             raise ConfigError(f"{cls.__name__} must be an object", type(value).__name__, "pass an object")
         inner, own = parts(cls), {one.name: one for one in own_settings(cls)}
         unknown = sorted(set(value) - {*inner, *own})
-        missing = sorted({*inner, *(name for name in own if not own[name].later)} - set(value))
+        needed = {name for name in inner if not came_later(inner[name])}
+        missing = sorted({*needed, *(name for name in own if not own[name].later)} - set(value))
         if unknown or missing:
             raise ConfigError(
                 requirement=f"{cls.__name__} must have exactly the keys {', '.join(sorted({*inner, *own}))}",
@@ -148,7 +163,32 @@ class Declared:
                 remedy="correct the keys' spelling",
             )
         read = {name: inner[name].from_json if name in inner else own[name].checked for name in value}
-        return cls(**{name: read[name](content) for name, content in value.items()})
+        given = {n: c for n, c in value.items() if c is not None or n in own or n in needed}
+        return cls(**{name: read[name](content) for name, content in given.items()})
+
+    @property
+    def text(self) -> str:
+        """What differs from the defaults, as ``from_text`` reads it; empty for nothing."""
+        own = {
+            one.name.replace("_", "-"): getattr(self, one.name)
+            for one in own_settings(type(self))
+            if one.key in self.later()
+        }
+        return ",".join(name if value is True else f"{name}={value:g}" for name, value in own.items())
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, Any]:
+        """JSON of ``rotation=15,flips``: settings by name, a bool is true by its name only. Raises ConfigError."""
+        own = {one.name.replace("_", "-"): one for one in own_settings(cls)}
+        given: dict[str, Any] = {}
+        for word in filter(None, map(str.strip, text.split(","))):
+            name, equals, value = word.partition("=")
+            one = own.get(name)
+            require(one is not None, f"{cls.part} knows {', '.join(own)}", word, "correct the spelling")
+            assert one is not None
+            require(one.name not in given, f"{cls.part} takes each name once", word, "leave one of them out")
+            given[one.name] = one.parsed(value if equals else None)
+        return given
 
 
 def own_settings(config: type[Declared]) -> tuple[Setting, ...]:
@@ -159,6 +199,11 @@ def own_settings(config: type[Declared]) -> tuple[Setting, ...]:
 def parts(config: type[Declared]) -> dict[str, type[Declared]]:
     """The parts of a config by name, in order."""
     return _shape(config)[1]
+
+
+def came_later(config: type[Declared]) -> bool:
+    """Whether every setting of a part came later, so that a config without it is whole."""
+    return all(one.later for one in all_settings(config))
 
 
 def all_settings(config: type[Declared]) -> tuple[Setting, ...]:

@@ -21,6 +21,7 @@ from core.features.patches import patch_features
 from core.features.pca import reduced
 from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
+from core.judging.heatmap import map_scores
 from core.judging.scoring import Thresholds, image_scores, reweighted_scores
 from core.search import Index
 
@@ -49,7 +50,7 @@ class Detection:
 
 
 def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) -> Detection:
-    """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6 or Eq. 7."""
+    """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6, Eq. 7 or the map's peak."""
     started = time.perf_counter()
     patches = patch_features(extract(batch), bank.config.patch)
     vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
@@ -58,6 +59,8 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     flat = vectors.reshape(b * p, d)
     distances, ids = (found.reshape(b, p) for found in bank.index.search(flat, 1))
     scores = image_scores(distances)
+    if bank.config.score == "map":
+        scores = map_scores(distances, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
     if bank.config.reweight:
         scores = _reweighted(scores, flat, distances, ids, bank.index, bank.config)
     return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)

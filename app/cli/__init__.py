@@ -118,9 +118,9 @@ _REMEDY = "Check that the place is there, may be used and has room."
 
 def _refusals() -> tuple[type[Exception], ...]:
     """Roots of what commands refuse with; asked for, and so imported, once something was raised."""
-    from app.client.errors import ClientError
     from core.errors import CoreError
     from models.errors import ModelError
+    from nominal_client.errors import ClientError
 
     return AppError, ClientError, CoreError, ModelError
 

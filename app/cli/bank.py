@@ -12,8 +12,7 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, notice, print_facts, print_json, say
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import list_images, relative_names
-from app.imaging.litter import left_out, sentences
+from app.imaging.folders import list_images
 from app.inspection.backbones import precisions_for
 from app.inspection.engine import Engine
 from app.learning.learn import (
@@ -31,9 +30,11 @@ from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.detector import thresholds_of
 from core.groups import choose
-from core.judging.calibration import supported_rate
+from core.judging.calibration import advice_for_few, supported_rate
 from core.judging.conformal import promise_over_parts
 from core.judging.groups import group_sizes
+from nominal_client.folders import relative_names
+from nominal_client.litter import left_out, sentences
 
 BankFile = Annotated[Path, typer.Argument(help="Bank file.")]
 
@@ -71,6 +72,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "runtime": bank.backbone.runtime,
         "precision": bank.backbone.precision,
         **{name: values[setting] for name, setting in o.SHOWN.items()},
+        **{name: getattr(bank.config, name).text for name in o.WHOLE},
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
         "nominal_images": len(bank.provenance.images),
@@ -85,9 +87,11 @@ def facts(bank: Bank) -> dict[str, Any]:
 
 
 def promises(bank: Bank) -> str:
-    """Of how many parts the bank is, and what its threshold promises, in sentences."""
+    """Of how many parts the bank is, what its threshold promises and, of few, what that means, in sentences."""
     scores, groups = bank.calibration_scores, bank.calibration_groups
-    return f"{parts_of(bank)}\n{promise_over_parts(scores, groups, bank.config.target_false_reject).text}"
+    promise = promise_over_parts(scores, groups, bank.config.target_false_reject).text
+    advice = advice_for_few(len(group_sizes(groups)), bank.config.augment.views > 1)
+    return "\n".join(filter(None, (parts_of(bank), promise, advice)))
 
 
 @app.command()

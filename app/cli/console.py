@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.imaging.litter import LeftOut, sentences
+from nominal_client.litter import LeftOut, sentences
 
 if TYPE_CHECKING:  # torch takes seconds to import; a refusal of the command line need not wait for it
     from pydantic import BaseModel

@@ -21,8 +21,7 @@ from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, TestImage, read_image, relative_names
-from app.imaging.litter import left_out, sentences
+from app.imaging.folders import MvtecDataset, TestImage, read_image
 from app.imaging.masks import read_masks
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
@@ -37,6 +36,8 @@ from core.judging.conformal import RateOverParts
 from core.judging.groups import group_sizes
 from core.metrics.evaluation import Rate
 from models.backbone import Backbone
+from nominal_client.folders import relative_names
+from nominal_client.litter import left_out, sentences
 
 
 @app.command("eval")

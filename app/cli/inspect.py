@@ -18,7 +18,6 @@ from app.cli.console import Json, map_names, notice, print_answers
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_image, read_photograph
-from app.imaging.litter import left_out, sentences
 from app.imaging.pictures import encode_png, overlay
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine, Inspection
@@ -26,6 +25,7 @@ from core.bank import load_bank
 from core.errors import CoreError
 from core.files import write_atomically
 from core.input.photograph import Image
+from nominal_client.litter import left_out, sentences
 
 Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")]
 

@@ -15,7 +15,7 @@ from app.imaging.decode import ImageLimits
 from app.ops.process import own_cores
 from app.settings import PREFIX, Settings
 from core.config import BUILD_MEMORY, DetectorConfig, InputConfig
-from core.declared import all_settings
+from core.declared import Declared, all_settings, parts
 from models.backbone import Backbone, load_backbone
 
 BackboneName = Annotated[
@@ -95,6 +95,9 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 SHOWN = {s.option.removeprefix("--").replace("-", "_"): s for s in all_settings(DetectorConfig) if s.option}
 """The settings with an option, by its name in Python and in JSON."""
 
+WHOLE = {name: part for name, part in parts(DetectorConfig).items() if part.option}
+"""The parts of a config that one option sets, by name."""
+
 
 def _settings(part: str | None = None) -> list[inspect.Parameter]:
     """Those of one part, or all. Text and numbers are taken as they come: the config refuses what is out of range."""
@@ -105,12 +108,22 @@ def _settings(part: str | None = None) -> list[inspect.Parameter]:
         kind: Any = setting.type | None if setting.default is None else setting.type
         hint = Annotated[kind, typer.Option(setting.option, help=setting.help)]
         options.append(_option(name, setting.default, hint))
+    if part is None:
+        options += [_whole(name, kind) for name, kind in WHOLE.items()]
     return options
+
+
+def _whole(name: str, part: type[Declared]) -> inspect.Parameter:
+    help = f"{(part.__doc__ or '').partition('.')[0]}. By name, such as {part.example}; the rest is off."
+    return _option(name, "", Annotated[str, typer.Option(part.option, help=help)])
 
 
 def _config(given: dict[str, Any]) -> DetectorConfig:
     change: dict[str, Any] = {}
     for name, value in given.items():
+        if name in WHOLE:
+            change[name] = WHOLE[name].from_text(value)
+            continue
         setting = SHOWN[name]
         place = change.setdefault(setting.part, {}) if setting.part else change
         place[setting.name] = value

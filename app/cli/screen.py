@@ -15,8 +15,7 @@ from app.cli import options as o
 from app.cli.console import MIXTURES, Json, build_progress, notice, print_json, print_screening, say
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import list_images, read_image, relative_names
-from app.imaging.litter import left_out
+from app.imaging.folders import list_images, read_image
 from app.imaging.pictures import FADING, SMALLEST, overlay, thumbnail
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, file_sources, screened
@@ -25,6 +24,8 @@ from core.config import EXPECTED_SUSPECTS, DetectorConfig, InputConfig
 from core.files import write_atomically
 from core.groups import choose
 from core.input.photograph import Image
+from nominal_client.folders import relative_names
+from nominal_client.litter import left_out
 
 PICTURES, SETS = 12, 40  # images of one set and sets of one list that the page shows
 SMALL, LARGE = 208, 320  # pixels a side of its pictures: twice the size that they are shown at

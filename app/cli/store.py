@@ -12,10 +12,10 @@ import typer
 
 from app.cli import app
 from app.cli.console import Json, notice, print_list, say
-from app.http.schemas.server import Key, Role
 from app.settings import load_settings
 from app.store.schema import ApiKey
 from app.store.store import open_store
+from nominal_client.answers.server import Key, Role
 
 commands = typer.Typer(no_args_is_help=True, help="Back up and restore everything the service keeps.")
 app.add_typer(commands, name="store")

@@ -52,11 +52,26 @@ def document(app: FastAPI, root: str = "") -> dict[str, Any]:
         for path, operations in made["paths"].items():
             for operation in operations.values():
                 operation["security"] = _security(path)
+                _simplify_body(operation.get("requestBody", {}), schemas)
         schemas["ProblemDocument"] = ProblemDocument.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _simplify_body(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Names a form's schema by its title, so that generated code has a class of that name.
+
+    A body that may be left out is not one that may be null, too: openapi-python-client cannot leave out such a union.
+    """
+    content = body.get("content", {})
+    if form := content.get("multipart/form-data"):
+        name = form["schema"]["title"]
+        schemas[name] = form["schema"]
+        form["schema"] = {"$ref": f"#/components/schemas/{name}"}
+    elif (value := content.get("application/json")) and not body.get("required"):
+        (value["schema"],) = (each for each in value["schema"]["anyOf"] if each != {"type": "null"})
 
 
 def _security(path: str) -> list[dict[str, list[str]]]:

@@ -32,10 +32,8 @@ from app.errors import (
     ImageTooSmall,
 )
 from app.imaging.header import (
-    Format,
     Header,
     corrupt,
-    format_of,
     read_bmp_header,
     read_jpeg_header,
     read_png_header,
@@ -45,6 +43,7 @@ from app.imaging.header import (
 from app.imaging.tiff import read_tiff_header
 from core.config import InputConfig
 from core.input.photograph import Photograph, reduction
+from nominal_client.formats import Format, format_of
 
 READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
     "PNG": (read_png_header, PngImageFile),

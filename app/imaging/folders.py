@@ -7,67 +7,28 @@ another suffix.
 from __future__ import annotations
 
 import errno
-import os
-import re
 import stat
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import FolderError, ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, WHOLE, ImageLimits, decode_photograph
-from app.imaging.litter import is_litter
 from core.config import InputConfig
 from core.input.photograph import Image, Photograph
+from nominal_client import errors, folders
+from nominal_client.folders import natural
+from nominal_client.formats import SUFFIXES
+from nominal_client.litter import is_litter
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
 GOOD = "good"
 
 
 def list_images(folder: Path, recursive: bool = False) -> list[Path]:
-    """Image files of a folder by suffix, in natural order (2 before 10), the same on every machine.
-
-    Hidden files and folders, and what systems keep for themselves, are left out. Raises FolderError for a folder that
-    is absent, holds no image, cannot be read, or holds a link that leads out of it.
-    """
-    if not folder.is_dir():
-        raise FolderError(
-            requirement="A folder of images must exist",
-            received=f"{folder}, which is {'a file' if folder.exists() else 'not there'}",
-            remedy="Name the folder that holds the images.",
-        )
+    """Image files of a folder by suffix, in natural order (2 before 10), as the client lists them; or FolderError."""
     try:
-        files = list(_walk(folder, Path(os.path.realpath(folder)), recursive))
-    except OSError as error:
-        raise FolderError(
-            requirement="A folder of images must be readable",
-            received=f"{error.filename}: {error.strerror}",
-            remedy="Check who may read it.",
-        ) from error
-    found = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not found:
-        raise FolderError(
-            requirement=f"A folder must hold at least one image ({', '.join(sorted(SUFFIXES))})",
-            received=f"{folder} with none",
-            remedy="Name the folder that holds the images themselves.",
-        )
-    return sorted(found, key=lambda path: _natural(path.relative_to(folder)))
-
-
-def relative_names(paths: Iterable[Path], folder: Path) -> list[str]:
-    """Names that tell images of one folder apart, alike on every system: ``scratch/007.png``.
-
-    A name in another encoding than the system's is read as Latin-1.
-    """
-    return [_text(path.relative_to(folder).as_posix()) for path in paths]
-
-
-def _text(name: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("latin-1")
-    return name
+        return folders.list_images(folder, recursive)
+    except errors.FolderError as error:
+        raise FolderError(str(error.requirement), str(error.received), str(error.remedy)) from error
 
 
 def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image | ImageRefused:
@@ -181,31 +142,4 @@ def _subfolders(folder: Path) -> list[Path]:
             received=f"{folder} with neither",
             remedy="Put test images into one folder per class.",
         )
-    return sorted(found, key=lambda p: (p.name != GOOD, _natural(p)))
-
-
-def _walk(folder: Path, root: Path, recursive: bool) -> Iterator[Path]:
-    """Files and dangling links; folders behind links are not entered, pipes and devices left out."""
-    for place in folder.iterdir():
-        if is_litter(place.name):
-            continue
-        if place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(root):
-            raise FolderError(
-                requirement="Images must be inside the named folder",
-                received=f"the link {place} to {os.path.realpath(place)}",
-                remedy="Copy the file into the folder, or remove the link.",
-            )
-        if place.is_file() or (place.is_symlink() and not place.exists()):
-            yield place
-        elif recursive and place.is_dir() and not place.is_symlink():
-            yield from _walk(place, root, recursive)
-
-
-def _natural(path: Path) -> list[tuple[list[str | int], str]]:
-    """Digits compare as numbers, text by code point, folder by folder; equal numbers by their spelling."""
-    return [(_text_and_numbers(part), part) for part in path.parts]
-
-
-def _text_and_numbers(name: str) -> list[str | int]:
-    """``img10.png`` -> ["img", 10, ".png"]: text and numbers alternate, so like is compared with like."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
+    return sorted(found, key=lambda p: (p.name != GOOD, natural(p)))

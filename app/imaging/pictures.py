@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from PIL import Image, ImageDraw
 
-from app.imaging.header import PNG_SIGNATURE
 from core.errors import ShapeError
 from core.judging.regions import Region
+from nominal_client.formats import PNG_SIGNATURE
 
 _OPACITY = 0.7  # at most: the part stays visible
 _BOX = (0, 255, 255)  # cyan: nowhere else in the picture

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from app.errors import BankWithoutVersion, DeadlineExceeded
 from app.imaging.decode import ImageLimits, check_header, decode_image, decode_photograph
-from app.imaging.header import media_type_of
 from app.imaging.pictures import Kind, Picture, draw
 from app.inspection import engine
 from app.inspection.backbones import Backbones
@@ -30,6 +29,7 @@ from app.store.errors import StorageFull
 from app.store.store import Store
 from core.input.photograph import Image, Photograph
 from core.judging.scoring import Thresholds
+from nominal_client.formats import media_type_of
 
 
 @dataclass(frozen=True, eq=False)

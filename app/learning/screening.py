@@ -12,7 +12,6 @@ from typing import Any
 from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.folders import named, read_file
-from app.imaging.litter import LeftOut
 from app.learning.learn import Hooks, build_with, regrouped
 from app.learning.likeness import Likeness
 from core.build import Build, BuildLimits
@@ -24,6 +23,7 @@ from core.parallel import read_ahead
 from core.screening.mixture import Kind
 from core.screening.screening import Screening, check_expected, screen, screening_config
 from models.backbone import Backbone
+from nominal_client.litter import LeftOut
 
 Source = tuple[str, Callable[[], bytes]]
 """An image's name in what is reported, and what reads its file, on another thread; that may raise an ImageRefused."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
 from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
-from app.imaging.header import media_type_of, shown_name
-from app.imaging.litter import HIDDEN, LeftOut, litter_of
+from app.imaging.header import shown_name
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
@@ -19,6 +18,8 @@ from app.store.errors import storage_full
 from app.store.images import NewImage
 from app.store.staging import Staged, Staging
 from app.store.store import Store
+from nominal_client.formats import media_type_of
+from nominal_client.litter import HIDDEN, LeftOut, litter_of
 
 RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
 

@@ -6,7 +6,7 @@ Letters: n images, c of them scored, g parts, p patches of an image, d dimension
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from core.config import DetectorConfig
 from core.input.preprocess import Frame
 from core.judging.calibration import images_needed
 from core.judging.groups import group_sizes
-from core.judging.heatmap import heatmap, peak
+from core.judging.heatmap import as_input, heatmap, map_scores, peak
 from core.judging.held_out import HeldOutBank, sampled_groups
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
@@ -40,9 +40,10 @@ class HeldOutScores:
 class Calibration:
     """What the scores are made from.
 
-    image (m,): which image gave each bank vector. groups (n,): the part of each image, numbered from 0. points: what
-    the coreset was picked from. kept (m,): its row ids in ``store``. frames (n,): of the images; offset: see
-    ``core.judging.heatmap``.
+    image (m,): which image gave each bank vector. groups (n,): the part of each image, numbered from 0. In the store
+    every ``config.augment.views`` images are one photograph: as taken, which is scored, then its copies, which leave
+    with it. points: what the coreset was picked from. kept (m,): its row ids in ``store``. frames (n,): of the images;
+    offset: see ``core.judging.heatmap``.
     """
 
     store: PatchStore
@@ -75,7 +76,7 @@ class Calibration:
         )
 
     def _substitutes(self, check: Callable[[], None]) -> Substitutes:
-        owner = self.groups[self.store.image_of(self.points.ids)].astype(np.int32)
+        owner = self.groups[self.store.image_of(self.points.ids) // self._views].astype(np.int32)
         picks = np.searchsorted(self.points.ids, self.kept)
         return Substitutes(self.points.points, owner, picks, check, self._distances_known)
 
@@ -88,13 +89,20 @@ class Calibration:
         return [(i, *self._judged(i, bank, substitutes)) for i in members.tolist()]
 
     def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
-        vectors = torch.from_numpy(self.store.image_vectors(i)).to(self.points.points.device)
+        taken = i * self._views
+        vectors = torch.from_numpy(self.store.image_vectors(taken)).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
-        kept = substitutes.distances_without_own(self.store.ids(i)) if self._distances_known else None
+        kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
         score, distances = bank.score(vectors, neighbours, kept)
-        place = _as_input(self.frames[i])
-        heat = heatmap(distances.reshape(self.store.grid(i)), place, self.config.sigma, self.offset)
-        return score, peak(heat).value
+        place, grid, sigma = self.frames[i], self.store.grid(taken), self.config.sigma
+        inputs = place.rows.input, place.columns.input
+        if self.config.score == "map":
+            score = float(map_scores(distances[None], grid, inputs, sigma)[0])
+        return score, peak(heatmap(distances.reshape(grid), as_input(inputs), sigma, self.offset)).value
+
+    @property
+    def _views(self) -> int:
+        return self.config.augment.views
 
     @property
     def _distances_known(self) -> bool:
@@ -106,11 +114,3 @@ class Calibration:
         """By the lower of the asked rates."""
         rates = (self.config.target_false_reject, self.config.target_review)
         return max(images_needed(rate) for rate in rates if rate is not None)
-
-
-def _as_input(geometry: Frame) -> Frame:
-    """The frame of an image of the input's own size: its map's peak is that of any larger one, at less work."""
-    rows, columns = (
-        replace(axis, source=axis.input, scale=1.0, offset=0.0) for axis in (geometry.rows, geometry.columns)
-    )
-    return Frame(rows, columns)

@@ -17,6 +17,8 @@ from scipy.special import betaincinv
 
 from core.errors import ConfigError, ShapeError, TooFewNominalImages
 
+FEW_PARTS = 20  # so many and fewer: about the hardest part decides at 5 %
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -38,6 +40,23 @@ class Promise:
 def supported_rate(n: int) -> float:
     """The smallest false-reject rate that ``n`` nominal images support: 1 / (n + 1)."""
     return 1 / (n + 1)
+
+
+def advice_for_few(parts: int, augmented: bool) -> str:
+    """What so few parts support and what helps, in sentences; empty beyond FEW_PARTS."""
+    if parts > FEW_PARTS:
+        return ""
+    copies = (
+        "The copies that the bank learned cover what was declared; they do not stand in for other parts"
+        if augmented
+        else "If parts may arrive mirrored, turned, moved or lit otherwise, learn copies of each photograph too "
+        "(--augment), but not if that would be a defect"
+    )
+    return (
+        f"{parts} parts are few: the threshold follows the hardest of them, and good parts that look unlike all of "
+        f"them will be rejected. Use this bank to begin with, look at what it rejects, teach its false alarms and "
+        f"build again; {images_needed(0.05)} parts support 5 %, {images_needed(0.01)} support 1 %. {copies}."
+    )
 
 
 def images_needed(rate: float) -> int:

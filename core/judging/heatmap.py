@@ -55,6 +55,24 @@ def peak(heat: Float32[np.ndarray, "H W"]) -> Peak:
     return Peak(float(heat[y, x]), x, y)
 
 
+def as_input(inputs: tuple[int, int]) -> Frame:
+    """The frame of an image of the input's own size: its map's peak is that of any larger one, at less work."""
+    rows, columns = (AxisMap(source=side, input=side, scale=1.0, offset=0.0) for side in inputs)
+    return Frame(rows, columns)
+
+
+def map_scores(
+    distances: Float32[np.ndarray, "b p"], grid: tuple[int, int], inputs: tuple[int, int], sigma: float
+) -> Float32[np.ndarray, " b"]:
+    """Score of each image by option: the highest value of its smoothed map, in the input's own (height, width).
+
+    In units of ``distances``; larger is more anomalous, and never above the score of Eq. 6. Where cells look
+    (``offset``) moves a map and hardly its peak, so it does not count here.
+    """
+    frame = as_input(inputs)
+    return np.array([heatmap(each.reshape(grid), frame, sigma).max() for each in distances], np.float32)
+
+
 @lru_cache(maxsize=16)
 def _resampling(
     axis: AxisMap, cells: int, sigma: float, offset: float

@@ -20,10 +20,10 @@ _STORE_PART = 4
 class BuildEstimate:
     """Sizes of a build of ``images``; memory is what features, coreset and bank take beyond the backbone.
 
-    patches: of all images. vectors: kept for the bank. coreset_bytes, store_bytes: what the search for the
-    coreset and the full vectors may hold in memory. bank_bytes: the gathered vectors and their index.
-    disk_bytes: full vectors past ``store_bytes``, in a file. exact: the coreset is picked from all patches at
-    once, not by merge-reduce.
+    views: how often each is learned, its copies counted. patches: of all views. vectors: kept for the bank.
+    coreset_bytes, store_bytes: what the search for the coreset and the full vectors may hold in memory. bank_bytes: the
+    gathered vectors and their index. disk_bytes: full vectors past ``store_bytes``, in a file. exact: the coreset is
+    picked from all patches at once, not by merge-reduce.
     """
 
     images: int
@@ -34,6 +34,7 @@ class BuildEstimate:
     bank_bytes: int
     disk_bytes: int
     exact: bool
+    views: int = 1
 
     @property
     def memory_bytes(self) -> int:
@@ -43,8 +44,9 @@ class BuildEstimate:
     def __str__(self) -> str:
         way = "exact" if self.exact else "by merge-reduce, beyond the memory budget"
         disk = f" and {_size(self.disk_bytes)} of disk" if self.disk_bytes else ""
+        each = f", each learned {self.views} times," if self.views > 1 else ""
         return (
-            f"{self.images:,} images have {self.patches:,} patches; {self.vectors:,} are kept ({way}), "
+            f"{self.images:,} images{each} have {self.patches:,} patches; {self.vectors:,} are kept ({way}), "
             f"that takes up to {_size(self.memory_bytes)} of memory beside the backbone{disk}"
         )
 
@@ -60,8 +62,11 @@ def estimate_build(
     directory: Path | None = None,
     whole: int = 0,
     min_vectors: int = 0,
+    views: int = 1,
 ) -> BuildEstimate:
     """Share out a memory budget for ``images`` of ``patches`` each, or refuse.
+
+    views: how often each image is learned, its copies counted; they share the vectors of the image as taken.
 
     projection: dimensions the coreset is searched in, None for ``dimension`` itself. directory: where full
     vectors spill. whole: dimensions of the vectors before a PCA; all of those are stored in a file. The bank comes
@@ -74,8 +79,8 @@ def estimate_build(
             received=f"{images}, {patches}, {dimension}, {ratio} and {max_vectors}",
             remedy="add images, or correct the settings",
         )
-    total, k = images * patches, min(projection or dimension, dimension)
-    vectors = kept_vectors(total, ratio, max_vectors, min_vectors)
+    total, k = images * views * patches, min(projection or dimension, dimension)
+    vectors = kept_vectors(total, ratio, max_vectors, min_vectors, views)
     bank = _BANK_COPIES * vectors * dimension * 4
     wanted = bytes_for(max(total, fewest_points(vectors)), vectors, k)
     least = bytes_for(fewest_points(vectors), vectors, k)
@@ -85,15 +90,16 @@ def estimate_build(
     store = min(full, budget_bytes - bank - coreset, budget_bytes // _STORE_PART)
     disk = full - store + total * whole * 4
     _check_disk(disk, directory)
-    return BuildEstimate(images, total, vectors, coreset, store, bank, disk, coreset == wanted)
+    return BuildEstimate(images, total, vectors, coreset, store, bank, disk, coreset == wanted, views)
 
 
-def kept_vectors(patches: int, ratio: float, max_vectors: int, min_vectors: int = 0) -> int:
+def kept_vectors(patches: int, ratio: float, max_vectors: int, min_vectors: int = 0, views: int = 1) -> int:
     """How many of all patches a bank keeps: their share, rounded up, at least ``min_vectors`` where there are as many.
 
-    Never more than ``max_vectors``.
+    Never more than ``max_vectors``. The share is of photographs as taken, one of ``views``: copies cost nothing at
+    inspection.
     """
-    return min(max_vectors, max(math.ceil(patches * ratio), min_vectors), patches)
+    return min(max_vectors, max(math.ceil(patches / views * ratio), min_vectors), patches)
 
 
 def _check_memory(least: int, budget: int, vectors: int) -> None:

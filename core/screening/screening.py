@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from core.build import Build, Learned
-from core.config import EXPECTED_SUSPECTS, DetectorConfig, IndexConfig
+from core.config import EXPECTED_SUSPECTS, AugmentConfig, DetectorConfig, IndexConfig
 from core.declared import require
 from core.groups import Describer, Groups, by_likeness, exact_duplicates, require_several
 from core.input.photograph import Photograph
@@ -157,6 +157,7 @@ def screening_config(config: DetectorConfig) -> DetectorConfig:
         config,
         patch=replace(config.patch, stride=stride),
         index=IndexConfig(),
+        augment=AugmentConfig(),
         max_bank_vectors=BANK,
         min_bank_vectors=BANK,
         reweight=False,

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import FolderError
 from app.imaging.folders import MvtecDataset, read_image
-from bench.datasets import SHARED, Choice, elpv_split, main, write_apart, write_elpv
+from bench.datasets import SHARED, Choice, Few, elpv_split, main, write_apart, write_elpv
 
 FEW = Choice(train_share=0.02)
 
@@ -111,6 +111,13 @@ def test_no_part_is_on_both_sides_of_a_new_cut_and_none_with_a_defect_is_taught(
         assert (cut / "ground_truth/crack/test-tile5_0_mask.png").read_bytes() == b"mask"
         sides.append(taught)
     assert sides[0] != sides[1]
+    few = write_apart(source, tmp_path / "few", 0, 0.5, Few(parts=2, tests=5))
+    names = {p.relative_to(few).as_posix() for p in few.glob("t*/*/*")}
+    whole = {p.relative_to(cuts[0]).as_posix() for p in cuts[0].glob("t*/*/*")}
+    assert names < whole
+    assert [len(list(few.glob(f"test/{kind}/*"))) for kind in ("good", "crack")] == [5, 1]
+    learned = {name.rpartition("_")[0] for name in names if name.startswith("train/")}
+    assert len({name.rpartition("-")[2] for name in learned}) == 2
     assert write_apart(source, cuts[0], 0, 0.5) == cuts[0]
     with pytest.raises(FolderError, match='"seed": 3'):
         write_apart(source, cuts[0], 3, 0.5)

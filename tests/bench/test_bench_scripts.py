@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, gpu, groups, reduced, screening, tables
+from bench import accuracy, alignment, coreset, demo, few, gpu, groups, reduced, screening, tables
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -111,7 +111,7 @@ def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_its_page_al
     run(accuracy.main, monkeypatch, "--toy")
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy: 7, 7")]
     place = accuracy.HEAD.index("setting")
-    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16"]
+    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16", "score map, flips"]
     assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
     assert tables.ACCURACY.read_bytes() == before
 
@@ -120,13 +120,26 @@ def test_the_accuracy_bench_plans_three_splits_of_every_set_at_hand(tmp_path, mo
     monkeypatch.setattr(accuracy, "SHARED", tmp_path / "absent")
     elpv = accuracy._few(write_elpv(tmp_path / "elpv"), tmp_path / "elpv-mono")
     runs = list(accuracy.planned(elpv, tmp_path))
-    assert {str(r) for r in runs} >= {"default", "int8"}
+    assert {str(r) for r in runs} >= {"default", "int8", "score map"}
     assert all(len(set(r.splits)) == 3 and "--offline" in words for r in runs for words in r.commands())
     assert all(
         words[-1] == f"{split}/parts.csv"
         for r in runs
         for split, words in zip(r.splits, r.commands(), strict=True)
     )
+
+
+def test_the_bench_of_few_photographs_prints_every_setting_and_leaves_its_page_alone(monkeypatch, capsys):
+    before = tables.ACCURACY.read_bytes()
+    settings = (few.Setting(), few.Setting("flips", 50))
+    monkeypatch.setattr(few, "SETTINGS", settings)
+    run(few.main, monkeypatch, "--toy", "--only", "elpv")
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv")]
+    assert [row[1:4] for row in rows] == [
+        ["default", "1", "1,000"],
+        ["`--augment flips --min-bank-vectors 50`", "2", "103"],
+    ]
+    assert tables.ACCURACY.read_bytes() == before
 
 
 def test_the_coreset_bench_finds_the_same_picks(monkeypatch, capsys):
@@ -156,6 +169,7 @@ def test_the_machine_is_named_in_one_line():
     ("page", "name"),
     [
         (tables.ACCURACY, "accuracy"),
+        (tables.ACCURACY, "few"),
         (tables.PERFORMANCE, "peers"),
         (tables.PERFORMANCE, "latency"),
         (tables.PERFORMANCE, "build"),

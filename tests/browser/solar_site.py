@@ -15,7 +15,6 @@ import pytest
 import uvicorn
 
 import app.learning.worker
-from app.client import NominalClient
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.lifecycle import Service
@@ -24,6 +23,7 @@ from app.settings import Settings
 from app.store.store import Store
 from bench.datasets import elpv_split
 from models.backbone import Backbone
+from nominal_client import Client
 
 CONFIG = {"input": {"size": 128}, "coreset_ratio": 0.02, "target_false_reject": 0.05}
 TAUGHT, GOOD, BAD = 40, 60, 40  # cells
@@ -34,7 +34,7 @@ class Site:
     """The address of the console, a client of the API behind it, and the service itself."""
 
     url: str
-    client: NominalClient
+    client: Client
     service: Service
 
     def page(self, *parts: object) -> str:
@@ -65,7 +65,7 @@ def site(folder: Path, backbone: Backbone | None = None, **settings: Any) -> Ite
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
-            with NominalClient(url) as client:
+            with Client(url) as client:
                 client.wait_until_ready()
                 yield Site(url, client, application.state.service)
         finally:
@@ -89,7 +89,7 @@ def _worker(settings: Settings, backbone: Backbone | None) -> Iterator[None]:
             store.close()
 
 
-def fill(client: NominalClient) -> None:
+def fill(client: Client) -> None:
     """A bank ``cells``: 40 taught, 100 inspected, most reviewed as the experts judged; then version 2, not active."""
     split = elpv_split()
     client.create_bank("cells", "Solar cells, front", config=CONFIG)

@@ -29,6 +29,15 @@ UNUSUAL = DetectorConfig(
 )
 
 
+def test_a_score_is_one_of_two_and_not_reweighted_unless_it_is_of_patches():
+    assert "score" not in DetectorConfig().to_json()
+    assert DetectorConfig(score="map").to_json()["score"] == "map"
+    with pytest.raises(ConfigError, match="Score must be one of patch, map; received 'peak'"):
+        DetectorConfig().changed({"score": "peak"})
+    with pytest.raises(ConfigError, match="reweight needs the score patch; received reweight with score map"):
+        DetectorConfig(score="map", reweight=True)
+
+
 @pytest.mark.parametrize("config", [DetectorConfig(), UNUSUAL])
 def test_a_config_read_back_from_json_text_is_equal(config):
     assert DetectorConfig.from_json(json.loads(json.dumps(config.to_json()))) == config

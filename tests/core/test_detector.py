@@ -21,6 +21,7 @@ from core.detector import (
 )
 from core.errors import BankMismatch, TooFewNominalImages
 from core.input.preprocess import to_tensor
+from core.judging.heatmap import map_scores
 from core.judging.scoring import Thresholds
 
 CONFIGS = {
@@ -74,6 +75,28 @@ def test_calibration_scores_equal_naive_ones_on_the_bank_without_that_part(label
         held_out = np.concatenate([bank.vectors[groups[image] != groups[i]], points[put_in]])
         assert len(held_out) == len(bank.vectors)
         assert score == pytest.approx(naive(vectors[i], held_out), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["as it comes", "letterbox", "a crop"])
+def test_the_score_map_is_one_score_at_build_in_calibration_and_at_inspection(name, backbone):
+    config, images = replace(CONFIGS[name], score="map"), parts(5, (70, 90))
+    bank, plain = (build(images, each, backbone) for each in (config, CONFIGS[name]))
+    np.testing.assert_array_equal(bank.vectors, plain.vectors)
+    batch = tensors([*images[:2], scratched(images[2], 40, 50)], config, backbone)
+    found = detect(batch, backbone, bank)
+    side = config.input.crop or config.input.size
+    np.testing.assert_array_equal(
+        found.scores, map_scores(found.distances, found.grid, (side, side), config.sigma)
+    )
+    assert (found.scores < found.distances.max(axis=1)).all()
+    assert found.scores[2] > found.scores[:2].max()
+    assert (bank.calibration_scores < plain.calibration_scores).all()
+    np.testing.assert_allclose(
+        bank.calibration_scores, bank.calibration_peaks, rtol=1e-6
+    )  # this backbone has no offset
+    assert thresholds_of(bank).reject == np.sort(bank.calibration_scores)[-1]
+    assert check_conformance(bank, backbone) == 0
+    assert bank.conformance.scores[0] == found.scores[0]
 
 
 def test_a_batch_scores_as_its_images_alone(backbone):

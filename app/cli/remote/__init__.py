@@ -1,4 +1,4 @@
-"""``nominal remote``: a server's banks, builds, inspections and health from the command line, over app/client."""
+"""``nominal remote``: a server's banks, builds, inspections and health from the command line, over nominal_client."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from app.cli import app
 from app.cli.console import Json, print_facts, print_json
 from app.cli.remote import banks, inspections
 from app.cli.remote.banks import client_of
-from app.client import NominalClient
-from app.client.call import KEY, LOCAL, URL
+from nominal_client import Client
+from nominal_client.call import KEY, LOCAL, URL
 
 commands = typer.Typer(no_args_is_help=True, help="Use a Nominal server: banks, builds, inspections, health.")
 app.add_typer(commands, name="remote")
@@ -28,7 +28,7 @@ def remote(
     ] = None,
 ) -> None:
     """Use a Nominal server: banks, builds, inspections, health."""
-    ctx.obj = ctx.with_resource(NominalClient(url, key))
+    ctx.obj = ctx.with_resource(Client(url, key))
 
 
 @commands.command()

@@ -21,11 +21,11 @@ from app.cli.console import (
     say,
     transferring,
 )
-from app.client import BadArgument, NominalClient
-from app.client.banks import files_of
-from app.http.schemas.jobs import Job
-from app.imaging.litter import LeftOut, sentences
 from core.config import EXPECTED_SUSPECTS
+from nominal_client import BadArgument, Client
+from nominal_client.answers.jobs import Job
+from nominal_client.banks import files_of
+from nominal_client.litter import LeftOut, sentences
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -37,9 +37,9 @@ Bank = Annotated[str, typer.Argument(help="Bank's id.")]
 Number = Annotated[int, typer.Argument(help="Version's number.")]
 
 
-def client_of(ctx: typer.Context) -> NominalClient:
+def client_of(ctx: typer.Context) -> Client:
     """The client of the command that runs."""
-    found: NominalClient = ctx.obj
+    found: Client = ctx.obj
     return found
 
 
@@ -310,7 +310,7 @@ def import_(
     say(f"Version {version.number} of {bank}{' is active' if activate else ''}")
 
 
-def watch(client: NominalClient, job: Job) -> Job:
+def watch(client: Client, job: Job) -> Job:
     """The job at its end, its progress shown meanwhile. Raises BuildFailed."""
     with build_progress() as show:
         before: tuple[str, int] | None = None  # stage and its total

@@ -13,10 +13,10 @@ import typer
 
 from app.cli.console import Columns, Json, map_names, print_answers, print_list, say
 from app.cli.remote.banks import Bank, client_of
-from app.client import NominalClient, ProblemError, picture_bytes
-from app.client.inspections import Asked, Which
-from app.http.schemas.inspections import Decision, Finding, Inspection
 from core.files import write_atomically
+from nominal_client import Client, ProblemError, picture_bytes
+from nominal_client.answers.inspections import Decision, Finding, Inspection
+from nominal_client.inspections import Asked, Which
 
 commands = typer.Typer()
 inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger of inspections.")
@@ -139,7 +139,7 @@ def row_of(found: Inspection) -> list[object]:
 
 
 def _inspected(
-    client: NominalClient, bank: str, image: Path, target: Path | None, within: float | None, said: Asked
+    client: Client, bank: str, image: Path, target: Path | None, within: float | None, said: Asked
 ) -> dict[str, Any]:
     try:
         found = client.inspect(bank, image, heatmap="overlay" if target else "none", within=within, **said)

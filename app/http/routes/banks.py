@@ -6,10 +6,9 @@ from typing import Any, cast
 
 from fastapi import APIRouter, Response
 
+from app.http import requests
 from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Cursor, IfMatch, Limit, Root, Running, etag, refuses, revision_of
-from app.http.schemas import Page
-from app.http.schemas import banks as schema
 from app.learning import banks
 from app.lifecycle import Service
 from app.store.banks import BankChange
@@ -25,6 +24,8 @@ from app.store.errors import (
 from app.store.schema import Bank
 from core.errors import ConfigError, TooFewNominalImages
 from core.judging.calibration import supported_rate
+from nominal_client.answers import Page
+from nominal_client.answers import banks as schema
 
 router = APIRouter(prefix="/v1/banks", tags=["banks"])
 NOT_NULL = ("title", "config", "pinned")  # null leaves these as they are
@@ -32,7 +33,7 @@ NOT_NULL = ("title", "config", "pinned")  # null leaves these as they are
 
 @router.post("", status_code=201, responses=refuses(AlreadyExists, IllegalId, IllegalValue, ConfigError))
 def create_bank(
-    service: Running, actor: Admin, root: Root, body: schema.BankCreate, response: Response
+    service: Running, actor: Admin, root: Root, body: requests.BankCreate, response: Response
 ) -> schema.BankDetail:
     """Create a bank: one view of one product."""
     bank = banks.create(service.learning, body.id, _change(body), actor.id, body.note)
@@ -62,7 +63,7 @@ async def update_bank(
     service: Running,
     actor: Admin,
     bank: BankPath,
-    body: schema.BankChange,
+    body: requests.BankChange,
     response: Response,
     if_match: IfMatch = None,
 ) -> schema.BankDetail:
@@ -88,7 +89,7 @@ def list_threshold_changes(
     return [schema.ThresholdChange.model_validate(change) for change in changes]
 
 
-def _change(body: schema.BankChange) -> BankChange:
+def _change(body: requests.BankChange) -> BankChange:
     """What a body says; null where null means something."""
     said: dict[str, Any] = body.model_dump(exclude_unset=True, exclude={"id", "note"})
     change = {name: value for name, value in said.items() if value is not None or name not in NOT_NULL}

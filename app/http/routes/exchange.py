@@ -16,8 +16,6 @@ from fastapi import Request, Response
 
 from app.errors import FieldInvalid, ImageTooLarge, MediaTypeUnsupported, NotAcceptable
 from app.http.multipart import MultipartReader, Part, Shape, is_form
-from app.http.schemas import Page
-from app.http.schemas import inspections as schema
 from app.imaging.decode import ImageLimits
 from app.imaging.header import shown_name
 from app.imaging.pictures import NPY, PNG, Kind, Picture
@@ -26,6 +24,8 @@ from app.inspection.ledger import document
 from app.inspection.waiting import Pass
 from app.store.page import Page as Rows
 from app.store.schema import Inspection
+from nominal_client.answers import Page
+from nominal_client.answers import inspections as schema
 
 RAW = ("image/", "application/octet-stream")
 SAID = frozenset({"serial", "station"})  # in the fields of a form

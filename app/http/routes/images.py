@@ -25,13 +25,13 @@ from app.errors import (
 from app.http.auth import Admin, Reader
 from app.http.multipart import feed_of
 from app.http.routes import BankPath, Cursor, Limit, Running, refuses
-from app.http.schemas import Page
-from app.http.schemas import banks as schema
-from app.imaging.header import media_type_of
 from app.learning import banks, uploads
 from app.store.errors import BlobMissing, NotFound, SerialConflict
 from app.store.schema import LONGEST_TEXT
 from core.errors import GroupsFileError
+from nominal_client.answers import Page
+from nominal_client.answers import banks as schema
+from nominal_client.formats import media_type_of
 
 router = APIRouter(prefix="/v1/banks/{bank}/images", tags=["images"])
 
@@ -45,6 +45,7 @@ UPLOAD: dict[str, Any] = {
         "content": {
             "multipart/form-data": {
                 "schema": {
+                    "title": "UploadForm",
                     "type": "object",
                     "properties": {
                         "file": {"type": "array", "items": FILE},
@@ -56,6 +57,7 @@ UPLOAD: dict[str, Any] = {
                         },
                         "manifest": FILE | {"description": "CSV of the files' parts: image,part."},
                     },
+                    "additionalProperties": False,
                 },
                 "encoding": {"serial": {"style": "form", "explode": True}},
             },

@@ -10,20 +10,21 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.errors import BankWithoutVersion, QueueFull
+from app.http import requests
 from app.http.auth import Inspector, Reader
 from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refuses
 from app.http.routes.images import FILE
-from app.http.schemas import insight as schema
 from app.insight import calibration as insight
 from app.insight import comparing, exploring
 from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
 from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewNominalImages
+from nominal_client.answers import insight as schema
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["insight"])
 UNREADABLE = (BlobMissing, BlobCorrupt, BankCorrupt, BankHostile)
 
 
-class Explored(schema.Explored):
+class Explored(requests.Explored):
     """The same with a page of what would flip."""
 
     limit: Limit = 50
@@ -73,7 +74,7 @@ def explore_thresholds(
     },
 )
 async def compare_versions(
-    service: Running, actor: Inspector, bank: BankPath, body: schema.CompareRequest
+    service: Running, actor: Inspector, bank: BankPath, body: requests.CompareRequest
 ) -> StreamingResponse:
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
     comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)

@@ -16,6 +16,8 @@ from pydantic import Field
 from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
+from app.http.requests import Request as Body
+from app.http.requests import Score
 from app.http.routes import BankPath, Running, refuses
 from app.http.routes.exchange import (
     MANY,
@@ -29,9 +31,6 @@ from app.http.routes.exchange import (
     read_one,
 )
 from app.http.routes.images import FILE
-from app.http.schemas import Request as Body
-from app.http.schemas import Score
-from app.http.schemas import inspections as schema
 from app.imaging.pictures import NPY, PNG
 from app.inspection.inspect import Answer, Asked, inspect
 from app.inspection.ledger import document
@@ -40,6 +39,7 @@ from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from app.store.schema import LONGEST_TEXT
 from core.errors import ConfigError, CoreError, TooFewNominalImages
+from nominal_client.answers import inspections as schema
 
 PATH = "/v1/banks/{bank}/inspect"
 inspector = may("inspect")
@@ -48,7 +48,7 @@ Prefer = Annotated[
     str | None, Header(max_length=200, description="`respond-within=150ms` or `wait=2` (seconds).")
 ]
 Accept = Annotated[
-    str | None, Header(max_length=1000, description="image/png or application/x-npy: the map itself.")
+    str | None, Header(max_length=1000, include_in_schema=False)  # OpenAPI has it in the answer's media types
 ]
 FILES = {"type": "array", "items": FILE, "minItems": 1, "maxItems": MANY.most_files}
 ANY = "*/*"  # what clients accept that were not told what to
@@ -101,13 +101,15 @@ class Direct(APIRoute):
 router = APIRouter(tags=["inspection"])
 
 
-def _body(image: dict[str, Any], *types: str) -> dict[str, Any]:
+def _body(title: str, image: dict[str, Any], *types: str) -> dict[str, Any]:
     """The body of an inspection: a form with ``image``, or a file of one of these types itself."""
     words = {"type": "string", "maxLength": LONGEST_TEXT}
     form = {
+        "title": title,
         "type": "object",
         "properties": {"image": image, "serial": words, "station": words},
         "required": ["image"],
+        "additionalProperties": False,
     }
     content = {
         "multipart/form-data": {"schema": form},
@@ -149,7 +151,14 @@ router.add_api_route(
     methods=["POST"],
     route_class_override=Direct,
     openapi_extra=_body(
-        FILE, "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp", "application/octet-stream"
+        "InspectionForm",
+        FILE,
+        "image/png",
+        "image/jpeg",
+        "image/bmp",
+        "image/tiff",
+        "image/webp",
+        "application/octet-stream",
     ),
     response_model=schema.Inspection,
     responses={
@@ -160,7 +169,10 @@ router.add_api_route(
 
 
 @router.post(
-    PATH + "/batch", openapi_extra=_body(FILES), response_model=schema.Batch, responses=refuses(*REFUSED)
+    PATH + "/batch",
+    openapi_extra=_body("BatchForm", FILES),
+    response_model=schema.Batch,
+    responses=refuses(*REFUSED),
 )
 async def inspect_batch(
     request: Request,

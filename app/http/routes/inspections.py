@@ -11,15 +11,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.errors import PictureUnavailable
+from app.http import requests
 from app.http.auth import Admin, Inspector, Reader
+from app.http.requests import Request as Body
 from app.http.routes import Cursor, IfMatch, Limit, Running, refuses, revision_of
 from app.http.routes.exchange import as_page
 from app.http.routes.images import FILE
-from app.http.schemas import Page
-from app.http.schemas import Request as Body
-from app.http.schemas import inspections as schema
-from app.http.schemas.insight import Agreement
-from app.imaging.header import media_type_of
 from app.imaging.pictures import NPY, PNG, Picture
 from app.insight import review_queue
 from app.inspection import inspections
@@ -33,6 +30,10 @@ from app.store.errors import (
     VersionUnusable,
 )
 from app.store.inspections import Filter
+from nominal_client.answers import Page
+from nominal_client.answers import inspections as schema
+from nominal_client.answers.insight import Agreement
+from nominal_client.formats import media_type_of
 
 router = APIRouter(prefix="/v1/inspections", tags=["inspections"])
 InspectionPath = Annotated[str, Path(description="An inspection's id.")]
@@ -171,7 +172,7 @@ def review_inspection(
     service: Running,
     actor: Inspector,
     inspection: InspectionPath,
-    body: schema.ReviewRequest,
+    body: requests.ReviewRequest,
     response: Response,
     if_match: IfMatch = None,
 ) -> schema.Review:

@@ -8,14 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from app.http import requests
 from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Cursor, Limit, Root, Running, refuses
-from app.http.schemas import Page
-from app.http.schemas import jobs as schema
 from app.learning import jobs as builds
 from app.store.errors import BuildAlreadyRunning, IdempotencyConflict, IllegalValue, JobFinished, NotFound
 from app.store.schema import ACTIVE_STATES, Job, JobKind, JobState
 from core.errors import ConfigError, GroupsError, TooFewImages, TooFewNominalImages
+from nominal_client.answers import Page
+from nominal_client.answers import jobs as schema
 
 router = APIRouter(tags=["builds"])
 JobPath = Annotated[str, Path(description="A job's id.")]
@@ -48,11 +49,11 @@ def start_build(
     bank: BankPath,
     root: Root,
     response: Response,
-    body: schema.BuildRequest | None = None,
+    body: requests.BuildRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> schema.Job:
     """Build a version from the nominal set as it is now. Answers at once with the job to watch."""
-    asked = body or schema.BuildRequest.model_validate({})
+    asked = body or requests.BuildRequest.model_validate({})
     change = asked.config.model_dump(exclude_unset=True)
     job = builds.start(
         service.learning, bank, change, asked.activate, idempotency_key, actor.id, asked.groups

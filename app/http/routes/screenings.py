@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from app.http import requests
 from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Number, Responses, Root, Running, refuses
 from app.http.routes.images import FILE, Sha256, Side
-from app.http.schemas import screenings as schema
-from app.http.schemas.jobs import Job
 from app.learning import screenings
 from app.lifecycle import Service
 from app.store.errors import BlobCorrupt, BlobMissing, BuildAlreadyRunning, NotFound
 from app.store.schema import Screening
 from core.errors import ConfigError, GroupsError, TooFewImages
+from nominal_client.answers import screenings as schema
+from nominal_client.answers.jobs import Job
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["screening"])
 OVERLAY: Responses = {
     200: {"content": {"image/jpeg": {"schema": FILE}}},
     **refuses(NotFound, BlobMissing, BlobCorrupt),
 }
-ASKED = schema.ScreeningRequest.model_validate({})
+ASKED = requests.ScreeningRequest.model_validate({})
 
 
 @router.post(
@@ -34,7 +35,7 @@ def start_screening(
     bank: BankPath,
     root: Root,
     response: Response,
-    body: schema.ScreeningRequest | None = None,
+    body: requests.ScreeningRequest | None = None,
 ) -> Job:
     """Look over the nominal set as it is now: parts, copies, suspects, mixtures. Answers at once with the job to watch.
 

@@ -16,14 +16,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app import __version__
 from app.errors import AppError
+from app.http import requests
 from app.http.auth import Admin, Reader, identify, key_of
 from app.http.routes import BankPath, Cursor, Limit, Running, refuses
-from app.http.schemas import Page
-from app.http.schemas import server as schema
 from app.lifecycle import health
 from app.problems.types import page
 from app.store.errors import IllegalValue, NotFound
 from app.store.schema import ApiKey
+from nominal_client.answers import Page
+from nominal_client.answers import server as schema
 
 
 class Probed(APIRoute):
@@ -87,7 +88,9 @@ async def get_bank_health(
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=refuses(keys=False))
-async def get_metrics(service: Running, accept: Annotated[str, Header(max_length=1000)] = "") -> Response:
+async def get_metrics(
+    service: Running, accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = ""
+) -> Response:
     """For Prometheus."""
     with contextlib.suppress(AppError):  # metrics must be had while the database is sick
         await health.refresh_gauges(service)
@@ -119,17 +122,17 @@ def list_keys(service: Running, actor: Admin) -> schema.KeyList:
 
 
 @keys.post("/keys", status_code=201, responses=refuses(IllegalValue))
-def create_key(service: Running, actor: Admin, body: schema.KeyRequest) -> schema.NewKey:
+def create_key(service: Running, actor: Admin, body: requests.KeyRequest) -> schema.NewKey:
     """Make a key. Its text is given this once. From the first key on, every request needs one."""
     return _new(*service.admission.create(body.name, body.role, body.days, actor.id))
 
 
 @keys.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound))
 def rotate_key(
-    service: Running, actor: Admin, key: KeyPath, body: schema.RotationRequest | None = None
+    service: Running, actor: Admin, key: KeyPath, body: requests.RotationRequest | None = None
 ) -> schema.NewKey:
     """A new key in this one's place, which stays valid for the overlap."""
-    asked = body or schema.RotationRequest.model_validate({})
+    asked = body or requests.RotationRequest.model_validate({})
     return _new(*service.admission.rotate(key, asked.overlap_seconds, actor.id))
 
 

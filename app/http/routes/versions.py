@@ -14,8 +14,6 @@ from app.http.multipart import is_form
 from app.http.routes import BankPath, IfMatch, Number, Root, Running, refuses, revision_of
 from app.http.routes.banks import detail as bank_detail
 from app.http.routes.images import FILE, FOREVER
-from app.http.schemas import jobs as schema
-from app.http.schemas.banks import BankDetail
 from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
@@ -29,6 +27,8 @@ from core.errors import (
     TooFewNominalImages,
 )
 from models.errors import UnknownBackbone, WeightsNotFound
+from nominal_client.answers import jobs as schema
+from nominal_client.answers.banks import BankDetail
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["versions"])
 BANK_FILE = {"content": {BANK_MEDIA_TYPE: {"schema": FILE}}}

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import ArchiveUnsupported
-from app.imaging.header import HEAD_BYTES, archive_of
+from app.imaging.header import archive_of
 from app.learning.archives.limits import ArchiveLimits, Item, Member, Refused
 from app.learning.archives.tar import read_tar
 from app.learning.archives.zip import read_zip
+from nominal_client.formats import HEAD_BYTES
 
 __all__ = ["HEAD_BYTES", "ArchiveLimits", "Item", "Member", "Refused", "archive_kind", "read_archive"]
 

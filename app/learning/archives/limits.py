@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from app.errors import ArchiveBomb, ArchiveEntryRefused, ArchiveTooLarge, ArchiveTooManyFiles
 from app.imaging.header import archive_of
-from app.imaging.litter import HIDDEN, LeftOut, litter_of
+from nominal_client.litter import HIDDEN, LeftOut, litter_of
 
 CHUNK = 64 * 1024
 JUDGED_FROM = 1 << 20  # bytes; below this a high ratio is padding, not a bomb

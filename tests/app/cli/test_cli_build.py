@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,12 +22,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.imaging.folders import list_images
-from app.imaging.litter import left_out
 from app.imaging.pictures import encode_jpeg, encode_png
 from core.bank import load_bank
-from core.config import DetectorConfig, IndexConfig, InputConfig, PatchConfig
+from core.config import AugmentConfig, DetectorConfig, IndexConfig, InputConfig, PatchConfig
 from models.spec import SPECS
 from models.weights import export
+from nominal_client.litter import left_out
 
 pytest_plugins = ("command_line",)
 
@@ -131,6 +132,7 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
     ]
     options += ["--seed", 5, "--target-false-reject", 0.1, "--target-review", 0.3, "--reweight"]
     options += ["--reduced-jpeg", "--grey", "--patch-size", 5, "--stride", 2, "--index", "hnsw", "--pca", 8]
+    options += ["--augment", "flips,rotation=5,copies=1"]
     assert nominal("build", good, "--out", out, *tiny, *options).status == 0
     bank = load_bank(out)
     assert bank.config == DetectorConfig(
@@ -144,8 +146,16 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
         target_false_reject=0.1,
         target_review=0.3,
         pca=8,
+        augment=AugmentConfig(rotation=5.0, flips=True, copies=1),
     )
     assert bank.vectors.shape == (40, 8)
+
+
+def test_copies_are_said_with_their_factor_and_shown_with_the_bank(nominal, tiny, good, out):
+    built = nominal("build", good, "--out", out, *tiny, *QUICK, "--augment", "flips,quarter-turns", "--json")
+    assert "12 images, each learned 8 times, have 6,144 patches; 8 are kept" in built.err
+    assert json.loads(built.out)["augment"] == "flips,quarter-turns"
+    assert json.loads(nominal("show", out, "--json").out)["augment"] == "flips,quarter-turns"
 
 
 def test_subfolders_are_read_by_option_and_name_their_images(nominal, tiny, good, out):
@@ -312,6 +322,15 @@ OPTIONS = {
         "target_review must be",
     ),
     "an even patch size": (("--patch-size", 4), "ConfigError", "odd"),
+    "an unknown augmentation": (("--augment", "turns"), "ConfigError", "quarter-turns"),
+    "a rotation past a half turn": (("--augment", "rotation=181"), "ConfigError", "from 0 to 180"),
+    "copies of nothing random": (("--augment", "copies=4"), "ConfigError", "such as rotation=15"),
+    "an unknown score": (("--score", "peak"), "ConfigError", "patch, map"),
+    "a map's score re-weighted": (
+        ("--score", "map", "--reweight"),
+        "ConfigError",
+        "Leave one of the two out",
+    ),
     "a stride of zero": (("--stride", 0), "ConfigError", "from 1 to 8"),
 }
 

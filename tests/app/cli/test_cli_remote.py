@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from live_server import SMALL, live_server, picture, write_pictures
 
-from app.client import NominalClient
+from nominal_client import Client
 
 pytest_plugins = ("command_line",)
 
@@ -18,10 +18,10 @@ Run = Callable[..., Any]  # of command_line.Ended
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NominalClient]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server with the bank ``caps``, built."""
     folder = tmp_path_factory.mktemp("service")
-    with live_server(folder / "data") as live, NominalClient(live.url) as client:
+    with live_server(folder / "data") as live, Client(live.url) as client:
         client.wait_until_ready()
         client.create_bank("caps", "Bottle caps", config=SMALL)
         client.upload_images("caps", write_pictures(folder / "good", 12))
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NominalClient]:
 
 
 @pytest.fixture
-def remote(nominal: Run, server: NominalClient, monkeypatch: pytest.MonkeyPatch) -> Run:
+def remote(nominal: Run, server: Client, monkeypatch: pytest.MonkeyPatch) -> Run:
     """``remote("health")`` runs ``nominal remote health`` on the server."""
     monkeypatch.setenv("NOMINAL_URL", str(server._http.base_url))
     return lambda *words: nominal("remote", *words)
@@ -179,7 +179,7 @@ def test_a_key_is_taken_from_the_variable(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with live_server(tmp_path) as live, NominalClient(live.url) as client:
+    with live_server(tmp_path) as live, Client(live.url) as client:
         client.wait_until_ready()
         key = client.create_key("cli", "admin").key
         refused = nominal("remote", "--url", live.url, "banks", "list")
@@ -196,7 +196,7 @@ def test_config_must_be_a_json_object(remote: Run) -> None:
 
 
 def test_a_version_is_looked_into_and_compared_with_another(
-    remote: Run, server: NominalClient, tmp_path: Path
+    remote: Run, server: Client, tmp_path: Path
 ) -> None:
     server.create_bank("lids", "Lids", config=SMALL)
     server.upload_images("lids", write_pictures(tmp_path, 12))

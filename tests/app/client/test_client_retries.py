@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from scripted_server import Script, reply, scripted
 
-from app.client import (
-    AsyncNominalClient,
+from nominal_client import (
+    AsyncClient,
     BadArgument,
+    Client,
     ConnectionFailed,
-    NominalClient,
     ProblemError,
     Retries,
     UnexpectedAnswer,
 )
-from app.client.errors import Attempts
+from nominal_client.errors import Attempts
 
 AT_ONCE = Retries(first_pause=0)
 LIVE = reply(200, b'{"status": "alive"}')
@@ -42,9 +42,9 @@ INSPECTED = reply(200, json.dumps(INSPECTION).encode())
 
 
 @contextmanager
-def answering(answers: list[bytes], retries: Retries = AT_ONCE) -> Iterator[tuple[Script, NominalClient]]:
+def answering(answers: list[bytes], retries: Retries = AT_ONCE) -> Iterator[tuple[Script, Client]]:
     """A server that gives these answers in turn, and a client of it."""
-    with scripted(answers) as script, NominalClient(script.url, "secret", retries=retries) as client:
+    with scripted(answers) as script, Client(script.url, "secret", retries=retries) as client:
         yield script, client
 
 
@@ -65,7 +65,7 @@ def test_a_refusal_with_retry_after_is_tried_again_even_for_an_inspection() -> N
 
 def test_the_asynchronous_client_tries_again_likewise() -> None:
     async def ask() -> float:
-        async with AsyncNominalClient(script.url, retries=AT_ONCE) as client:
+        async with AsyncClient(script.url, retries=AT_ONCE) as client:
             return (await client.inspect("caps", b"png")).score
 
     with scripted([BUSY, BROKEN]) as script:
@@ -179,7 +179,7 @@ def test_pauses_of_its_own_double_up_to_the_longest() -> None:
 def test_nobody_listening_is_said_with_the_address_and_what_to_do() -> None:
     with scripted([]) as script:
         gone = script.url
-    with NominalClient(gone, retries=AT_ONCE) as client, pytest.raises(ConnectionFailed) as caught:
+    with Client(gone, retries=AT_ONCE) as client, pytest.raises(ConnectionFailed) as caught:
         client.inspect("caps", b"png")
     assert not caught.value.sent
     assert gone in str(caught.value)
@@ -224,7 +224,7 @@ def test_the_key_goes_to_the_named_server_alone() -> None:
     with (
         scripted([LIVE]) as other,
         scripted([reply(307, Location=other.url + "/livez")]) as script,
-        NominalClient(script.url, "secret") as client,
+        Client(script.url, "secret") as client,
         pytest.raises(UnexpectedAnswer, match="redirect"),
     ):
         client.get_live()
@@ -236,7 +236,7 @@ def test_address_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     with scripted([LIVE]) as script:
         monkeypatch.setenv("NOMINAL_URL", script.url)
         monkeypatch.setenv("NOMINAL_API_KEY", "from-the-environment")
-        with NominalClient() as client:
+        with Client() as client:
             client.get_live()
     assert script.seen[0].headers["authorization"] == "Bearer from-the-environment"
 
@@ -244,7 +244,7 @@ def test_address_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("key", ["with space", "ümlaut", "line\nbreak"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_repeated(key: str) -> None:
     with pytest.raises(BadArgument) as caught:
-        NominalClient("http://127.0.0.1:1", key)
+        Client("http://127.0.0.1:1", key)
     assert key not in str(caught.value)
 
 
@@ -253,13 +253,13 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_repeated(key: s
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(BadArgument) as caught:
-        NominalClient(url)
+        Client(url)
     assert "pw" not in str(caught.value)
 
 
 @pytest.mark.parametrize("id", ["", ".", ".."])
 def test_an_id_cannot_become_another_path(id: str) -> None:
-    with NominalClient("http://127.0.0.1:1") as client, pytest.raises(BadArgument):
+    with Client("http://127.0.0.1:1") as client, pytest.raises(BadArgument):
         client.delete_bank(id)
 
 

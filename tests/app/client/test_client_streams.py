@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 from scripted_server import Script, reply, scripted
 
-from app.client import (
-    AsyncNominalClient,
+from nominal_client import (
+    AsyncClient,
     BadArgument,
     BuildFailed,
+    Client,
     ConnectionFailed,
-    NominalClient,
+    FolderError,
     ProblemError,
     Retries,
     UnexpectedAnswer,
     WaitedTooLong,
 )
-from app.client.banks import BYTES, FILES
-from app.errors import FolderError
-from app.http.schemas.jobs import Job
+from nominal_client.answers.jobs import Job
+from nominal_client.banks import BYTES, FILES
 
 AT_ONCE = Retries(first_pause=0)
 LARGE = 96 << 20
@@ -48,9 +48,9 @@ VERSION = {
 
 
 @contextmanager
-def answering(answers: list[bytes], retries: Retries = AT_ONCE) -> Iterator[tuple[Script, NominalClient]]:
+def answering(answers: list[bytes], retries: Retries = AT_ONCE) -> Iterator[tuple[Script, Client]]:
     """A server that gives these answers in turn, and a client of it."""
-    with scripted(answers) as script, NominalClient(script.url, "secret", retries=retries) as client:
+    with scripted(answers) as script, Client(script.url, "secret", retries=retries) as client:
         yield script, client
 
 
@@ -77,7 +77,7 @@ def test_files_are_streamed_and_never_whole_in_memory(asynchronous: bool, tmp_pa
     file = sparse(tmp_path / "set.zip", LARGE)
 
     async def send_all() -> None:
-        async with AsyncNominalClient(script.url) as client:
+        async with AsyncClient(script.url) as client:
             await client.upload_images("caps", file)
             await client.import_version("caps", file)
 
@@ -87,7 +87,7 @@ def test_files_are_streamed_and_never_whole_in_memory(asynchronous: bool, tmp_pa
             if asynchronous:
                 asyncio.run(send_all())
             else:
-                with NominalClient(script.url) as client:
+                with Client(script.url) as client:
                     client.upload_images("caps", file)
                     client.import_version("caps", file)
             peak = tracemalloc.get_traced_memory()[1]
@@ -230,7 +230,7 @@ def test_a_job_is_followed_by_its_events(end: str) -> None:
 
 @pytest.fixture
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.client.builds.POLL_SECONDS", 0)
+    monkeypatch.setattr("nominal_client.builds.POLL_SECONDS", 0)
 
 
 REFUSED = reply(406, b"{}", "application/problem+json")
@@ -256,7 +256,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for() -> None:
 
 @pytest.mark.usefixtures("_no_pause")
 def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.client.builds.AWAY_SECONDS", 0)
+    monkeypatch.setattr("nominal_client.builds.AWAY_SECONDS", 0)
     with answering([b""] * 6) as (_, client), pytest.raises(ConnectionFailed):
         client.wait_for_job("j1")
 

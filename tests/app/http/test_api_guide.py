@@ -14,8 +14,8 @@ import pytest
 from docs_blocks import agrees, examples, run
 from live_server import live_server, picture, write_pictures
 
-from app.client import NominalClient
 from app.main import ROUTERS
+from nominal_client import Client
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/api.md").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def _closed(names: dict[str, Any]) -> Iterator[None]:
 
 
 def _wait(url: str) -> None:
-    with NominalClient(url) as client:
+    with Client(url) as client:
         client.wait_until_ready()
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from app.errors import FolderError, ImageCorrupt, ImageEmpty, ImageTooLarge, ImageUnreadable
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, list_images, read_image, relative_names
+from app.imaging.folders import MvtecDataset, list_images, read_image
 from app.imaging.masks import read_masks
+from nominal_client.folders import relative_names
 
 PNG = save(Image.new("L", (20, 16), 90), "PNG")
 

@@ -30,8 +30,8 @@ from app.errors import (
     ArchiveTooManyFiles,
     ArchiveUnsupported,
 )
-from app.imaging.litter import HIDDEN, LeftOut
 from app.learning.archives import ArchiveLimits, Item, Member, Refused, archive_kind, read_archive
+from nominal_client.litter import HIDDEN, LeftOut
 
 SMALL = ArchiveLimits(files=50, total_bytes=4 << 20, file_bytes=1 << 20, ratio=100)
 Files = dict[str, bytes]

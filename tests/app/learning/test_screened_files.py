@@ -14,8 +14,7 @@ from PIL import Image
 
 from app.errors import ImagePixelsUnsupported, ImageUnreadable
 from app.imaging.decode import decode_image, decode_photograph
-from app.imaging.folders import list_images, relative_names
-from app.imaging.litter import LeftOut, left_out
+from app.imaging.folders import list_images
 from app.imaging.pictures import encode_png
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, Source, file_sources, screened
@@ -24,6 +23,8 @@ from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled, TooFewImages
 from core.groups import by_parts, by_photograph
 from models.backbone import load_backbone
+from nominal_client.folders import relative_names
+from nominal_client.litter import LeftOut, left_out
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 CONFIG = DetectorConfig(input=InputConfig(64))

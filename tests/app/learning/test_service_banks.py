@@ -71,14 +71,27 @@ def test_principal_components_are_set_and_taken_back_like_any_other_setting(runn
     problem(running.patch("/v1/banks/seals", json={"config": {"pca": 0}}), 422, "invalid-config")
 
 
+def test_augmentation_is_changed_by_name_and_taken_back_as_a_whole(running: TestClient) -> None:
+    url = new_bank(running)
+    plain = running.get(url).json()["config"]
+    running.patch(url, json={"config": {"augment": {"flips": True, "rotation": 15}}})
+    changed = running.patch(url, json={"config": {"augment": {"flips": False}}}).json()["config"]
+    assert changed == plain | {"augment": {"rotation": 15}}
+    assert running.patch(url, json={"config": {"augment": None}}).json()["config"] == plain
+
+
 def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_its_default(
     running: TestClient,
 ) -> None:
     values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
-    values |= {"min_bank_vectors": 500, "metric": "whitened"}
+    values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map"}
+    values |= {"input.significant_bits": 12, "augment.copies": 8}
+    values |= {f"augment.{name}": 0.25 for name in ("rotation", "shift", "scale", "light")}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)
         place = {one.part: {one.name: value}} if one.part else {one.name: value}
+        if one.name == "copies":
+            place[one.part]["light"] = 0.25
         changed = running.patch(new_bank(running), json={"config": place}).json()["config"]
         assert (changed[one.part] if one.part else changed)[one.name] == value, one.key
 
@@ -119,6 +132,10 @@ def test_a_stale_change_is_refused_and_changes_nothing(running: TestClient) -> N
         ({"id": "a", "config": {"coreset_ratio": 2}}, 422, "invalid-config"),
         ({"id": "a", "config": {"seed": 10**400}}, 422, "invalid-config"),
         ({"id": "a", "config": {"input": {"sise": 3}}}, 422, "invalid-request"),
+        ({"id": "a", "config": {"augment": {"turns": True}}}, 422, "invalid-request"),
+        ({"id": "a", "config": {"augment": {"rotation": 181}}}, 422, "invalid-config"),
+        ({"id": "a", "config": {"augment": {"copies": 4}}}, 422, "invalid-config"),
+        ({"id": "a", "config": {"score": "map", "reweight": True}}, 422, "invalid-config"),
         ({"id": "a", "title": "nul\0"}, 422, "illegal-value"),
         ({"id": "a", "target_false_reject": 0}, 422, "invalid-request"),
         ({"id": "a", "review_threshold": 3, "reject_threshold": 2}, 422, "invalid-config"),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from core.config import InputConfig
 from core.errors import ShapeError
 from core.input.preprocess import Frame, frame, patch_place
-from core.judging.heatmap import heatmap, peak
+from core.judging.heatmap import heatmap, map_scores, peak
 
 
 def smoothed_input(grid: np.ndarray, shape: tuple[int, int], sigma: float) -> torch.Tensor:
@@ -157,3 +157,12 @@ def test_the_place_of_a_patch_moves_with_the_offset() -> None:
     place = frame(InputConfig(64), 128, 128)
     y, x = patch_place(4, 3, (8, 8), place)
     assert patch_place(4, 3, (8, 8), place, offset=-3.5) == (y - 7, x - 7)
+
+
+def test_the_score_of_a_map_is_the_peak_of_what_torch_smooths(rng: np.random.Generator) -> None:
+    distances = rng.random((3, 8 * 12), dtype=np.float32)
+    found = map_scores(distances, (8, 12), (64, 96), 4.0)
+    for score, each in zip(found, distances, strict=True):
+        expected = smoothed_input(each.reshape(8, 12), (64, 96), 4.0).max()
+        assert score == pytest.approx(float(expected), rel=1e-4)
+    assert (found < distances.max(axis=1)).all()

@@ -8,6 +8,7 @@ import unicodedata
 
 from nicegui import ui
 
+from app.console.pages.banks.augment import AugmentFields
 from app.console.pages.banks.cards import Cards, first
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
@@ -74,16 +75,18 @@ def _ask_delete(view: View, glance: Glance) -> None:
 
 
 def ask_new_bank(view: View) -> None:
-    """Name, id derived from it, input size, metric, target rate; then on to teaching it."""
+    """Name, id derived from it, input size, metric, target rate, copies; then on to teaching it."""
 
     async def create() -> None:
         asked = number_in(rate)
-        if not all(each.validate() for each in (title, id, rate)) or asked is None:
+        if not all(each.validate() for each in (title, id, rate, copies)) or asked is None:
             return
         config = {
             "input": {"size": size.value},
             "target_false_reject": asked / 100,
             "metric": metric.value,
+            "score": score.value,
+            "augment": copies.config(),
         }
         given: BankChange = {"title": title.value.strip(), "config": config}
         bank = id.value
@@ -102,6 +105,10 @@ def ask_new_bank(view: View) -> None:
         rate = number_field(TEXT.rate, DEFAULTS.target_false_reject * 100, fault=_rate_fault).props(FIELD)
         hint = ui.label(_rate_hint(number_in(rate))).classes("n-caption")
         rate.on_value_change(lambda: hint.set_text(_rate_hint(number_in(rate))))
+        with ui.expansion(TEXT.advanced).classes("n-advanced"):
+            score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
+            score.props(f'{FIELD} hint="{TEXT.score_hint}"')
+            copies = AugmentFields()
         ui.label(TEXT.backbone_note.format(name=backbone(view.service)["name"])).classes("n-caption")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.console.words import table
+from app.console.words import Plural, table
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,30 @@ class Banks:
     metrics: Mapping[str, str] = table(
         {"euclidean": "Euclidean: patches as they are", "whitened": "Whitened: rare changes count more"}
     )
+    advanced: str = "Advanced"
+    score: str = "Score"
+    score_hint: str = "Compare both on a labelled test set before you choose the map."
+    scores: Mapping[str, str] = table(
+        {
+            "patch": "Patch: the place least like a good part",
+            "map": "Map: the highest value of the smoothed map",
+        }
+    )
+    copies: str = "Also learn copies of each photograph"
+    copies_hint: str = (
+        "For few photographs, or parts that arrive turned, moved or lit otherwise. Copies hide such defects: a part "
+        "that must not be mirrored or turned will be accepted so. A build takes longer; an inspection does not."
+    )
+    flips: str = "Mirrored left to right"
+    quarter_turns: str = "Turned by 90, 180 and 270 degrees"
+    ranges: Mapping[str, str] = table(
+        rotation="Turned at random, degrees either way",
+        shift="Moved at random, % of the shorter side",
+        scale="Larger or smaller at random, %",
+        light="Brighter or darker at random, %",
+    )
+    random_copies: str = "Random copies of each photograph"
+    learned: Plural = Plural("A photograph is learned once.", "A photograph is learned {n} times.")
     rate: str = "False-reject target, %"
     rate_hint: str = "The share of good parts that may be rejected. It needs at least {n} good images."
     backbone_note: str = "The server sets the backbone: {name}."

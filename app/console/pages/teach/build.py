@@ -21,7 +21,7 @@ from app.learning import jobs as builds
 from app.store.errors import NotFound
 from app.store.page import Page
 from app.store.schema import ACTIVE_STATES, Bank, Job
-from core.judging.calibration import images_needed, supported_rate
+from core.judging.calibration import FEW_PARTS, images_needed, supported_rate
 
 LOOK_SECONDS = 0.5
 STAGES = tuple(TEXT.stages)
@@ -81,8 +81,9 @@ class BuildPanel:
         few = TEXT.support_few_parts if whole else TEXT.support_few
         why = few if count < 2 else missing(needed - count) if count < needed else ""
         without = TEXT.some_without(images - marked) if 0 < marked < images else ""
-        self._why.set_text(why or without)
-        self._why.set_visibility(bool(why or without))
+        said_below = why or without or (TEXT.few if count <= FEW_PARTS else "")
+        self._why.set_text(said_below)
+        self._why.set_visibility(bool(said_below))
         self._alike.set_visibility(self._has_serials)
         if self._view.may("admin"):
             enable(self._start, not why, why)

@@ -38,6 +38,10 @@ class Teach:
     support: str = "{images} support a false-reject rate of {rate} or more; the target is {target}."
     support_few: str = "A build needs at least two images."
     support_few_parts: str = "A build needs images of at least two parts."
+    few: str = (
+        "Few images: good parts that look unlike all of them will be rejected. Teach the false alarms and build again. "
+        "A bank can learn copies of each image, under Advanced where it is created."
+    )
     unsupported_parts: Plural = Plural(
         "Add images of {n} more part, or set the target to the rate that these support.",
         "Add images of {n} more parts, or set the target to the rate that these support.",

@@ -18,6 +18,7 @@ from app.console.words import age, duration, moment, percent, score, size
 from app.insight import calibration as insight
 from app.insight.calibration import Insight, NominalScore
 from app.store.schema import Bank, Version
+from core.config import AugmentConfig
 
 BINS, HARDEST = 48, 12
 ROWS = 50
@@ -108,14 +109,17 @@ def _figures(version: Version, found: Insight) -> None:
     summary: dict[str, Any] = version.summary
     built = duration(found.build_seconds) if found.build_seconds is not None else TEXT.unknown
     used = {**summary, **summary.get("config", {})}
-    engine = ", ".join(str(used[name]) for name in ("runtime", "precision", "metric") if name in used)
+    engine = [str(used[name]) for name in ("runtime", "precision", "metric") if name in used]
+    engine += [TEXT.score_map] if used.get("score") == "map" else []
+    views = AugmentConfig.from_json(used.get("augment", {})).views
+    engine += [TEXT.learned.format(n=views)] if views > 1 else []
     with block("n-figures n-figures-top"):
         figure(TEXT.images, f"{found.images:,}")
         figure(TEXT.supports, percent(found.supported_false_reject), TEXT.supports_hint)
         figure(TEXT.vectors, f"{found.vectors:,}", TEXT.vectors_hint(summary.get("source_patches", 0)))
         figure(TEXT.built_in, built)
         figure(TEXT.file, size(version.bytes))
-        figure(TEXT.backbone, str(summary.get("backbone", TEXT.unknown)), engine)
+        figure(TEXT.backbone, str(summary.get("backbone", TEXT.unknown)), ", ".join(engine))
 
 
 def _scores(found: Insight) -> None:

@@ -33,6 +33,8 @@ class Versions:
     built_in: str = "Build time"
     unknown: str = "not recorded"
     backbone: str = "Backbone"
+    score_map: str = "score of the map"
+    learned: str = "each image learned {n} times"
     activate: str = "Activate"
     roll_back: str = "Roll back to this version"
     download: str = "Download bundle"

@@ -14,36 +14,36 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from app.client import banks, builds, inspections, server
-from app.client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
-from app.client.errors import DEFAULT, Attempts, ClientError, Retries
-from app.client.streams import Sink
+from nominal_client import banks, builds, inspections, server
+from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
+from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
+from nominal_client.streams import Sink
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
 W = TypeVar("W")
-N = TypeVar("N", bound="NominalClient")
-A = TypeVar("A", bound="AsyncNominalClient")
+N = TypeVar("N", bound="Client")
+A = TypeVar("A", bound="AsyncClient")
 
 
 @dataclass(frozen=True)
 class _Method(Generic[P, S, W]):
-    """A description as a method of both clients: it returns an ``S`` of ``NominalClient``, a ``W`` of the other."""
+    """A description as a method of both clients: it returns an ``S`` of ``Client``, a ``W`` of the other."""
 
     describe: Callable[P, Any]
     awaited: bool
 
     @overload
-    def __get__(self, client: NominalClient, owner: Any) -> Callable[P, S]: ...
+    def __get__(self, client: Client, owner: Any) -> Callable[P, S]: ...
     @overload
-    def __get__(self, client: AsyncNominalClient, owner: Any) -> Callable[P, W]: ...
+    def __get__(self, client: AsyncClient, owner: Any) -> Callable[P, W]: ...
     @overload
     def __get__(self, client: None, owner: type[N]) -> Callable[Concatenate[N, P], S]: ...
     @overload
     def __get__(self, client: None, owner: type[A]) -> Callable[Concatenate[A, P], W]: ...
     def __get__(self, client: Any, owner: Any) -> Any:
-        method = _function(self.describe, self.awaited and issubclass(owner, AsyncNominalClient))
+        method = _function(self.describe, self.awaited and issubclass(owner, AsyncClient))
         return method if client is None else MethodType(method, client)
 
 
@@ -145,10 +145,10 @@ class _Calls:
     list_audit = _list(server.list_audit)
 
 
-class NominalClient(_Calls):
+class Client(_Calls):
     """A Nominal server at ``url`` (NOMINAL_URL, else this machine's port 8000), called with ``key`` (NOMINAL_API_KEY).
 
-    A context manager that threads may share. Errors are the tree of app/client/errors.py; a file that cannot be read
+    A context manager that threads may share. Errors are the tree of nominal_client.errors; a file that cannot be read
     raises OSError.
     """
 
@@ -238,7 +238,7 @@ class NominalClient(_Calls):
         return result
 
 
-class AsyncNominalClient(_Calls):
+class AsyncClient(_Calls):
     """The same for asyncio: an asynchronous context manager of one event loop, with the same methods to be awaited."""
 
     def __init__(

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypedDict, Unpack
 
 import httpx
-import numpy as np
-from jaxtyping import Float32
 from pydantic import ValidationError
 
-from app.client.banks import FilePath, if_match
-from app.client.call import QUICK, SLOW, Call, Pages, at, get, never, pages_of, parsed, post
-from app.client.errors import BadArgument, UnexpectedAnswer
-from app.client.streams import Sink, as_json, form_of_bytes, raw, saved, written
-from app.http.schemas.insight import Agreement, Calibration, Compared, Exploration
-from app.http.schemas.inspections import (
+from nominal_client.answers.insight import Agreement, Calibration, Compared, Exploration
+from nominal_client.answers.inspections import (
     Batch,
     Decision,
     Finding,
@@ -31,11 +25,18 @@ from app.http.schemas.inspections import (
     Taught,
     Verdict,
 )
+from nominal_client.banks import if_match
+from nominal_client.call import QUICK, SLOW, Call, Pages, at, get, never, pages_of, parsed, post
+from nominal_client.errors import BadArgument, UnexpectedAnswer
+from nominal_client.images import FilePath, GivenImage, GivenImages, content_bytes, each_given, given
+from nominal_client.streams import Sink, as_json, form_of_bytes, raw, saved, written
+
+if TYPE_CHECKING:
+    import numpy as np
 
 GRACE = 2.0  # seconds that the network may take beyond a caller's deadline
 LONGEST = 1 << 16  # bytes of one line of a comparison
 
-ImageSource = bytes | FilePath
 Heatmap = Literal["none", "png", "overlay", "raw"]
 
 _foreign = partial(
@@ -82,18 +83,21 @@ class Tried(TypedDict, total=False):
 
 def inspect(
     bank: str,
-    image: ImageSource,
+    image: GivenImage,
     *,
     heatmap: Heatmap = "none",
     within: float | None = None,
     **asked: Unpack[Asked],
 ) -> Call[Inspection]:
-    """Inspect an image file, given as its path or its bytes. The answer is in the ledger; a path gives it a name.
+    """Inspect one image. The answer is in the ledger, under the file's name.
 
+    image: a path, the bytes of an image file, a file open for reading bytes, a Pillow image, or a numpy array of uint8
+    or uint16, height x width or height x width x 3 in the order red, green, blue; or (name, image).
     ``within`` is the time for the answer in seconds, including retries; the server refuses what it cannot do by then.
     """
     params, headers = {**asked, "heatmap": heatmap}, _prefer(within)
-    name, data = _read(image)
+    name, content = given(image)
+    data = content_bytes(content)
     body = raw(data) if name is None else form_of_bytes([(name, data)])
     path = at("/v1/banks/{}/inspect", bank)
     silence = QUICK + 10 if within is None else within + GRACE
@@ -102,17 +106,17 @@ def inspect(
 
 def inspect_batch(
     bank: str,
-    images: Sequence[FilePath | tuple[str, bytes]],
+    images: GivenImages,
     *,
     within: float | None = None,
     **asked: Unpack[Asked],
 ) -> Call[Batch]:
-    """Inspect up to 256 images, paths or (name, bytes); each has its inspection or its problem, in this order."""
-    files = [i if isinstance(i, tuple) else _read(i) for i in images]
+    """Inspect up to 256 images, each as ``inspect`` takes it; each has its inspection or its problem, in this order."""
+    files = [(name, content_bytes(content)) for name, content in each_given(images)]
     if not files:
         raise BadArgument(requirement="a batch needs an image", received="none", remedy="Give at least one.")
     path, params = at("/v1/banks/{}/inspect/batch", bank), dict(asked)
-    body, headers = form_of_bytes([(name or "", data) for name, data in files]), _prefer(within)
+    body, headers = form_of_bytes(files), _prefer(within)
     silence = 10 * QUICK if within is None else within + GRACE
     return Call("POST", path, parsed(Batch), params, headers, body, silence=silence, within=within)
 
@@ -213,9 +217,18 @@ def picture_bytes(picture: InlinePicture) -> bytes:
     return base64.b64decode(picture.data)
 
 
-def map_array(npy: bytes) -> Float32[np.ndarray, "height width"]:
-    """A raw map in score units, at the image's size."""
-    array: np.ndarray = np.load(io.BytesIO(npy), allow_pickle=False)
+def map_array(npy: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """A raw map, height x width of float32 in score units, at the image's size. Raises BadArgument without numpy."""
+    try:
+        import numpy
+    except ImportError as error:
+        raise BadArgument(
+            requirement="a map as an array needs numpy",
+            received="an installation without it",
+            remedy="Run pip install numpy; map_array is the only part of the client that needs it.",
+        ) from error
+    array: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    array = numpy.load(io.BytesIO(npy), allow_pickle=False)
     return array
 
 
@@ -248,17 +261,3 @@ def _compared(progress: Callable[[Compared], None], headers: httpx.Headers) -> S
     if pending or (found and found[-1].done < found[-1].total):
         raise _foreign(received="one that broke off")
     return found
-
-
-def _read(image: ImageSource) -> tuple[str | None, bytes]:
-    """(file name, bytes) of an image file."""
-    if isinstance(image, str | Path):
-        path = Path(image)
-        return path.name, path.read_bytes()
-    if isinstance(image, bytes | bytearray | memoryview):
-        return None, bytes(image)
-    raise BadArgument(
-        requirement="an image must be the path of an image file, or its bytes",
-        received=f"{type(image).__module__}.{type(image).__qualname__}",
-        remedy="Encode it first: Pillow's Image.save writes PNG into an io.BytesIO, whose getvalue() can be given.",
-    )

@@ -20,16 +20,16 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app import __version__
-from app.client.errors import BadArgument, ConnectionFailed, ProblemError, UnexpectedAnswer
-from app.client.streams import Body, Sink
-from app.http.schemas import Page
+from nominal_client.answers import Page
+from nominal_client.errors import BadArgument, ConnectionFailed, ProblemError, UnexpectedAnswer
+from nominal_client.streams import Body, Sink
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 QUICK = 30.0  # seconds of silence after which an answer is given up
 SLOW = 600.0  # for calls that load a bank or take in files
 CONNECT_SECONDS = 5.0
+__version__ = "0.1.0"  # of this distribution; the server's is the same
 URL, KEY = "NOMINAL_URL", "NOMINAL_API_KEY"
 LOCAL = "http://127.0.0.1:8000"
 NOT_SENT = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from app.http.schemas import Answer, JsonObject, Request
+from nominal_client.answers import Answer, JsonObject
 
 BankState = Literal["ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable"]
 
@@ -68,24 +68,6 @@ class Release(Answer):
 
 
 Role = Literal["read", "inspect", "admin"]
-
-
-class KeyRequest(Request):
-    """A new key."""
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    role: Role
-    days: Annotated[float, Field(gt=0, le=36500, allow_inf_nan=False)] | None = Field(
-        None, description="Days it is valid; without end when null."
-    )
-
-
-class RotationRequest(Request):
-    """A new key in an old one's place."""
-
-    overlap_seconds: Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)] = Field(
-        3600, description="How long the old key stays valid."
-    )
 
 
 class Key(Answer):

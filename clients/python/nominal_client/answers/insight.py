@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from app.http.schemas import Answer, Rate, Request, Score
-from app.http.schemas.inspections import Decision, Thresholds, Verdict
+from nominal_client.answers import Answer
+from nominal_client.answers.inspections import Decision, Thresholds, Verdict
 
 ByDecision = dict[Decision, int]
-VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Share(Answer):
@@ -77,21 +74,6 @@ class Calibration(Answer):
     stage_seconds: dict[str, float]
 
 
-class Explored(Request):
-    """Thresholds or rates to try in place of the bank's; a rate counts over a threshold that the bank keeps."""
-
-    review_threshold: Score | None = None
-    reject_threshold: Score | None = None
-    target_false_reject: Rate | None = None
-    target_review: Rate | None = None
-    version: VersionNumber | None = Field(None, description="The active one when left out.")
-    bins: int = Field(40, ge=1, le=400)
-
-    def given(self) -> dict[str, float | None]:
-        """Those that were said."""
-        return self.model_dump(exclude_none=True, exclude={"version", "bins", "limit", "before"})
-
-
 class Flip(Answer):
     """A recorded inspection that the explored thresholds would decide otherwise."""
 
@@ -126,14 +108,6 @@ class Exploration(Answer):
     recorded: dict[str, list[int]] = Field(description="Inspections by verdict, or unreviewed, a bin.")
     items: list[Flip] = Field(description="Flips, newest first.")
     next: str | None = Field(description="Cursor for more of them.")
-
-
-class CompareRequest(Request):
-    """Two versions, and how many kept images to look at; reviewed ones come first."""
-
-    a: VersionNumber
-    b: VersionNumber
-    limit: int = Field(100, ge=1, le=500)
 
 
 class Side(Answer):

@@ -1,27 +1,13 @@
-"""Screenings of nominal sets: what is asked, and the report, whose fields are those that are stored."""
+"""Screenings of nominal sets: the report, whose fields are those that are stored."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import Field
 
-from app.http.schemas import Answer, JsonObject, Request
-from app.http.schemas.jobs import Job
-from core.config import EXPECTED_SUSPECTS
-
-
-class ScreeningRequest(Request):
-    """A look over the nominal set as it is now, with the settings of a build."""
-
-    expected: float = Field(
-        EXPECTED_SUSPECTS,
-        gt=0,
-        lt=1,
-        description="Share of images that may not belong; twice as many are listed as suspects.",
-    )
-    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
+from nominal_client.answers import Answer, JsonObject
+from nominal_client.answers.jobs import Job
 
 
 class Part(Answer):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.imaging.header import HEAD_BYTES, format_of, shown_names
+from nominal_client.formats import HEAD_BYTES, format_of
 
 FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "ehthumbs_vista.db"})
 FOLDERS = frozenset(
@@ -58,8 +58,9 @@ def sentences(left: Iterable[LeftOut]) -> list[str]:
     return [_sentence(reason, places) for reason, places in by_reason.items()]
 
 
-def _sentence(reason: str, places: Sequence[LeftOut]) -> str:
-    files, named = sum(each.files for each in places), shown_names([each.name for each in places], NAMED)
+def _sentence(reason: str, places: list[LeftOut]) -> str:
+    files, more = sum(each.files for each in places), len(places) - NAMED
+    named = ", ".join(each.name for each in places[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
     return f"Not read, {files:,} file{'s' * (files != 1)}: {named} ({reason})."
 
 

@@ -3,60 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Field, create_model
+from pydantic import Field
 
-from app.http.schemas import Answer, BankId, JsonObject, Note, Rate, Request, Score
-from core.config import DetectorConfig
-from core.declared import Declared, own_settings, parts
-
-
-def _change(config: type[Declared], name: str, doc: str | None) -> type[Request]:
-    """Its bounds are in the words of each description: the config itself refuses what is out of them."""
-    inner = {
-        part: _change(kind, f"{part.title()}Settings", kind.__doc__) for part, kind in parts(config).items()
-    }
-    fields: dict[str, Any] = {part: (kind | None, None) for part, kind in inner.items()}
-    for setting in own_settings(config):
-        fields[setting.name] = (setting.kind | None, Field(None, description=setting.help))
-    return create_model(name, __base__=Request, __doc__=doc, __module__=__name__, **fields)
-
-
-if TYPE_CHECKING:
-
-    class ConfigChange(Request): ...
-else:
-    ConfigChange = _change(
-        DetectorConfig, "ConfigChange", "Settings of builds; what is left out keeps its value."
-    )
-
-
-Title = Annotated[str, Field(max_length=200)]
-
-
-class BankChange(Request):
-    """What may change of a bank; null takes an override back, what is left out stays."""
-
-    title: Title | None = None
-    config: ConfigChange | None = Field(None, description="For the next builds; laid over the present one.")
-    pinned: bool | None = Field(None, description="Whether its active version stays in memory.")
-    target_false_reject: Rate | None = Field(None, description="Share of good parts that may be rejected.")
-    target_review: Rate | None = Field(
-        None, description="Share of good parts that may be reviewed or rejected."
-    )
-    review_threshold: Score | None = Field(
-        None, description="Score above which a person looks; over any rate."
-    )
-    reject_threshold: Score | None = Field(None, description="Score above which a part fails; over any rate.")
-    note: Note | None = Field(None, description="Why thresholds or rates change; kept in their history.")
-
-
-class BankCreate(BankChange):
-    """A new bank: one view of one product."""
-
-    id: BankId
-    title: Title = ""
+from nominal_client.answers import Answer, BankId, JsonObject
 
 
 class Bank(Answer):

@@ -11,16 +11,16 @@ import hashlib
 import io
 import os
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 import httpx
 
-from app.client.errors import UnexpectedAnswer
-from core.files import Replacement
+from nominal_client.errors import UnexpectedAnswer
 
 T = TypeVar("T")
 CHUNK = 1 << 18
@@ -32,13 +32,13 @@ Sink = Generator[None, bytes, T]
 
 @dataclass(frozen=True)
 class File:
-    """A file to send: its name on the server, its path, and its size in bytes when it was listed.
+    """A file to send: its name on the server, its path or its bytes, and its size when it was listed.
 
     serial: serial number of the part that it shows, if it is known.
     """
 
     name: str
-    path: Path
+    content: Path | bytes
     size: int
     serial: str | None = None
 
@@ -69,7 +69,7 @@ def form(files: Sequence[File], sent: Callable[[int], None]) -> Body:
             total += count
             sent(total)
 
-        opened = [(file.name, stack.enter_context(_Counted(file.path, add))) for file in files]
+        opened = [(file.name, stack.enter_context(_counted(file.content, add))) for file in files]
         serials = [("serial", (None, file.serial)) for file in files if file.serial is not None]
         return {"files": [*serials, *(("file", (_sendable(name), file)) for name, file in opened)]}
 
@@ -104,16 +104,30 @@ class _FileStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield chunk
 
 
-class _Counted(io.FileIO):
-    """A file that reports how much of it was read."""
+def _counted(content: Path | bytes, add: Callable[[int], None]) -> BinaryIO:
+    """A file, or bytes like one, that reports how much of it was read."""
+    file: _CountedFile | _CountedBytes = (
+        _CountedFile(content) if isinstance(content, Path) else _CountedBytes(content)
+    )
+    file.add = add
+    return cast(BinaryIO, file)
 
-    def __init__(self, path: Path, add: Callable[[int], None]) -> None:
-        super().__init__(path)
-        self._add = add
+
+class _CountedFile(io.FileIO):
+    add: Callable[[int], None]
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size) or b""
-        self._add(len(data))
+        self.add(len(data))
+        return data
+
+
+class _CountedBytes(io.BytesIO):
+    add: Callable[[int], None]
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.add(len(data))
         return data
 
 
@@ -128,9 +142,9 @@ def saved(path: str | Path, headers: httpx.Headers) -> Sink[Path]:
     Raises UnexpectedAnswer for other bytes than the server meant.
     """
     reported, digest = SHA256.search(headers.get("repr-digest", "")), hashlib.sha256()
-    with Replacement(Path(path)) as new:
+    with _whole_or_none(Path(path)) as file:
         while chunk := (yield):
-            new.file.write(chunk)
+            file.write(chunk)
             digest.update(chunk)
         if reported and digest.digest() != base64.b64decode(reported[1]):
             raise UnexpectedAnswer(
@@ -138,8 +152,21 @@ def saved(path: str | Path, headers: httpx.Headers) -> Sink[Path]:
                 received="other bytes",
                 remedy="Try again; check for a proxy that changes answers.",
             )
-        new.commit()
     return Path(path)
+
+
+@contextmanager
+def _whole_or_none(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside ``path``, which takes its place on disk at the end; an error deletes it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def written(file: BinaryIO) -> Sink[int]:

@@ -13,9 +13,25 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from app.client.banks import FilePath, get_bank, if_match
-from app.client.call import SLOW, Call, Flow, Pages, Pause, at, get, never, nothing, pages_of, parsed, post
-from app.client.errors import (
+from nominal_client.answers.banks import BankDetail
+from nominal_client.answers.jobs import Job, Version, VersionList
+from nominal_client.answers.screenings import Report, Screening
+from nominal_client.banks import get_bank, if_match
+from nominal_client.call import (
+    SLOW,
+    Call,
+    Flow,
+    Pages,
+    Pause,
+    at,
+    get,
+    never,
+    nothing,
+    pages_of,
+    parsed,
+    post,
+)
+from nominal_client.errors import (
     BadArgument,
     BuildFailed,
     ClientError,
@@ -24,11 +40,8 @@ from app.client.errors import (
     UnexpectedAnswer,
     WaitedTooLong,
 )
-from app.client.streams import Sink, as_json, one_file, saved
-from app.http.schemas.banks import BankDetail
-from app.http.schemas.jobs import Job, Version, VersionList
-from app.http.schemas.screenings import Report, Screening
-from core.config import EXPECTED_SUSPECTS
+from nominal_client.images import FilePath
+from nominal_client.streams import Sink, as_json, one_file, saved
 
 POLL_SECONDS = 0.5
 SILENCE = 25.0  # seconds; the server sends something every ten
@@ -119,14 +132,13 @@ def build(
     return (yield from wait_for_job(job.id, progress=progress, seconds=seconds))
 
 
-def start_screening(
-    bank: str, *, expected: float = EXPECTED_SUSPECTS, groups: str | None = None
-) -> Call[Job]:
+def start_screening(bank: str, *, expected: float | None = None, groups: str | None = None) -> Call[Job]:
     """Look over the nominal set as it is now: parts, copies, suspects, mixtures. Nothing is removed.
 
     expected: share of images that may not belong; twice as many are listed. groups: as of ``start_build``.
     """
-    body = as_json({"expected": expected, "groups": groups})
+    said = {"groups": groups} if expected is None else {"groups": groups, "expected": expected}
+    body = as_json(said)
     return post(Job, "/v1/banks/{}/screening", bank, body=body)
 
 
@@ -148,7 +160,7 @@ def get_suspect_overlay(bank: str, sha256: str, side: int = 512) -> Call[bytes]:
 def screen(
     bank: str,
     *,
-    expected: float = EXPECTED_SUSPECTS,
+    expected: float | None = None,
     groups: str | None = None,
     progress: Progress = lambda job: None,
     seconds: float | None = None,

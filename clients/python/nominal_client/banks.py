@@ -10,17 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from app.client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
-from app.client.errors import BadArgument, ProblemError
-from app.client.streams import File, as_json, form
-from app.http.schemas.banks import Bank, BankDetail, Image, LeftOut, ThresholdChange, Uploaded, UploadedFile
-from app.imaging.folders import list_images as image_files
-from app.imaging.folders import relative_names
-from app.imaging.litter import left_out
+from nominal_client.answers.banks import (
+    Bank,
+    BankDetail,
+    Image,
+    LeftOut,
+    ThresholdChange,
+    Uploaded,
+    UploadedFile,
+)
+from nominal_client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
+from nominal_client.errors import BadArgument, ProblemError
+from nominal_client.folders import list_images as image_files
+from nominal_client.folders import relative_names
+from nominal_client.images import GivenImages, each_given
+from nominal_client.litter import left_out
+from nominal_client.streams import File, as_json, form
 
 FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
 
-FilePath = str | Path
 Progress = Callable[[int, int], None]
 """Receives (bytes sent, bytes in all)."""
 
@@ -98,12 +106,13 @@ def delete_image(bank: str, sha256: str) -> Call[None]:
 
 def upload_images(
     bank: str,
-    files: FilePath | Sequence[FilePath],
+    files: GivenImages,
     *,
     serials: str | Mapping[str, str] | None = None,
     progress: Progress = lambda sent, total: None,
 ) -> Flow[Uploaded]:
-    """Add images to the nominal set: a folder of them, or files, also zips and tars. The answer lists every file.
+    """Add images to the nominal set: a folder of them, or files, also zips and tars, or images as ``inspect`` takes
+    them. The answer lists every file.
 
     What a folder holds besides images is not sent; ``left_out`` of the answer names it, with the reason.
 
@@ -132,11 +141,12 @@ def upload_images(
     return joined.model_copy(update={"left_out": [*beside, *joined.left_out]})
 
 
-def _beside(files: FilePath | Sequence[FilePath], sent: Sequence[File]) -> list[LeftOut]:
+def _beside(files: GivenImages, sent: Sequence[File]) -> list[LeftOut]:
     """What a folder holds that is not sent."""
     if not isinstance(files, str | Path) or not Path(files).is_dir():
         return []
-    return [LeftOut.model_validate(each) for each in left_out(Path(files), [file.path for file in sent])]
+    paths = [file.content for file in sent if isinstance(file.content, Path)]
+    return [LeftOut.model_validate(each) for each in left_out(Path(files), paths)]
 
 
 def if_match(revision: int | None) -> dict[str, str | None]:
@@ -154,19 +164,26 @@ def _after(before: int, total: int, progress: Progress) -> Callable[[int], None]
     return lambda sent: progress(before + sent, total)
 
 
-def files_of(files: FilePath | Sequence[FilePath]) -> list[File]:
+def files_of(files: GivenImages) -> list[File]:
     """The files of an upload under the names that the server receives. Raises FolderError, BadArgument."""
-    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
-    names = [path.name for path in paths]
-    if isinstance(files, str | Path) and paths[0].is_dir():
-        folder = paths[0]
-        paths = image_files(folder, recursive=True)
-        names = relative_names(paths, folder)
-    if not paths:
+    named = (
+        _of_folder(Path(files))
+        if isinstance(files, str | Path) and Path(files).is_dir()
+        else each_given(files)
+    )
+    if not named:
         raise BadArgument(
             requirement="an upload needs files", received="none", remedy="Name a folder or files."
         )
-    return [File(name, path, path.stat().st_size) for name, path in zip(names, paths, strict=True)]
+    return [
+        File(name, content, len(content) if isinstance(content, bytes) else content.stat().st_size)
+        for name, content in named
+    ]
+
+
+def _of_folder(folder: Path) -> list[tuple[str, bytes | Path]]:
+    paths = image_files(folder, recursive=True)
+    return list(zip(relative_names(paths, folder), paths, strict=True))
 
 
 def with_serials(files: Sequence[File], serials: str | Mapping[str, str] | None) -> list[File]:

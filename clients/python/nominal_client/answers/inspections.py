@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from app.http.schemas import Answer, JsonObject, Note, Request
+from nominal_client.answers import Answer, JsonObject
 
 Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
@@ -109,13 +109,6 @@ class Batch(Answer):
     """A batch, file by file in the order sent."""
 
     items: list[BatchItem]
-
-
-class ReviewRequest(Request):
-    """What a person found."""
-
-    verdict: Finding = Field(description="`withdrawn` takes the verdict back; what was said before stays.")
-    note: Annotated[Note, Field(description="Anything that helps the next reader.")] = ""
 
 
 class Review(Answer):

@@ -7,23 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.http.schemas import Answer, JsonObject, Request
-from app.http.schemas.banks import ConfigChange
-
-
-class BuildRequest(Request):
-    """A build of the nominal set as it is now."""
-
-    config: ConfigChange = Field(
-        default_factory=lambda: ConfigChange.model_validate({}),
-        description="For this build, over the bank's.",
-    )
-    activate: bool = Field(True, description="Whether the finished version becomes the active one.")
-    groups: Literal["auto", "none", "serial"] | None = Field(
-        None,
-        description="Which photographs show one part: serial goes by their serial numbers, auto finds those that look "
-        "alike, none takes each for a part of its own. By default serial where uploaded images have one, else auto.",
-    )
+from nominal_client.answers import Answer, JsonObject
 
 
 class Job(Answer):

@@ -1,7 +1,7 @@
 """What a call can fail with, and when it is sent again. Errors say requirement, received and remedy where known.
 
 ClientError
-  BadArgument        refused before anything was sent
+  BadArgument        refused before anything was sent; of a folder, FolderError
   ConnectionFailed   the server was not reached, or the connection broke off
   ProblemError       the server answered with an error (RFC 9457)
   UnexpectedAnswer   an answer that no Nominal server of this release gives
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.http.schemas.jobs import Job
+    from nominal_client.answers.jobs import Job
 
 NAMED = ("type", "title", "status", "detail")  # members of every problem
 WORDS = ("requirement", "received", "remedy")
@@ -42,7 +42,11 @@ class ClientError(Exception):
 
 
 class BadArgument(ClientError):
-    """An address, key or id that cannot be one."""
+    """An address, key, id or image that cannot be one."""
+
+
+class FolderError(BadArgument):
+    """A folder to upload that is absent, cannot be read, leads out of itself or holds no image."""
 
 
 class ConnectionFailed(ClientError):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
-from app.client.errors import ConnectionFailed, WaitedTooLong
-from app.client.streams import as_json
-from app.http.schemas.server import (
+from nominal_client.answers.server import (
     AuditEntry,
     BankHealth,
     Health,
@@ -19,6 +16,9 @@ from app.http.schemas.server import (
     Release,
     Role,
 )
+from nominal_client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
+from nominal_client.errors import ConnectionFailed, WaitedTooLong
+from nominal_client.streams import as_json
 
 POLL_SECONDS = 0.2
 

@@ -1,0 +1,146 @@
+"""What requests hold, as pydantic models, of which the OpenAPI document is made; nominal_client has the answers'."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from core.config import EXPECTED_SUSPECTS, DetectorConfig
+from core.declared import Declared, own_settings, parts
+from nominal_client.answers import BankId
+from nominal_client.answers.inspections import Finding
+from nominal_client.answers.server import Role
+
+Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Score = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e30)]
+Note = Annotated[str, Field(max_length=4000)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class Request(BaseModel):
+    """A body: what it does not name is refused, so that a misspelt field cannot stay without effect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _change(config: type[Declared], name: str, doc: str | None) -> type[Request]:
+    """Its bounds are in the words of each description: the config itself refuses what is out of them."""
+    inner = {
+        part: _change(kind, f"{part.title()}Settings", kind.__doc__) for part, kind in parts(config).items()
+    }
+    fields: dict[str, Any] = {part: (kind | None, None) for part, kind in inner.items()}
+    for setting in own_settings(config):
+        fields[setting.name] = (setting.kind | None, Field(None, description=setting.help))
+    return create_model(name, __base__=Request, __doc__=doc, __module__=__name__, **fields)
+
+
+if TYPE_CHECKING:
+
+    class ConfigChange(Request): ...
+else:
+    ConfigChange = _change(
+        DetectorConfig, "ConfigChange", "Settings of builds; what is left out keeps its value."
+    )
+
+
+Title = Annotated[str, Field(max_length=200)]
+
+
+class BankChange(Request):
+    """What may change of a bank; null takes an override back, what is left out stays."""
+
+    title: Title | None = None
+    config: ConfigChange | None = Field(None, description="For the next builds; laid over the present one.")
+    pinned: bool | None = Field(None, description="Whether its active version stays in memory.")
+    target_false_reject: Rate | None = Field(None, description="Share of good parts that may be rejected.")
+    target_review: Rate | None = Field(
+        None, description="Share of good parts that may be reviewed or rejected."
+    )
+    review_threshold: Score | None = Field(
+        None, description="Score above which a person looks; over any rate."
+    )
+    reject_threshold: Score | None = Field(None, description="Score above which a part fails; over any rate.")
+    note: Note | None = Field(None, description="Why thresholds or rates change; kept in their history.")
+
+
+class BankCreate(BankChange):
+    """A new bank: one view of one product."""
+
+    id: BankId
+    title: Title = ""
+
+
+class BuildRequest(Request):
+    """A build of the nominal set as it is now."""
+
+    config: ConfigChange = Field(
+        default_factory=lambda: ConfigChange.model_validate({}),
+        description="For this build, over the bank's.",
+    )
+    activate: bool = Field(True, description="Whether the finished version becomes the active one.")
+    groups: Literal["auto", "none", "serial"] | None = Field(
+        None,
+        description="Which photographs show one part: serial goes by their serial numbers, auto finds those that look "
+        "alike, none takes each for a part of its own. By default serial where uploaded images have one, else auto.",
+    )
+
+
+class ScreeningRequest(Request):
+    """A look over the nominal set as it is now, with the settings of a build."""
+
+    expected: float = Field(
+        EXPECTED_SUSPECTS,
+        gt=0,
+        lt=1,
+        description="Share of images that may not belong; twice as many are listed as suspects.",
+    )
+    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
+
+
+class Explored(Request):
+    """Thresholds or rates to try in place of the bank's; a rate counts over a threshold that the bank keeps."""
+
+    review_threshold: Score | None = None
+    reject_threshold: Score | None = None
+    target_false_reject: Rate | None = None
+    target_review: Rate | None = None
+    version: VersionNumber | None = Field(None, description="The active one when left out.")
+    bins: int = Field(40, ge=1, le=400)
+
+    def given(self) -> dict[str, float | None]:
+        """Those that were said."""
+        return self.model_dump(exclude_none=True, exclude={"version", "bins", "limit", "before"})
+
+
+class CompareRequest(Request):
+    """Two versions, and how many kept images to look at; reviewed ones come first."""
+
+    a: VersionNumber
+    b: VersionNumber
+    limit: int = Field(100, ge=1, le=500)
+
+
+class ReviewRequest(Request):
+    """What a person found."""
+
+    verdict: Finding = Field(description="`withdrawn` takes the verdict back; what was said before stays.")
+    note: Annotated[Note, Field(description="Anything that helps the next reader.")] = ""
+
+
+class KeyRequest(Request):
+    """A new key."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    role: Role
+    days: Annotated[float, Field(gt=0, le=36500, allow_inf_nan=False)] | None = Field(
+        None, description="Days it is valid; without end when null."
+    )
+
+
+class RotationRequest(Request):
+    """A new key in an old one's place."""
+
+    overlap_seconds: Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)] = Field(
+        3600, description="How long the old key stays valid."
+    )
