@@ -133,9 +133,14 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: Seconds = Field(30, description="An inspection not answered by then is refused.")
     drain_seconds: Seconds = Field(20, description="Time to answer what is in flight after SIGTERM.")
-    image_keep: Literal["all", "rejected", "none"] = Field(
-        "rejected", description="Inspected images kept: all; rejected (and to review); or none."
+    image_keep: Literal["all", "sample", "rejected", "none"] = Field(
+        "sample",
+        description="Inspected images kept: all; sample (rejected, to review, some accepted); rejected; or none.",
     )
+    image_sample_count: Count = Field(
+        200, description="Accepted images kept per version: half nearest to the threshold, half at random."
+    )
+    image_sample_bytes: Bytes = Field(1 * GIB, description="Bytes of accepted images kept per bank.")
 
     # Build jobs
     lease_seconds: Seconds = Field(30, description="Silence after which a worker's job is taken from it.")

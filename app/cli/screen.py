@@ -16,7 +16,7 @@ from app.cli.console import MIXTURES, Json, build_progress, notice, print_json, 
 from app.errors import FolderError, ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_image
-from app.imaging.pictures import SMALLEST, overlay, thumbnail
+from app.imaging.pictures import FADING, SMALLEST, overlay, thumbnail
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, file_sources, screened
 from core.build import BuildLimits
@@ -110,7 +110,7 @@ def _overlay(found: Screened, paths: dict[str, Path], limits: ImageLimits, place
     core = found.found
     suspect = core.suspects[place]
     image = _image(paths[core.names[suspect.image]], limits)
-    return _url(overlay(image, core.heat(suspect), max(core.level, SMALLEST)), LARGE)
+    return _url(overlay(image, core.heat(suspect), max(core.level, SMALLEST), opacities=FADING), LARGE)
 
 
 def _image(path: Path, limits: ImageLimits) -> Image:

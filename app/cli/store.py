@@ -33,6 +33,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -
     """Write database and images to one file, whole or not at all; the server may be running."""
     with open_store(load_settings()) as store:
         manifest = store.backup(file)
+        store.note_backup(file, ACTOR)
     say(f"Wrote {file}: {_held(manifest)}")
 
 

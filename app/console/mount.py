@@ -177,22 +177,28 @@ async def _look_up(view: View) -> Exception | None:
     """The banks of switcher and path; what keeps the page from being shown, if anything does."""
     try:
         view.banks = (await view.run(lambda: view.store.banks.page(limit=BANKS_OFFERED))).items
-        name = view.params.get("bank") or view.connection.cookies.get(BANK_COOKIE)
-        view.bank = await view.run(partial(_bank, view, name))
+        named = view.params.get("bank") or (await view.page.finds(view) if view.page.finds else None)
+        view.bank, view.about_it = await view.run(partial(_bank, view, named)), named is not None
         await view.admit(view.page.role)
     except SHOWN as error:
         return error
     return None
 
 
-def _bank(view: View, name: str | None) -> Bank | None:
-    """The path's bank; on pages of no bank the one looked at last, else the first. Raises NotFound for the path's."""
+def _bank(view: View, named: str | None) -> Bank | None:
+    """The bank that the page is about, None once that is gone; else the one looked at last, or the first.
+
+    Raises NotFound for the path's.
+    """
+    name = named or view.connection.cookies.get(BANK_COOKIE)
     if name is not None:
         try:
             return view.store.banks.get(name)
         except NotFound:
             if view.page.of_bank:
                 raise
+            if named is not None:
+                return None
     return view.banks[0] if view.banks else None
 
 
@@ -213,7 +219,7 @@ def _head(view: View) -> None:
     root = view.url()
     chosen = view.connection.cookies.get(THEME_COOKIE)
     theme = chosen if chosen in THEMES else "system"
-    bank = view.bank.id if view.bank is not None and view.page.of_bank else ""
+    bank = view.bank.id if view.bank is not None and view.about_it else ""
     ui.add_head_html(
         f'<link rel="stylesheet" href="{root}{asset("console.css")}">'
         f'<script src="{root}{asset("console.js")}" data-root="{root or "/"}" data-theme="{theme}" '

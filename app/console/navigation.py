@@ -80,9 +80,8 @@ def topbar(view: View) -> Callable[[], None]:
 
 def _switcher(view: View) -> None:
     label = view.bank.title if view.bank is not None else SHELL.all_banks
-    with ui.button(label, icon="inventory_2", color=None).props(
-        f'flat no-caps dense aria-label="{SHELL.switch_bank}"'
-    ) as button:
+    with ui.button(label, icon="inventory_2", color=None).props("flat no-caps dense") as button:
+        button.props["aria-label"] = SHELL.switch_bank.format(bank=label)  # begins with what is seen
         button.classes("n-switcher").props('icon-right="expand_more"')
         with ui.menu().classes("n-menu"):
             for bank in view.banks:
@@ -157,9 +156,9 @@ def _account(view: View) -> None:
     ) as button:
         button.classes("n-icon-button")
         with ui.menu().classes("n-menu n-account"):
-            ui.label(SHELL.local_user if local else SHELL.signed_in.format(id=view.actor.id)).classes(
-                "n-strong"
-            )
+            ui.label(SHELL.local_user if local else view.actor.name).classes("n-strong")
+            if not local:
+                ui.label(SHELL.signed_in.format(id=view.actor.id)).classes("n-caption")
             ui.label(SHELL.role.format(role=view.actor.role)).classes("n-caption")
             if local:
                 ui.label(SHELL.local_hint).classes("n-caption")

@@ -1,4 +1,4 @@
-"""An inspection's pictures as only the console shows them; images that are not kept are held for a while."""
+"""Pictures as only the console shows them, of inspections and nominal images; images not kept are held for a while."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.imaging.decode import decode_image
-from app.imaging.pictures import thumbnail
-from app.insight import places
+from app.imaging.pictures import Kind, Picture, sparse, thumbnail
+from app.insight import held_out, places
 from app.inspection import inspections
 from app.learning import banks
 from app.lifecycle import Service
@@ -22,6 +22,12 @@ RECENT = "nominal.recent"  # in a scope
 BYTES = 128 << 20
 KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}  # a picture never changes under its address
 JPEG = "image/jpeg"
+SIDE = 1600  # pixels of a photograph each way, until one looks closely
+MOST_SIDE = 16_384
+VALUES = 1024  # of a map each way, to be read with the pointer
+
+Side = Annotated[int, Query(ge=16, le=MOST_SIDE)]
+FORMS: dict[str, Kind] = {"layer": "layer", "map": "png", "values": "raw"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -61,23 +67,49 @@ async def nearest(request: Request, id: str) -> Response:
 async def picture(
     request: Request,
     id: str,
-    kind: Literal["photo", "layer", "map", "worst"],
-    side: Annotated[int, Query(ge=16, le=1600)] = 1600,
+    kind: Literal["photo", "layer", "map", "values", "worst"],
+    side: Side = SIDE,
 ) -> Response:
-    """The image as a JPEG of at most ``side`` pixels each way; the map, over it or by itself; its worst place."""
+    """The image as a JPEG of at most ``side`` pixels each way; the map, over it, by itself or
+    as values; its worst place."""
     service: Service = request.app.state.service
     row, image = await _row_and_image(request, service, id)
     inspecting = service.inspecting
     if kind == "photo":
-        bits = await service.pools.background(lambda: banks.significant_bits(service.learning, row.bank))
-        small = await service.pools.decoder(
-            lambda: thumbnail(decode_image(image, inspecting.image_limits, bits), side)
-        )
-        return Response(small, media_type=JPEG, headers=KEPT)
+        return await _photo(service, row.bank, image, side)
     if kind == "worst":
         return Response(await places.worst(inspecting, row, image), media_type=JPEG, headers=KEPT)
-    drawn, _ = await inspections.drawn(inspecting, row, image, "layer" if kind == "layer" else "png")
-    return Response(drawn.data, media_type=drawn.media_type, headers=KEPT)
+    drawn, _ = await inspections.drawn(inspecting, row, image, FORMS[kind])
+    return _map(kind, drawn)
+
+
+@router.get("/media/banks/{bank}/nominal/{sha256}")
+async def nominal(request: Request, bank: str, sha256: str, side: Side = SIDE) -> Response:
+    """A nominal image as a JPEG of at most ``side`` pixels each way."""
+    service: Service = request.app.state.service
+    image = await service.pools.background(lambda: banks.read_image(service.learning, bank, sha256))
+    return await _photo(service, bank, image, side)
+
+
+@router.get("/media/banks/{bank}/versions/{number}/nominal/{sha256}/{kind}")
+async def nominal_map(
+    request: Request, bank: str, number: int, sha256: str, kind: Literal["layer", "map", "values"]
+) -> Response:
+    """Its map by a version as it would be without the part that the image shows."""
+    service: Service = request.app.state.service
+    return _map(kind, await held_out.drawn(service.inspecting, bank, number, sha256, FORMS[kind]))
+
+
+async def _photo(service: Service, bank: str, image: bytes, side: int) -> Response:
+    limits = service.inspecting.image_limits
+    bits = await service.pools.background(lambda: banks.significant_bits(service.learning, bank))
+    small = await service.pools.decoder(lambda: thumbnail(decode_image(image, limits, bits), side))
+    return Response(small, media_type=JPEG, headers=KEPT)
+
+
+def _map(kind: str, drawn: Picture) -> Response:
+    data = sparse(drawn.data, VALUES) if kind == "values" else drawn.data
+    return Response(data, media_type=drawn.media_type, headers=KEPT)
 
 
 async def _row_and_image(request: Request, service: Service, id: str) -> tuple[Inspection, bytes]:

@@ -33,13 +33,17 @@ log = logging.getLogger(__name__)
 
 V = TypeVar("V")
 Builder = Callable[["View"], Awaitable[None]]
+Finder = Callable[["View"], Awaitable[str | None]]
 SHOWN = (AppError, CoreError, ModelError)
 """Errors that people are shown as they are; any other is logged and called an internal one."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its path under the console, its name in rail and title, its place in the rail (None: not in it)."""
+    """A page: its path under the console, its name in rail and title, its place in the rail (None: not in it).
+
+    ``finds`` gives the id of the bank that a page without one in its path is about, if any.
+    """
 
     path: str
     name: str
@@ -47,6 +51,7 @@ class Page:
     icon: str | None
     order: int | None
     role: Role
+    finds: Finder | None = None
 
     @property
     def of_bank(self) -> bool:
@@ -58,12 +63,18 @@ _pages: dict[str, Page] = {}
 
 
 def page(
-    path: str, name: str, *, icon: str | None = None, order: int | None = None, role: Role = "read"
+    path: str,
+    name: str,
+    *,
+    icon: str | None = None,
+    order: int | None = None,
+    role: Role = "read",
+    finds: Finder | None = None,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder. With ``order`` it is in the rail: 10-19 banks, 20-79 a bank's, 80- system."""
 
     def registered(build: Builder) -> Builder:
-        _pages[path] = Page(path, name, build, icon, order, role)
+        _pages[path] = Page(path, name, build, icon, order, role, finds)
         return build
 
     return registered
@@ -76,12 +87,16 @@ def all_pages() -> list[Page]:
 
 @dataclass(eq=False)
 class View:
-    """One browser's look at one page. ``bank`` is the path's; ``banks`` are those the switcher offers."""
+    """One browser's look at one page. ``banks`` are those the switcher offers.
+
+    ``bank`` is the one that the page is about (``about_it``), else the one looked at last.
+    """
 
     page: Page
     client: Client
     banks: list[Bank] = field(default_factory=list)
     bank: Bank | None = None
+    about_it: bool = False
 
     @property
     def connection(self) -> HTTPConnection:

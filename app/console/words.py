@@ -7,12 +7,14 @@ and times are as people read them: English, digits grouped, short; and round num
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+NUMBER = re.compile(r"\d+([.,]\d*)?|[.,]\d+")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -42,6 +44,7 @@ class Words:
     minutes_ago: Plural = Plural("{n} minute ago", "{n} minutes ago")
     hours_ago: Plural = Plural("{n} hour ago", "{n} hours ago")
     days_ago: Plural = Plural("{n} day ago", "{n} days ago")
+    not_a_number: str = "Enter a number, such as 2.5."
     seconds: str = "{n} s"
     minutes: str = "{m} min {s} s"
     hours: str = "{h} h {m} min"
@@ -57,7 +60,7 @@ class Shell:
     navigation: str = "Pages"
     this_bank: str = "This bank"
     no_bank_yet: str = "Create a bank first."
-    switch_bank: str = "Switch bank"
+    switch_bank: str = "{bank}, switch bank"
     all_banks: str = "All banks"
     theme: str = "Appearance"
     light: str = "Light"
@@ -110,6 +113,17 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g}\N{NO-BREAK SPACE}%"
 
 
+def decimal(typed: str | None) -> float | None:
+    """A number as people type it, with a point or a comma before its decimals: 2,4 is 2.4. None for anything else."""
+    said = (typed or "").strip()
+    return float(said.replace(",", ".")) if NUMBER.fullmatch(said) else None
+
+
+def plain(value: float) -> str:
+    """A number as people would type it: 0.5, 5, 41.25."""
+    return f"{value:.10g}"
+
+
 def size(count: float) -> str:
     """Bytes in units of 1,000."""
     unit = 0
@@ -134,7 +148,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(time: datetime) -> str:
-    """UTC, to the minute."""
+    """UTC, to the minute; console.js shows it in the browser's own zone."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

@@ -21,7 +21,7 @@ from core.errors import ShapeError
 from core.judging.regions import Region
 from nominal_client.formats import PNG_SIGNATURE
 
-_OPACITY = 0.7  # at the threshold and above: the part stays visible
+_OPACITY = 0.7  # at most: the part stays visible
 _BOX = (0, 255, 255)  # cyan: nowhere else in the picture
 
 _D65 = np.array([0.95047, 1.0, 1.08883])
@@ -36,10 +36,12 @@ def overlay(
     scores: Float32[np.ndarray, "h w"],
     threshold: float,
     regions: Sequence[Region] = (),
+    opacities: UInt8[np.ndarray, " 256"] | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The image in grey with ``scores`` in colour over it, and a box around each of ``regions``.
 
-    scores and threshold share one unit. Raises ShapeError for a map of another size than the image, or a
+    scores and threshold share one unit. opacities: of each level; ``ALPHAS``, where not given: nothing up to the
+    threshold. Raises ShapeError for a map of another size than the image, or a
     threshold that is not above 0.
     """
     _check(image, scores, threshold)
@@ -47,7 +49,9 @@ def overlay(
     levels = Image.fromarray(_levels(scores, threshold))
     heat = levels.copy()
     heat.putpalette(COLOURS.tobytes())
-    drawn = Image.composite(heat.convert("RGB"), grey, levels.point(ALPHAS.tolist()))
+    drawn = Image.composite(
+        heat.convert("RGB"), grey, levels.point((ALPHAS if opacities is None else opacities).tolist())
+    )
     pen, line = ImageDraw.Draw(drawn), max(1, round(min(drawn.size) / 256))
     for r in regions:
         pen.rectangle((r.x, r.y, r.x + r.width - 1, r.y + r.height - 1), outline=_BOX, width=line)
@@ -81,7 +85,15 @@ def _srgb(lab: Float64[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
 
 
 def _alphas() -> UInt8[np.ndarray, " levels"]:
-    """Opacity of each level: 0 at 0, rising with the cube to its most at the threshold, then constant."""
+    """Opacity of each level: 0 up to the threshold, so that a good part looks as it is; most from 1.5 times it on."""
+    t = np.arange(256) / 127.5
+    rising = np.interp(t, [1, 1.5], [0.55 * _OPACITY, _OPACITY])
+    opacity: np.ndarray = np.rint(255 * np.where(t > 1, rising, 0))
+    return opacity.astype(np.uint8)
+
+
+def _fading() -> UInt8[np.ndarray, " levels"]:
+    """Opacity of each level without a threshold: 0 at 0, rising with the cube to its most at the middle."""
     t = np.minimum(np.arange(256) / 127.5, 1)
     return np.rint(255 * _OPACITY * t**3).astype(np.uint8)
 
@@ -103,6 +115,7 @@ def _check(image: np.ndarray, scores: np.ndarray, threshold: float) -> None:
 
 COLOURS = _colours()
 ALPHAS = _alphas()
+FADING = _fading()
 
 
 Kind = Literal["png", "layer", "overlay", "raw"]
@@ -143,6 +156,13 @@ def raw_bytes(heat: Float32[np.ndarray, "h w"]) -> bytes:
     file = io.BytesIO()
     np.save(file, heat, allow_pickle=False)
     return file.getvalue()
+
+
+def sparse(npy: bytes, side: int) -> bytes:
+    """Every n-th row and column of a raw map, so that it has at most ``side`` each way; its values stay exact."""
+    heat = np.load(io.BytesIO(npy), allow_pickle=False)
+    step = max(1, -(-max(heat.shape) // side))
+    return raw_bytes(np.ascontiguousarray(heat[::step, ::step]))
 
 
 def _coloured(heat: Float32[np.ndarray, "h w"], threshold: float, *, transparent: bool) -> bytes:

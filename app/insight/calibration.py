@@ -8,8 +8,7 @@ import numpy as np
 
 from app.inspection.engine import split_name
 from app.inspection.inspect import Inspecting
-from app.inspection.thresholds import effective, rates
-from app.store.schema import Bank
+from app.inspection.thresholds import Wish, effective, rates, wish_with
 from core.bank import CalibrationRecord
 from core.errors import CoreError
 from core.judging.calibration import Promise, supported_rate
@@ -61,7 +60,8 @@ def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardes
     known = inspecting.calibrations.of(version)
     scores, groups = known.calibration_scores, known.calibration_groups
     edges = bin_edges(scores, scores[:0], bins)
-    thresholds, reason = _thresholds(row, known)
+    wish = wish_with(row, version)
+    thresholds, reason = _thresholds(wish, known)
     return Insight(
         bank=bank,
         version=number,
@@ -72,7 +72,7 @@ def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardes
         reason=reason,
         expected_review=expected_rate(scores, thresholds.review, groups) if thresholds else None,
         expected_reject=expected_rate(scores, thresholds.reject, groups) if thresholds else None,
-        promise=_promise(row, known) if thresholds and row.reject_threshold is None else None,
+        promise=_promise(wish, known) if thresholds and wish.reject_threshold is None else None,
         edges=edges.tolist(),
         counts=histogram(scores, edges).tolist(),
         hardest=_hardest(inspecting, bank, known, hardest),
@@ -81,15 +81,15 @@ def of_version(inspecting: Inspecting, bank: str, number: int, bins: int, hardes
     )
 
 
-def _thresholds(row: Bank, known: CalibrationRecord) -> tuple[Thresholds | None, str | None]:
+def _thresholds(wish: Wish, known: CalibrationRecord) -> tuple[Thresholds | None, str | None]:
     try:
-        return effective(row, known), None
+        return effective(wish, known), None
     except CoreError as error:
         return None, str(error)
 
 
-def _promise(row: Bank, known: CalibrationRecord) -> Promise:
-    rate, _ = rates(row, known.config.target_false_reject, known.config.target_review)
+def _promise(wish: Wish, known: CalibrationRecord) -> Promise:
+    rate, _ = rates(wish, known.config.target_false_reject, known.config.target_review)
     return promise_over_parts(known.calibration_scores, known.calibration_groups, rate)
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from app.errors import ImageRefused, PictureUnavailable, QueueFull
 from app.inspection import inspections
+from app.inspection.engine import split_name
 from app.inspection.inspect import Inspecting, decode
 from app.inspection.registry import Key, Loaded
-from app.inspection.thresholds import effective
+from app.inspection.thresholds import effective, wish_with
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
 from core.input.photograph import Photograph
@@ -36,7 +37,10 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One inspection's image under both versions; ``problem`` says why it could not be scored."""
+    """One inspection's image under both versions; ``problem`` says why it could not be scored.
+
+    ``learnt`` names the versions that have learnt this very image: they cannot be judged by it.
+    """
 
     done: int
     total: int
@@ -44,6 +48,7 @@ class Pair:
     a: Side | None = None
     b: Side | None = None
     problem: str | None = None
+    learnt: tuple[int, ...] = ()
 
     @property
     def flipped(self) -> bool:
@@ -53,11 +58,12 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Ready to run: both versions in memory, their thresholds, and the inspections to look at."""
+    """Ready to run: both versions in memory, their thresholds, the images they learnt, the inspections to look at."""
 
     inspecting: Inspecting
     versions: tuple[Loaded, Loaded]
     thresholds: tuple[Thresholds, Thresholds]
+    learnt: tuple[frozenset[str], frozenset[str]]
     rows: list[Inspection]
 
     async def pairs(self) -> AsyncIterator[Pair]:
@@ -75,7 +81,12 @@ class Comparison:
         except (PictureUnavailable, ImageRefused, StoreError) as error:
             return Pair(done, total, row, problem=str(error))
         a, b = [await self._side(side, image) for side, image in enumerate(images)]
-        return Pair(done, total, row, a, b)
+        learnt = tuple(
+            loaded.key.number
+            for loaded, images_of in zip(self.versions, self.learnt, strict=True)
+            if row.image_sha256 in images_of
+        )
+        return Pair(done, total, row, a, b, learnt=learnt)
 
     def _photographs(self, row: Inspection) -> list[Photograph]:
         """The image as each version takes it, decoded once where they agree."""
@@ -110,11 +121,19 @@ async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int)
         lambda: [inspecting.store.versions.get(bank, number) for number in (a, b)]
     )
     first, second = [await inspecting.registry.aside(Key.of(version)) for version in versions]
-    thresholds = effective(row, first.engine.bank), effective(row, second.engine.bank)
+    wishes = [wish_with(row, version) for version in versions]
+    thresholds = effective(wishes[0], first.engine.bank), effective(wishes[1], second.engine.bank)
     rows = await inspecting.pools.background(
         lambda: inspecting.store.inspections.kept(bank, min(limit, MOST))
     )
-    return Comparison(inspecting, (first, second), thresholds, rows)
+    learnt = _learnt(first), _learnt(second)
+    return Comparison(inspecting, (first, second), thresholds, learnt, rows)
+
+
+def _learnt(version: Loaded) -> frozenset[str]:
+    """Digests of the images it was built from, where that was done here."""
+    named = (split_name(name)[0] for name in version.engine.bank.provenance.images)
+    return frozenset(sha256 for sha256 in named if sha256 is not None)
 
 
 async def _gap(inspecting: Inspecting) -> None:

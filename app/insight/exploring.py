@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int8
 
 from app.errors import BankWithoutVersion
 from app.inspection.inspect import Inspecting
-from app.inspection.thresholds import Wish, effective
+from app.inspection.thresholds import Wish, effective, wish_with
 from app.store.inspections import Scored
 from app.store.schema import Bank, Decision, Inspection, Verdict
 from core.bank import CalibrationRecord
@@ -50,9 +50,13 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A version to explore: the bank as it was read, the calibration, what was recorded. Explored again and again."""
+    """A version to explore: the bank as it was read, the calibration, what was recorded. Explored again and again.
+
+    ``wish`` is what the bank wishes of this version, as the active one.
+    """
 
     bank: Bank
+    wish: Wish
     version: int
     record: CalibrationRecord
     recorded: Recorded
@@ -110,15 +114,21 @@ def subject(inspecting: Inspecting, bank: str, number: int | None = None) -> Sub
         )
     version = inspecting.store.versions.get(bank, number)
     known = inspecting.calibrations.of(version)
-    return Subject(row, number, known, _recorded(inspecting.store.inspections.scored(version, MOST)))
+    return Subject(
+        row,
+        wish_with(row, version),
+        number,
+        known,
+        _recorded(inspecting.store.inspections.scored(version, MOST)),
+    )
 
 
-def wish(bank: Bank, given: Mapping[str, float | None]) -> Wish:
-    """A bank's thresholds and rates with those given in place; a rate given without one counts over a kept threshold.
+def wish(base: Wish, given: Mapping[str, float | None]) -> Wish:
+    """Thresholds and rates with those given in place; a rate given without one counts over a kept threshold.
 
     Raises ConfigError for what no version could follow.
     """
-    laid = {field.name: given.get(field.name, getattr(bank, field.name)) for field in fields(Wish)}
+    laid = {field.name: given.get(field.name, getattr(base, field.name)) for field in fields(Wish)}
     for rate, threshold in (
         ("target_false_reject", "reject_threshold"),
         ("target_review", "review_threshold"),
@@ -133,7 +143,7 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
 
     Raises ConfigError, or TooFewNominalImages for a rate the version does not support.
     """
-    thresholds = effective(wish(of.bank, given), of.record)
+    thresholds = effective(wish(of.wish, given), of.record)
     recorded, nominal, groups = of.recorded, of.record.calibration_scores, of.record.calibration_groups
     after = decide_all(recorded.scores, thresholds)
     flips = cross_counts(recorded.decisions, after, (len(DECISIONS), len(DECISIONS)))
@@ -195,7 +205,7 @@ def _recorded(rows: list[Scored]) -> Recorded:
 def in_use(of: Subject) -> Thresholds | None:
     """The bank's own thresholds on this version; None where it does not support them."""
     try:
-        return effective(of.bank, of.record)
+        return effective(of.wish, of.record)
     except CoreError:
         return None
 

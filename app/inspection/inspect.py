@@ -18,13 +18,14 @@ from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
 from app.inspection.ledger import KeptImage, Ledger
 from app.inspection.registry import Key, Loaded, Registry
+from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations, effective, overridden
 from app.inspection.waiting import Gate, Served
 from app.ops.observed import Metrics
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store import schema
-from app.store.schema import Decision
+from app.store.errors import StorageFull
 from app.store.store import Store
 from core.input.photograph import Image, Photograph
 from core.judging.scoring import Thresholds
@@ -35,7 +36,8 @@ from nominal_client.formats import media_type_of
 class Inspecting:
     """What inspecting takes: loaded banks, the queue, the ledger. Made by ``app.lifecycle.opening`` only.
 
-    image_limits: what one image may ask for. comparing: held while two versions are compared.
+    image_limits: what one image may ask for. sample: of accepted images, where only some are kept. comparing: held
+    while two versions are compared.
     """
 
     settings: Settings
@@ -50,12 +52,15 @@ class Inspecting:
     pools: Pools
     life: Life
     image_limits: ImageLimits
+    sample: Sample | None = None
     comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def keeps(self, decision: Decision) -> bool:
-        """Whether the policy keeps the image of an inspection decided so."""
+    def keeps(self, row: schema.Inspection, size: int) -> bool:
+        """Whether the policy keeps the image, of ``size`` bytes, of an inspection about to be written down."""
         keep = self.settings.image_keep
-        return keep == "all" or (keep == "rejected" and decision != "accept")
+        if keep in ("all", "none") or row.decision != "accept":
+            return keep != "none"
+        return self.sample is not None and self.sample.takes(row, size)
 
 
 @dataclass(frozen=True)
@@ -203,10 +208,15 @@ async def render(
 
 async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) -> None:
     """Write it to the ledger, with its image where the policy keeps it. Raises StoreError; then nothing was written."""
-    if not inspecting.keeps(row.decision):
+    if not inspecting.keeps(row, len(body)):
         return await inspecting.ledger.record(row)
     with ExitStack() as stack:
-        kept = await inspecting.pools.decoder(lambda: _staged(inspecting, body, stack))
+        try:
+            kept = await inspecting.pools.decoder(lambda: _staged(inspecting, body, stack))
+        except StorageFull:
+            if row.decision != "accept" or inspecting.sample is None:
+                raise
+            return await inspecting.ledger.record(row)  # a sample is worth less than an answer
         row.image_sha256 = kept.staged.sha256
         await inspecting.ledger.record(row, kept)
 

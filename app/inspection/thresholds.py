@@ -13,6 +13,7 @@ from operator import attrgetter
 from cachetools import LRUCache, cachedmethod
 
 from app.inspection.registry import Key, Registry
+from app.store.banks import BY_SCORE
 from app.store.errors import BlobCorrupt, BlobMissing
 from app.store.schema import Bank as Row
 from app.store.schema import Version
@@ -61,6 +62,14 @@ def effective(wish: Judged, bank: Calibrated) -> Thresholds:
     reject = hierarchical_threshold(*of, reject_rate)
     review = reject if review_rate is None else hierarchical_threshold(*of, review_rate)
     return overridden(Thresholds(review, reject), wish.review_threshold, wish.reject_threshold)
+
+
+def wish_with(bank: Row, version: Version) -> Wish:
+    """What a bank wishes, or would once this version is its active one: each keeps its own thresholds by score."""
+    named = {field.name: getattr(bank, field.name) for field in fields(Wish)}
+    if bank.active_version not in (None, version.number):
+        named |= {name: getattr(version, name) for name in BY_SCORE}
+    return Wish(**named)
 
 
 def unsupported(wish: Judged, bank: Calibrated) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from app.imaging.pictures import SMALLEST, overlay
+from app.imaging.pictures import FADING, SMALLEST, overlay
 from app.learning.building import groups_of_job
 from app.learning.learn import Hooks
 from app.learning.screening import Screened, screened
@@ -85,4 +85,4 @@ def drawn(
     config = DetectorConfig.from_json(document["report"]["settings"]["config"])
     place = frame(config.input, *image.shape[:2])
     heat = heatmap(distances.astype(np.float32), place, document["sigma"], document["offset"])
-    return overlay(image, heat, max(document["report"]["map_level"], SMALLEST))
+    return overlay(image, heat, max(document["report"]["map_level"], SMALLEST), opacities=FADING)

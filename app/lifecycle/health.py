@@ -48,6 +48,7 @@ async def overall(service: Service, named: bool) -> State:
         "disk": {"free_bytes": service.store.blobs.staging.free_bytes(), "reserve_bytes": _reserve(service)},
         "database": database,
         "worker": vitals.worker(service),
+        "retention": vitals.retention(service.settings),
         "banks": _numbers(banks),
     }
     if not named:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachetools import TTLCache
 
@@ -22,10 +22,11 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a key's id, or ``local`` for this machine without keys."""
+    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key."""
 
     id: str
     role: Role
+    name: str = field(default="", compare=False)
 
 
 class Admission:
@@ -44,14 +45,14 @@ class Admission:
     def verify(self, text: str) -> Actor:
         """Who holds this key, by the database. Raises ``KeyRefused``."""
         key = self._keys.verify(text)
-        return self._remember(_digest(text), Actor(key.id, key.role))
+        return self._remember(_digest(text), Actor(key.id, key.role, key.name))
 
     def holder(self, id: str) -> Actor:
         """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
         if (known := self._recall(id.encode())) is not None:
             return known
         key = self._keys.valid(id)
-        return self._remember(id.encode(), Actor(key.id, key.role))
+        return self._remember(id.encode(), Actor(key.id, key.role, key.name))
 
     def needed(self) -> bool | None:
         """Whether any key is valid, if that was looked up a moment ago."""

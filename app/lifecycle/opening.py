@@ -18,6 +18,7 @@ from app.inspection.engine import Inspection, Work, image_bytes, run_batch
 from app.inspection.inspect import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
+from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations
 from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.supervisor import Learning, Supervisor
@@ -36,7 +37,7 @@ from app.lifecycle.upkeep import (
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools, decoders, own_cores
 from app.settings import Settings
-from app.store.store import Store
+from app.store.store import Store, sample_rules
 from models.backbone import Backbone
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ async def _assembled(
         pools,
         life,
         limits,
+        None if (rules := sample_rules(settings)) is None else Sample(rules),
     )
     learning = Learning(settings, store, inspecting, pools, life)
     return Service(settings, store, pools, life, observed, inspecting, learning, Admission(store.keys))

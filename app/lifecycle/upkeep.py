@@ -67,12 +67,23 @@ async def every(service: Service, seconds: float, name: str, work: Callable[[], 
 
 
 async def sweep(service: Service) -> None:
-    """Retention of inspections, forgotten keys, blobs nothing refers to."""
+    """Retention of inspections and of the sample of accepted images, forgotten keys, blobs nothing refers to."""
     store = service.store
     deleted = await service.pools.background(store.retention.sweep)
+    released = await service.pools.background(store.samples.sweep)
+    if service.inspecting.sample is not None:
+        service.inspecting.sample.swept()
     await service.pools.background(store.jobs.forget_keys)
     collected = await service.pools.background(store.collect)
-    log.info("swept", extra={"inspections": deleted, "blobs": collected.blobs, "blob_bytes": collected.bytes})
+    log.info(
+        "swept",
+        extra={
+            "inspections": deleted,
+            "images": released,
+            "blobs": collected.blobs,
+            "blob_bytes": collected.bytes,
+        },
+    )
 
 
 async def watch_leases(service: Service) -> None:

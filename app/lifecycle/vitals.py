@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app import __version__
 from app.lifecycle import Service
 from app.ops.process import available_cores
+from app.settings import Settings
 from app.store import migrate
 from app.store.schema import Job
 from models.processor import noted
@@ -48,6 +49,17 @@ def backbone(service: Service) -> State:
             for each in own.considered
         ],
     }
+
+
+def retention(settings: Settings) -> State:
+    """Which images are kept, and for how many days inspections are; 0 days are for ever."""
+    kept: State = {"images": settings.image_keep}
+    if settings.image_keep == "sample":
+        kept |= {"sample_count": settings.image_sample_count, "sample_bytes": settings.image_sample_bytes}
+    days = {
+        name: getattr(settings, f"retain_{name}_days") for name in ("accept", "review", "reject", "reviewed")
+    }
+    return kept | {"days": days}
 
 
 def queue(service: Service) -> State:

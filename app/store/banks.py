@@ -17,7 +17,8 @@ from app.store.ids import Clock, check_slug, new_id, shown
 from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange, UsedName, Version
 
-THRESHOLDS = ("review_threshold", "reject_threshold", "target_false_reject", "target_review")
+BY_SCORE = ("review_threshold", "reject_threshold")
+THRESHOLDS = (*BY_SCORE, "target_false_reject", "target_review")
 ROW = select(Bank.__table__).where(Bank.id == bindparam("id"))
 
 
@@ -74,7 +75,8 @@ class Banks:
                 session.flush()  # waits for who deletes a bank of this name, before its numbers are looked up
                 _go_on(session, bank)
                 record(session, self._clock, actor, "bank.create", f"bank:{id}")
-                self._note_thresholds(session, bank, actor, set(options), note)
+                if set(options) & set(THRESHOLDS):
+                    note_thresholds(session, self._clock, bank, actor, note)
         except IntegrityError:
             raise AlreadyExists("a bank's id must be free", id, "Choose another, or use that bank.") from None
         return bank
@@ -133,7 +135,8 @@ class Banks:
             record(
                 session, self._clock, actor, "bank.update", f"bank:{id}", before=before, after=dict(change)
             )
-            self._note_thresholds(session, bank, actor, set(change), note)
+            if set(change) & set(THRESHOLDS):
+                note_thresholds(session, self._clock, bank, actor, note)
         return bank
 
     def delete(self, id: str, *, actor: str, if_match: int | None = None) -> None:
@@ -153,15 +156,35 @@ class Banks:
             found(session.get(Bank, id), id)
             return [*session.scalars(query.limit(limit))]
 
-    def _note_thresholds(
-        self, session: Session, bank: Bank, actor: str, changed: set[str], note: str | None
-    ) -> None:
-        if changed & set(THRESHOLDS):
-            values: dict[str, Any] = {name: getattr(bank, name) for name in THRESHOLDS}
-            change = ThresholdChange(
-                id=new_id(), bank=bank.id, actor=actor, created_at=self._clock.now(), note=note, **values
-            )
-            session.add(change)
+
+def note_thresholds(session: Session, clock: Clock, bank: Bank, actor: str, note: str | None) -> None:
+    """What a locked bank's thresholds have become, for their history."""
+    values: dict[str, Any] = {name: getattr(bank, name) for name in THRESHOLDS}
+    session.add(
+        ThresholdChange(id=new_id(), bank=bank.id, actor=actor, created_at=clock.now(), note=note, **values)
+    )
+
+
+def swap_thresholds(session: Session, bank: Bank, version: Version) -> int | None:
+    """Leave a locked bank's thresholds by score with its active version, and take those of the one to be activated.
+
+    Returns the number of the version that they were left with; None where nothing has changed.
+    """
+    before = active_of(session, bank)
+    if before is None or before.number == version.number:
+        return None
+    changed = any(getattr(bank, name) != getattr(version, name) for name in BY_SCORE)
+    for name in BY_SCORE:
+        setattr(before, name, getattr(bank, name))
+        setattr(bank, name, getattr(version, name))
+    return before.number if changed else None
+
+
+def swapped(before: int, now: int) -> str:
+    """Says in the history why thresholds changed with a version."""
+    return (
+        f"Version {now} is active. Thresholds by score stay with version {before}: scores are not comparable."
+    )
 
 
 def _go_on(session: Session, bank: Bank) -> None:

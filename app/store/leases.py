@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.store.banks import locked, revise
+from app.store.banks import BY_SCORE, locked, note_thresholds, revise, swap_thresholds, swapped
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import LeaseLost
@@ -102,14 +102,32 @@ class Leases:
             job = self._own(session, lease)
             bank = locked(session, job.bank)
             version = append(session, self._clock, bank, sha256, size, summary, job.id)
-            if activate and (reason := unsupported(bank)) is not None:
-                version.reason = job.not_activated = reason[:4000]
-            elif activate:
-                point(bank, version)
+            if activate:
+                self._activate(session, job, bank, version, unsupported)
             revise(bank, self._clock)
             job.version, job.done = version.number, job.total
             finish(session, job, "succeeded", self._clock)
         return version
+
+    def _activate(
+        self,
+        session: Session,
+        job: Job,
+        bank: Bank,
+        version: Version,
+        unsupported: Callable[[Bank], str | None],
+    ) -> None:
+        """Unless there is a reason not to, which is kept with version and job."""
+        kept = {name: getattr(bank, name) for name in BY_SCORE}
+        left = swap_thresholds(session, bank, version)
+        if (reason := unsupported(bank)) is not None:
+            version.reason = job.not_activated = reason[:4000]
+            for name, value in kept.items():
+                setattr(bank, name, value)
+            return
+        point(bank, version)
+        if left is not None:
+            note_thresholds(session, self._clock, bank, job.actor, swapped(left, version.number))
 
     def screened(self, lease: Lease, *, sha256: str, set_sha256: str) -> None:
         """At once the job ends and its report, whose bytes are a blob already, is that of its nominal set."""

@@ -121,7 +121,10 @@ class Image(Base):
 
 
 class Version(Base):
-    """One immutable build of a bank: its file, and why it is quarantined, or was not activated, if so."""
+    """One immutable build of a bank: its file, and why it is quarantined, or was not activated, if so.
+
+    While another version is active, the thresholds are those that were set by score when it was the active one.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (one_of("state", VersionState),)
@@ -134,6 +137,8 @@ class Version(Base):
     job_id: Mapped[str | None] = mapped_column(ID, default=None)
     state: Mapped[VersionState] = mapped_column(Words(16), default="ok")
     reason: Mapped[str | None] = mapped_column(Words(4000), default=None)
+    review_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
+    reject_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
 
 
 class Job(Base):

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, or_, select
 
 from app.settings import Settings
 from app.store import migrate
-from app.store.audit import Audit
+from app.store.audit import Audit, record
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected, touch
@@ -25,6 +25,7 @@ from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
+from app.store.samples import SampleRules, Samples
 from app.store.schema import Decision, Inspection
 from app.store.screenings import Screenings
 from app.store.staging import Staging, local_faults
@@ -57,6 +58,7 @@ class Store:
         self.inspections = Inspections(self.database)
         self.reviews = Reviews(self.database, clock)
         self.retention = Retention(self.database, clock, retention_rules(settings))
+        self.samples = Samples(self.database, clock, sample_rules(settings))
         self.keys = Keys(self.database, clock)
         self.audit = Audit(self.database)
 
@@ -68,6 +70,11 @@ class Store:
     def backup(self, path: Path) -> Manifest:
         """Write everything to one file while the store is in use (app/store/backup.py)."""
         return write_backup(self.database, self.blobs, self.clock, path)
+
+    def note_backup(self, path: Path, actor: str) -> None:
+        """Write down that a backup was made, so that people see when the last one was."""
+        with self.database.write() as session:
+            record(session, self.clock, actor, "store.backup", "store", file=path.name)
 
     def restore(self, path: Path) -> Manifest:
         """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
@@ -119,6 +126,13 @@ def retention_rules(settings: Settings) -> Rules:
     """Days each decision stays."""
     days = settings.retain_accept_days, settings.retain_review_days, settings.retain_reject_days
     return Rules(dict(zip(("accept", "review", "reject"), days, strict=True)), settings.retain_reviewed_days)
+
+
+def sample_rules(settings: Settings) -> SampleRules | None:
+    """How much is kept of accepted parts; None where the policy is another one."""
+    if settings.image_keep != "sample":
+        return None
+    return SampleRules(settings.image_sample_count, settings.image_sample_bytes)
 
 
 def _staging_directory(settings: Settings, files: BlobFiles) -> Path:

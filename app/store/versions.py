@@ -6,7 +6,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.banks import Check, active_of, found, locked, revise
+from app.store.banks import (
+    Check,
+    active_of,
+    found,
+    locked,
+    note_thresholds,
+    revise,
+    swap_thresholds,
+    swapped,
+)
 from app.store.blobs import touch
 from app.store.columns import JsonObject
 from app.store.database import Database, present
@@ -50,16 +59,20 @@ class Versions:
     ) -> Bank:
         """Point the bank at a version; ``check`` sees both first, and nobody changes them meanwhile.
 
+        Thresholds by score stay with the version they were set for.
         Raises ``NotFound``, ``VersionUnusable``, ``StaleRevision``, and what ``check`` does.
         """
         with self._database.write() as session:
             row = locked(session, bank, if_match)
             version = version_found(session.get(Version, (bank, number)), bank, number)
             refuse_quarantined(version)
+            left = swap_thresholds(session, row, version)
             if check is not None:
                 check(row, version)
             before = row.active_version
             point(row, version)
+            if left is not None:
+                note_thresholds(session, self._clock, row, actor, swapped(left, number))
             revise(row, self._clock)
             record(
                 session, self._clock, actor, "version.activate", f"bank:{bank}", before=before, after=number

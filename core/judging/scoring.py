@@ -119,7 +119,7 @@ class Thresholds:
 def decide(score: float, thresholds: Thresholds) -> Decision:
     """``reject`` above the reject threshold, else ``review`` above the review threshold, else ``accept``.
 
-    A score equal to a threshold does not pass it. Raises ShapeError for NaN, which would else be accepted.
+    A score equal to a threshold is not above it. Raises ShapeError for NaN, which would else be accepted.
     """
     if math.isnan(score):
         raise ShapeError(

@@ -72,10 +72,19 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def opened(url: str, *, dark: bool = False, tablet: bool = False) -> Page:
+    def opened(
+        url: str,
+        *,
+        dark: bool = False,
+        tablet: bool = False,
+        size: tuple[int, int] | None = None,
+        zone: str | None = None,
+    ) -> Page:
         """``url`` opened; other addresses of its server may follow."""
+        given = {"width": size[0], "height": size[1]} if size else TABLET if tablet else DESKTOP
         context = chromium.new_context(
-            viewport=TABLET if tablet else DESKTOP,
+            viewport=given,  # type: ignore[arg-type]
+            timezone_id=zone,
             color_scheme="dark" if dark else "light",  # type: ignore[arg-type]
         )
         contexts.append(context)

@@ -40,6 +40,9 @@ def test_a_bank_from_nothing_to_a_rollback(
     shot(page, "versions")
     page.get_by_role("link", name="Version 1").click()
     page.get_by_role("button", name="Roll back to this version").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Version 2: good parts rejected")).to_be_visible()
+    dialog.get_by_role("button", name="Activate version 1").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
     rename_and_delete(page, server)
 
@@ -120,7 +123,7 @@ def take_out_a_suspect(page: Page, shot: Callable[[Page, str], None]) -> None:
 def take_out_the_hardest(page: Page) -> None:
     tiles = page.locator(".n-tile")
     count = tiles.count()
-    tiles.first.get_by_role("button").click()
+    tiles.first.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(tiles).to_have_count(count - 1)
 

@@ -133,7 +133,7 @@ def take_out_what_slipped_in(day: Day) -> None:
     hardest.scroll_into_view_if_needed()
     page.mouse.wheel(0, 10_000)
     day.picture("hardest")
-    hardest.get_by_role("button").click()
+    hardest.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_text(f"{name} is out of the nominal set.")).to_be_visible()
 
@@ -239,5 +239,6 @@ def roll_back(day: Day) -> None:
     day.picture("versions")
     page.get_by_role("link", name="Version 2").click()
     day.button("Roll back to this version").click()
+    page.get_by_role("dialog").get_by_role("button", name="Activate version 2").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
     assert httpx.get(f"{day.server.url}/v1/banks/{BANK}").json()["active_version"] == 2

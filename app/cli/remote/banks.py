@@ -259,8 +259,12 @@ def compare(
     if json_output:
         print_json({"pairs": [pair.model_dump(mode="json") for pair in pairs]})
         return
-    flipped = [pair for pair in pairs if pair.flipped and pair.a and pair.b]
-    say(f"{len(flipped)} of {len(pairs)} inspections are decided differently")
+    learnt = [pair for pair in pairs if pair.learnt]
+    unseen = [pair for pair in pairs if not pair.learnt]
+    flipped = [pair for pair in unseen if pair.flipped and pair.a and pair.b]
+    say(f"{len(flipped)} of {len(unseen)} inspections are decided differently")
+    if learnt:
+        say(f"Left out: {len(learnt)} whose image a version learnt, so that it cannot be judged by it")
     columns: Columns = {
         "inspection": "inspection.id",
         "verdict": "inspection.verdict",

@@ -1,4 +1,4 @@
-// The console's own script: appearance before the first paint, the bank looked at last.
+// The console's own script: appearance before the first paint, the bank looked at last, times in the browser's zone.
 (() => {
   const here = document.currentScript.dataset;
   const root = document.documentElement;
@@ -7,6 +7,37 @@
   };
   root.dataset.theme = here.theme;
   if (here.bank) remember("nominal_bank", here.bank);
+  remember("nominal_offset", -new Date().getTimezoneOffset()); // minutes, so that a day of a filter is a local day
+
+  const MOMENT = /(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d) UTC/g;
+  const form = new Intl.DateTimeFormat("en-GB", {
+    year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+  function local(text) {
+    return text.replace(MOMENT, (_, year, month, day, hour, minute) => {
+      const parts = form.formatToParts(new Date(Date.UTC(year, month - 1, day, hour, minute)));
+      const part = (type) => parts.find((each) => each.type === type).value;
+      return `${part("year")}-${part("month")}-${part("day")} ${part("hour")}:${part("minute")} ${part("timeZoneName")}`;
+    });
+  }
+  function localise(node) {
+    if (node.nodeType === Node.TEXT_NODE) {
+      const said = local(node.data);
+      if (said !== node.data) node.data = said;
+    } else if (node.nodeType === Node.ELEMENT_NODE) {
+      const title = node.getAttribute("title");
+      const said = title && local(title);
+      if (said !== title) node.setAttribute("title", said);
+      for (const child of node.childNodes) localise(child);
+    }
+  }
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      if (change.type === "childList") change.addedNodes.forEach(localise);
+      else localise(change.target);
+    }
+  }).observe(root, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["title"] });
+
   window.nominal = {
     root: here.root === "/" ? "" : here.root,
     setTheme(theme) {

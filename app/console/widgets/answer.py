@@ -36,8 +36,8 @@ def answer(view: View, row: Inspection) -> ui.element:
 
 
 def name_of(row: Inspection) -> str:
-    """What people call it: its serial number, else its file."""
-    return row.serial or row.name or TEXT.unnamed
+    """What people call it: its serial number, else its file, else the end of its id."""
+    return row.serial or row.name or TEXT.unnamed.format(id=row.id[-6:])
 
 
 def _decided(row: Inspection) -> None:
@@ -62,7 +62,7 @@ def _unlike(view: View, row: Inspection) -> None:
             return
         at = picture_url(view, row)
         with block("n-pair"):
-            _crop(f"{at}worst", TEXT.this_part, TEXT.place)
+            _crop(f"{at}worst", TEXT.this_part, TEXT.worst_place)
             _crop(f"{at}nearest", TEXT.good_part, TEXT.good_place)
         ui.label(TEXT.distance.format(distance=score(row.nearest["distance"]))).classes("n-caption")
 

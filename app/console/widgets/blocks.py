@@ -9,7 +9,7 @@ from nicegui import ui
 
 from app.console.widgets.words import ANSWER
 from app.console.words import WORDS
-from app.store.schema import Decision, Inspection, Verdict
+from app.store.schema import Decision, Finding, Inspection
 
 DECISIONS: dict[Decision, str] = {"accept": "check_circle", "review": "visibility", "reject": "cancel"}
 VERDICTS: dict[str, tuple[str, str]] = {
@@ -48,11 +48,12 @@ def row() -> ui.element:
 
 @contextmanager
 def table(*heads: str, classes: str = "n-table") -> Iterator[ui.element]:
-    """A table under these heads; its rows are made in the block."""
-    with block(classes, "table"):
+    """A table under these heads, which scrolls by itself where it is too wide; its rows are made in the block."""
+    scroll = block("n-scroll", role="group", aria_label=heads[0], tabindex=0)
+    with scroll, block(classes, "table"):
         with ui.element("thead"), ui.element("tr"):
             for head in heads:
-                text(head, tag="th").props('scope="col"')
+                text(head, tag="th" if head else "td").props('scope="col"' if head else "")
         with ui.element("tbody") as body:
             yield body
 
@@ -113,7 +114,7 @@ def decision_count(decision: Decision, count: int) -> ui.element:
     return badge(word, DECISIONS[decision], decision if count else "neutral")
 
 
-def verdict_badge(verdict: Verdict, decision: Decision) -> ui.element:
+def verdict_badge(verdict: Finding, decision: Decision) -> ui.element:
     """What a person found; an accepted part that is good is not a false alarm."""
     icon, kind = VERDICTS[verdict]
     agreed = verdict == "false_alarm" and decision == "accept"

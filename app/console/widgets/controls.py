@@ -10,7 +10,7 @@ from nicegui import ui
 
 from app.console.view import View
 from app.console.widgets.blocks import block, empty_state, row, text
-from app.console.words import SHELL, WORDS
+from app.console.words import SHELL, WORDS, decimal, plain
 from app.store.schema import Role
 
 Action = Callable[..., Awaitable[Any] | Any]
@@ -39,6 +39,33 @@ def icon_button(view: View, icon: str, name: str, act: Action, *, role: Role = "
     if view.may(role):
         button.tooltip(name)
     return button
+
+
+def number_field(
+    name: str,
+    value: float | None,
+    *,
+    needed: bool = True,
+    fault: Callable[[float], str | None] = lambda value: None,
+) -> ui.input:
+    """A number typed with a point or a comma; a browser's own field would read 2,4 as 24. ``number_in`` reads it.
+
+    needed: whether it may not be empty. fault: why a number cannot be taken.
+    """
+
+    def checked(typed: str | None) -> str | None:
+        if not needed and not (typed or "").strip():
+            return None
+        found = decimal(typed)
+        return WORDS.not_a_number if found is None else fault(found)
+
+    field = ui.input(name, value="" if value is None else plain(value), validation=checked)
+    return field.props("inputmode=decimal autocomplete=off")
+
+
+def number_in(field: ui.input) -> float | None:
+    """None for an empty field, and for what is not a number."""
+    return decimal(field.value)
 
 
 def enable(button: ui.button, enabled: bool, why_not: str = "") -> None:

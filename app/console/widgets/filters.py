@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,6 @@ from nicegui import ui
 from app.console.view import View
 from app.console.widgets.blocks import block
 from app.console.widgets.controls import secondary
-from app.console.widgets.words import ANSWER
 from app.console.widgets.words import FILTERS as TEXT
 from app.console.words import WORDS
 from app.store.inspections import Filter
@@ -21,12 +21,13 @@ from app.store.schema import Decision, Verdict
 
 LONGEST = 128  # characters of a serial number
 FIELD = "outlined dense hide-bottom-space options-dense"
+OFFSET = re.compile(r"-?\d{1,3}")  # within a day either way
 NONE = "none"  # the verdict of what nobody reviewed
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Empty fields do not matter. ``since`` and ``until`` are days, both included, in UTC."""
+    """Empty fields do not matter. ``since`` and ``until`` are days, both included, ``offset`` minutes ahead of UTC."""
 
     bank: str = ""
     decision: str = ""
@@ -34,11 +35,13 @@ class Wanted:
     verdict: str = ""
     since: str = ""
     until: str = ""
+    offset: int = 0
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Wanted:
-        """What an address asks for; what it cannot mean is left out."""
-        known = {name: query.get(name, "").strip() for name in cls.__dataclass_fields__}
+    def of(cls, query: Mapping[str, str], offset: str = "0") -> Wanted:
+        """What an address asks for; what it cannot mean is left out. offset: of the browser, as its cookie has it."""
+        names = [name for name in cls.__dataclass_fields__ if name != "offset"]
+        known = {name: query.get(name, "").strip() for name in names}
         known["serial"] = known["serial"][:LONGEST]
         for name, words in (("decision", get_args(Decision)), ("verdict", (*get_args(Verdict), NONE))):
             if known[name] not in words:
@@ -46,11 +49,22 @@ class Wanted:
         for name in ("since", "until"):
             if _day(known[name]) is None:
                 known[name] = ""
-        return cls(**known)
+        return cls(**known, offset=int(offset) if OFFSET.fullmatch(offset) else 0)
+
+    @classmethod
+    def asked(cls, view: View) -> Wanted:
+        """What a page's address asks for, its days those of the browser's zone."""
+        connection = view.connection
+        return cls.of(connection.query_params, connection.cookies.get("nominal_offset", "0"))
+
+    @property
+    def anything(self) -> bool:
+        """Whether any field matters."""
+        return bool(self.query())
 
     def query(self, **more: str | None) -> str:
         """For an address: '?bank=caps&decision=reject', or nothing."""
-        said = {name: value for name, value in {**asdict(self), **more}.items() if value}
+        said = {name: value for name, value in {**asdict(self), "offset": "", **more}.items() if value}
         return f"?{urlencode(said)}" if said else ""
 
     def export_query(self, form: str) -> str:
@@ -66,8 +80,8 @@ class Wanted:
             serial=self.serial or None,
             verdict=self.verdict if self.verdict not in ("", NONE) else None,  # type: ignore[arg-type]
             reviewed=False if self.verdict == NONE else None,
-            since=_day(self.since),
-            until=_after(_day(self.until)),
+            since=_moved(_day(self.since), self.offset),
+            until=_moved(_after(_day(self.until)), self.offset),
         )
 
 
@@ -85,6 +99,14 @@ def _day(text: str) -> datetime | None:
         return None
 
 
+def _moved(day: datetime | None, offset: int) -> datetime | None:
+    """When a day begins in a zone that is so many minutes ahead; the calendar has two ends."""
+    try:
+        return day and day - timedelta(minutes=offset)
+    except OverflowError:
+        return day
+
+
 def _after(day: datetime | None) -> datetime | None:
     """The day's end; the last day of the calendar has no next."""
     if day is None:
@@ -96,7 +118,8 @@ def filter_bar(view: View, wanted: Wanted, at: str, *, verdicts: bool) -> None:
     """``at`` is the page's address; ``verdicts`` offers the review as a filter."""
 
     def go(**changed: str | None) -> None:
-        view.go(at + replace(wanted, **{name: value or "" for name, value in changed.items()}).query())
+        said: dict[str, Any] = {name: value or "" for name, value in changed.items()}
+        view.go(at + replace(wanted, **said).query())
 
     with block("n-filters", role="search"):
         banks = {"": TEXT.any, **{bank.id: bank.title for bank in view.banks}}
@@ -106,14 +129,14 @@ def filter_bar(view: View, wanted: Wanted, at: str, *, verdicts: bool) -> None:
         decisions = {"": TEXT.any, **WORDS.decisions}
         _select(view, TEXT.decision, decisions, wanted.decision, lambda value: go(decision=value))
         if verdicts:
-            reviews = {"": TEXT.any, **{name: ANSWER.verdicts[name] for name in (*get_args(Verdict), NONE)}}
+            reviews = {"": TEXT.any, **{name: TEXT.verdicts[name] for name in (*get_args(Verdict), NONE)}}
             _select(view, TEXT.verdict, reviews, wanted.verdict, lambda value: go(verdict=value))
         serial = ui.input(TEXT.serial, value=wanted.serial).props(f"{FIELD} clearable maxlength=128")
         for event in ("change", "clear"):
             serial.on(event, view.handler(lambda: go(serial=serial.value)), [])
         _date(view, TEXT.since, wanted.since, lambda value: go(since=value))
         _date(view, TEXT.until, wanted.until, lambda value: go(until=value))
-        if wanted != Wanted():
+        if wanted.anything:
             secondary(view, TEXT.clear, lambda: view.go(at), icon="filter_alt_off")
 
 

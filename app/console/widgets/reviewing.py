@@ -82,7 +82,8 @@ class Reviewer:
 
 
 def _said(row: Inspection, what: str) -> str:
-    return TEXT.done[what].format(part=name_of(row))
+    words = TEXT.done_good if row.decision == "accept" and what in TEXT.done_good else TEXT.done
+    return words[what].format(part=name_of(row))
 
 
 def verdict_of(row: Inspection, good: bool) -> Verdict:

@@ -13,9 +13,19 @@ class Answer:
     """English."""
 
     picture: str = "Picture"
-    modes: Mapping[str, str] = table(photo="Original", overlay="Overlay", map="Map")
+    modes: Mapping[str, str] = table(photo="Original", overlay="Overlay", map="Map", both="Both")
     mode_hint: str = "{name} (key {key})"
     opacity: str = "Opacity"
+    zoom: str = "Zoom"
+    zooms: Mapping[str, str] = table(
+        out="Zoom out (key -)", fit="Whole picture (key 0)", **{"in": "Zoom in (key +)"}
+    )
+    enlarge: str = "Full screen"
+    frame: str = "Picture: turn the wheel or press + and - to zoom, drag or press the arrow keys to move"
+    place: str = "x {x}, y {y} px"
+    value: str = "value {value}"
+    look: str = "Look at {name}"
+    open_page: str = "Open the inspection"
     boxes: str = "Regions"
     photo_alt: str = "The inspected part"
     map_alt: str = "Where it differs from good parts"
@@ -26,6 +36,8 @@ class Answer:
     no_picture: str = "No picture of this part was kept"
     kept_only: Mapping[str, str] = table(
         none="This server keeps no images (NOMINAL_IMAGE_KEEP=none). Set it to rejected or all to see later parts.",
+        sample="Of accepted parts this server keeps a sample: some near the threshold and some at random"
+        " (NOMINAL_IMAGE_KEEP=sample). This part is not among them. Set it to all to see every later part.",
         rejected="This server keeps images only of parts that are not accepted (NOMINAL_IMAGE_KEEP=rejected). Set it"
         " to all to see later parts.",
         all="It was inspected before this server kept images, or retention has deleted the image. Inspect the part"
@@ -41,7 +53,7 @@ class Answer:
     unlike: str = "Unlike this good part, here"
     this_part: str = "This part"
     good_part: str = "Good part"
-    place: str = "The worst place of the inspected part"
+    worst_place: str = "The worst place of the inspected part"
     good_place: str = "The most similar place of a good part"
     distance: str = "Distance {distance}"
     foreign: str = (
@@ -71,7 +83,7 @@ class Answer:
     when: str = "Inspected"
     actor: str = "By"
     nominal_image: str = "Most similar image"
-    unnamed: str = "Unnamed part"
+    unnamed: str = "Part …{id}"
     becomes: str = "becomes"
     verdicts: Mapping[str, str] = table(
         confirmed_defect="Defect confirmed",
@@ -90,6 +102,12 @@ class Filters:
     bank: str = "Bank"
     decision: str = "Decision"
     verdict: str = "Review"
+    verdicts: Mapping[str, str] = table(
+        confirmed_defect="Defect confirmed",
+        false_alarm="Good part or false alarm",
+        missed_defect="Missed defect",
+        none="Not reviewed",
+    )
     serial: str = "Serial number"
     since: str = "From"
     until: str = "To"
@@ -110,7 +128,7 @@ class Reviewing:
     alarm: str = "False alarm"
     good: str = "Good part"
     teach: str = "Teach as good"
-    teach_hint: str = "A false alarm: its image joins the nominal set of {bank} for the next build."
+    teach_hint: str = "A good part: its image joins the nominal set of {bank} for the next build."
     skip: str = "Skip"
     back: str = "Back"
     undo: str = "Undo"
@@ -124,6 +142,11 @@ class Reviewing:
         duplicate="{part}: false alarm; its image was already in the nominal set.",
         undone="{part}: review undone.",
     )
+    done_good: Mapping[str, str] = table(
+        false_alarm="{part}: good part confirmed.",
+        taught="{part}: good part confirmed, and its image has joined the nominal set.",
+        duplicate="{part}: good part confirmed; its image was already in the nominal set.",
+    )
     keys: Mapping[str, str] = table(defect="D", alarm="F", teach="T", skip="S", back="B", undo="U")
 
 
@@ -131,10 +154,35 @@ class Reviewing:
 class Nominal:
     """English."""
 
+    held_out: str = "The map shows the image as version {n} would see it without the part that it shows."
     remove: str = "Remove"
     remove_named: str = "Remove {name}"
     remove_title: str = "Remove this image?"
     remove_text: str = "{name} leaves the nominal set. Versions built with it stay as they are."
 
 
-ANSWER, FILTERS, REVIEWING, NOMINAL = Answer(), Filters(), Reviewing(), Nominal()
+@dataclass(frozen=True)
+class Activation:
+    """English."""
+
+    title: str = "Activate version {n}?"
+    lead: str = (
+        "It judges all inspections from now on; those in flight finish on version {old}. To go back, activate"
+        " version {old} again."
+    )
+    first: str = "It is the bank's first active version: inspections begin with it."
+    version: str = "Version {n}: good parts rejected"
+    rejects: str = "at most {rate} on average"
+    range: str = "95 % of sets of this size: {low} to {high}"
+    above: str = "Reject above {value}"
+    cannot: str = "cannot decide"
+    by_score: str = (
+        "The thresholds set by score stay with version {old}, because scores of two versions are not comparable."
+        " Version {new} uses its own, shown here."
+    )
+    large: str = "Expect {rate} of good parts to be rejected. Compare both versions first."
+    compare: str = "Compare first"
+    activate: str = "Activate version {n}"
+
+
+ANSWER, FILTERS, REVIEWING, NOMINAL, ACTIVATION = Answer(), Filters(), Reviewing(), Nominal(), Activation()

@@ -293,7 +293,7 @@ def line(done: int, total: int = 2) -> bytes:
     inspection = {"id": f"i{done}", "version": 1, "serial": None, "name": None, "verdict": None}
     side = {"score": 2.5, "decision": "reject"}
     pair = {"done": done, "total": total, "inspection": inspection, "a": side, "b": side, "flipped": False}
-    return json.dumps({**pair, "problem": None}).encode() + b"\n"
+    return json.dumps({**pair, "problem": None, "learnt": []}).encode() + b"\n"
 
 
 @pytest.mark.parametrize(

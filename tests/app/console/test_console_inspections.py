@@ -41,6 +41,15 @@ STEPS = re.compile(r"/console/inspections\?before=[\w-]+")
 PICTURES = ("photo", "layer", "map", "worst")
 
 
+@pytest.fixture
+def forgetful(serve: Callable[..., TestClient], settings: Settings, bank_file: bytes) -> TestClient:
+    """A console with the bank ``caps`` that keeps no image of an accepted part."""
+    client = serve(settings.model_copy(update={"console": True, "image_keep": "rejected"}))
+    client.post("/v1/banks", json={"id": "caps"})
+    assert client.post("/v1/banks/caps/import?activate=true", content=bank_file).status_code == 201
+    return client
+
+
 def inspected(client: TestClient, image: bytes, serial: str = "A1") -> dict[str, Any]:
     """The ledger's row of an image sent as the page sends it."""
     answer = client.post(INSPECT, files={"image": ("part.png", image)}, data={"serial": serial})
@@ -125,21 +134,20 @@ def test_the_nearest_good_part_of_a_bank_built_elsewhere_is_not_at_hand(
 
 
 def test_an_accepted_image_is_shown_from_memory_although_the_policy_does_not_keep_it(
-    taught: TestClient, good: bytes
+    forgetful: TestClient, good: bytes
 ) -> None:
-    row = inspected(taught, good)
+    row = inspected(forgetful, good)
     assert (row["decision"], row["image_sha256"]) == ("accept", None)
-    assert all(picture(taught, row["id"], kind) for kind in PICTURES)
-    assert "Shown from memory" in shown(taught, f"/inspections/{row['id']}")
+    assert all(picture(forgetful, row["id"], kind) for kind in PICTURES)
+    assert "Shown from memory" in shown(forgetful, f"/inspections/{row['id']}")
 
 
-def test_a_picture_that_was_not_kept_says_which_setting_keeps_it(taught: TestClient, good: bytes) -> None:
-    id = taught.post("/v1/banks/caps/inspect", content=good, headers={"Content-Type": "image/png"}).json()[
-        "id"
-    ]
+def test_a_picture_that_was_not_kept_says_which_setting_keeps_it(forgetful: TestClient, good: bytes) -> None:
+    sent = forgetful.post("/v1/banks/caps/inspect", content=good, headers={"Content-Type": "image/png"})
+    id = sent.json()["id"]
     for kind in PICTURES:
-        problem(taught.get(f"/console/media/inspections/{id}/{kind}"), 404, "picture-unavailable")
-    assert "NOMINAL_IMAGE_KEEP=rejected" in shown(taught, f"/inspections/{id}")
+        problem(forgetful.get(f"/console/media/inspections/{id}/{kind}"), 404, "picture-unavailable")
+    assert "NOMINAL_IMAGE_KEEP=rejected" in shown(forgetful, f"/inspections/{id}")
 
 
 def test_the_nearest_good_part_and_the_worst_place_are_marked_where_a_resnet_saw_them(
@@ -189,6 +197,20 @@ def test_a_place_at_the_border_is_shown_whole() -> None:
         drawn = Image.open(io.BytesIO(places.cut(image, geometry, y, x)))
         assert drawn.size == (places.PICTURE, places.PICTURE)
         assert np.array(drawn.convert("RGB"))[..., 1].max() > 150  # the marker
+
+
+def test_the_map_is_read_as_values_and_a_nominal_image_is_shown_by_its_version(
+    taught: TestClient, bad: bytes, good: bytes
+) -> None:
+    row = inspected(taught, bad)
+    raw = taught.get(f"/v1/inspections/{row['id']}/heatmap?form=raw").content
+    assert taught.get(f"/console/media/inspections/{row['id']}/values").content == raw
+    sent = taught.post("/v1/banks/caps/images", files=[("file", ("g.png", good))]).json()["files"][0]
+    at = f"/console/media/banks/caps/nominal/{sent['sha256']}"
+    assert Image.open(io.BytesIO(taught.get(f"{at}?side=32").content)).size == (32, 32)
+    other = taught.get(f"/console/media/banks/caps/versions/1/nominal/{sent['sha256']}/layer")
+    assert "has not learnt" in problem(other, 404, "picture-unavailable")["detail"]
+    problem(taught.get(f"/console/media/banks/caps/nominal/{'0' * 64}"), 404, "not-found")
 
 
 # Held in memory

@@ -75,4 +75,4 @@ def test_the_two_style_sheets_do_not_fight_over_a_name() -> None:
         set(re.findall(r"^\.(n-[\w-]+)(?=[ ,{:.])", (STATIC / file).read_text(), re.M))
         for file in ("inspection.css", "console.css")
     )
-    assert own & shared <= {"n-section", "n-primary"}
+    assert own & shared <= {"n-section", "n-primary", "n-dialog"}

@@ -21,6 +21,7 @@ SHOWING = {
     "markdown", "html", "tab", "menu_item", "radio", "toggle", "badge", "chip", "expansion", "upload", "item_label",
     "primary", "secondary", "danger", "icon_button", "histogram", "empty_state", "page_header", "section", "figure",
     "dialog", "confirm", "say", "complain", "set_text", "page", "text", "table", "form", "untaught", "fact",
+    "number_field",
 }  # fmt: skip
 NAMED = {"text", "label", "placeholder", "title", "hint", "message", "suffix", "prefix", "caption"}
 NO_TEXT = {"icon", "color", "on_click", "value"}

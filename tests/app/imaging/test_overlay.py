@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
-from app.imaging.pictures import ALPHAS, COLOURS, overlay
+from app.imaging.pictures import ALPHAS, COLOURS, FADING, overlay, raw_bytes, sparse
 from core.errors import ShapeError
 from core.judging.regions import regions
 
@@ -52,10 +54,28 @@ def test_lightness_rises_along_the_whole_scale():
     assert (np.diff(lightness(COLOURS)) > 0).all()
 
 
-def test_opacity_rises_to_the_threshold_and_never_hides_the_part():
-    assert ALPHAS[0] == 0
+def test_nothing_is_drawn_up_to_the_threshold_and_the_part_is_never_hidden():
+    assert (ALPHAS[:128] == 0).all()
     assert (np.diff(ALPHAS.astype(int)) >= 0).all()
-    assert ALPHAS[128] == ALPHAS[255] == ALPHAS.max() < 200
+    assert 80 < ALPHAS[128] < ALPHAS[255] == ALPHAS.max() < 200
+
+
+def test_a_good_part_is_shown_as_it_is(rng):
+    image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    assert np.array_equal(overlay(image, constant(0.99), 1.0), overlay(image, constant(0), 1.0))
+    assert not np.array_equal(overlay(image, constant(1.01), 1.0), overlay(image, constant(0), 1.0))
+
+
+def test_without_a_threshold_colour_rises_to_the_middle():
+    assert FADING[0] == 0
+    assert (np.diff(FADING.astype(int)) >= 0).all()
+    assert FADING[128] == FADING[255] == FADING.max() < 200
+
+
+def test_values_of_a_large_map_are_every_nth_of_it(rng):
+    heat = rng.random((70, 90)).astype(np.float32)
+    found = np.load(io.BytesIO(sparse(raw_bytes(heat), 40)))
+    assert np.array_equal(found, heat[::3, ::3])
 
 
 def test_a_region_is_boxed_by_its_own_pixels():

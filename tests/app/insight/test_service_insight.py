@@ -15,13 +15,16 @@ from parts import SMALL, build, parts, scratched
 from service_kit import inspect, problem, service_of
 from starlette.testclient import TestClient
 
-from app.errors import QueueFull
+from app.errors import PictureUnavailable, QueueFull
 from app.imaging.pictures import encode_jpeg, encode_png
 from app.insight import comparing, exploring, review_queue
+from app.insight.held_out import inspect_held_out
+from app.inspection.engine import Engine
 from app.settings import Settings
 from app.store.inspections import EVERY
 from app.store.schema import Inspection
 from core.bank import bank_bytes, load_bank
+from core.input.photograph import Photograph
 from core.judging.scoring import Thresholds, decide
 from models.backbone import Backbone
 
@@ -236,8 +239,8 @@ def test_versions_are_compared_over_kept_images_as_inspections_by_each_would_sco
     two: TestClient, bad: bytes, good: bytes
 ) -> None:
     by_first = inspect(two, bad)
-    inspect(two, good)  # accepted, so not kept
-    pair = compared(two)[0]
+    inspect(two, good)
+    pair = {each["inspection"]["id"]: each for each in compared(two)}[by_first["id"]]
     two.post(f"{CAPS}/versions/2/activate")
     by_second = inspect(two, bad)
     assert pair["inspection"]["id"] == by_first["id"]
@@ -278,6 +281,45 @@ def test_a_flip_is_named_where_the_versions_decide_differently(
     assert inspect(banked, bad)["decision"] == "reject"
     (pair,) = compared(banked)
     assert (pair["a"]["decision"], pair["b"]["decision"], pair["flipped"]) == ("reject", "accept", True)
+
+
+def test_an_image_that_a_version_has_learnt_is_marked(client: TestClient) -> None:
+    """A false alarm that was taught is no proof of the version that learnt it."""
+    images = [encode_png(image) for image in parts(12)]
+    client.post("/v1/banks", json={"id": "caps"})
+    files = [("file", (f"{i}.png", image)) for i, image in enumerate(images)]
+    sent = client.post(f"{CAPS}/images", files=files).json()["files"]
+    for some in (slice(0, 6), slice(0, 12)):
+        bank = build(parts(12)[some], SMALL, service_of(client).inspecting.backbones.default)
+        names = tuple(f"{file['sha256']}/{file['name']}" for file in sent[some])
+        object.__setattr__(bank.provenance, "images", names)
+        client.post(f"{CAPS}/import?activate=true", content=bank_bytes(bank))
+    answers = {i: inspect(client, images[i])["id"] for i in (2, 9)}
+    answers[None] = inspect(client, encode_png(parts(1, seed=50)[0]))["id"]
+    learnt = {pair["inspection"]["id"]: pair["learnt"] for pair in compared(client)}
+    assert learnt == {answers[2]: [1, 2], answers[9]: [2], answers[None]: []}
+
+
+def test_a_nominal_images_map_is_that_of_a_version_without_its_part(client: TestClient) -> None:
+    images = [*parts(11), scratched(parts(12)[11], 30, 40)]
+    files = [("file", (f"{i}.png", encode_png(image))) for i, image in enumerate(images)]
+    client.post("/v1/banks", json={"id": "caps"})
+    sent = client.post(f"{CAPS}/images", files=files).json()["files"]
+    backbone = service_of(client).inspecting.backbones.default
+    bank = build(images, replace(SMALL, coreset_ratio=1.0), backbone)
+    names = tuple(f"{file['sha256']}/{file['name']}" for file in sent)
+    object.__setattr__(bank.provenance, "images", names)
+    engine = Engine(backbone, bank)
+    odd = Photograph(images[-1])
+    known, held = engine.inspect([odd])[0], inspect_held_out(engine, odd, sent[-1]["sha256"])
+    alone = Engine(backbone, build(images[:-1], replace(SMALL, coreset_ratio=1.0), backbone)).inspect([odd])[
+        0
+    ]
+    assert known.score < 0.01 * held.score
+    assert held.score == pytest.approx(alone.score, rel=1e-4)
+    np.testing.assert_allclose(held.heatmap, alone.heatmap, rtol=1e-3, atol=1e-4)
+    with pytest.raises(PictureUnavailable, match="not learnt"):
+        inspect_held_out(engine, odd, "0" * 64)
 
 
 def test_an_image_that_is_gone_is_said_and_the_others_are_compared(two: TestClient) -> None:

@@ -77,7 +77,12 @@ def test_a_form_is_inspected_like_the_raw_body_and_names_the_part(banked: TestCl
 def test_only_the_images_that_the_policy_keeps_are_kept(
     serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, good: bytes, bad: bytes
 ) -> None:
-    for keep, expected in (("all", [True, True]), ("rejected", [False, True]), ("none", [False, False])):
+    for keep, expected in (
+        ("all", [True, True]),
+        ("sample", [True, True]),
+        ("rejected", [False, True]),
+        ("none", [False, False]),
+    ):
         client = serve(settings.model_copy(update={"image_keep": keep, "data_dir": settings.data_dir / keep}))
         client.post("/v1/banks", json={"id": "caps"})
         client.post("/v1/banks/caps/import?activate=true", content=bank_file)

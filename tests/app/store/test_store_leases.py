@@ -217,3 +217,25 @@ def test_release_leaves_the_jobs_of_others(store: Store, job: Job) -> None:
     claim(store)
     assert store.leases.release("w2", "gone") == []
     assert store.jobs.get(job.id).state == "running"
+
+
+def test_a_build_that_is_activated_leaves_thresholds_by_score_with_the_version_before(
+    store: Store, bank: str, job: Job, put: Callable[[bytes], str]
+) -> None:
+    store.leases.succeed(claim(store), sha256=put(b"first"), size=5, summary={})
+    store.banks.update(bank, reject_threshold=3.0, actor="cli")
+    store.jobs.create(bank, request={}, actor="cli")
+    store.leases.succeed(
+        claim(store), sha256=put(b"second"), size=6, summary={}, unsupported=lambda bank: "too few parts"
+    )
+    assert store.banks.get(bank).reject_threshold == 3.0
+    store.jobs.create(bank, request={}, actor="k2")
+    seen: list[float | None] = []
+
+    def unsupported(row: Bank) -> None:
+        seen.append(row.reject_threshold)
+
+    store.leases.succeed(claim(store), sha256=put(b"third"), size=5, summary={}, unsupported=unsupported)
+    assert (seen, store.banks.get(bank).reject_threshold) == ([None], None)
+    assert store.banks.threshold_changes(bank)[0].actor == "k2"
+    assert store.versions.activate(bank, 1, actor="cli").reject_threshold == 3.0

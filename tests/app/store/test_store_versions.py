@@ -155,3 +155,40 @@ def test_what_the_check_refuses_is_neither_activated_nor_changed(
     assert seen == [(None, 2), (0.1, 1)]
     row = store.banks.get(bank)
     assert (row.active_version, row.target_false_reject, row.revision) == (1, None, 2)
+
+
+def thresholds(store: Store, bank: str) -> tuple[float | None, float | None]:
+    row = store.banks.get(bank)
+    return row.review_threshold, row.reject_threshold
+
+
+def test_thresholds_by_score_stay_with_their_version_and_come_back_with_it(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    store.banks.update(bank, actor="cli", reject_threshold=3.0, target_false_reject=0.1)
+    store.versions.activate(bank, 1, actor="cli")
+    assert thresholds(store, bank) == (None, 3.0)  # set for the first version before there was one
+    store.banks.update(bank, actor="cli", review_threshold=2.0)
+    seen: list[float | None] = []
+    store.versions.activate(bank, 2, actor="k1", check=lambda row, version: seen.append(row.reject_threshold))
+    assert seen == [None]
+    assert thresholds(store, bank) == (None, None)
+    assert store.banks.get(bank).target_false_reject == 0.1
+    change = store.banks.threshold_changes(bank)[0]
+    assert (change.actor, change.reject_threshold, change.target_false_reject) == ("k1", None, 0.1)
+    assert "not comparable" in str(change.note)
+    store.versions.activate(bank, 1, actor="cli")
+    assert thresholds(store, bank) == (2.0, 3.0)
+    store.versions.activate(bank, 1, actor="cli")  # the active one again changes nothing
+    assert thresholds(store, bank) == (2.0, 3.0)
+
+
+def test_an_activation_without_thresholds_by_score_is_no_change_of_thresholds(
+    store: Store, bank: str, add_version: AddVersion
+) -> None:
+    add_version(b"1"), add_version(b"2")
+    store.banks.update(bank, actor="cli", target_false_reject=0.1)
+    for number in (1, 2):
+        store.versions.activate(bank, number, actor="cli")
+    assert len(store.banks.threshold_changes(bank)) == 1

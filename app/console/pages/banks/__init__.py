@@ -5,37 +5,32 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
 
 from nicegui import ui
 
 from app.console.pages.banks.augment import AugmentFields
+from app.console.pages.banks.cards import Cards, first
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
-from app.console.widgets.blocks import badge, block, decision_count, empty_state, figure, page_header
-from app.console.widgets.controls import confirm, form, more, primary, secondary
-from app.console.words import percent
+from app.console.widgets.blocks import block, empty_state, page_header
+from app.console.widgets.controls import (
+    confirm,
+    form,
+    number_field,
+    number_in,
+    primary,
+    secondary,
+)
 from app.learning import banks
 from app.learning.banks import Glance
 from app.lifecycle.vitals import backbone
 from app.store.banks import BankChange
 from app.store.ids import SLUG
-from app.store.page import Page
-from app.store.schema import ACTIVE_STATES, Bank
+from app.store.schema import Bank
 from core.config import DetectorConfig
 
-CARDS = 24
 DEFAULTS = DetectorConfig()
 FIELD = "outlined dense hide-bottom-space"
-STATES: Mapping[str, tuple[str, str]] = {
-    "ready": ("check_circle", "accept"),
-    "loading": ("hourglass_top", "neutral"),
-    "not_loaded": ("check_circle", "accept"),
-    "no_version": ("school", "neutral"),
-    "quarantined": ("gpp_bad", "reject"),
-    "undecidable": ("gpp_bad", "reject"),
-    "building": ("construction", "accent"),
-}
 
 
 @page("/", TEXT.name, icon="grid_view", order=10)
@@ -43,77 +38,12 @@ async def show(view: View) -> None:
     """The first page."""
     with page_header(TEXT.name, TEXT.lead):
         primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
-    found = await _page(view, None)
+    found = await first(view)
     if not found.items:
         with empty_state("grid_view", TEXT.none, TEXT.none_hint):
             primary(view, TEXT.create, lambda: ask_new_bank(view), icon="add", role="admin")
         return
-    grid, below = block("n-grid"), ui.element("div")
-    _fill(view, grid, below, found)
-
-
-async def _page(view: View, cursor: str | None) -> Page[Glance]:
-    return await view.run(lambda: banks.glances(view.service.inspecting, cursor, CARDS))
-
-
-def _fill(view: View, grid: ui.element, below: ui.element, found: Page[Glance]) -> None:
-    """Cards, and a button for the next ones while there are any."""
-    with grid:
-        for glance in found.items:
-            _card(view, glance)
-    below.clear()
-    if found.next is None:
-        return
-
-    async def load() -> None:
-        _fill(view, grid, below, await _page(view, found.next))
-
-    with below:
-        more(view, load)
-
-
-def _card(view: View, glance: Glance) -> None:
-    bank = glance.bank
-    building = glance.build is not None and glance.build.state in ACTIVE_STATES
-    state = "building" if building else glance.state
-    icon, kind = STATES[state]
-    with block("n-card", "article").mark(f"bank-{bank.id}"):
-        with block("n-card-head"):
-            with ui.element("div"):
-                with block("n-card-title", "a").props(f'href="{_first_page(view, glance)}"'):
-                    ui.label(bank.title)
-                ui.label(bank.id).classes("n-caption")
-            badge(TEXT.states[state], icon, kind)
-        _figures(glance)
-        _last_day(glance)
-        _foot(view, glance)
-
-
-def _first_page(view: View, glance: Glance) -> str:
-    """Where a bank's name leads: its version, or to teaching it."""
-    if glance.version is None:
-        return view.url("banks", glance.bank.id, "teach")
-    return view.url("banks", glance.bank.id, "versions", glance.version.number)
-
-
-def _figures(glance: Glance) -> None:
-    version = TEXT.no_version if glance.version is None else str(glance.version.number)
-    with block("n-figures n-figures-3"):
-        figure(TEXT.active_version, version)
-        figure(TEXT.nominal, f"{glance.nominal_images:,}")
-        figure(TEXT.target, percent(glance.false_reject))
-
-
-def _last_day(glance: Glance) -> None:
-    with ui.element("div"):
-        ui.label(TEXT.last_day).classes("n-figure-name")
-        with block("n-row n-counts"):
-            if not glance.decisions:
-                ui.label(TEXT.nothing_inspected).classes("n-caption")
-                return
-            decision_count("accept", glance.decisions.get("accept", 0))
-            decision_count("review", glance.decisions.get("review", 0))
-            decision_count("reject", glance.decisions.get("reject", 0))
+    Cards(view, lambda glance: _foot(view, glance)).follow(found)
 
 
 def _foot(view: View, glance: Glance) -> None:
@@ -148,11 +78,12 @@ def ask_new_bank(view: View) -> None:
     """Name, id derived from it, input size, metric, target rate, copies; then on to teaching it."""
 
     async def create() -> None:
-        if not all(each.validate() for each in (title, id, rate, copies)):
+        asked = number_in(rate)
+        if not all(each.validate() for each in (title, id, rate, copies)) or asked is None:
             return
         config = {
             "input": {"size": size.value},
-            "target_false_reject": rate.value / 100,
+            "target_false_reject": asked / 100,
             "metric": metric.value,
             "score": score.value,
             "augment": copies.config(),
@@ -171,11 +102,9 @@ def ask_new_bank(view: View) -> None:
         size.props(f'{FIELD} hint="{TEXT.size_hint}"')
         metric = ui.select(dict(TEXT.metrics), label=TEXT.metric, value=DEFAULTS.metric)
         metric.props(f'{FIELD} hint="{TEXT.metric_hint}"')
-        rate = ui.number(
-            TEXT.rate, value=DEFAULTS.target_false_reject * 100, step=0.5, validation=_rate_fault
-        ).props(FIELD)
-        hint = ui.label(_rate_hint(rate.value)).classes("n-caption")
-        rate.on_value_change(lambda: hint.set_text(_rate_hint(rate.value)))
+        rate = number_field(TEXT.rate, DEFAULTS.target_false_reject * 100, fault=_rate_fault).props(FIELD)
+        hint = ui.label(_rate_hint(number_in(rate))).classes("n-caption")
+        rate.on_value_change(lambda: hint.set_text(_rate_hint(number_in(rate))))
         with ui.expansion(TEXT.advanced).classes("n-advanced"):
             score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
             score.props(f'{FIELD} hint="{TEXT.score_hint}"')
@@ -212,8 +141,8 @@ def _id_fault(value: str | None) -> str | None:
     return None if SLUG.fullmatch(value or "") else TEXT.id_needed
 
 
-def _rate_fault(value: float | None) -> str | None:
-    return None if value is not None and 0 < value < 50 else TEXT.rate_needed
+def _rate_fault(value: float) -> str | None:
+    return None if 0 < value < 50 else TEXT.rate_needed
 
 
 def _rate_hint(value: float | None) -> str:

@@ -46,13 +46,21 @@ class Banks:
     id: str = "Id"
     id_hint: str = "Part of addresses and API calls; it never changes."
     size: str = "Input size"
-    size_hint: str = "Small defects need more pixels; each step up takes more time per image."
+    size_hint: str = (
+        "Every image is resized to this. A defect should be several pixels wide then; four times the pixels take about"
+        " four times the time and memory."
+    )
     sizes: Mapping[int, str] = table(
         {
-            224: "224 px: fastest",
-            256: "256 px: usual",
-            320: "320 px: finer defects",
-            384: "384 px: finest, slowest",
+            224: "224 x 224 pixels",
+            256: "256 x 256 pixels, the default",
+            320: "320 x 320 pixels",
+            384: "384 x 384 pixels",
+            512: "512 x 512 pixels",
+            768: "768 x 768 pixels",
+            1024: "1,024 x 1,024 pixels",
+            1536: "1,536 x 1,536 pixels",
+            2048: "2,048 x 2,048 pixels",
         }
     )
     metric: str = "Metric"

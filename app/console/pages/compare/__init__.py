@@ -8,10 +8,10 @@ from app.console.pages.compare import comparison
 from app.console.pages.compare.comparison import Run
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View, page
+from app.console.widgets.activation import ask_activation
 from app.console.widgets.blocks import block, empty_state, page_header, row, section
-from app.console.widgets.controls import confirm, enable, primary, secondary, untaught
+from app.console.widgets.controls import enable, primary, secondary, untaught
 from app.console.words import age
-from app.learning import versions
 from app.store.schema import Version
 
 FIELD = "outlined dense options-dense"
@@ -20,6 +20,7 @@ FIELD = "outlined dense options-dense"
 @page("/banks/{bank}/compare", TEXT.name, icon="compare_arrows", order=60)
 async def show(view: View) -> None:
     """The versions to choose are in the address: ``?a=1&b=2``."""
+    view.use("inspection.css", "viewer.js")
     bank = view.own_bank
     page_header(TEXT.name, TEXT.lead.format(bank=bank.title))
     found = await view.run(lambda: view.store.versions.all(bank.id))
@@ -137,24 +138,18 @@ class Comparing:
         def fill() -> None:
             holder.clear()
             with holder:
-                comparison.table(self._view, run, choice.value == "all")
+                comparison.table(self._view, run, str(choice.value))
 
         choice.on_value_change(fill)
         fill()
 
     def _activation(self, number: int) -> None:
-        view, old = self._view, self._bank.active_version
+        view, bank = self._view, self._bank
+        old = bank.active_version
 
-        async def activate() -> None:
-            id, revision = self._bank.id, self._bank.revision
-            await versions.activate(view.service.learning, id, number, revision, view.actor.id)
-            view.go(f"{view.url('banks', id, 'compare')}?a={number}&b={old}")
-
-        def ask() -> None:
-            text = TEXT.activate_text.format(old=old)
-            confirm(
-                view, TEXT.activate_title.format(n=number), text, TEXT.activate.format(n=number), activate
-            )
+        async def ask() -> None:
+            swapped = f"{view.url('banks', bank.id, 'compare')}?a={number}&b={old}"
+            await ask_activation(view, bank, number, lambda: view.go(swapped))
 
         button = secondary(
             view, TEXT.activate.format(n=number), ask, icon="published_with_changes", role="admin"

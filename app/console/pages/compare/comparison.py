@@ -12,7 +12,7 @@ from nicegui import ui
 from app.console.pages.compare.words import COMPARE as TEXT
 from app.console.view import View
 from app.console.widgets import blocks
-from app.console.widgets.blocks import arrow, block, decision_badge, figure, verdict_of
+from app.console.widgets.blocks import arrow, badge, block, decision_badge, figure, verdict_of
 from app.console.widgets.controls import more
 from app.console.widgets.viewer import thumbnail
 from app.console.words import moment, score
@@ -67,23 +67,30 @@ class Run:
             self.told()
 
     @property
+    def unseen(self) -> list[Pair]:
+        """What neither version has learnt: only these say how the versions judge other parts."""
+        return [pair for pair in self.pairs if not pair.learnt]
+
+    @property
     def flips(self) -> list[Pair]:
-        """What the versions decide differently."""
-        return [pair for pair in self.pairs if pair.flipped]
+        """What the versions decide differently of that."""
+        return [pair for pair in self.unseen if pair.flipped]
 
 
 def figures(run: Run) -> None:
     """How many were compared, decided alike or not, and how many each version has right by review."""
-    failed = sum(pair.problem is not None for pair in run.pairs)
-    compared, flips = len(run.pairs) - failed, len(run.flips)
+    failed = sum(pair.problem is not None for pair in run.unseen)
+    compared, flips = len(run.unseen) - failed, len(run.flips)
     with block("n-figures"):
         figure(TEXT.compared, f"{compared:,}")
         figure(TEXT.alike, f"{compared - flips:,}")
         figure(TEXT.flips, f"{flips:,}")
+        if learnt := len(run.pairs) - len(run.unseen):
+            figure(TEXT.learnt, f"{learnt:,}", TEXT.learnt_hint)
         if failed:
             figure(TEXT.failed, f"{failed:,}")
         for place, number in enumerate(run.versions):
-            right, reviewed = _right(run.pairs, place)
+            right, reviewed = _right(run.unseen, place)
             hint = TEXT.right_hint.format(total=f"{reviewed:,}")
             value = f"{right:,}" if reviewed else TEXT.none_reviewed
             figure(TEXT.right.format(n=number), value, hint if reviewed else "")
@@ -105,11 +112,11 @@ def _turned(flips: list[Pair]) -> None:
                     decision_badge(after)
 
 
-def table(view: View, run: Run, every: bool, shown: int = PAGE) -> None:
-    """The parts decided otherwise, or every part."""
-    pairs = run.pairs if every else run.flips
+def table(view: View, run: Run, which: str, shown: int = PAGE) -> None:
+    """The parts decided otherwise (flips), those that a version learnt, or every part (all)."""
+    pairs = {"flips": run.flips, "learnt": [pair for pair in run.pairs if pair.learnt]}.get(which, run.pairs)
     if not pairs:
-        ui.label(TEXT.no_flips).classes("n-caption")
+        ui.label(TEXT.none_learnt if which == "learnt" else TEXT.no_flips).classes("n-caption")
         return
     holder = ui.element("div")
 
@@ -138,6 +145,9 @@ def _row(view: View, pair: Pair) -> None:
             with block("n-flip-text"):
                 ui.label(row.serial or row.name or row.id).classes("n-strong")
                 ui.label(moment(row.created_at)).classes("n-caption")
+                if pair.learnt:
+                    numbers = TEXT.both.join(map(str, pair.learnt))
+                    badge(TEXT.learnt_by[len(pair.learnt) > 1].format(n=numbers), "school")
         with ui.element("td"):
             verdict_of(row)
         for side in (pair.a, pair.b):

@@ -50,21 +50,21 @@ class Compare:
     flips: str = "Decided otherwise"
     turned: str = "From one decision to another"
     failed: str = "Not compared"
+    learnt: str = "Learnt, not counted"
+    learnt_hint: str = "images that one of the two versions learnt"
+    both: str = " and "
+    learnt_by: Mapping[bool, str] = table({True: "Learnt by versions {n}", False: "Learnt by version {n}"})
     right: str = "Right, version {n}"
     right_hint: str = "of {total} reviewed"
     none_reviewed: str = "none reviewed"
-    show: Mapping[str, str] = table(flips="Decided otherwise", all="All")
+    show: Mapping[str, str] = table(flips="Decided otherwise", learnt="Learnt", all="All")
     show_label: str = "Which parts are shown"
     no_flips: str = "Both versions decide every part alike."
+    none_learnt: str = "No version has learnt any of these images."
     part: str = "Part"
     verdict: str = "Review"
     not_scored: str = "Its image could not be read."
     activate: str = "Activate version {n}"
-    activate_title: str = "Activate version {n}?"
-    activate_text: str = (
-        "It judges all inspections from now on; those in flight finish on version {old}. To go back, activate version"
-        " {old} again."
-    )
     is_active: str = "It is already active."
 
 

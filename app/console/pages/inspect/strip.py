@@ -38,7 +38,7 @@ class Strip:
         self._items: dict[str, Item] = {}
         self._chosen: str | None = None
         self._head = block("n-strip-head")
-        self._tiles = block("n-strip", role="list", aria_label=TEXT.strip)
+        self._tiles = block("n-strip", "ul", aria_label=TEXT.strip)
         self._faults = block("n-faults")
 
     def queued(self, key: str, name: str) -> None:
@@ -72,7 +72,8 @@ class Strip:
         with self._tiles:
             for item in items:
                 if item.fault is None:
-                    self._tile(item)
+                    with ui.element("li"):
+                        self._tile(item)
         with self._faults:
             self._messages(faults)
 
@@ -90,7 +91,7 @@ class Strip:
     def _tile(self, item: Item) -> None:
         row = item.row
         if row is None:
-            with block("n-result n-result-waiting", role="listitem", title=item.name):
+            with block("n-result n-result-waiting", title=item.name):
                 ui.spinner(size="20px")
                 ui.label(item.name).classes("n-result-name")
             return

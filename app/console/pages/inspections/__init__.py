@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from app.console.pages.inspections.sheet import Sheet
 from app.console.pages.inspections.words import INSPECTIONS as TEXT
 from app.console.view import View, page
-from app.console.widgets.answer import answer, name_of
+from app.console.widgets.answer import name_of
 from app.console.widgets.blocks import (
-    VERDICTS,
-    badge,
     block,
     decision_badge,
     empty_state,
@@ -20,35 +19,78 @@ from app.console.widgets.blocks import (
 )
 from app.console.widgets.controls import secondary
 from app.console.widgets.filters import Wanted, export_links, filter_bar
-from app.console.widgets.reviewing import Deeds, Reviewer, review_bar, review_keys, why_not_taught
-from app.console.widgets.words import ANSWER, FILTERS
+from app.console.widgets.viewer import thumbnail
+from app.console.widgets.words import FILTERS
 from app.console.words import age, moment, score
 from app.store.page import Page
-from app.store.schema import Inspection, Review
+from app.store.schema import Inspection
 
 ROWS = 50
+LOOK_SECONDS = 4.0
 
 
-@page("/inspections", TEXT.name, icon="list_alt", order=14)
+async def _filtered(view: View) -> str | None:
+    return view.query("bank")
+
+
+async def _inspected_by(view: View) -> str | None:
+    row = await view.run(lambda: view.store.inspections.get(view.params["id"]))
+    return row.bank
+
+
+@page("/inspections", TEXT.name, icon="list_alt", order=14, finds=_filtered)
 async def show(view: View) -> None:
     """A page of the ledger; the address names filters and place."""
     view.use("inspection.css")
-    wanted, at = Wanted.of(view.connection.query_params), view.url("inspections")
+    wanted, at = Wanted.asked(view), view.url("inspections")
     with page_header(TEXT.name, TEXT.lead):
         export_links(view, wanted)
     filter_bar(view, wanted, at, verdicts=True)
-    before = view.query("before")
-    found = await view.run(lambda: view.store.inspections.page(wanted.filter(), before=before, limit=ROWS))
-    if not found.items:
-        _nothing(view, wanted, at)
-        return
-    with block("n-section n-table-section"):
-        _table(view, found.items)
-    await _pager(view, wanted, at, before, found)
+    await Ledger(view, wanted, at).open()
+
+
+class Ledger:
+    """One page of the list; the newest one follows the line."""
+
+    def __init__(self, view: View, wanted: Wanted, at: str) -> None:
+        self._view, self._wanted, self._at = view, wanted, at
+        self._before = view.query("before")
+        self._shown: list[tuple[str, str | None]] | None = None
+        self._live = ui.switch(TEXT.live, value=True).props("dense").classes("n-live-switch")
+        self._live.set_visibility(self._before is None)
+        self._body = block("n-ledger-page")
+
+    async def open(self) -> None:
+        """Shown, and looked at anew while it is the newest page."""
+        await self._look()
+        if self._before is None:
+            ui.timer(LOOK_SECONDS, self._view.handler(self._follow), immediate=False)
+
+    async def _follow(self) -> None:
+        if self._live.value:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Drawn anew only where something has changed."""
+        view, which = self._view, self._wanted.filter()
+        found = await view.run(lambda: view.store.inspections.page(which, before=self._before, limit=ROWS))
+        now: list[tuple[str, str | None]] = [(row.id, row.verdict) for row in found.items]
+        if now == self._shown:
+            return
+        self._shown = now
+        pager = await _places(view, self._wanted, self._before, found)
+        self._body.clear()
+        with self._body:
+            if not found.items:
+                _nothing(view, self._wanted, self._at)
+                return
+            with block("n-section n-table-section"):
+                _table(view, found.items)
+            _pager(self._wanted, self._at, self._before, found, pager)
 
 
 def _nothing(view: View, wanted: Wanted, at: str) -> None:
-    if wanted == Wanted():
+    if not wanted.anything:
         empty_state("list_alt", TEXT.none, TEXT.none_hint)
         return
     with empty_state("filter_alt_off", TEXT.no_match, FILTERS.hint):
@@ -65,8 +107,10 @@ def _table(view: View, rows: list[Inspection]) -> None:
 
 def _row(view: View, row: Inspection, bank: str) -> None:
     with ui.element("tr"):
-        with ui.element("td"), block("n-ledger-part", "a", href=view.url("inspections", row.id)):
-            ui.label(name_of(row))
+        with ui.element("td"), block("n-row n-nowrap"):
+            thumbnail(view, row, side=144, opens=False)
+            with block("n-ledger-part", "a", href=view.url("inspections", row.id)):
+                ui.label(name_of(row))
         with ui.element("td"):
             decision_badge(row.decision)
         text(score(row.score), "n-number", "td")
@@ -76,12 +120,16 @@ def _row(view: View, row: Inspection, bank: str) -> None:
         text(age(row.created_at), "n-caption", "td").props["title"] = moment(row.created_at)
 
 
-async def _pager(view: View, wanted: Wanted, at: str, before: str | None, found: Page[Inspection]) -> None:
+async def _places(view: View, wanted: Wanted, before: str | None, found: Page[Inspection]) -> str | None:
+    """The cursor of the page before."""
+    if before is None or not found.items:
+        return None
+    first = found.items[0].id
+    return await view.run(lambda: view.store.inspections.cursor_of_newer(wanted.filter(), first, ROWS))
+
+
+def _pager(wanted: Wanted, at: str, before: str | None, found: Page[Inspection], newer: str | None) -> None:
     """Links, so that the browser's own way back works."""
-    newer: str | None = None
-    if before is not None:
-        first = found.items[0].id
-        newer = await view.run(lambda: view.store.inspections.cursor_of_newer(wanted.filter(), first, ROWS))
     with block("n-pager", "nav"):
         ui.label(TEXT.page(len(found.items))).classes("n-caption")
         block("n-space")
@@ -100,102 +148,8 @@ def _step(name: str, icon: str, url: str | None) -> None:
         step.props["aria-disabled"] = "true"
 
 
-@page("/inspections/{id}", TEXT.one)
+@page("/inspections/{id}", TEXT.one, finds=_inspected_by)
 async def show_one(view: View) -> None:
     """The page."""
     view.use("inspection.css", "viewer.js")
     await Sheet(view).open(view.params["id"])
-
-
-class Sheet:
-    """The inspection and its reviews, drawn anew after each review."""
-
-    def __init__(self, view: View) -> None:
-        self._view, self._reviewer = view, Reviewer(view)
-        self._body = block("n-sheet")
-        self._note = ""
-        self._busy = False
-
-    async def open(self, id: str) -> None:
-        """Raises NotFound."""
-        await self._load(id)
-        self._draw()
-        review_keys(self._view, self._press)
-
-    async def _load(self, id: str) -> None:
-        service = self._view.service
-        self._row: Inspection = await self._view.run(lambda: service.store.inspections.get(id))
-        self._reviews: list[Review] = await self._view.run(lambda: service.store.reviews.all(id))
-
-    def _draw(self) -> None:
-        view, row = self._view, self._row
-        self._body.clear()
-        with self._body:
-            with page_header(name_of(row), moment(row.created_at)):
-                secondary(view, TEXT.name, lambda: view.go(view.url("inspections")), icon="list_alt")
-            deeds = Deeds(
-                defect=lambda: self._judge(good=False),
-                alarm=lambda: self._judge(good=True),
-                teach=lambda: self._judge(good=True, teach=True),
-                undo=self._undo,
-            )
-            review_bar(view, row, deeds, may_undo=bool(self._reviews) and row.verdict is not None)
-            with answer(view, row), block("n-section n-reviews"):
-                self._history()
-
-    def _history(self) -> None:
-        text(TEXT.reviews, tag="h2")
-        if not self._reviews:
-            ui.label(TEXT.no_reviews).classes("n-caption")
-        for review in reversed(self._reviews):
-            with block("n-opinion"):
-                badge(ANSWER.verdicts[review.verdict], *VERDICTS[review.verdict])
-                when = TEXT.reviewed_by.format(actor=review.actor, when=moment(review.created_at))
-                ui.label(when).classes("n-caption")
-                if review.note:
-                    ui.label(review.note).classes("n-opinion-note")
-        if self._view.may("inspect"):
-            note = ui.input(TEXT.note, value=self._note).props(
-                f'outlined dense maxlength=4000 hint="{TEXT.note_hint}"'
-            )
-            note.on_value_change(lambda: setattr(self, "_note", note.value or ""))
-
-    async def _press(self, name: str) -> None:
-        if name == "teach" and (reason := why_not_taught(self._view, self._row)):
-            self._view.complain(reason)
-        elif name in ("defect", "alarm", "teach"):
-            role = "admin" if name == "teach" else "inspect"
-            deed = {"good": name != "defect", "teach": name == "teach"}
-            await self._view.attempt(lambda: self._judge(**deed), role)  # type: ignore[arg-type]
-        elif name == "undo":
-            await self._view.attempt(self._undo, "inspect")
-
-    async def _judge(self, *, good: bool, teach: bool = False) -> None:
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            seen = self._reviews[-1].revision if self._reviews else 0
-            act = await self._reviewer.judge(self._row, seen, good=good, teach=teach, note=self._note.strip())
-            self._note = ""
-            self._view.say(act.said)
-        finally:
-            self._busy = False
-            await self._load(self._row.id)
-            self._draw()
-
-    async def _undo(self) -> None:
-        """The review before the latest counts again, whoever wrote it."""
-        if self._busy or not self._reviews or self._row.verdict is None:
-            return
-        self._busy = True
-        try:
-            if await self._reviewer.undo() is None:
-                view, latest = self._view, self._reviews[-1].revision
-                await view.run(
-                    lambda: view.store.reviews.undo(self._row.id, if_match=latest, actor=view.actor.id)
-                )
-        finally:
-            self._busy = False
-            await self._load(self._row.id)
-            self._draw()

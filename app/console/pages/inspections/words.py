@@ -17,6 +17,7 @@ class Inspections:
     none: str = "Nothing was inspected yet"
     none_hint: str = "Inspect a part, or send images to the API; each appears here as soon as it is recorded."
     no_match: str = "No inspection matches"
+    live: str = "Follow the line"
     part: str = "Part"
     score: str = "Score"
     when: str = "When"

@@ -24,11 +24,15 @@ ROWS = 25
 LOOK_SECONDS = 20.0
 
 
-@page("/review", TEXT.name, icon="rule", order=12)
+async def _filtered(view: View) -> str | None:
+    return view.query("bank")
+
+
+@page("/review", TEXT.name, icon="rule", order=12, finds=_filtered)
 async def show(view: View) -> None:
     """The queue of the filters in the address."""
     view.use("inspection.css", "viewer.js")
-    wanted = replace(Wanted.of(view.connection.query_params), verdict="")
+    wanted = replace(Wanted.asked(view), verdict="")
     with page_header(TEXT.name, TEXT.lead):
         export_links(view, wanted)
     filter_bar(view, wanted, view.url("review"), verdicts=False)
@@ -195,7 +199,7 @@ class Queue:
         await self._count()
 
     def _nothing(self) -> None:
-        view, filtered = self._view, self._wanted != Wanted()
+        view, filtered = self._view, self._wanted.anything
         if not (self._skipped or self._reviewer.may_undo):
             title, hint = (TEXT.no_match, FILTERS.hint) if filtered else (TEXT.none, TEXT.none_hint)
             with empty_state("task_alt", title, hint):

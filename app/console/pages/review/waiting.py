@@ -22,9 +22,10 @@ def waiting_list(
     choose: Callable[[Inspection], Awaitable[None]],
 ) -> None:
     """One page of the queue; the row shown is marked."""
-    with block("n-waiting", role="list", aria_label=TEXT.list):
+    with block("n-waiting", "ul", aria_label=TEXT.list):
         for row in rows:
-            _waiting(view, row, shown is not None and row.id == shown.id, choose)
+            with ui.element("li"):
+                _waiting(view, row, shown is not None and row.id == shown.id, choose)
 
 
 def counters(agreement: Agreement) -> None:

@@ -37,6 +37,7 @@ async def show(view: View) -> None:
             _problems(problems)
 
     await look()
+    await _kept(view)
     await _keys(view)
     _about(view)
     ui.timer(LOOK_SECONDS, view.handler(look), immediate=False)
@@ -63,6 +64,21 @@ def _problem(seen: Seen) -> None:
             if seen.request_id is not None:
                 said.append(TEXT.request.format(id=seen.request_id))
             ui.label(" · ".join(said)).classes("n-caption").props["title"] = moment(seen.last)
+
+
+async def _kept(view: View) -> None:
+    """Which images and inspections stay, how long, and when everything was backed up last."""
+    kept = vitals.retention(view.service.settings)
+    last = await view.run(lambda: view.store.audit.page(target="store", limit=1))
+    made = last.items[0] if last.items else None
+    with section(TEXT.kept, TEXT.kept_hint), block("n-figures"):
+        sample = TEXT.sample.format(n=kept.get("sample_count"), size=size(kept.get("sample_bytes", 0)))
+        figure(TEXT.images_kept, TEXT.policies[kept["images"]], sample if kept["images"] == "sample" else "")
+        for name, days in kept["days"].items():
+            figure(TEXT.days_kept[name], TEXT.day_count(days) if days else TEXT.for_ever)
+        when = TEXT.backup_none if made is None else age(made.created_at)
+        hint = TEXT.backup_none_hint if made is None else moment(made.created_at)
+        figure(TEXT.backup, when, hint)
 
 
 async def _keys(view: View) -> None:

@@ -11,7 +11,7 @@ from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.session import COOKIE, SESSIONS, Sessions
 from app.console.view import View
 from app.console.widgets.blocks import badge, block, table, text
-from app.console.widgets.controls import danger, dialog, form, primary, secondary
+from app.console.widgets.controls import danger, dialog, form, number_field, number_in, primary, secondary
 from app.console.words import age, moment
 from app.lifecycle.keys import LOCAL
 from app.store.schema import ApiKey
@@ -65,7 +65,7 @@ def ask_new_key(view: View) -> None:
     async def create() -> None:
         if not (name.validate() and days.validate()):
             return
-        asked = name.value.strip(), role.value, days.value
+        asked = name.value.strip(), role.value, number_in(days)
         text, key = await view.run(lambda: view.service.admission.create(*asked, view.actor.id))
         _hand_over(view, made, text, key, sign_in=first)
 
@@ -77,7 +77,8 @@ def ask_new_key(view: View) -> None:
             FIELD
         )
         role.set_enabled(not first)
-        days = ui.number(TEXT.days, validation=_days_fault).props(f'{FIELD} hint="{TEXT.days_hint}"')
+        days = number_field(TEXT.days, None, needed=False, fault=_days_fault)
+        days.props(f'{FIELD} hint="{TEXT.days_hint}"')
         if first:
             ui.label(TEXT.first_key).classes("n-caption")
 
@@ -139,5 +140,5 @@ def _name_fault(value: str | None) -> str | None:
     return None if 1 <= len((value or "").strip()) <= 100 else TEXT.key_name_needed
 
 
-def _days_fault(value: float | None) -> str | None:
-    return None if value is None or 0 < value <= MOST_DAYS else TEXT.days_needed
+def _days_fault(value: float) -> str | None:
+    return None if 0 < value <= MOST_DAYS else TEXT.days_needed

@@ -48,6 +48,26 @@ class System:
     times: Plural = Plural("once", "{n} times")
     request: str = "request {id}"
     more_problems: Plural = Plural("and {n} older one", "and {n} older ones")
+    kept: str = "What is kept"
+    kept_hint: str = (
+        "Set by NOMINAL_IMAGE_KEEP and NOMINAL_RETAIN_..._DAYS; nominal images and versions stay."
+    )
+    images_kept: str = "Images of inspections"
+    policies: Mapping[str, str] = table(
+        all="All", sample="Not accepted, and a sample", rejected="Only of parts not accepted", none="None"
+    )
+    sample: str = "{n} accepted ones per version, {size} per bank"
+    days_kept: Mapping[str, str] = table(
+        accept="Accepted inspections",
+        review="Inspections to review",
+        reject="Rejected inspections",
+        reviewed="Reviewed inspections",
+    )
+    day_count: Plural = Plural("{n} day", "{n} days")
+    for_ever: str = "Until deleted"
+    backup: str = "Last backup"
+    backup_none: str = "None recorded"
+    backup_none_hint: str = "nominal store backup FILE makes one while the server runs"
     keys: str = "API keys"
     keys_hint: str = "Cameras, scripts and people sign in with a key. It is shown once, when it is created."
     keys_admins: str = "Only administrators see and create keys."

@@ -26,6 +26,7 @@ SHOWN = 60  # images of the set at a time
 @page("/banks/{bank}/teach", TEXT.name, icon="school", order=20)
 async def show(view: View) -> None:
     """Upload and build side by side, a look over the set and the set itself below them."""
+    view.use("inspection.css", "viewer.js")
     assert view.bank is not None
     bank = view.bank.id
     page_header(TEXT.name, TEXT.lead.format(bank=view.bank.title))

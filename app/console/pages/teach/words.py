@@ -53,13 +53,14 @@ class Teach:
     use_rate: str = "Set the target to {rate}"
     rate_set: str = "The target is now {rate}."
     queued: str = "Waiting for the build worker"
+    starting: str = "The worker is starting: it loads the backbone and looks for images of one part."
     stages: Mapping[str, str] = table(
-        features="Features",
-        coreset="Coreset",
-        index="Index",
-        calibration="Calibration",
-        saving="Saving",
-        warming="Warming up",
+        features="Read the images",
+        coreset="Choose what to remember",
+        index="Prepare the search",
+        calibration="Score the nominal images",
+        saving="Save the version",
+        warming="Get ready to inspect",
     )
     units: Mapping[str, str] = table(
         features="{done} of {total} images",

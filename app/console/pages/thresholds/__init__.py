@@ -41,6 +41,7 @@ async def show(view: View) -> None:
         page_header(TEXT.name, view.own_bank.title)
         untaught(view, "tune", TEXT.none, TEXT.none_hint)
         return
+    view.use("inspection.css", "viewer.js")
     explorer = await open_explorer(view)
     lead = TEXT.lead.format(bank=view.own_bank.title, n=explorer.subject.version)
     actions = page_header(TEXT.name, lead)

@@ -9,6 +9,8 @@ from nicegui import ui
 from app.console.pages.thresholds.explorer import Explorer, Given
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.widgets.blocks import block
+from app.console.widgets.controls import number_field, number_in
+from app.console.words import decimal, score
 from core.judging.scoring import Thresholds
 
 FIELD = "outlined dense hide-bottom-space"
@@ -76,7 +78,9 @@ class Controls:
         return self._explorer.view.handler(moved)
 
     async def _rated(self) -> None:
-        if self._mode.value == "rate":
+        if self._mode.value == "rate" and all(
+            each.validate() for each in (self._reject_rate, self._review_rate)
+        ):
             await self._explorer.attempt(self._by_rate())
 
     async def _switched(self) -> None:
@@ -90,7 +94,7 @@ class Controls:
         return {"review_threshold": self._review.value, "reject_threshold": self._reject.value}
 
     def _by_rate(self) -> Given:
-        reject, review = self._reject_rate.value, self._review_rate.value
+        reject, review = number_in(self._reject_rate), number_in(self._review_rate)
         return {
             "target_false_reject": (reject or 0) / 100,
             "target_review": review / 100 if review else None,
@@ -115,11 +119,12 @@ class _Handle:
             ui.label(name).classes("n-handle-name")
             self._slider = ui.slider(min=span[0], max=span[1], step=step, value=value)
             self._slider.props(f'aria-label="{name}"')
-            self._number = ui.number(value=round(value, 4), step=0.01, format="%.3f", min=0)
-            self._number.props(f'{FIELD} debounce=300 aria-label="{name}"').classes("n-handle-number")
+            self._number = number_field("", None).classes("n-handle-number")
+            self._number.props(f'{FIELD} debounce=300 aria-label="{name}"').set_value(score(value))
         self._value, self._setting, self._heard = value, False, moved
         self._slider.on_value_change(lambda: self._take(self._slider.value))
-        self._number.on_value_change(lambda: self._take(self._number.value))
+        self._number.on_value_change(lambda: self._typed(self._number.value))
+        self._number.on("blur", lambda: self.set(self._value))
 
     @property
     def value(self) -> float:
@@ -131,8 +136,19 @@ class _Handle:
         self._setting = True
         self._value = value
         self._slider.set_value(value)
-        self._number.set_value(round(value, 4))
+        self._number.set_value(score(value))
         self._setting = False
+
+    def _typed(self, text: str | None) -> object:
+        """The slider follows; the text stays as it is typed until the field is left."""
+        value = decimal(text)
+        if self._setting or value is None:
+            return None
+        self._setting = True
+        self._value = value
+        self._slider.set_value(value)
+        self._setting = False
+        return self._heard()
 
     def _take(self, value: float | None) -> object:
         if self._setting or value is None:
@@ -141,7 +157,7 @@ class _Handle:
         return self._heard()
 
 
-def _rate(name: str, value: float | None, heard: Callable[..., object], hint: str = "") -> ui.number:
-    field = ui.number(name, value=value, step=0.5, min=0, max=50, on_change=heard)
+def _rate(name: str, value: float | None, heard: Callable[..., object], hint: str = "") -> ui.input:
+    field = number_field(name, value, needed=not hint).on_value_change(heard)
     said = f'hint="{hint}"' if hint else ""
     return field.props(f"{FIELD} debounce=300 {said}").classes("n-rate")

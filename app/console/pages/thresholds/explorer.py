@@ -10,9 +10,10 @@ from nicegui import ui
 
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.view import View
+from app.console.widgets.activation import is_large
 from app.console.widgets.blocks import block
-from app.console.widgets.controls import dialog, form, primary, secondary
-from app.console.words import score
+from app.console.widgets.controls import danger, dialog, form, primary, secondary
+from app.console.words import percent, score
 from app.insight import exploring
 from app.insight.exploring import Exploration, Subject
 from app.learning import banks
@@ -98,17 +99,45 @@ def _highest(subject: Subject) -> Thresholds:
     return Thresholds(highest, highest)
 
 
-def ask_note(explorer: Explorer, saved: Callable[[], Awaitable[None]]) -> None:
-    """Show what changes, take a note, save; ``saved`` is awaited then."""
+async def ask_note(explorer: Explorer, saved: Callable[[], Awaitable[None]]) -> None:
+    """Show what changes, and warn where that is much; take a note, save; ``saved`` is awaited then."""
+    before = await explorer.view.run(lambda: _present(explorer))
+    warnings = _warnings(before, explorer.found)
 
     async def save() -> None:
         made.close()
         await _save(explorer, (note.value or "").strip(), saved)
 
-    with form(explorer.view, TEXT.save_title, TEXT.save, save) as made:
-        _changes(explorer)
+    word, button = (TEXT.save_anyway, danger) if warnings else (TEXT.save, primary)
+    with explorer.view.client, form(explorer.view, TEXT.save_title, word, save, button=button) as made:
+        _changes(explorer, before)
+        for warning in warnings:
+            with block("n-banner", role="alert"):
+                ui.icon("warning").props('aria-hidden="true"')
+                ui.label(warning)
         note = ui.textarea(TEXT.note).props(f"outlined dense autogrow autofocus maxlength={LONGEST_NOTE}")
         ui.label(TEXT.counts_from).classes("n-caption")
+
+
+def _present(explorer: Explorer) -> Exploration | None:
+    """What the thresholds in use do; None where the version does not support them."""
+    now = explorer.found.present
+    if now is None:
+        return None
+    return exploring.explore(
+        explorer.subject, {"review_threshold": now.review, "reject_threshold": now.reject}
+    )
+
+
+def _warnings(before: Exploration | None, after: Exploration) -> list[str]:
+    """What one should know before these thresholds are saved."""
+    said, rate = [], after.expected_reject.expected
+    if is_large(before.expected_reject.expected if before else None, rate):
+        said.append(TEXT.many_rejects.format(rate=percent(rate)))
+    lost = before.found.count - after.found.count if before else 0
+    if lost > 0:
+        said.append(TEXT.lost(lost))
+    return said
 
 
 async def _save(explorer: Explorer, note: str, saved: Callable[[], Awaitable[None]]) -> None:
@@ -145,22 +174,31 @@ async def _tell_stale(explorer: Explorer, note: str, saved: Callable[[], Awaitab
                 primary(view, TEXT.save_over, over, role="admin")
 
 
-def _changes(explorer: Explorer) -> None:
-    """Each threshold before and after."""
-    before, after = explorer.found.present, explorer.found.thresholds
+def _changes(explorer: Explorer, before: Exploration | None) -> None:
+    """Each threshold before and after, and what good parts and defects get."""
+    now, then, found = explorer.found.present, explorer.found.thresholds, explorer.found
+    rows = [
+        (TEXT.review_above, score(now.review) if now else None, score(then.review)),
+        (TEXT.reject_above, score(now.reject) if now else None, score(then.reject)),
+        (TEXT.expected_rejects, percent(before.expected_reject.expected) if before else None,
+         percent(found.expected_reject.expected)),
+    ]  # fmt: skip
+    if found.found.total:
+        total = f"{found.found.total:,}"
+        rows.append(
+            (TEXT.found, f"{before.found.count:,}" if before else None,
+             TEXT.of.format(count=f"{found.found.count:,}", total=total))
+        )  # fmt: skip
     with block("n-figures"):
-        for name, old, new in (
-            (TEXT.review_above, before.review if before else None, after.review),
-            (TEXT.reject_above, before.reject if before else None, after.reject),
-        ):
+        for name, old, new in rows:
             with ui.element("div"):
                 ui.label(name).classes("n-figure-name")
                 ui.label(_change(old, new)).classes("n-strong")
 
 
-def _change(old: float | None, new: float) -> str:
+def _change(old: str | None, new: str) -> str:
     if old is None:
-        return score(new)
+        return new
     if old == new:
-        return TEXT.unchanged.format(value=score(new))
-    return TEXT.from_to.format(before=score(old), after=score(new))
+        return TEXT.unchanged.format(value=new)
+    return TEXT.from_to.format(before=old, after=new)

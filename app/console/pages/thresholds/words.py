@@ -28,7 +28,7 @@ class Thresholds:
     groups: Mapping[str, str] = table(
         nominal="Nominal",
         unreviewed="Not reviewed",
-        false_alarm="False alarm",
+        false_alarm="Reviewed as good",
         confirmed_defect="Confirmed defect",
         missed_defect="Missed defect",
     )
@@ -51,7 +51,7 @@ class Thresholds:
     between: str = "95 % between {low} and {high}; {above} of {images} nominal images score above."
     measured: str = "Recorded and reviewed"
     found: str = "Defects found"
-    alarms: str = "False alarms left"
+    alarms: str = "Good parts stopped"
     of: str = "{count} of {total}"
     nothing_reviewed: str = "none reviewed"
     interval: str = "95 % between {low} and {high}"
@@ -75,6 +75,13 @@ class Thresholds:
     review_target: str = "review {value} of good parts"
     from_version: str = "the version's own thresholds"
     save_title: str = "Save these thresholds?"
+    save_anyway: str = "Save all the same"
+    expected_rejects: str = "Good parts rejected, expected at most"
+    many_rejects: str = "Expect up to {rate} of good parts to be rejected. Is that what you want?"
+    lost: Plural = Plural(
+        "{n} reviewed defect that is found now would be accepted.",
+        "{n} reviewed defects that are found now would be accepted.",
+    )
     from_to: str = "{before} to {after}"
     unchanged: str = "{value}, as before"
     counts_from: str = "They apply from the next inspection on. Past decisions do not change."

@@ -10,13 +10,13 @@ from nicegui import ui
 from app.console.pages.versions.histogram import Mark, histogram
 from app.console.pages.versions.words import VERSIONS as TEXT
 from app.console.view import View, page
+from app.console.widgets.activation import ask_activation
 from app.console.widgets.blocks import badge, block, figure, page_header, section, table, text
 from app.console.widgets.controls import confirm, danger, more, primary, secondary, untaught
 from app.console.widgets.viewer import nominal_tile
 from app.console.words import age, duration, moment, percent, score, size
 from app.insight import calibration as insight
 from app.insight.calibration import Insight, NominalScore
-from app.learning import versions
 from app.store.schema import Bank, Version
 from core.config import AugmentConfig
 
@@ -68,6 +68,7 @@ def _row(view: View, bank: Bank, version: Version) -> None:
 @page("/banks/{bank}/versions/{number:int}", TEXT.number)
 async def show_one(view: View) -> None:
     """From the version's row and its calibration."""
+    view.use("inspection.css", "viewer.js")
     bank, number = view.own_bank, int(view.params["number"])
     row = await view.run(lambda: view.store.versions.get(bank.id, number))
     title = TEXT.one.format(n=number)
@@ -83,6 +84,7 @@ async def show_one(view: View) -> None:
         _figures(row, found)
     _scores(found)
     _hardest(view, found)
+    _deletion(view, bank, row)
 
 
 def state_badge(bank: Bank, version: Version) -> None:
@@ -157,15 +159,17 @@ def _actions(view: View, bank: Bank, version: Version) -> None:
         primary(view, name, partial(_activate, view, bank, version.number), icon=icon, role="admin")
     bundle = view.url("v1", "banks", bank.id, "versions", version.number, "bundle")
     secondary(view, TEXT.download, lambda: view.go(bundle), icon="download")
-    if version.number != bank.active_version:
-        danger(view, TEXT.delete, partial(_ask_delete, view, version), icon="delete", role="admin")
 
 
 async def _activate(view: View, bank: Bank, number: int) -> None:
-    """On the state of the bank that the page shows: another's change since is told, not overwritten."""
-    await versions.activate(view.service.learning, bank.id, number, bank.revision, view.actor.id)
-    view.say(TEXT.activated.format(n=number))
-    view.reload()
+    await ask_activation(view, bank, number, view.reload)
+
+
+def _deletion(view: View, bank: Bank, version: Version) -> None:
+    """At the end of the page, far from what activates the version."""
+    if version.number != bank.active_version:
+        with section(TEXT.deletion, TEXT.delete_text):
+            danger(view, TEXT.delete, partial(_ask_delete, view, version), icon="delete", role="admin")
 
 
 def _ask_delete(view: View, version: Version) -> None:
@@ -193,7 +197,7 @@ def _tile(view: View, found: Insight, image: NominalScore) -> None:
         view.say(TEXT.removed.format(name=image.name))
 
     sha256 = image.sha256 if image.present else None
-    with nominal_tile(view, found.bank, image.name, sha256, removed), block("n-tile-foot"):
+    with nominal_tile(view, found.bank, image.name, sha256, removed, found.version), block("n-tile-foot"):
         ui.label(TEXT.score.format(value=score(image.score))).classes("n-strong")
         if not image.present:
             ui.label(TEXT.gone).classes("n-caption")

@@ -137,6 +137,9 @@ class Compared(Answer):
     b: Side | None
     flipped: bool
     problem: str | None
+    learnt: list[int] = Field(
+        description="Versions that learnt this very image: what they say of it shows nothing about other parts."
+    )
 
 
 class Agreement(Answer):

@@ -15,7 +15,7 @@ Decision = Literal["accept", "review", "reject"]
 
 
 class Thresholds(Answer):
-    """Above review a person looks, above reject the part fails; a score equal to one does not pass it."""
+    """Above review a person looks, above reject the part is rejected; a score equal to one is not above it."""
 
     review: float
     reject: float

@@ -41,6 +41,7 @@ class Health(Answer):
     disk: JsonObject
     database: JsonObject
     worker: JsonObject | None = None
+    retention: JsonObject = Field(description="Which images are kept, and for how many days inspections are.")
     banks: dict[BankState, int] = Field(description="How many banks are in each state.")
     bank_states: dict[str, JsonObject] | None = None
 
