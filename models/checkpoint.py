@@ -68,9 +68,13 @@ def verified_weights(path: Path, spec: BackboneSpec, accept_digest: str | None =
 
     Its tensors are read where they are needed, which they are not once its networks are compiled.
     """
-    if spec.digest is None or accept_digest not in (None, spec.digest) or not os.access(path, os.R_OK):
+    if spec.digest is None or accept_digest not in (None, spec.digest) or not path.is_file():
         return read_weights(path, spec, accept_digest)
-    memory, name = Memory.of(backbone=spec.name, digest=spec.digest), f"verified {_file_sha256(path)}"
+    try:
+        name = f"verified {_file_sha256(path)}"
+    except OSError:
+        return read_weights(path, spec, accept_digest)
+    memory = Memory.of(backbone=spec.name, digest=spec.digest)
     if memory.read(name) is not None:
         return Weights(lambda: read_weights(path, spec, accept_digest).tensors, spec.digest)
     found = read_weights(path, spec, accept_digest)

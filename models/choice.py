@@ -70,8 +70,10 @@ def choose(
         return open_runtime(module, runtime, precision, threads, ranges, memory), ()
     name = chosen(runtime, precision)
     if memory is not None and (kept := memory.read(name)) is not None:
-        first, *others = (Candidate(**each) for each in json.loads(kept))
-        with suppress(RuntimeUnavailable):  # what it ran on is gone
+        with suppress(
+            RuntimeUnavailable, ValueError, TypeError
+        ):  # what it ran on is gone, or it is of other code
+            first, *others = (Candidate(**each) for each in json.loads(kept))
             opened = open_runtime(module, first.runtime, first.precision, threads, ranges, memory)
             return opened, (first, *others)
     log.info("measuring which runtime is fastest on this machine; the next start knows")

@@ -13,6 +13,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from models.processor import features, model_name
 
 log = logging.getLogger(__name__)
 LIBRARIES = ("torch", "openvino", "torchvision", "timm")
-MOST = 24  # files, of which the longest unused makes way
+FORM = 1  # of what is kept; raised where it, or what makes it, changes
+MOST_BYTES = 2 << 30  # of networks, of which the longest unused make way
+_NETWORK = "network"  # begins the names of what is large
 _DIGEST = 32  # bytes before the content, against a file that is cut short
 
 
@@ -49,9 +52,10 @@ class Memory:
         file = self._file(name)
         try:
             kept = file.read_bytes()
-            file.touch()
         except OSError:
             return None
+        with suppress(OSError):  # a cache that cannot be written is read all the same
+            file.touch()
         content = kept[_DIGEST:]
         return content if hashlib.sha256(content).digest() == kept[:_DIGEST] else None
 
@@ -59,28 +63,46 @@ class Memory:
         """Keep it where the cache can be written; else the log says that it cannot."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(len(content))
             handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
-            Path(partial).replace(self._file(name))
-            for old in sorted(self._folder.iterdir(), key=lambda each: each.stat().st_mtime)[:-MOST]:
-                old.unlink(missing_ok=True)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(content).digest() + content)
+                Path(partial).replace(self._file(name))
+            finally:
+                Path(partial).unlink(missing_ok=True)
         except OSError as error:
             log.info("nothing can be kept in %s: %s", self._folder, error.strerror)
 
+    def _make_room(self, size: int) -> None:
+        networks = [(each, each.stat()) for each in self._folder.glob(f"{_NETWORK}-*")]
+        held = size + sum(found.st_size for _, found in networks)
+        for each, found in sorted(networks, key=lambda of: of[1].st_mtime):
+            if held <= MOST_BYTES:
+                return
+            each.unlink(missing_ok=True)
+            held -= found.st_size
+
     def forget(self, name: str) -> None:
         """Have it found out again."""
-        self._file(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         named = json.dumps([name, self._facts], sort_keys=True)
-        return self._folder / hashlib.sha256(named.encode()).hexdigest()[:32]
+        kind = _NETWORK if name.startswith(_NETWORK) else "found"
+        return self._folder / f"{kind}-{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
 @functools.cache
 def _machine() -> dict[str, str]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    found = {"processor": model_name(), "features": " ".join(sorted(features())), "device": device}
+    found = {
+        "form": str(FORM),
+        "processor": model_name(),
+        "features": " ".join(sorted(features())),
+        "device": device,
+    }
     return found | {name: _installed(name) for name in LIBRARIES}
 
 

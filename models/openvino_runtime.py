@@ -76,7 +76,7 @@ class OpenVinoRuntime:
 
     def _compile(self, height: int, width: int) -> Any:
         """The network, from the memory where it is there: it takes a fiftieth of the time."""
-        name = f"openvino {self.precision} {height} x {width}"
+        name = f"network openvino {self.precision} {height} x {width}"
         kept = self._memory.read(name) if self._memory else None
         if kept is not None:
             with suppress(RuntimeError):  # a network of another build of the library

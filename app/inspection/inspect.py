@@ -25,7 +25,7 @@ from app.ops.observed import Metrics
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store import schema
-from app.store.errors import StorageFull
+from app.store.errors import StoreError
 from app.store.store import Store
 from core.input.photograph import Image, Photograph
 from core.judging.scoring import Thresholds
@@ -210,15 +210,16 @@ async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) ->
     """Write it to the ledger, with its image where the policy keeps it. Raises StoreError; then nothing was written."""
     if not inspecting.keeps(row, len(body)):
         return await inspecting.ledger.record(row)
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:
             kept = await inspecting.pools.decoder(lambda: _staged(inspecting, body, stack))
-        except StorageFull:
-            if row.decision != "accept" or inspecting.sample is None:
-                raise
-            return await inspecting.ledger.record(row)  # a sample is worth less than an answer
-        row.image_sha256 = kept.staged.sha256
-        await inspecting.ledger.record(row, kept)
+            row.image_sha256 = kept.staged.sha256
+            await inspecting.ledger.record(row, kept)
+    except (StoreError, OSError):
+        if row.decision != "accept" or inspecting.sample is None:
+            raise
+        row.image_sha256 = None  # a sample is worth less than an answer
+        await inspecting.ledger.record(row)
 
 
 def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.imaging.header import shown_names
-from core.input.photograph import Photograph
+from core.input.photograph import Photograph, is_dark
 from core.screening.mixture import Kind, Look, aspects, colours, sizes
 
 NAMED = 3  # images of one kind that a sentence names
@@ -22,7 +22,7 @@ class Likeness:
     def add(self, name: str, photograph: Photograph) -> None:
         """The next photograph."""
         self.looks.append(Look.of(photograph))
-        self._bits.append(photograph.bits if photograph.dark else None)
+        self._bits.append(photograph.bits)
         self._names.append(name)
 
     def notices(self) -> list[str]:
@@ -39,17 +39,22 @@ class Likeness:
             remedy = "Details are finer in the larger ones: take all alike."
             found.append(self._mixed(sizes, "size", remedy))
         if dark := self.dark():
-            used = max(bits[0] for bits in self._bits if bits)
             count = f"{sum(len(kind.images) for kind in dark):,} of {len(self.looks):,} photographs are read as dark"
             what = ", ".join(kind.what for kind in dark)
-            found.append(
-                f"{count}: {what}. Build with --significant-bits {max(9, used)}, for all cameras alike."
-            )
+            found.append(f"{count}: {what}. {self._brighter()}")
         return [sentence for sentence in found if sentence]
+
+    def _brighter(self) -> str:
+        """What to do: a camera fills an even number of bits, perhaps more than its photographs take so far."""
+        used = max(bits[0] for bits in self._bits if bits)
+        filled = max(10, used + used % 2)
+        if filled >= max(bits[1] for bits in self._bits if bits):
+            return "Others use more: set all cameras alike, or expose the dark ones longer."
+        return f"If the camera fills {filled} bits, build with --significant-bits {filled}."
 
     def dark(self) -> tuple[Kind, ...]:
         """Images whose highest bits are unused, by the bits they use, the fewest first."""
-        kinds = sorted({bits for bits in self._bits if bits})
+        kinds = sorted({bits for bits in self._bits if bits and is_dark(bits)})
         return tuple(
             Kind(
                 f"{used} of {wide} bits in use",

@@ -69,10 +69,12 @@ async def every(service: Service, seconds: float, name: str, work: Callable[[], 
 async def sweep(service: Service) -> None:
     """Retention of inspections and of the sample of accepted images, forgotten keys, blobs nothing refers to."""
     store = service.store
-    deleted = await service.pools.background(store.retention.sweep)
-    released = await service.pools.background(store.samples.sweep)
+    released = await service.pools.background(
+        store.samples.sweep
+    )  # first: it needs no clock that is believed
     if service.inspecting.sample is not None:
         service.inspecting.sample.swept()
+    deleted = await service.pools.background(store.retention.sweep)
     await service.pools.background(store.jobs.forget_keys)
     collected = await service.pools.background(store.collect)
     log.info(

@@ -37,7 +37,7 @@ class Photograph:
     @property
     def dark(self) -> bool:
         """Whether several of its highest bits are unused: only the highest eight are looked at, and show little."""
-        return self.bits is not None and self.bits[0] <= self.bits[1] - UNUSED
+        return self.bits is not None and is_dark(self.bits)
 
     @classmethod
     def of(cls, image: Image | Photograph) -> Photograph:
@@ -49,6 +49,11 @@ class Photograph:
         """(height, width) of the original, pixels."""
         height, width = self.pixels.shape[:2]
         return height * self.reduced, width * self.reduced
+
+
+def is_dark(bits: tuple[int, int]) -> bool:
+    """Whether the brightest sample leaves several of the highest bits unused."""
+    return bits[0] <= bits[1] - UNUSED
 
 
 def reduction(config: InputConfig, height: int, width: int) -> int:

@@ -30,7 +30,7 @@ def pages(server: Server, bank: str) -> dict[str, str]:
 def shown(page: Page, server: Server, path: str) -> None:
     page.goto(f"{server.url}/console/{path}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every(image => image.complete || image.loading === 'lazy')")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

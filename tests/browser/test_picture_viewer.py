@@ -47,13 +47,13 @@ def box(page: Page) -> dict[str, float]:
 
 def test_the_wheel_zooms_about_the_pointer_and_a_drag_moves(opened: Page) -> None:
     at = box(opened)
-    opened.mouse.move(at["x"] + 0.2517 * at["width"], at["y"] + 0.2517 * at["height"])
+    opened.mouse.move(at["x"] + 0.2517 * at["width"], at["y"] + 0.253 * at["height"])
     expect(opened.locator(".n-readout")).to_contain_text("px")
     before = opened.locator(".n-readout").inner_text()
     for _ in range(6):
         opened.mouse.wheel(0, -200)
     assert opened.evaluate(ZOOM) > 4
-    opened.mouse.move(at["x"] + 0.2517 * at["width"] + 0.4, at["y"] + 0.2517 * at["height"])
+    opened.mouse.move(at["x"] + 0.2517 * at["width"] + 0.4, at["y"] + 0.253 * at["height"])
     expect(opened.locator(".n-readout")).to_have_text(before)  # the same place is under the pointer
     canvas = opened.locator(".n-canvas").first
     left = canvas.evaluate("each => each.getBoundingClientRect().x")

@@ -234,3 +234,5 @@ def test_a_published_file_is_verified_once_and_its_tensors_are_read_where_they_a
         verified_weights(path, spec)
     with pytest.raises(WeightsNotFound):
         verified_weights(tmp_path / "absent", spec)
+    with pytest.raises(WeightsNotFound):
+        verified_weights(tmp_path, spec)

@@ -12,9 +12,10 @@ from fakes import tiny_module
 from torch import Tensor, nn
 
 from models import choice
+from models import memory as kept_by
 from models.choice import ALLOWED, PREFERRED, Candidate, choose, consider, fastest, proof_images
 from models.errors import RuntimeUnavailable
-from models.memory import MOST, Memory
+from models.memory import Memory
 from models.quantise import measure_ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
 from models.torch_runtime import TorchCpuRuntime
@@ -146,7 +147,9 @@ def test_a_machine_chooses_once_and_makes_no_module_again(tmp_path: Path) -> Non
     assert len(made) > 1, "other weights are measured"
 
 
-def test_what_is_not_whole_or_cannot_be_written_is_found_out_again(tmp_path: Path) -> None:
+def test_what_is_not_whole_or_cannot_be_written_is_found_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory = Memory(tmp_path / "kept", {})
     assert memory.read("a") is None
     memory.keep("a", b"content")
@@ -157,19 +160,30 @@ def test_what_is_not_whole_or_cannot_be_written_is_found_out_again(tmp_path: Pat
     memory.keep("a", b"again")
     memory.forget("a")
     assert memory.read("a") is None
-    for number in range(MOST + 3):
-        memory.keep(str(number), b"")
-    assert len(list((tmp_path / "kept").iterdir())) == MOST
+    monkeypatch.setattr(kept_by, "MOST_BYTES", 3 * 1000)
+    memory.keep("choice", b"small")
+    for number in range(5):
+        memory.keep(f"network {number}", bytes(900))
+    assert [memory.read(f"network {number}") is None for number in range(5)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert memory.read("choice") == b"small"
+    assert not list((tmp_path / "kept").glob("*.partial"))
     (tmp_path / "file").touch()
     nowhere = Memory(tmp_path / "file" / "x", {})
     nowhere.keep("a", b"content")
+    nowhere.forget("a")
     assert nowhere.read("a") is None
 
 
 def test_a_network_that_is_kept_and_not_one_is_compiled_again(tmp_path: Path) -> None:
     memory = Memory(tmp_path, {})
     runtime = open_runtime(tiny_module(), "openvino", "float32", None, memory=memory)
-    memory.keep("openvino float32 256 x 256", b"no network")
+    memory.keep("network openvino float32 256 x 256", b"no network")
     expected = open_runtime(tiny_module(), "openvino", "float32", None)(proof_images())
     assert all(torch.equal(f, e) for f, e in zip(runtime(proof_images()), expected, strict=True))
-    assert memory.read("openvino float32 256 x 256") != b"no network"
+    assert memory.read("network openvino float32 256 x 256") != b"no network"

@@ -109,6 +109,7 @@ def _png_of_pillow(image: PillowImage) -> bytes:
             received=f"mode {image.mode}",
             remedy="Convert it: image.convert('RGB') for colour, image.convert('I;16') for grey of 16 bits.",
         )
+    image.load()  # turns a TIFF, which then states no orientation
     exif, turned = image.getexif(), type(image.getexif())()
     if ORIENTATION in exif:
         turned[ORIENTATION] = exif[ORIENTATION]

@@ -85,14 +85,15 @@ def test_a_pillow_image_comes_back_value_for_value(mode: str) -> None:
     np.testing.assert_array_equal(np.asarray(read, np.uint16), np.asarray(image, np.uint16))
 
 
-def test_a_pillow_image_keeps_the_orientation_that_its_file_states(tmp_path: Path) -> None:
-    exif = Image.Exif()
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_pillow_image_keeps_the_orientation_that_its_file_states(tmp_path: Path, suffix: str) -> None:
+    exif, file = Image.Exif(), tmp_path / f"turned.{suffix}"
     exif[0x0112] = 6
-    Image.fromarray(pixels((40, 60, 3), "uint8")).save(tmp_path / "turned.png", exif=exif)
-    with Image.open(tmp_path / "turned.png") as image:
+    Image.fromarray(pixels((40, 60, 3), "uint8")).save(file, exif=exif)
+    with Image.open(file) as image:
         seen = decode_image(sent(image))
     assert seen.shape[:2] == (60, 40)
-    np.testing.assert_array_equal(seen, decode_image((tmp_path / "turned.png").read_bytes()))
+    np.testing.assert_array_equal(seen, decode_image(file.read_bytes()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.inspection.sampling import Sample
+from app.inspection.sampling import DAY_SECONDS, Sample
 from app.store.samples import SampleRules, chosen, lot
 from app.store.schema import Inspection
 
@@ -40,6 +40,19 @@ def test_a_bank_takes_in_no_more_bytes_than_it_may_keep_until_it_is_swept() -> N
     assert sum(sample.takes(row, SIZE) for row in seen[:10]) == 3
     sample.swept()
     assert sum(sample.takes(row, SIZE) for row in seen[10:]) == 3
+
+
+def test_after_a_day_what_was_seen_before_is_forgotten() -> None:
+    now = [0.0]
+    sample = Sample(SampleRules(2, 1 << 30), clock=lambda: now[0])
+    assert sample.takes(inspection(score=2.9), SIZE)
+    seen = [inspection(score=0.1 + i / 100) for i in range(60)]
+    assert sum(sample.takes(row, SIZE) for row in seen) < 20
+    sample.swept()
+    assert not sample.takes(min(seen, key=lambda row: -lot(row.id)), SIZE)
+    now[0] = DAY_SECONDS
+    sample.swept()
+    assert sample.takes(inspection(score=0.1), SIZE)
 
 
 def test_versions_have_samples_of_their_own() -> None:

@@ -183,8 +183,10 @@ def test_a_manifest_and_a_serial_number_that_differ_are_refused(running: TestCli
 
 
 def test_the_schema_names_the_fields_and_what_refuses_them(running: TestClient) -> None:
-    operation = running.get("/openapi.json").json()["paths"]["/v1/banks/{bank}/images"]["post"]
-    fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    document = running.get("/openapi.json").json()
+    operation = document["paths"]["/v1/banks/{bank}/images"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["$ref"]
+    fields = document["components"]["schemas"][form.rpartition("/")[2]]["properties"]
     assert fields.keys() == {"file", "serial", "manifest"}
     assert {"409", "422"} <= operation["responses"].keys()
 

@@ -95,9 +95,10 @@ class Strip:
                 ui.spinner(size="20px")
                 ui.label(item.name).classes("n-result-name")
             return
-        said = f"{name_of(row)}: {WORDS.decisions[row.decision]} {score(row.score)}"
+        decision = WORDS.decisions[row.decision]
+        said = f"{decision} {score(row.score)} {name_of(row)}"
         chosen = "n-chosen" if row.id == self._chosen else ""
-        with block(f"n-result {chosen}", "button", type="button", title=said, aria_label=said) as tile:
+        with block(f"n-result {chosen}", "button", type="button", title=said) as tile:
             block(
                 "n-result-image",
                 "img",
@@ -107,7 +108,7 @@ class Strip:
             )
             with block("n-result-words"):
                 with block(f"n-result-line n-ink-{row.decision}"):
-                    ui.icon(DECISIONS[row.decision]).props('aria-hidden="true"')
+                    ui.icon(DECISIONS[row.decision]).props(f'role="img" aria-label="{decision}"')
                     ui.label(score(row.score))
                 ui.label(name_of(row)).classes("n-result-name")
         tile.on("click", self._view.handler(lambda: self._chose(row)))

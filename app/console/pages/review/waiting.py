@@ -53,12 +53,11 @@ def counters(agreement: Agreement) -> None:
 def _waiting(
     view: View, row: Inspection, shown: bool, choose: Callable[[Inspection], Awaitable[None]]
 ) -> None:
-    said = f"{name_of(row)}: {WORDS.decisions[row.decision]} {score(row.score)}"
-    with block(f"n-wait {'n-chosen' if shown else ''}", "button", type="button", aria_label=said) as item:
+    with block(f"n-wait {'n-chosen' if shown else ''}", "button", type="button") as item:
         if shown:
             item.props["aria-current"] = "true"
         with block(f"n-result-line n-ink-{row.decision}"):
-            ui.icon(DECISIONS[row.decision]).props('aria-hidden="true"')
+            ui.icon(DECISIONS[row.decision]).props(f'role="img" aria-label="{WORDS.decisions[row.decision]}"')
             ui.label(score(row.score))
             text(age(row.created_at), "n-caption n-wait-age")
         ui.label(f"{name_of(row)} · {row.bank}").classes("n-result-name")
