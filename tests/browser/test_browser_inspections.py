@@ -283,21 +283,3 @@ def test_the_first_key_is_made_shown_once_and_signed_in_with_and_a_reader_sees_n
     reader.goto(f"{keyed.url}/console/system")
     expect(reader.get_by_text("Only administrators see and create keys.")).to_be_visible()
     expect(reader.get_by_text("Quality office")).to_have_count(0)
-
-
-@pytest.mark.parametrize(("dark", "tablet"), [(False, False), (True, False), (False, True), (True, True)])
-def test_the_pages_fit_plain_screens_and_tablets_in_light_and_dark(
-    server: Server, taught: str, open_page: Open, shot: Shot, dark: bool, tablet: bool
-) -> None:
-    look = f"{'dark' if dark else 'light'}-{'tablet' if tablet else 'desktop'}"
-    last = asked(server, f"/v1/inspections?bank={taught}&decision=reject")["items"][-1]["id"]
-    page = open_page(f"{server.url}/console/", dark=dark, tablet=tablet)
-    for name, path in {
-        "inspect": f"banks/{taught}/inspect?shown={last}", "review": "review", "inspections": "inspections",
-        "inspection": f"inspections/{last}", "system": "system",
-    }.items():  # fmt: skip
-        page.goto(f"{server.url}/console/{path}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        page.wait_for_load_state("networkidle")
-        shot(page, f"{name}-{look}")
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name

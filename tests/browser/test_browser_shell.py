@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 from browser.server import Server
 from playwright.sync_api import Page, expect
 
@@ -33,29 +32,6 @@ def test_the_first_page_is_there_within_a_second(
         expect(page.get_by_role("heading", name="Banks")).to_be_visible()
         seconds.append(page.evaluate(PAINTED) / 1000)
     assert min(seconds) < FIRST_PAGE_SECONDS, seconds
-
-
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("tablet", [False, True])
-def test_every_page_is_shown_in_both_appearances_and_widths(
-    server: Server,
-    taught: str,
-    open_page: Callable[..., Page],
-    shot: Callable[[Page, str], None],
-    dark: bool,
-    tablet: bool,
-) -> None:
-    page = open_page(f"{server.url}/console/", dark=dark, tablet=tablet)
-    for name, path in {
-        "banks": "",
-        "teach": f"banks/{taught}/teach",
-        "versions": f"banks/{taught}/versions",
-        "version": f"banks/{taught}/versions/1",
-    }.items():
-        page.goto(f"{server.url}/console/{path}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-        shot(page, f"{name}-{'dark' if dark else 'light'}-{'tablet' if tablet else 'desktop'}")
 
 
 def test_under_a_path_of_a_proxy_every_page_finds_its_parts(

@@ -252,22 +252,3 @@ def test_a_comparison_ends_when_its_page_is_left(tab: Page, solar: Site) -> None
     expect(tab.get_by_role("status").filter(has_text=" of 100")).to_be_visible()
     tab.goto("about:blank")
     assert len(solar.client.compare_versions("cells", 1, 2, limit=1)) == 1
-
-
-# Every screen
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (820, 1180)])
-def test_the_pages_fit_plain_screens_and_tablets_in_light_and_dark(
-    chromium: Browser, solar: Site, theme: str, width: int, height: int
-) -> None:
-    size = {"width": width, "height": height}
-    context = chromium.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
-    page = context.new_page()
-    for name in ("thresholds", "compare"):
-        page.goto(solar.page("banks", "cells", name))
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        shot(page, f"{name}-{theme}-{width}")
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-    context.close()
