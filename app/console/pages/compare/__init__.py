@@ -131,7 +131,7 @@ class Comparing:
             ui.label(text.format(done=len(run.pairs), total=run.total))
 
     def _parts(self, run: Run) -> None:
-        choice = ui.toggle(dict(TEXT.show), value="flips").classes("n-toggle")
+        choice = ui.toggle(dict(TEXT.show), value="flips").classes("n-toggle").props("toggle-text-color=ink")
         choice.props(f'no-caps unelevated dense aria-label="{TEXT.show_label}"')
         holder = block("n-result-table")
 

@@ -23,7 +23,7 @@ class Controls:
     def __init__(self, explorer: Explorer) -> None:
         self._explorer, self._setting = explorer, False
         self._mode = ui.toggle(dict(TEXT.modes), value="score").props(
-            f'no-caps unelevated dense aria-label="{TEXT.mode}"'
+            f'no-caps unelevated dense toggle-text-color=ink aria-label="{TEXT.mode}"'
         )
         self._mode.classes("n-toggle")
         with block("n-controls") as self._scores:
