@@ -70,9 +70,13 @@ def create_bank(page: Page, shot: Callable[[Page, str], None]) -> None:
     for name in ("Mirrored left to right", "Turned by 90, 180 and 270 degrees"):
         page.get_by_role("checkbox", name=name).click()
     expect(page.get_by_text("A photograph is learned once.")).to_be_visible()
+    page.get_by_label("Bits of grey samples").click()
+    page.get_by_role("option", name="12", exact=True).click()
     shot(page, "create-bank")
     page.get_by_role("button", name="Create bank").last.click()
     expect(page.get_by_role("heading", name="Teach")).to_be_visible()
+    made = httpx.get(f"{page.url.partition('/console')[0]}/v1/banks/solar-cell-back").json()
+    assert made["config"]["input"]["significant_bits"] == 12
 
 
 def teach(page: Page, cells: Split, shot: Callable[[Page, str], None], folder: Path) -> None:

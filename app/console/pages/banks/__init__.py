@@ -82,7 +82,7 @@ def ask_new_bank(view: View) -> None:
         if not all(each.validate() for each in (title, id, rate, copies)) or asked is None:
             return
         config = {
-            "input": {"size": size.value},
+            "input": {"size": size.value, "significant_bits": bits.value or None},
             "target_false_reject": asked / 100,
             "metric": metric.value,
             "score": score.value,
@@ -108,6 +108,8 @@ def ask_new_bank(view: View) -> None:
         with ui.expansion(TEXT.advanced).classes("n-advanced"):
             score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
             score.props(f'{FIELD} hint="{TEXT.score_hint}"')
+            bits = ui.select(dict(TEXT.bits_of), label=TEXT.bits, value=0)
+            bits.props(f'{FIELD} hint="{TEXT.bits_hint}"')
             copies = AugmentFields()
         ui.label(TEXT.backbone_note.format(name=backbone(view.service)["name"])).classes("n-caption")
 

@@ -63,6 +63,9 @@ class Banks:
             2048: "2,048 x 2,048 pixels",
         }
     )
+    bits: str = "Bits of grey samples"
+    bits_hint: str = "A camera may fill 12 of 16 bits; its photographs are dark unless that is said."
+    bits_of: Mapping[int, str] = table({0: "All", 10: "10", 12: "12", 14: "14"})
     metric: str = "Metric"
     metric_hint: str = (
         "Whitened needs 100 good parts. Compare both on a labelled test set before you choose it."
