@@ -2,7 +2,7 @@
 
 ``python -m bench.chaos`` works against ``nominal serve`` like a line would, kills the server or its build worker at a
 seeded random moment, starts the server again and compares what it serves with every answer it ever gave. Nobody
-repairs anything by hand. Exits with 1 if any promise was broken. ``--toy`` kills three times.
+repairs anything by hand. Exits with 1 if any promise was broken. ``--toy`` kills twice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--toy", action="store_true", help="three kills")
+    parser.add_argument("--toy", action="store_true", help="two kills")
     arguments = parser.parse_args()
     kills = planned(TOY_KILLS if arguments.toy else arguments.kills, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="nominal-chaos-") as folder:

@@ -355,7 +355,8 @@ def test_inspections_are_answered_beside_a_comparison(two: TestClient, good: byt
     with ThreadPoolExecutor(2) as pool:
         comparison = pool.submit(compared, two)
         answers = [inspect(two, good) for _ in range(20)]
-        assert len(comparison.result()) == 6
+        found = len(comparison.result())
+        assert 6 <= found <= 26  # of accepted parts those kept by the time it began, too
     assert {answer["score"] for answer in answers} == {answers[0]["score"]}
 
 
