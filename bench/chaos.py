@@ -22,7 +22,7 @@ from bench.chaos_checks import all_faults
 from bench.chaos_work import WORK, Memory, Work, prepare
 from bench.line import AT_ONCE, Machine
 
-KILLS, TOY_KILLS = 20, 3
+KILLS, TOY_KILLS = 20, 2
 KINDS = (
     ("build", "server"),
     ("build", "worker"),
