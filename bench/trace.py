@@ -100,7 +100,6 @@ async def serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
         log_level="error",
         lease_seconds=LATER,
         retention_interval_seconds=LATER,
-        image_keep="rejected",  # an accepted image joins the default sample only now and then
         **EMBEDDED,
         **AT_ONCE,
     )
