@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from models.checkpoint import Weights
-from models.choice import Candidate, choose, chosen, consider
+from models.choice import Candidate, choose, consider, forget_choices
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.memory import Memory
 from models.quantise import ranges_of
-from models.runtime import PRECISIONS, RUNTIMES, Runtime
+from models.runtime import Runtime
+from models.source import Source
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
 from models.weights import Found, find_weights
 
@@ -88,12 +89,8 @@ def load_backbone(
     spec, found, notice = _found(name, weights, allow_fetch, accept_digest)
     if notice is not None:
         log.warning(notice)
-    ranges = ranges_of(spec.name, found.weights.digest)
-    digest = found.weights.digest
-    memory = Memory.of(weights=digest, threads=threads, ranges=ranges)
-    load = partial(load_module, spec, found.weights)
-    engine, considered = choose(load, runtime, precision, threads, ranges, memory)
-    return Backbone(spec, digest, found.source, found.path, notice, engine, considered)
+    engine, considered = choose(_source(spec, found, threads), runtime, precision, threads)
+    return Backbone(spec, found.weights.digest, found.source, found.path, notice, engine, considered)
 
 
 def compare_runtimes(name: str = "auto", threads: int | None = None) -> tuple[str, tuple[Candidate, ...]]:
@@ -102,13 +99,17 @@ def compare_runtimes(name: str = "auto", threads: int | None = None) -> tuple[st
     What ``auto`` has chosen before is forgotten, so that the next start measures, too. Raises as load_backbone does.
     """
     spec, found, _ = _found(name, None, False, None)
-    ranges = ranges_of(spec.name, found.weights.digest)
-    module = load_module(spec, found.weights)
-    memory = Memory.of(weights=found.weights.digest, threads=threads, ranges=ranges)
-    for precision in ("auto", *PRECISIONS):
-        for runtime in ("auto", *RUNTIMES):
-            memory.forget(chosen(runtime, precision))
-    return spec.name, tuple(consider(module, threads=threads, ranges=ranges))
+    source = _source(spec, found, threads)
+    forget_choices(source)
+    return spec.name, tuple(consider(replace(source, memory=None), threads=threads))
+
+
+def _source(spec: BackboneSpec, found: Found, threads: int | None) -> Source:
+    """Of its weights, with what this machine remembers of them."""
+    digest = found.weights.digest
+    ranges = ranges_of(spec.name, digest)
+    memory = Memory.of(weights=digest, threads=threads, ranges=ranges)
+    return Source(partial(load_module, spec, found.weights), ranges, memory)
 
 
 def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:

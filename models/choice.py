@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
-from models.memory import Memory
-from models.quantise import Ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
+from models.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -54,36 +53,31 @@ class Candidate:
 
 
 def choose(
-    module: nn.Module | Callable[[], nn.Module],
-    runtime: str,
-    precision: str,
-    threads: int | None,
-    ranges: Ranges | None = None,
-    memory: Memory | None = None,
+    source: Source, runtime: str, precision: str, threads: int | None
 ) -> tuple[Runtime, tuple[Candidate, ...]]:
-    """Open the fastest fit runtime for a folded module in eval mode; ``auto`` leaves open what is to be chosen.
+    """Open the fastest fit runtime for a source; ``auto`` leaves open what is to be chosen.
 
-    module: or what makes it. memory: where a choice is kept, so that a machine chooses once, not by the load of the
-    moment. Returns the runtime with everything that was considered. Raises RuntimeUnavailable.
+    The source's memory keeps the choice, so that a machine chooses once, not by the load of the moment. Returns the
+    runtime with everything that was considered. Raises RuntimeUnavailable.
     """
     if AUTO not in (runtime, precision):
-        return open_runtime(module, runtime, precision, threads, ranges, memory), ()
-    name = chosen(runtime, precision)
+        return open_runtime(source, runtime, precision, threads), ()
+    name, memory = _choice(runtime, precision), source.memory
     if memory is not None and (kept := memory.read(name)) is not None:
         with suppress(
             RuntimeUnavailable, ValueError, TypeError
         ):  # what it ran on is gone, or it is of other code
             first, *others = (Candidate(**each) for each in json.loads(kept))
-            opened = open_runtime(module, first.runtime, first.precision, threads, ranges, memory)
+            opened = open_runtime(source, first.runtime, first.precision, threads)
             return opened, (first, *others)
     log.info("measuring which runtime is fastest on this machine; the next start knows")
     runtimes = PREFERRED if runtime == AUTO else (runtime,)
     precisions = AUTO_PRECISIONS if precision == AUTO else (precision,)
-    considered = consider(module, runtimes, precisions, threads, ranges, memory)
+    considered = consider(source, runtimes, precisions, threads)
     fit = [candidate for candidate in considered if candidate.opened is not None]
     if not fit:  # say why, or take what is asked for in simulation
         exact = ("torch" if runtime == AUTO else runtime, "float32" if precision == AUTO else precision)
-        return open_runtime(module, *exact, threads, ranges, memory), tuple(considered)
+        return open_runtime(source, *exact, threads), tuple(considered)
     best = fastest(fit)
     assert best.opened is not None
     if memory is not None:
@@ -92,8 +86,16 @@ def choose(
     return best.opened, tuple(considered)
 
 
-def chosen(runtime: str, precision: str) -> str:
-    """The name under which a choice is kept."""
+def forget_choices(source: Source) -> None:
+    """Have all that ``auto`` has chosen measured again."""
+    for precision in (AUTO, *PRECISIONS):
+        for runtime in (AUTO, *RUNTIMES):
+            if source.memory is not None:
+                source.memory.forget(_choice(runtime, precision))
+
+
+def _choice(runtime: str, precision: str) -> str:
+    """The name under which it is kept."""
     return f"choice {runtime} {precision}"
 
 
@@ -110,25 +112,22 @@ def fastest(fit: Sequence[Candidate]) -> Candidate:
 
 
 def consider(
-    module: nn.Module | Callable[[], nn.Module],
+    source: Source,
     runtimes: tuple[str, ...] = PREFERRED,
     precisions: tuple[str, ...] = PRECISIONS,
     threads: int | None = None,
-    ranges: Ranges | None = None,
-    memory: Memory | None = None,
 ) -> list[Candidate]:
     """Each of these runtimes in each precision: opened, proved and timed, or refused with the reason."""
-    module = module if isinstance(module, nn.Module) else module()
-    exact = open_runtime(copy.deepcopy(module), "torch", "float32", threads)
+    module = source.load()
+    source = replace(source, load=lambda: copy.deepcopy(module))
+    exact = open_runtime(source, "torch", "float32", threads)
     images = proof_images()
     expected = exact(images)
     found = []
     for precision in precisions:
         for runtime in runtimes:
             known = exact if (runtime, precision) == ("torch", "float32") else None
-            found.append(
-                _proved(module, runtime, precision, threads, ranges, known, images, expected, memory)
-            )
+            found.append(_proved(source, runtime, precision, threads, known, images, expected))
     fit = [candidate for candidate in found if candidate.opened is not None]
     times = dict(zip(fit, _in_turns([c.opened for c in fit if c.opened], images[:1]), strict=True))
     return [replace(each, milliseconds=times[each]) if each in times else each for each in found]
@@ -145,21 +144,19 @@ def proof_images() -> Tensor:
 
 
 def _proved(
-    module: nn.Module,
+    source: Source,
     runtime: str,
     precision: str,
     threads: int | None,
-    ranges: Ranges | None,
     known: Runtime | None,
     images: Tensor,
     expected: list[Tensor],
-    memory: Memory | None,
 ) -> Candidate:
     if runtime in RUNTIMES and precision in PRECISIONS and not is_native(runtime, precision):
         reason = RUNTIMES[runtime].missing(precision) or "simulated on this processor, slowly"
         return Candidate(runtime, precision, refused=reason)
     try:
-        opened = known or open_runtime(copy.deepcopy(module), runtime, precision, threads, ranges, memory)
+        opened = known or open_runtime(source, runtime, precision, threads)
     except RuntimeUnavailable as error:
         return Candidate(runtime, precision, refused=error.received)
     difference = _difference(opened(images), expected)

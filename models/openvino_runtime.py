@@ -7,7 +7,6 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.memory import Memory
 from models.processor import INTEGER_PRODUCTS, features
+from models.source import Source
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is not in integers
 _TRACING = ".*torch.jit"
@@ -34,17 +33,10 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(
-        self,
-        load: Callable[[], nn.Module],
-        precision: str,
-        threads: int | None,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, source: Source, precision: str, threads: int | None) -> None:
         self.precision = precision
-        self._load = load
+        self._source = source
         self._module: nn.Module | None = None
-        self._memory = memory
         self._options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -77,18 +69,19 @@ class OpenVinoRuntime:
     def _compile(self, height: int, width: int) -> Any:
         """The network, from the memory where it is there: it takes a fiftieth of the time."""
         name = f"network openvino {self.precision} {height} x {width}"
-        kept = self._memory.read(name) if self._memory else None
+        memory = self._source.memory
+        kept = memory.read(name) if memory else None
         if kept is not None:
             with suppress(RuntimeError):  # a network of another build of the library
                 return _openvino().Core().import_model(io.BytesIO(kept), "CPU", self._options)
         network = self._compiled(height, width)
-        if self._memory is not None:
-            self._memory.keep(name, network.export_model().getvalue())
+        if memory is not None:
+            memory.keep(name, network.export_model().getvalue())
         return network
 
     def _compiled(self, height: int, width: int) -> Any:
         if self._module is None:
-            self._module = self._load()
+            self._module = self._source.load()
         example = torch.zeros(1, 3, height, width)
         if (
             _QUIET not in warnings.filters

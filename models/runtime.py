@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from models.errors import RuntimeUnavailable
-from models.memory import Memory
 from models.openvino_runtime import OpenVinoRuntime
 from models.quantise import Ranges, quantise
+from models.source import Source
 from models.torch_runtime import TorchCpuRuntime, TorchCudaRuntime
 
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")
@@ -32,14 +33,9 @@ class Runtime(Protocol):
 
 @runtime_checkable
 class RuntimeKind(Protocol):
-    """How a runtime is opened: what makes a folded module in eval mode, one of PRECISIONS, threads or None for all.
+    """How a runtime is opened: its source, one of PRECISIONS, threads or None for all."""
 
-    memory: of networks compiled before.
-    """
-
-    def __call__(
-        self, load: Callable[[], nn.Module], precision: str, threads: int | None, memory: Memory | None
-    ) -> Runtime: ...
+    def __call__(self, source: Source, precision: str, threads: int | None) -> Runtime: ...
 
     def missing(self, precision: str) -> str | None:
         """What this machine lacks for that precision, or None."""
@@ -61,20 +57,8 @@ def is_native(runtime: str, precision: str) -> bool:
     return kind.missing(precision) is None and not kind.simulates(precision)
 
 
-def open_runtime(
-    module: nn.Module | Callable[[], nn.Module],
-    runtime: str,
-    precision: str,
-    threads: int | None,
-    ranges: Ranges | None = None,
-    memory: Memory | None = None,
-) -> Runtime:
-    """Hand a folded module in eval mode, which may be changed, to the runtime of that name.
-
-    module: or what makes it, which is not called where ``memory`` has the networks it would become. int8 needs the
-    module's ranges. Raises RuntimeUnavailable.
-    """
-    load = (lambda: module) if isinstance(module, nn.Module) else module
+def open_runtime(source: Source, runtime: str, precision: str, threads: int | None) -> Runtime:
+    """Hand a source to the runtime of that name; int8 needs its ranges. Raises RuntimeUnavailable."""
     kind = RUNTIMES.get(runtime)
     if kind is None or precision not in PRECISIONS or (threads is not None and threads < 1):
         raise RuntimeUnavailable(
@@ -90,14 +74,14 @@ def open_runtime(
             remedy="Use the runtime torch in float32, which is always available.",
         )
     if precision == "int8":
-        if ranges is None:
+        if source.ranges is None:
             raise RuntimeUnavailable(
                 requirement="int8 needs ranges that were measured for the backbone and its weights",
                 received="none",
                 remedy="Use resnet50 or efficientnet-lite2 with their published weights, or another precision.",
             )
-        load = partial(_quantised, load, ranges)
-    return kind(load, precision, threads, memory)
+        source = replace(source, load=partial(_quantised, source.load, source.ranges))
+    return kind(source, precision, threads)
 
 
 def _quantised(load: Callable[[], nn.Module], ranges: Ranges) -> nn.Module:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from models.memory import Memory
 from models.processor import BFLOAT16_PRODUCTS, features
+from models.source import Source
 
 _DTYPES = {
     "float32": torch.float32,
@@ -23,18 +21,12 @@ class TorchCpuRuntime:
 
     name = "torch"
 
-    def __init__(
-        self,
-        load: Callable[[], nn.Module],
-        precision: str,
-        threads: int | None,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, source: Source, precision: str, threads: int | None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        self._module = _place(load(), torch.device("cpu"), self._dtype)
+        self._module = _place(source.load(), torch.device("cpu"), self._dtype)
         if precision == "float32" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             _always_onednn(self._module)
 
@@ -80,17 +72,11 @@ class TorchCudaRuntime:
 
     name = "torch-cuda"
 
-    def __init__(
-        self,
-        load: Callable[[], nn.Module],
-        precision: str,
-        threads: int | None,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, source: Source, precision: str, threads: int | None) -> None:
         torch.backends.cudnn.allow_tf32 = False
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        self._module = _place(load(), torch.device("cuda"), self._dtype)
+        self._module = _place(source.load(), torch.device("cuda"), self._dtype)
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
         with torch.inference_mode():

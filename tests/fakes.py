@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.backbone import Backbone, load_module
 from models.checkpoint import Weights, content_digest
 from models.runtime import open_runtime
+from models.source import Source
 from models.spec import SPECS, BackboneSpec
 
 
@@ -68,7 +69,7 @@ def random_backbone(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> Back
     Maps (b, channels[0], h/8, w/8) and (b, channels[1], h/16, w/16).
     """
     spec, weights = tiny_spec(channels=channels), tiny_weights(seed, channels)
-    engine = open_runtime(load_module(spec, weights), "torch", "float32", None)
+    engine = open_runtime(Source(lambda: load_module(spec, weights)), "torch", "float32", None)
     return Backbone(spec, weights.digest, "file", Path("tiny.safetensors"), None, engine)
 
 
@@ -92,5 +93,5 @@ def evenly_padded_backbone() -> Backbone:
     middle[range(3), range(3), 1, 1] = 1
     tensors = {f"{name}.weight": middle.clone() for name in ("a", "b", "fine", "deep")}
     weights = Weights(tensors, content_digest(tensors))
-    engine = open_runtime(load_module(spec, weights), "torch", "float32", None)
+    engine = open_runtime(Source(lambda: load_module(spec, weights)), "torch", "float32", None)
     return Backbone(spec, weights.digest, "file", Path("even.safetensors"), None, engine)

@@ -121,13 +121,17 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
     """
 
     def take(image: Image.Image, header: Header, by: int) -> Photograph:
-        bits = (_used_bits(image, header), header.bits) if image.mode.startswith("I;16") else None
-        if bits is None or config.significant_bits is None:
-            return Photograph(upright_rgb(image, header), by, bits)
-        counted = min(config.significant_bits, header.bits)
-        if bits[0] > counted:
-            raise _too_many_bits(bits[0], counted)
-        return Photograph(upright_rgb(image, header, counted), by, (bits[0], counted))
+        if not image.mode.startswith("I;16"):
+            return Photograph(upright_rgb(image, header), by)
+        counted = min(config.significant_bits or header.bits, header.bits)
+        if counted < header.bits and (used := _used_bits(image, header)) > counted:
+            raise _too_many_bits(used, counted)
+        pixels = upright_rgb(image, header, counted)
+        brightest = int(
+            pixels[..., 0].max()
+        )  # the eight highest bits say which is the highest, but where all are 0
+        used = counted - 8 + brightest.bit_length() if brightest else _used_bits(image, header)
+        return Photograph(pixels, by, (used, counted))
 
     return decoded(data, take, config, limits)
 

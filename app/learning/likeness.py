@@ -15,22 +15,22 @@ class Likeness:
     """Fed with the photographs that are read, one after another."""
 
     def __init__(self) -> None:
-        self.looks: list[Look] = []
+        self._looks: list[Look] = []
         self._bits: list[tuple[int, int] | None] = []
         self._names: list[str] = []
 
     def add(self, name: str, photograph: Photograph) -> None:
         """The next photograph."""
-        self.looks.append(Look.of(photograph))
+        self._looks.append(Look.of(photograph))
         self._bits.append(photograph.bits)
         self._names.append(name)
 
     def notices(self) -> list[str]:
         """What a person should know before the bank decides, a sentence or two each; none for a set of one kind."""
-        if not self.looks:
+        if not self._looks:
             return []
         found = [self._mixed(colours, "colour", "Take all in one, or build with --grey.")]
-        if len(aspects(self.looks)) > 1:
+        if len(aspects(self._looks)) > 1:
             remedy = (
                 "Parts look stretched or cut in some of them: take all alike, or build with --fit letterbox."
             )
@@ -38,8 +38,8 @@ class Likeness:
         else:
             remedy = "Details are finer in the larger ones: take all alike."
             found.append(self._mixed(sizes, "size", remedy))
-        if dark := self.dark():
-            count = f"{sum(len(kind.images) for kind in dark):,} of {len(self.looks):,} photographs are read as dark"
+        if dark := dark_kinds(self._bits):
+            count = f"{sum(len(kind.images) for kind in dark):,} of {len(self._looks):,} photographs are read as dark"
             what = ", ".join(kind.what for kind in dark)
             found.append(f"{count}: {what}. {self._brighter()}")
         return [sentence for sentence in found if sentence]
@@ -52,19 +52,8 @@ class Likeness:
             return "Others use more: set all cameras alike, or expose the dark ones longer."
         return f"If the camera fills {filled} bits, build with --significant-bits {filled}."
 
-    def dark(self) -> tuple[Kind, ...]:
-        """Images whose highest bits are unused, by the bits they use, the fewest first."""
-        kinds = sorted({bits for bits in self._bits if bits and is_dark(bits)})
-        return tuple(
-            Kind(
-                f"{used} of {wide} bits in use",
-                tuple(i for i, bits in enumerate(self._bits) if bits == (used, wide)),
-            )
-            for used, wide in kinds
-        )
-
     def _mixed(self, kinds_of: Callable[[Sequence[Look]], tuple[Kind, ...]], what: str, remedy: str) -> str:
-        usual, *others = kinds_of(self.looks)
+        usual, *others = kinds_of(self._looks)
         if not others:
             return ""
         rest = "; ".join(
@@ -73,6 +62,15 @@ class Likeness:
         )
         more = f"; and {len(others) - NAMED:,} more kinds" if len(others) > NAMED else ""
         return f"The photographs differ in {what}: {len(usual.images):,} {usual.what}; {rest}{more}. {remedy}"
+
+
+def dark_kinds(bits: Sequence[tuple[int, int] | None]) -> tuple[Kind, ...]:
+    """Images whose highest bits are unused, by the bits they use, the fewest first. bits: of each photograph."""
+    kinds = sorted({each for each in bits if each and is_dark(each)})
+    return tuple(
+        Kind(f"{used} of {wide} bits in use", tuple(i for i, each in enumerate(bits) if each == (used, wide)))
+        for used, wide in kinds
+    )
 
 
 def dark_notice(photograph: Photograph) -> str | None:

@@ -13,7 +13,7 @@ from app.errors import ImageRefused, ImageUnreadable
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.folders import named, read_file
 from app.learning.learn import Hooks, build_with, regrouped
-from app.learning.likeness import Likeness
+from app.learning.likeness import dark_kinds
 from core.build import Build, BuildLimits
 from core.config import EXPECTED_SUSPECTS, DetectorConfig, InputConfig
 from core.errors import TooFewImages
@@ -86,7 +86,7 @@ def screened(
     hooks, config = hooks or Hooks(), screening_config(config)
     check_expected(expected)
     _check_count(len(images), 0)
-    likeness = Likeness()
+    bits: list[tuple[int, int] | None] = []
     kept: list[int] = []
     unreadable: list[tuple[str, str]] = []
 
@@ -99,13 +99,13 @@ def screened(
                     _check_count(len(images), len(unreadable))
                 else:
                     kept.append(i)
-                    likeness.add(name, read)
+                    bits.append(read.bits)
                     yield name, read
 
     build = build_with(backbone, config, hooks, limits)
     parts = None if groups is None else lambda: regrouped(groups, kept)
     found = screen(build, readable(), len(images), parts, expected)
-    return Screened(found, tuple(unreadable), tuple(left_out), likeness.dark(), _settings(build, backbone))
+    return Screened(found, tuple(unreadable), tuple(left_out), dark_kinds(bits), _settings(build, backbone))
 
 
 def file_sources(

@@ -44,9 +44,8 @@ def link(
 
 def components(n: int, pairs: Pairs) -> tuple[int, Int32[np.ndarray, " n"]]:
     """How many connected components the pairs give, and each photograph's."""
-    from scipy.sparse import (
-        coo_array,
-    )  # here: they take a quarter of a second that no server's start should pay
+    # here: the two take a quarter of a second that no server's start should pay
+    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     graph = coo_array((np.ones(len(pairs.first), bool), pairs), shape=(n, n))

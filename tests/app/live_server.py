@@ -24,6 +24,7 @@ from app.learning.worker import Worker
 from app.main import create_app
 from app.settings import Settings
 from app.store.store import Store
+from nominal_client import Client
 
 SMALL = {"input": {"size": 64}, "coreset_ratio": 0.2, "target_false_reject": 0.1}
 """A bank's config with which twelve images are built in no time."""
@@ -50,6 +51,17 @@ def live_server(directory: Path, **settings: Any) -> Iterator[Live]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def taught_server(folder: Path) -> Iterator[Client]:
+    """A client of a server with the bank ``caps``, built from twelve images."""
+    with live_server(folder / "data") as live, Client(live.url) as client:
+        client.wait_until_ready()
+        client.create_bank("caps", "Bottle caps", config=SMALL)
+        client.upload_images("caps", write_pictures(folder / "good", 12))
+        client.build("caps", seconds=60)
+        yield client
 
 
 @contextmanager

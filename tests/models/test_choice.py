@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from models.errors import RuntimeUnavailable
 from models.memory import Memory
 from models.quantise import measure_ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, is_native, open_runtime
+from models.source import Source
 from models.torch_runtime import TorchCpuRuntime
 
 
@@ -26,10 +26,8 @@ class _Paced(TorchCpuRuntime):
 
     wait, error = 0.0, 0.0
 
-    def __init__(
-        self, load: Callable[[], nn.Module], precision: str, threads: int | None, memory: Memory | None = None
-    ) -> None:
-        super().__init__(load, precision, threads)
+    def __init__(self, source: Source, precision: str, threads: int | None) -> None:
+        super().__init__(source, precision, threads)
         self.name = "openvino"
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
@@ -47,7 +45,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, wait: float, error: float, torch_wait
             return super().__call__(batch)
 
     monkeypatch.setitem(RUNTIMES, "torch", Slowed)
-    return choose(tiny_module(), "auto", "float32", None)[0]
+    return choose(Source(tiny_module), "auto", "float32", None)[0]
 
 
 def test_the_fastest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +60,7 @@ def test_the_fastest_is_not_taken_where_its_features_differ(monkeypatch: pytest.
 def test_every_candidate_is_proved_and_timed_or_refused_with_a_reason() -> None:
     module = tiny_module()
     ranges = measure_ranges(module, [proof_images()])
-    found = list(consider(module, ranges=ranges))
+    found = list(consider(Source(lambda: module, ranges)))
     assert {(c.runtime, c.precision) for c in found} == {(r, p) for r in RUNTIMES for p in PRECISIONS}
     for each in found:
         if is_native(each.runtime, each.precision):
@@ -79,14 +77,14 @@ def test_every_candidate_is_proved_and_timed_or_refused_with_a_reason() -> None:
 def test_auto_says_what_it_considered_and_leaves_int8_to_those_who_ask_for_it() -> None:
     module = tiny_module()
     ranges = measure_ranges(module, [proof_images()])
-    runtime, considered = choose(module, "auto", "auto", None, ranges)
+    runtime, considered = choose(Source(lambda: module, ranges), "auto", "auto", None)
     assert "int8" not in {c.precision for c in considered}
     assert any(c.opened is runtime for c in considered)
     assert [c.runtime for c in considered][: len(PREFERRED)] == [*PREFERRED]
 
 
 def test_what_is_asked_for_is_opened_without_a_choice() -> None:
-    runtime, considered = choose(tiny_module(), "torch", "bfloat16", None)
+    runtime, considered = choose(Source(tiny_module), "torch", "bfloat16", None)
     assert (runtime.name, runtime.precision, considered) == ("torch", "bfloat16", ())
 
 
@@ -94,20 +92,20 @@ def test_a_precision_that_the_processor_lacks_is_simulated_where_it_is_asked_for
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(choice, "is_native", lambda runtime, precision: False)
-    runtime, considered = choose(tiny_module(), "auto", "bfloat16", None)
+    runtime, considered = choose(Source(tiny_module), "auto", "bfloat16", None)
     assert (runtime.name, runtime.precision) == ("torch", "bfloat16")
     assert all(c.refused for c in considered)
 
 
 def test_int8_without_ranges_is_refused_by_auto_too() -> None:
     with pytest.raises(RuntimeUnavailable, match="ranges"):
-        choose(tiny_module(), "auto", "int8", None)
+        choose(Source(tiny_module), "auto", "int8", None)
 
 
 def test_choosing_leaves_the_module_as_it_was() -> None:
     module, images = tiny_module(), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     before = [m.clone() for m in module(images)]
-    choose(module, "auto", "auto", None)
+    choose(Source(lambda: module), "auto", "auto", None)
     assert all(torch.equal(a, b) for a, b in zip(module(images), before, strict=True))
     assert type(module.stem[0]) is nn.Conv2d
 
@@ -132,18 +130,18 @@ def test_a_machine_chooses_once_and_makes_no_module_again(tmp_path: Path) -> Non
         return tiny_module()
 
     memory = Memory(tmp_path, {"weights": "a"})
-    runtime, considered = choose(load, "openvino", "auto", None, memory=memory)
+    runtime, considered = choose(Source(load, memory=memory), "openvino", "auto", None)
     expected = runtime(proof_images())
     assert made
     made.clear()
-    again, known = choose(load, "openvino", "auto", None, memory=Memory(tmp_path, {"weights": "a"}))
+    again, known = choose(Source(load, memory=Memory(tmp_path, {"weights": "a"})), "openvino", "auto", None)
     assert (again.name, again.precision) == (runtime.name, runtime.precision)
     assert {c.runtime: c.milliseconds for c in known} == {c.runtime: c.milliseconds for c in considered}
     assert all(torch.equal(f, e) for f, e in zip(again(proof_images()), expected, strict=True))
     assert made == [], "its network was compiled before"
     again(torch.zeros(1, 3, 64, 96))
     assert made == [1], "another size is compiled"
-    choose(load, "openvino", "auto", None, memory=Memory(tmp_path, {"weights": "b"}))
+    choose(Source(load, memory=Memory(tmp_path, {"weights": "b"})), "openvino", "auto", None)
     assert len(made) > 1, "other weights are measured"
 
 
@@ -182,8 +180,8 @@ def test_what_is_not_whole_or_cannot_be_written_is_found_out_again(
 
 def test_a_network_that_is_kept_and_not_one_is_compiled_again(tmp_path: Path) -> None:
     memory = Memory(tmp_path, {})
-    runtime = open_runtime(tiny_module(), "openvino", "float32", None, memory=memory)
+    runtime = open_runtime(Source(tiny_module, memory=memory), "openvino", "float32", None)
     memory.keep("network openvino float32 256 x 256", b"no network")
-    expected = open_runtime(tiny_module(), "openvino", "float32", None)(proof_images())
+    expected = open_runtime(Source(tiny_module), "openvino", "float32", None)(proof_images())
     assert all(torch.equal(f, e) for f, e in zip(runtime(proof_images()), expected, strict=True))
     assert memory.read("network openvino float32 256 x 256") != b"no network"

@@ -12,12 +12,13 @@ import torch
 from fakes import tiny_module
 
 from models.openvino_runtime import _SIZES_KEPT, OpenVinoRuntime
+from models.source import Source
 
 pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 
 
 def test_a_known_size_is_answered_while_another_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = OpenVinoRuntime(tiny_module, "float32", 1)
+    runtime = OpenVinoRuntime(Source(tiny_module), "float32", 1)
     known, new = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 96)
     expected = runtime(known)
     begun, go_on, compile_ = threading.Event(), threading.Event(), runtime._compile
@@ -41,7 +42,7 @@ def test_a_known_size_is_answered_while_another_is_compiled(monkeypatch: pytest.
 
 
 def test_only_so_many_sizes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = OpenVinoRuntime(tiny_module, "float32", 1)
+    runtime = OpenVinoRuntime(Source(tiny_module), "float32", 1)
     monkeypatch.setattr(runtime, "_compile", lambda height, width: (height, width))
     for step in range(1, _SIZES_KEPT + 3):
         assert runtime._network(32, 32 * step) == (32, 32 * step)

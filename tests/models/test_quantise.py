@@ -12,6 +12,7 @@ from models.errors import RuntimeUnavailable
 from models.openvino_runtime import OpenVinoRuntime
 from models.quantise import measure_ranges, quantise, ranges_of
 from models.runtime import open_runtime
+from models.source import Source
 from models.spec import EMBEDDED, REFERENCE, spec_of
 
 needs_integers = pytest.mark.skipif(
@@ -61,7 +62,7 @@ def test_module_given_stays_in_float32() -> None:
 def test_quantised_features_are_near_those_of_float32_and_not_them() -> None:
     module = load_module(tiny_spec(), tiny_weights())
     ranges = measure_ranges(module, [images()])
-    runtime = open_runtime(module, "torch", "int8", None, ranges)
+    runtime = open_runtime(Source(lambda: module, ranges), "torch", "int8", None)
     assert (runtime.name, runtime.precision) == ("torch", "int8")
     for got, want in zip(runtime(images()), module(images()), strict=True):
         assert 0 < difference(got, want) < 0.05
@@ -69,7 +70,7 @@ def test_quantised_features_are_near_those_of_float32_and_not_them() -> None:
 
 def test_int8_without_ranges_is_refused() -> None:
     with pytest.raises(RuntimeUnavailable, match="ranges"):
-        open_runtime(load_module(tiny_spec(), tiny_weights()), "torch", "int8", None)
+        open_runtime(Source(lambda: load_module(tiny_spec(), tiny_weights())), "torch", "int8", None)
 
 
 @pytest.mark.parametrize("name", [REFERENCE, EMBEDDED])

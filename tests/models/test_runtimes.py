@@ -15,6 +15,7 @@ from models.backbone import load_backbone, load_module
 from models.errors import RuntimeUnavailable
 from models.quantise import measure_ranges
 from models.runtime import PRECISIONS, RUNTIMES, Runtime, open_runtime
+from models.source import Source
 from models.spec import EMBEDDED
 
 ALL = [(name, precision) for name in RUNTIMES for precision in PRECISIONS]
@@ -31,7 +32,7 @@ def opened(name: str, precision: str) -> Runtime:
     if missing is not None:
         pytest.skip(f"this machine has {missing}")
     module = load_module(tiny_spec(), tiny_weights())
-    return open_runtime(module, name, precision, None, measure_ranges(module, [images()]))
+    return open_runtime(Source(lambda: module, measure_ranges(module, [images()])), name, precision, None)
 
 
 @pytest.mark.parametrize(("name", "precision"), ALL)
@@ -95,7 +96,7 @@ def test_openvino_is_used_without_its_telemetry() -> None:
 )
 def test_what_no_runtime_offers_is_refused_by_name(name: str, precision: str, threads: int | None) -> None:
     with pytest.raises(RuntimeUnavailable, match="torch, torch-cuda, openvino"):
-        open_runtime(load_module(tiny_spec(), tiny_weights()), name, precision, threads)
+        open_runtime(Source(lambda: load_module(tiny_spec(), tiny_weights())), name, precision, threads)
 
 
 def test_runtime_that_the_machine_lacks_is_refused_with_what_it_lacks() -> None:
@@ -103,4 +104,4 @@ def test_runtime_that_the_machine_lacks_is_refused_with_what_it_lacks() -> None:
     if missing is None:
         pytest.skip("this machine has CUDA")
     with pytest.raises(RuntimeUnavailable, match="without a CUDA device"):
-        open_runtime(load_module(tiny_spec(), tiny_weights()), "torch-cuda", "float32", None)
+        open_runtime(Source(lambda: load_module(tiny_spec(), tiny_weights())), "torch-cuda", "float32", None)

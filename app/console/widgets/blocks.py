@@ -108,6 +108,11 @@ def decision_badge(decision: Decision) -> ui.element:
     return badge(WORDS.decisions[decision], DECISIONS[decision], decision)
 
 
+def decision_icon(decision: Decision) -> ui.icon:
+    """Accept, review or reject as a picture that is read aloud as the word."""
+    return ui.icon(DECISIONS[decision]).props(f'role="img" aria-label="{WORDS.decisions[decision]}"')
+
+
 def decision_count(decision: Decision, count: int) -> ui.element:
     """How many of a decision."""
     word = f"{count:,} {WORDS.decisions[decision]}"

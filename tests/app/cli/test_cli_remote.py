@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_server import SMALL, live_server, picture, write_pictures
+from live_server import SMALL, live_server, picture, taught_server, write_pictures
 
 from nominal_client import Client
 
@@ -20,12 +20,7 @@ Run = Callable[..., Any]  # of command_line.Ended
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server with the bank ``caps``, built."""
-    folder = tmp_path_factory.mktemp("service")
-    with live_server(folder / "data") as live, Client(live.url) as client:
-        client.wait_until_ready()
-        client.create_bank("caps", "Bottle caps", config=SMALL)
-        client.upload_images("caps", write_pictures(folder / "good", 12))
-        client.build("caps", seconds=60)
+    with taught_server(tmp_path_factory.mktemp("service")) as client:
         yield client
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from live_server import SMALL, application, live_server, picture, write_pictures
+from live_server import SMALL, application, live_server, picture, taught_server, write_pictures
 from pydantic import ValidationError
 
 from app.settings import Settings
@@ -42,12 +42,7 @@ PNG = b"\x89PNG"
 @pytest.fixture(scope="module")
 def caps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server with the bank ``caps``, built from twelve images."""
-    folder = tmp_path_factory.mktemp("service")
-    with live_server(folder / "data") as live, Client(live.url) as client:
-        client.wait_until_ready()
-        client.create_bank("caps", "Bottle caps", config=SMALL)
-        client.upload_images("caps", write_pictures(folder / "good", 12))
-        client.build("caps", seconds=60)
+    with taught_server(tmp_path_factory.mktemp("service")) as client:
         yield client
 
 

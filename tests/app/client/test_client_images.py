@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_server import SMALL, live_server, picture, write_pictures
+from live_server import picture, taught_server
 from PIL import Image
 
 from app.imaging.decode import decode_image
@@ -187,12 +187,7 @@ def test_several_images_have_names_and_one_is_a_list_of_one(tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def caps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    folder = tmp_path_factory.mktemp("service")
-    with live_server(folder / "data") as live, Client(live.url) as client:
-        client.wait_until_ready()
-        client.create_bank("caps", "Bottle caps", config=SMALL)
-        client.upload_images("caps", write_pictures(folder / "good", 12))
-        client.build("caps", seconds=60)
+    with taught_server(tmp_path_factory.mktemp("service")) as client:
         yield client
 
 

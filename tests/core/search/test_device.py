@@ -21,6 +21,7 @@ from core.search import measure as measures
 from core.search.exact import ExactSearch
 from models.backbone import Backbone, load_module
 from models.runtime import open_runtime
+from models.source import Source
 
 CPU = torch.device("cpu")
 GPU = pytest.param(
@@ -196,7 +197,7 @@ def test_a_build_on_a_gpu_gives_the_bank_of_the_cpu(precision):
         "file",
         backbone.path,
         None,
-        open_runtime(module, "torch-cuda", precision, None),
+        open_runtime(Source(lambda: module), "torch-cuda", precision, None),
     )
     bank, expected = build(parts(6), SMALL, gpu), build(parts(6), SMALL, backbone)
     if precision == "float32":

@@ -10,7 +10,7 @@ from nicegui import ui
 from app.console.pages.inspect.words import INSPECT as TEXT
 from app.console.view import View
 from app.console.widgets.answer import name_of
-from app.console.widgets.blocks import DECISIONS, block
+from app.console.widgets.blocks import block, decision_icon
 from app.console.widgets.controls import icon_button, secondary
 from app.console.widgets.viewer import picture_url
 from app.console.words import WORDS, score
@@ -95,8 +95,7 @@ class Strip:
                 ui.spinner(size="20px")
                 ui.label(item.name).classes("n-result-name")
             return
-        decision = WORDS.decisions[row.decision]
-        said = f"{decision} {score(row.score)} {name_of(row)}"
+        said = f"{WORDS.decisions[row.decision]} {score(row.score)} {name_of(row)}"
         chosen = "n-chosen" if row.id == self._chosen else ""
         with block(f"n-result {chosen}", "button", type="button", title=said) as tile:
             block(
@@ -108,7 +107,7 @@ class Strip:
             )
             with block("n-result-words"):
                 with block(f"n-result-line n-ink-{row.decision}"):
-                    ui.icon(DECISIONS[row.decision]).props(f'role="img" aria-label="{decision}"')
+                    decision_icon(row.decision)
                     ui.label(score(row.score))
                 ui.label(name_of(row)).classes("n-result-name")
         tile.on("click", self._view.handler(lambda: self._chose(row)))

@@ -9,8 +9,8 @@ from nicegui import ui
 from app.console.pages.review.words import REVIEW as TEXT
 from app.console.view import View
 from app.console.widgets.answer import name_of
-from app.console.widgets.blocks import DECISIONS, block, decision_count, fact, text, verdict_badge
-from app.console.words import WORDS, age, percent, score
+from app.console.widgets.blocks import block, decision_count, decision_icon, fact, text, verdict_badge
+from app.console.words import age, percent, score
 from app.insight.review_queue import ORDER, Agreement
 from app.store.schema import Inspection
 
@@ -57,7 +57,7 @@ def _waiting(
         if shown:
             item.props["aria-current"] = "true"
         with block(f"n-result-line n-ink-{row.decision}"):
-            ui.icon(DECISIONS[row.decision]).props(f'role="img" aria-label="{WORDS.decisions[row.decision]}"')
+            decision_icon(row.decision)
             ui.label(score(row.score))
             text(age(row.created_at), "n-caption n-wait-age")
         ui.label(f"{name_of(row)} · {row.bank}").classes("n-result-name")
