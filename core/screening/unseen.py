@@ -1,8 +1,9 @@
 """Scores of parts against a bank that never saw them, cheap enough to look a set over: two halves of the parts.
 
-Each half is judged by a coreset of the other. A build scores each part against the bank with just that part replaced
-(``core.judging.held_out``), which a threshold needs; ranking does not, and this takes a fifth of the time.
-Letters: n images, p patches of one, m bank vectors, d dimensions.
+Each half is judged by a coreset of the other, in DIMENSIONS dimensions that vectors are projected to at random. A build
+scores each part against the bank with just that part replaced (``core.judging.held_out``), in all dimensions, which a
+threshold needs; ranking does not, and this takes a tenth of the time.
+Letters: n images, p patches of one, m bank vectors, d dimensions, e of them after the projection.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from core.memory.coreset import greedy_coreset
+from core.memory.coreset import greedy_coreset, random_projection
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
-from core.parallel import run_parts
+from core.parallel import run_alone, run_parts
+
+DIMENSIONS = 128  # of the projection
+Projection = Float32[Tensor, "d e"] | None
+Bank = tuple[Float32[Tensor, "e m"], Float32[Tensor, " m"]]
+"""Vectors as columns, with their squared lengths."""
 
 
 def unseen_distances(
@@ -29,35 +35,46 @@ def unseen_distances(
     seed: int,
     check: Callable[[], None] = lambda: None,
 ) -> list[Float32[np.ndarray, "gh gw"]]:
-    """For each image its patches' distances to the nearest of ``vectors`` of the other half's, Euclidean.
+    """For each image its patches' distances to the nearest of ``vectors`` of the other half's: Euclidean, estimated.
 
     points: what a coreset of the store's patches was picked from. groups: numbered from 0, two at least. The same
     arguments give the same bits on any threads. check: called many times a second; what it raises ends the work.
     """
     half = np.random.default_rng(seed).permutation(int(groups.max()) + 1)[groups] % 2  # of each image
     owner = half[store.image_of(points.ids)]
+    projection = random_projection(store.dimension, DIMENSIONS, torch.Generator().manual_seed(seed))
     found: dict[int, np.ndarray] = {}
     for side in (0, 1):
-        bank = _bank(store, points, np.flatnonzero(owner != side), vectors, seed)
+        picked = _picked(points, np.flatnonzero(owner != side), vectors, seed)
+        bank = run_alone(partial(_bank, store.rows(picked), projection))
         images = np.flatnonzero(half == side).tolist()
-        grids = run_parts(partial(_distances, store, bank), images, check)
+        grids = run_parts(partial(_distances, store, bank, projection), images, check)
         found |= dict(zip(images, grids, strict=True))
     return [found[image] for image in range(store.images)]
 
 
-def _bank(
-    store: PatchStore, points: StreamedCoreset, rows: Int64[np.ndarray, " k"], vectors: int, seed: int
-) -> tuple[Float32[Tensor, "d m"], Float32[Tensor, " m"]]:
-    """A coreset of some points as columns, with their squared lengths."""
+def _picked(
+    points: StreamedCoreset, rows: Int64[np.ndarray, " k"], vectors: int, seed: int
+) -> Int64[np.ndarray, " m"]:
+    """Ids of a coreset of some points."""
     some = points.points[torch.from_numpy(rows).to(points.points.device)]
     picks = greedy_coreset(some, min(vectors, len(rows)), torch.Generator().manual_seed(seed)).indices
-    bank = torch.from_numpy(store.rows(points.ids[rows[picks]]))
+    return points.ids[rows[picks]]
+
+
+def _bank(vectors: Float32[np.ndarray, "m d"], projection: Projection) -> Bank:
+    bank = _projected(vectors, projection)
     return bank.T.contiguous(), (bank * bank).sum(dim=1)
 
 
 def _distances(
-    store: PatchStore, bank: tuple[Float32[Tensor, "d m"], Float32[Tensor, " m"]], image: int
+    store: PatchStore, bank: Bank, projection: Projection, image: int
 ) -> Float32[np.ndarray, "gh gw"]:
-    patches = torch.from_numpy(store.image_vectors(image))  # (p, d)
+    patches = _projected(store.image_vectors(image), projection)
     squared = torch.addmm(bank[1], patches, bank[0], alpha=-2).amin(dim=1) + (patches * patches).sum(dim=1)
     return np.ascontiguousarray(squared.clamp_min(0).sqrt().numpy()).reshape(store.grid(image))
+
+
+def _projected(vectors: Float32[np.ndarray, "p d"], projection: Projection) -> Float32[Tensor, "p e"]:
+    given = torch.from_numpy(vectors)
+    return given if projection is None else given @ projection
