@@ -67,7 +67,9 @@ class Describer:
 
         Raises ShapeError for another number of maps than inputs, or of channels than before.
         """
-        grids = run_alone(partial(F.adaptive_avg_pool2d, last.float(), GRID)).cpu().flatten(1).numpy()  # (b, c * 16)
+        grids = (
+            run_alone(partial(F.adaptive_avg_pool2d, last.float(), GRID)).cpu().flatten(1).numpy()
+        )  # (b, c * 16)
         if len(inputs) != len(grids) or (self._hash and grids.shape[1] != len(self._hash[0])):
             raise ShapeError(
                 requirement="each input must come with its last feature map, all of one backbone",
