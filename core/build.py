@@ -25,6 +25,7 @@ from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
 from core.input.augment import places, poses
+from core.input.cells import cells_of
 from core.input.photograph import Image, Photograph
 from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
@@ -209,14 +210,15 @@ class Build:
         stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
         for batch in batches:
             store.extend(batch)
+            cells = cells_of(self.config.input, batch.grid)
             for points in _projected(batch.vectors, projection):
-                stream.add(points)
+                stream.add(points, None if cells is None else cells.rows)
         return stream
 
     def _picked(self, learned: Learned) -> Coreset:
         config = self.config
         most, least = config.max_bank_vectors, config.min_bank_vectors
-        kept = kept_vectors(learned.store.count, config.coreset_ratio, most, least, config.augment.views)
+        kept = kept_vectors(learned.points.added, config.coreset_ratio, most, least, config.augment.views)
         return learned.points.finish(kept, lambda done, total: self.progress("coreset", done, total))
 
     def _assemble(
