@@ -23,6 +23,7 @@ from app.http.routes import (
     inspect,
     inspections,
     jobs,
+    masks,
     refuse_unknown_query,
     screenings,
     server,
@@ -37,7 +38,7 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    insight.router, inspections.router, inspections.reviews, server.keys,
+    masks.router, insight.router, inspections.router, inspections.reviews, server.keys,
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",
                 "X-API-Key",

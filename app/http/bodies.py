@@ -33,6 +33,8 @@ LINGER_SECONDS, LINGER_BYTES = 2.0, 64 << 20
 def body_limit(settings: Settings, scope: Scope) -> int:
     """Bytes that a request's body may have, by what is asked for."""
     path, form = scope["path"], 1 << 20  # a form's own bytes
+    if scope["method"] == "PUT" and path.endswith("/mask"):
+        return settings.max_image_bytes
     if scope["method"] != "POST":
         return JSON_BYTES
     if path.endswith("/inspect"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -36,6 +36,14 @@ class NewImage:
     width: int
     height: int
     serial: str | None = None
+
+
+class Shape(NamedTuple):
+    """The size of some nominal images, in pixels, and the name of one of them."""
+
+    name: str
+    width: int
+    height: int
 
 
 class Images:
@@ -95,6 +103,13 @@ class Images:
         with self._database.read() as session:
             count, size = session.execute(query).one()
             return int(count), int(size)
+
+    def shapes(self, bank: str) -> list[Shape]:
+        """The different sizes of its images, each with the name of one."""
+        query = select(func.min(Image.name), Image.width, Image.height).where(Image.bank == bank)
+        with self._database.read() as session:
+            rows = session.execute(query.group_by(Image.width, Image.height).order_by(func.min(Image.name)))
+            return [Shape(*row) for row in rows]
 
     def serials(self, bank: str) -> list[tuple[str | None, Source]]:
         """The serial number of each image's part, if it was said, and where the image came from."""

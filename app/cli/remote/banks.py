@@ -105,6 +105,36 @@ def delete(
     say(f"Deleted {bank}")
 
 
+@banks.command()
+def mask(
+    ctx: typer.Context,
+    bank: Bank,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A picture, bright where photographs are inspected, or outlines as JSON."),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Inspect everything again.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Show where photographs are inspected, set it by a file, or remove it. It counts from the next build."""
+    if remove and file is not None:
+        raise BadArgument(
+            "a mask is either set or removed", "a file and --remove", "Leave one of the two out."
+        )
+    client = client_of(ctx)
+    if remove:
+        client.remove_mask(bank)
+        say(f"{bank} inspects everything from the next build on")
+        return
+    found = client.get_mask(bank) if file is None else client.set_mask(bank, file)
+    if json_output:
+        print_json(found.model_dump())
+    else:
+        say(
+            f"{found.inspected_share:.0%} of a photograph, {found.inspected_patches:,} of {found.patches:,} patches"
+        )
+
+
 @commands.command()
 def upload(
     ctx: typer.Context,

@@ -15,6 +15,7 @@ from nominal_client.answers.banks import (
     BankDetail,
     Image,
     LeftOut,
+    Mask,
     ThresholdChange,
     Uploaded,
     UploadedFile,
@@ -23,9 +24,9 @@ from nominal_client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages
 from nominal_client.errors import BadArgument, ProblemError
 from nominal_client.folders import list_images as image_files
 from nominal_client.folders import relative_names
-from nominal_client.images import GivenImages, each_given
+from nominal_client.images import GivenImages, ImageSource, content_bytes, each_given, given
 from nominal_client.litter import left_out
-from nominal_client.streams import File, as_json, form
+from nominal_client.streams import File, as_json, form, raw
 
 FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
 
@@ -82,6 +83,28 @@ def delete_bank(bank: str, *, revision: int | None = None) -> Call[None]:
 def list_threshold_changes(bank: str, limit: int = 100) -> Call[list[ThresholdChange]]:
     """How the bank's thresholds changed and who changed them, newest first."""
     return get(list[ThresholdChange], "/v1/banks/{}/threshold-changes", bank, limit=limit)
+
+
+def set_mask(bank: str, mask: ImageSource | Mapping[str, Any], *, revision: int | None = None) -> Call[Mask]:
+    """Inspect only where a picture is bright, or in outlines as docs/images.md has them; from the next build on."""
+    body = as_json(mask) if isinstance(mask, Mapping) else raw(content_bytes(given(mask)[1]))
+    path = at("/v1/banks/{}/mask", bank)
+    return Call("PUT", path, parsed(Mask), headers=if_match(revision), body=body, repeatable=revision is None)
+
+
+def get_mask(bank: str) -> Call[Mask]:
+    """How much of a photograph is inspected. Raises NotFound without a mask."""
+    return get(Mask, "/v1/banks/{}/mask", bank)
+
+
+def get_mask_picture(bank: str) -> Call[bytes]:
+    """The mask as PNG: white where photographs are inspected, black elsewhere."""
+    return get(bytes, "/v1/banks/{}/mask/picture", bank)
+
+
+def remove_mask(bank: str, *, revision: int | None = None) -> Call[None]:
+    """Inspect everything again, from the next build on."""
+    return Call("DELETE", at("/v1/banks/{}/mask", bank), nothing, headers=if_match(revision))
 
 
 def list_images(bank: str) -> Pages[Image]:

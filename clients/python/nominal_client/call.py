@@ -56,10 +56,10 @@ class Call(Generic[T]):
     """``params`` and ``headers`` that are None are left out. ``within`` bounds all attempts together, in seconds.
 
     ``sink`` reads a streamed answer in place of ``parse``. ``answers`` are statuses from 400 on that are not errors.
-    ``repeatable``: sending it twice does the same as sending it once; by default GET and DELETE.
+    ``repeatable``: sending it twice does the same as sending it once; by default GET, PUT and DELETE.
     """
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     parse: Parse[T]
     params: Params = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Call(Generic[T]):
     @property
     def may_repeat(self) -> bool:
         """Whether it may be sent again although it may have been done."""
-        return self.method in ("GET", "DELETE") if self.repeatable is None else self.repeatable
+        return self.method in ("GET", "PUT", "DELETE") if self.repeatable is None else self.repeatable
 
     def __iter__(self) -> Flow[T]:
         """As the only step of a flow, so that ``yield from call`` is its answer."""

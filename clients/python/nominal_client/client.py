@@ -84,6 +84,10 @@ class _Calls:
     update_bank = _call(banks.update_bank)
     delete_bank = _call(banks.delete_bank)
     list_threshold_changes = _call(banks.list_threshold_changes)
+    set_mask = _call(banks.set_mask)
+    get_mask = _call(banks.get_mask)
+    get_mask_picture = _call(banks.get_mask_picture)
+    remove_mask = _call(banks.remove_mask)
 
     list_images = _list(banks.list_images)
     get_image = _call(banks.get_image)

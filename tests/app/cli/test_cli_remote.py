@@ -86,6 +86,18 @@ def test_an_upload_says_which_images_show_one_part(remote: Run, tmp_path: Path) 
     assert {file["serial"] for file in one["files"]} == {"A-17"}
 
 
+def test_a_mask_is_set_shown_and_removed(remote: Run, tmp_path: Path) -> None:
+    remote("banks", "create", "masked", "--size", 64)
+    assert "must have a mask" in remote("banks", "mask", "masked").err
+    file = tmp_path / "mask.json"
+    file.write_text('{"width": 64, "height": 64, "ignore": [{"rectangle": [0, 0, 32, 64]}]}')
+    assert remote("banks", "mask", "masked", file).out == "50% of a photograph, 32 of 64 patches\n"
+    assert remote("banks", "mask", "masked", "--json").json["inspected_share"] == 0.5
+    assert "Leave one of the two out" in remote("banks", "mask", "masked", file, "--remove").err
+    assert remote("banks", "mask", "masked", "--remove").status == 0
+    assert remote("banks", "mask", "masked").status == 1
+
+
 def test_images_are_inspected_and_drawn(remote: Run, tmp_path: Path) -> None:
     parts = [tmp_path / "a" / "part.png", tmp_path / "b" / "part.png"]
     for part, flaw in zip(parts, (False, True), strict=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
+import json
 import re
 import threading
 import zipfile
@@ -17,6 +19,7 @@ import httpx
 import numpy as np
 import pytest
 from live_server import SMALL, application, live_server, picture, taught_server, write_pictures
+from PIL import Image
 from pydantic import ValidationError
 
 from app.settings import Settings
@@ -53,6 +56,32 @@ def flawed(caps: Client) -> str:
 
 
 # Banks and their images
+
+
+def test_a_mask_is_given_as_picture_array_path_or_outlines(caps: Client, tmp_path: Path) -> None:
+    caps.create_bank("masked", config={"input": {"size": 64}})
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[:, :32] = 255
+    outlines = {"width": 64, "height": 64, "inspect": [{"rectangle": [0, 0, 32, 64]}]}
+    (tmp_path / "mask.json").write_text(json.dumps(outlines))
+    for mask in (
+        pixels,
+        Image.fromarray(pixels),
+        outlines,
+        tmp_path / "mask.json",
+        str(tmp_path / "mask.json"),
+    ):
+        found = caps.set_mask("masked", mask)
+        assert (found.inspected_share, found.inspected_patches, found.patches) == (0.5, 32, 64)
+        assert caps.get_mask("masked") == found
+    with Image.open(io.BytesIO(caps.get_mask_picture("masked"))) as shown:
+        assert np.array_equal(np.asarray(shown.convert("L")), pixels)
+    with pytest.raises(ProblemError) as stale:
+        caps.set_mask("masked", pixels, revision=1)
+    assert stale.value.slug == "stale-revision"
+    caps.remove_mask("masked")
+    with pytest.raises(ProblemError, match="must have a mask"):
+        caps.get_mask("masked")
 
 
 def test_a_bank_is_created_changed_listed_and_deleted(caps: Client) -> None:
@@ -491,6 +520,7 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
     }
     sample |= {
         "image": b"",
+        "mask": b"",
         "images": [("n", b"")],
         "files": tmp_path,
         "path": tmp_path / "f.png",

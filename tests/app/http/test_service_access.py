@@ -25,7 +25,8 @@ OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_
 NEEDS: dict[Role, set[str]] = {
     "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions"},
     "admin": {
-        "create_bank", "update_bank", "delete_bank", "upload_images", "delete_image", "start_build", "start_screening",
+        "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
+        "start_build", "start_screening",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
         "create_key", "rotate_key", "revoke_key", "list_audit",
     },

@@ -128,6 +128,25 @@ def test_a_build_along_principal_components_inspects_and_one_along_too_many_fail
     assert (inspect(learnt, good)["decision"], inspect(learnt, bad)["decision"]) == ("accept", "reject")
 
 
+def test_a_build_learns_and_inspects_only_what_the_mask_leaves_in(
+    learnt: TestClient, settings: Settings, backbone: Backbone
+) -> None:
+    half = {"width": 64, "height": 64, "inspect": [{"rectangle": [0, 0, 32, 64]}]}
+    assert learnt.put("/v1/banks/caps/mask", json=half).status_code == 200
+    with working(settings, backbone):
+        done = ended(learnt, learnt.post(JOBS, json={"groups": "none"}).json())
+    assert done["state"] == "succeeded", done
+    assert learnt.get("/v1/banks/caps/versions/1").json()["summary"]["source_patches"] == 10 * 8 * 4
+    image = parts(1, seed=5)[0]
+    other = image.copy()
+    other[:, 32:] = 255 - other[:, 32:]
+    plain, changed = (inspect(learnt, encode_png(each), "?heatmap=raw") for each in (image, other))
+    for key in ("score", "decision", "regions", "nearest", "heatmap"):
+        assert plain[key] == changed[key], key
+    tall = learnt.post("/v1/banks/caps/inspect", content=encode_png(np.zeros((96, 64, 3), np.uint8)))
+    assert "received 64 x 96 pixels" in problem(tall, 422, "mask-unusable")["detail"]
+
+
 def test_a_build_for_reduced_jpeg_learns_what_an_inspection_will_see(
     client: TestClient, settings: Settings, backbone: Backbone
 ) -> None:

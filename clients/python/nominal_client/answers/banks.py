@@ -41,6 +41,18 @@ class BankDetail(Bank):
     )
 
 
+class Mask(Answer):
+    """Where photographs of a bank are inspected."""
+
+    width: int = Field(description="Pixels that are kept of the mask, as its height.")
+    height: int
+    inspected_share: float = Field(description="Of a photograph's pixels.")
+    patches: int = Field(description="Of an image at the bank's input size.")
+    inspected_patches: int = Field(
+        description="Those of which at least half is inspected: they are learned and scored."
+    )
+
+
 class ThresholdChange(Answer):
     """What a bank's thresholds and rates became, and why."""
 
