@@ -35,8 +35,8 @@ async def put(
 ) -> tuple[Bank, Masked]:
     """Inspect only where a picture is bright, or outlines say so.
 
-    Raises NotFound, StaleRevision, ImageRefused, ConfigError for a mask of one colour, and MaskError for one that leaves
-    in no patch or has another aspect ratio than nominal images.
+    Raises NotFound, StaleRevision, ImageRefused, ConfigError for a mask of one colour, and MaskError for one that
+    leaves in no patch or has another aspect ratio than nominal images.
     """
     bank = await learning.pools.background(lambda: learning.store.banks.get(id))
     text = await learning.pools.decoder(lambda: mask_from(data, learning.inspecting.image_limits))
