@@ -12,11 +12,11 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from models.checkpoint import Weights
+from models.checkpoint import Weights, read_weights
 from models.choice import Candidate, choose, consider, forget_choices
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.memory import Memory
-from models.quantise import ranges_of
+from models.quantise import quantise, ranges_of
 from models.runtime import Runtime
 from models.source import Source
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
@@ -67,6 +67,12 @@ class Backbone:
                 remedy="Prepare images with core.input.preprocess.to_tensor and stack them.",
             )
         return self.engine(batch)
+
+    def module(self) -> nn.Module:
+        """The network in torch, folded, in float32 and, if its precision is int8, rounded to that; read again."""
+        module = load_module(self.spec, read_weights(self.path, self.spec, self.digest))
+        ranges = ranges_of(self.spec.name, self.digest) if self.precision == "int8" else None
+        return module if ranges is None else quantise(module, ranges)
 
 
 def load_backbone(

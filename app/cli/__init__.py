@@ -24,6 +24,7 @@ COMMANDS = {
     "inspect": "Inspect images against a bank, and show where they differ.",
     "eval": "Build a bank from train/good, inspect test/, and print the metrics.",
     "show": "Show a bank. Loading it verifies its integrity; --check verifies its conformance.",
+    "export": "Write a bank with its backbone as one file for other programs: OpenVINO or ONNX.",
     "weights": "List, fetch, import and export backbone weights.",
     "doctor": "Show versions, runtimes, available weights, threads and memory.",
     "serve": "Serve over HTTP. Settings come from NOMINAL_* variables.",

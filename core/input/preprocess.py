@@ -73,6 +73,12 @@ def to_tensor(
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)
 
 
+def picture(image: Image, config: InputConfig) -> UInt8[np.ndarray, "h w 3"]:
+    """An image after the resize, before normalisation, padding and crop: what an exported detector takes."""
+    resized = _resize(image, _resized_shape(config, *image.shape[:2]))
+    return resized.permute(1, 2, 0).contiguous().numpy()
+
+
 def frame_of(config: InputConfig, photograph: Photograph) -> Frame:
     """``frame`` of a photograph as decoded, perhaps at a fraction of its scale."""
     height, width = photograph.pixels.shape[:2]
