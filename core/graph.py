@@ -30,6 +30,8 @@ class DetectorGraph(nn.Module):
     the bank has; where the bank crops, the map is 0 outside the crop.
     """
 
+    around: Tensor
+
     def __init__(self, features: nn.Module, bank: Bank, offset: float) -> None:
         super().__init__()
         self._config, self._offset = bank.config, offset
@@ -83,6 +85,10 @@ class DetectorGraph(nn.Module):
 class _Framing(nn.Module):
     """From a picture to the backbone's input, as ``to_tensor`` does after its resize; and a map's way back."""
 
+    scale: Tensor
+    shift: Tensor
+    luma: Tensor
+
     def __init__(self, config: InputConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self._config = config
@@ -129,12 +135,16 @@ class _Framing(nn.Module):
 class _Search(nn.Module):
     """The nearest of m vectors: a product finds it, the difference to it is the distance. In blocks, to save memory."""
 
+    centre: Tensor
+
     def __init__(self, vectors: np.ndarray) -> None:
         super().__init__()
         points = torch.from_numpy(np.array(vectors))
         centre = points.double().mean(dim=0).float()  # about which products lose the fewest digits
         self.register_buffer("centre", centre)
-        self.blocks = nn.ModuleList(_Block(some - centre) for some in points.split(BLOCK))
+        self.blocks = [_Block(some - centre) for some in torch.split(points, BLOCK)]
+        for i, block in enumerate(self.blocks):
+            self.add_module(f"block{i}", block)
 
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (p,), Euclidean, and ids (p,)."""
@@ -149,10 +159,13 @@ class _Search(nn.Module):
     def distances(self, query: Tensor) -> Tensor:
         """(1, d) -> (m,): to every vector."""
         query = query - self.centre
-        return torch.cat([(block.points - query).square().sum(dim=1) for block in self.blocks]).sqrt()
+        return torch.cat([block.squared(query) for block in self.blocks]).sqrt()
 
 
 class _Block(nn.Module):
+    points: Tensor
+    bias: Tensor
+
     def __init__(self, points: Tensor) -> None:
         super().__init__()
         self.register_buffer("points", points)
@@ -162,6 +175,10 @@ class _Block(nn.Module):
         """Squared distances (p,) and rows (p,) of the nearest."""
         rows = F.linear(queries, self.points, self.bias).argmax(dim=1)
         return (queries - self.points[rows]).square().sum(dim=1), rows
+
+    def squared(self, query: Tensor) -> Tensor:
+        """(1, d) -> (rows,): squared distances."""
+        return (self.points - query).square().sum(dim=1)
 
 
 def _linear(components: Tensor, mean: Tensor) -> nn.Linear:
@@ -177,8 +194,9 @@ def _smoothed(pixels: Any, cells: Any, sigma: float, offset: float) -> Tensor:
     """(pixels, cells): one axis of ``core.judging.heatmap``: bilinear upsampling, then a renormalised Gaussian."""
     rows = torch.arange(pixels, dtype=torch.float32)
     places = ((rows + 0.5 - offset) * cells / pixels - 0.5).clamp(0, cells - 1)
-    upsampled = (1 - (places[:, None] - torch.arange(cells, dtype=torch.float32)).abs()).clamp(min=0)
+    upsampled: Tensor = (1 - (places[:, None] - torch.arange(cells, dtype=torch.float32)).abs()).clamp(min=0)
     if sigma <= 0:
         return upsampled
-    kernel = (((rows[:, None] - rows) / sigma).square() / -2).exp()
-    return (kernel / kernel.sum(dim=1, keepdim=True)) @ upsampled
+    kernel: Tensor = (((rows[:, None] - rows) / sigma).square() / -2).exp()
+    kernel = kernel / kernel.sum(dim=1, keepdim=True)
+    return kernel @ upsampled

@@ -16,7 +16,7 @@ from models.checkpoint import Weights, read_weights
 from models.choice import Candidate, choose, consider, forget_choices
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.memory import Memory
-from models.quantise import quantise, ranges_of
+from models.quantise import ranges_of
 from models.runtime import Runtime
 from models.source import Source
 from models.spec import EMBEDDED, REFERENCE, BackboneSpec, spec_of
@@ -69,10 +69,8 @@ class Backbone:
         return self.engine(batch)
 
     def module(self) -> nn.Module:
-        """The network in torch, folded, in float32 and, if its precision is int8, rounded to that; read again."""
-        module = load_module(self.spec, read_weights(self.path, self.spec, self.digest))
-        ranges = ranges_of(self.spec.name, self.digest) if self.precision == "int8" else None
-        return module if ranges is None else quantise(module, ranges)
+        """The network in torch, folded, in float32 whatever the precision; read again from its file."""
+        return load_module(self.spec, read_weights(self.path, self.spec, self.digest))
 
 
 def load_backbone(

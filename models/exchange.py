@@ -5,15 +5,14 @@ Both are made from one trace, in float32. torch's exporter by trace is used for 
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +46,7 @@ class Traced:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How one kind of file is written and run. packages: what that takes; suffixes: of its files, the named one first."""
+    """How a kind of file is written and run. packages: that this needs. suffixes: of its files, the named one first."""
 
     name: str
     packages: tuple[str, ...]

@@ -87,7 +87,9 @@ class OpenVinoRuntime:
             _QUIET not in warnings.filters
         ):  # stays: ``catch_warnings`` would set back the filters of other threads
             warnings.filterwarnings("ignore", message=_TRACING, category=DeprecationWarning)
-        network = import_openvino().convert_model(self._module, example_input=example, input=[-1, 3, height, width])
+        network = import_openvino().convert_model(
+            self._module, example_input=example, input=[-1, 3, height, width]
+        )
         return import_openvino().Core().compile_model(_channels_last(network), "CPU", self._options)
 
     @staticmethod

@@ -13,7 +13,6 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.bank import BankFile
 from app.cli.console import Json, print_json, say
-from app.errors import FolderError
 from app.inspection import export as exporting
 from app.inspection.backbones import proven_engine
 from app.learning.learn import check_target
@@ -38,17 +37,15 @@ def export(
     kind.check()
     path = out or bank_file.with_suffix(kind.suffixes[0])
     if path.suffix != kind.suffixes[0]:
-        raise FolderError(
-            requirement=f"A file for {format} must end in {kind.suffixes[0]}",
-            received=str(path),
-            remedy="Choose another name with --out.",
-        )
+        raise typer.BadParameter(f"{path} must end in {kind.suffixes[0]}.", param_hint="--out")
     check_target(path)
     bank = load_bank(bank_file)
     engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
     found = exporting.export(engine, kind, path, own_cores(machine.threads))
     if json_output:
-        print_json(asdict(found) | {"bank": str(bank_file), "format": format, "files": [*map(str, found.files)]})
+        print_json(
+            asdict(found) | {"bank": str(bank_file), "format": format, "files": [*map(str, found.files)]}
+        )
         return
     say(f"Wrote {' and '.join(map(str, found.files))}, {found.bytes / 1e6:.1f} MB.")
     say(

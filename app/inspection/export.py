@@ -1,4 +1,4 @@
-"""A bank with its backbone as one file that other programs run, proven by the bank's conformance images (docs/export.md).
+"""A bank with its backbone as one file that other programs run, proven by conformance images (docs/export.md).
 
 The file is written and proven beside its place, and only then put there.
 """

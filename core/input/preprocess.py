@@ -166,7 +166,7 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> Float32[np.ndarr
 
 def scale_and_shift(
     mean: Sequence[float], std: Sequence[float]
-) -> tuple[Float32[Tensor, "3"], Float32[Tensor, "3"]]:
+) -> tuple[Float32[Tensor, " c"], Float32[Tensor, " c"]]:
     """Normalisation as ``sample * scale - shift``, of samples from 0 to 255."""
     deviation = torch.tensor(std, dtype=torch.float32)
     return 1.0 / (255.0 * deviation), torch.tensor(mean, dtype=torch.float32) / deviation
