@@ -32,7 +32,10 @@ def export(
     ] = None,
     json_output: Json = False,
 ) -> None:
-    """Write a bank with its backbone as one file for other programs, and prove it on the conformance images."""
+    """Write a bank with its backbone as one file for other programs: OpenVINO or ONNX.
+
+    The file is kept only if it scores the conformance images as the bank recorded.
+    """
     kind = FORMATS[format]
     kind.check()
     path = out or bank_file.with_suffix(kind.suffixes[0])
