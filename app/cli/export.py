@@ -43,6 +43,7 @@ def export(
         raise typer.BadParameter(f"{path} must end in {kind.suffixes[0]}.", param_hint="--out")
     check_target(path)
     bank = load_bank(bank_file)
+    exporting.check_exportable(bank)
     engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
     found = exporting.export(engine, kind, path, own_cores(machine.threads))
     if json_output:

@@ -19,8 +19,10 @@ import torch
 from app import __version__
 from app.inspection.engine import Engine
 from core.bank import Bank
+from core.config import AugmentConfig
+from core.declared import all_settings
 from core.detector import relative_difference
-from core.errors import BankMismatch
+from core.errors import BankError, BankMismatch
 from core.graph import DetectorGraph
 from core.input.photograph import GAP, REDUCTIONS, Image
 from core.input.preprocess import picture
@@ -30,6 +32,14 @@ FORM = 1  # of the facts in the file
 FACTS = "nominal"  # the key that they are under
 PICTURE, SCORE, MAP = "picture", "score", "map"
 ROUNDS = 5  # of timing
+FOLLOWED = frozenset(
+    {
+        *("input.reduced_jpeg", "input.grey", "input.significant_bits"),
+        *("min_bank_vectors", "pca", "metric", "score"),
+        *(f"{AugmentConfig.part}.{each.name}" for each in all_settings(AugmentConfig)),
+    }
+)
+"""The later settings that an export follows, or that only a build needs; a bank with another is refused."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +57,13 @@ class Exported:
 
 
 def export(engine: Engine, format: FileFormat, path: Path, threads: int | None) -> Exported:
-    """Write, prove, and put in place. Raises BankMismatch out of tolerance, RuntimeUnavailable, OSError."""
+    """Write, prove, and put in place.
+
+    Raises BankMismatch out of tolerance, BankError as ``check_exportable``, RuntimeUnavailable, OSError.
+    """
     format.check()
     bank = engine.bank
-    if not bank.conformance.images:
-        raise BankMismatch(
-            requirement="an export is proven on the bank's conformance images",
-            received="a bank without any",
-            remedy="build the bank again",
-        )
+    check_exportable(bank)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = [Path(folder, path.name).with_suffix(suffix) for suffix in format.suffixes]
         format.write(traced(engine), written[0])
@@ -67,6 +75,22 @@ def export(engine: Engine, format: FileFormat, path: Path, threads: int | None) 
         for made, file in reversed(list(zip(written, files, strict=True))):  # the named one last
             made.replace(file)
     return Exported(files, size, len(bank.conformance.images), *proof, *times)
+
+
+def check_exportable(bank: Bank) -> None:
+    """Raise BankError for a setting that the graph does not follow, or without images to prove the file on."""
+    if unknown := set(bank.config.later()) - FOLLOWED:
+        raise BankError(
+            requirement="an exported detector must do all that the bank's settings say",
+            received=f"a bank with {', '.join(sorted(unknown))}, which Nominal applies before the resize",
+            remedy="build it without, from photographs that are cropped to what is inspected, and export that",
+        )
+    if not bank.conformance.images:
+        raise BankError(
+            requirement="an export is proven on the bank's conformance images",
+            received="a bank without any",
+            remedy="build the bank again",
+        )
 
 
 def traced(engine: Engine) -> Traced:

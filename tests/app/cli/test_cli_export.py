@@ -17,8 +17,11 @@ import pytest
 from parts import SMALL, build, parts, scratched
 from PIL import Image
 
+from app.inspection.export import FOLLOWED
 from core.bank import Bank, Conformance, load_bank, save_bank
 from core.config import DetectorConfig
+from core.declared import all_settings
+from core.input.mask import mask_text
 from models import exchange
 
 pytest_plugins = ("command_line",)
@@ -150,7 +153,20 @@ def test_a_bank_that_cannot_be_proven_is_refused(nominal, tiny, tmp_path):
     save_bank(replace(build(parts(12)), conformance=Conformance()), tmp_path / "part.bank")
     ended = nominal("export", tmp_path / "part.bank", "--format", "openvino", *tiny[2:])
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("BankMismatch: An export is proven on the bank's conformance images")
+    assert ended.err.startswith("BankError: An export is proven on the bank's conformance images")
+
+
+def test_every_later_setting_is_followed_or_refused_by_name(nominal, tiny, tmp_path):
+    later = {each.key for each in all_settings(DetectorConfig) if each.later}
+    assert later >= FOLLOWED
+    assert later - FOLLOWED == {"input.mask"}
+    mask = np.ones((64, 64), bool)
+    mask[:16] = False
+    config = SMALL.changed({"input": {"mask": mask_text(mask)}})
+    save_bank(build(parts(12), config), tmp_path / "part.bank")
+    ended = nominal("export", tmp_path / "part.bank", "--format", "openvino", *tiny[2:])
+    assert (ended.status, ended.out) == (1, "")
+    assert "received a bank with input.mask" in ended.err
 
 
 def test_a_format_whose_packages_are_absent_is_named(nominal, tiny, tmp_path, monkeypatch):
