@@ -11,7 +11,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from app.cli import app
+from app.cli import app, imports_only
 from app.cli.console import notice
 from app.errors import StartRefused
 from app.http.auth import is_loopback
@@ -52,7 +52,9 @@ def serve(
         notice(backbone.notice)
     listening = listen(settings)
     with listening:
-        server = Server(config_of(settings, create_app(settings, backbone, worker)))
+        with imports_only():  # of the console
+            application = create_app(settings, backbone, worker)
+        server = Server(config_of(settings, application))
         server.run([listening])
     leave(0 if server.started else 1)
 

@@ -173,6 +173,7 @@ def test_the_machine_is_named_in_one_line():
         (tables.PERFORMANCE, "peers"),
         (tables.PERFORMANCE, "latency"),
         (tables.PERFORMANCE, "build"),
+        (tables.PERFORMANCE, "start"),
     ],
 )
 def test_pages_have_the_markers_that_benches_write_between(page, name):
