@@ -17,8 +17,8 @@ import numpy as np
 from rich.table import Table
 
 from app.cli.console import build_progress, counting, notice, stdout
+from app.imaging.datasets import MvtecDataset, TestImage
 from app.imaging.decode import decode_image
-from app.imaging.folders import MvtecDataset, TestImage
 from app.imaging.pictures import encode_png, overlay
 from app.inspection.engine import Engine, Inspection
 from app.learning.learn import Hooks, image_files, learn

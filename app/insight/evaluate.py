@@ -1,4 +1,4 @@
-"""Scores and metrics of a bank over a test set in MVTec form, through the same path an inspection takes.
+"""Scores and metrics of a bank over a labelled test set, through the same path an inspection takes.
 
 Which test images show one part, and which of those parts the nominal images of the bank show too, is found on the way.
 """
@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float32, Int, Int64
 from torch import Tensor
 
 from app.errors import FolderError, ImageRefused
+from app.imaging.datasets import GOOD, Dataset, TestImage
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
-from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_photograph
+from app.imaging.folders import read_photograph
 from app.imaging.header import shown_names
 from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
@@ -106,7 +107,7 @@ class Evaluation:
         }
 
 
-def evaluation_images(dataset: MvtecDataset) -> list[TestImage]:
+def evaluation_images(dataset: Dataset) -> list[TestImage]:
     """The test images, both classes among them: what metrics need, found missing before any work."""
     tests = dataset.test_images()
     good = sum(not test.defective for test in tests)

@@ -13,7 +13,8 @@ from parts import SMALL, build, parts, scratched
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from app.errors import FolderError, ImageRefused
-from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_image
 from app.imaging.masks import read_masks
 from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
