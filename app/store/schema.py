@@ -226,6 +226,7 @@ class Inspection(Base):
         Index(None, "bank", "decision", "id"),
         Index(None, "serial", "id"),
         Index(None, "decision", "created_at"),
+        Index("ix_inspections_trend", "bank", "created_at", "station", "decision", "verdict", "score"),
     )
     bank: Mapped[str] = mapped_column(SLUG)
     version: Mapped[int]

@@ -131,6 +131,7 @@ class _Calls:
     compare_versions = _call(inspections.compare_versions)
     list_review_queue = _list(inspections.list_review_queue)
     get_agreement = _call(inspections.get_agreement)
+    get_trend = _call(inspections.get_trend)
 
     get_live = _call(server.get_live)
     get_ready = _call(server.get_ready)
