@@ -144,6 +144,7 @@ class _Calls:
     create_key = _call(server.create_key)
     rotate_key = _call(server.rotate_key)
     revoke_key = _call(server.revoke_key)
+    create_sign_in_link = _call(server.create_sign_in_link)
     list_audit = _list(server.list_audit)
 
 
