@@ -107,7 +107,7 @@ def eval_(
             done()
 
         found = evaluate(seeing, tests, rates, kept, images, parts)
-    for warning in found.masks.warnings():
+    for warning in found.warnings:
         notice(warning)
     cost = _cost(engine, seconds)
     report = {"form": dataset.form} | found.to_json() | cost | _nominal(engine.bank)

@@ -62,7 +62,7 @@ def test_a_bank_takes_any_input_that_the_api_takes(
     page.get_by_label("Other size, pixels").fill("448")
     page.get_by_label("Centre crop, pixels").fill("416")
     page.get_by_label("Fit", exact=True).click()
-    page.get_by_role("option", name="Short side").click()
+    page.get_by_role("option", name="Short side: keeps").click()
     page.get_by_label("Patches kept, %").fill("2,5")
     shot(page, "create-bank-input")
     page.get_by_role("button", name="Create bank").last.click()

@@ -24,6 +24,7 @@
     });
   }
   function localise(node) {
+    if ((node.parentElement ?? node).closest?.("script")) return; // what a page is made from: the page itself follows
     if (node.nodeType === Node.TEXT_NODE) {
       const said = local(node.data, node.parentElement?.classList.contains("n-hour"));
       if (said !== node.data) node.data = said;
