@@ -23,6 +23,8 @@ from core.config import BUILD_MEMORY
 PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
 ELSEWHERE = {"NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"}  # of the weights' cache and of the client
+ROOT_PATH = r"(/[A-Za-z0-9._~-]+)*"  # a path under which a proxy may show the server
+OWN_PATHS = (["v1"], ["console"], ["docs"])  # how it may not begin, which the server has itself
 
 Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -81,7 +83,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     root_path: str = Field(
         "",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        pattern=f"^{ROOT_PATH}$",
         description="Path under which a proxy shows this server, such as /nominal; the proxy may strip it or not.",
     )
     keys_file: Path | None = Field(
@@ -188,7 +190,7 @@ class Settings(BaseSettings):
             raise ValueError("lease_seconds must be at least three times heartbeat_seconds")
         if self.max_image_bytes > self.max_body_bytes:
             raise ValueError("max_body_bytes must be at least max_image_bytes")
-        if self.root_path.split("/")[1:2] in (["v1"], ["console"], ["docs"]):
+        if self.root_path.split("/")[1:2] in OWN_PATHS:
             raise ValueError(
                 "root_path must not begin with /v1, /console or /docs, which the server has itself"
             )

@@ -102,6 +102,7 @@ def config_of(settings: Settings, application: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # app/http/proxy.py reads them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=CUT_SECONDS,
     )

@@ -13,6 +13,7 @@ import typer
 from app.cli import app
 from app.cli.console import Json, notice, print_list, say
 from app.settings import load_settings
+from app.store.links import MOST_MINUTES
 from app.store.schema import ApiKey
 from app.store.store import open_store
 from nominal_client.answers.server import Key, Role
@@ -98,6 +99,27 @@ def revoke(key: KeyId) -> None:
     with open_store(load_settings()) as store:
         row = store.keys.revoke(key, actor=ACTOR)
     say(f"Revoked {row.id} ({row.name})")
+
+
+@keys.command()
+def link(
+    key: KeyId,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, max=MOST_MINUTES, help="How long it may be used.")
+    ] = 10,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Where people reach the server (default: NOMINAL_HOST, PORT, ROOT_PATH)."),
+    ] = None,
+) -> None:
+    """Print a link by which a browser signs in to the console as a key, once; for people, who then paste no key."""
+    settings = load_settings()
+    with open_store(settings) as store:
+        text, made = store.links.make(key, actor=ACTOR, minutes=minutes)
+        name = store.keys.get(key).name
+    base = url or f"http://{settings.host}:{settings.port}{settings.root_path}"
+    notice(f"Signs in as {name}, once, until {made.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
+    say(f"{base.rstrip('/')}/console/sign-in/link#{text}")
 
 
 def _handed(text: str, row: ApiKey) -> None:

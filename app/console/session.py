@@ -37,7 +37,12 @@ COOKIE = "nominal_session"
 SECONDS = 12 * 3600
 FILE = "console.secret"
 SESSIONS = "nominal.sessions"  # in a scope
-REASONS = {"ended": SHELL.session_ended, "refused": SHELL.key_refused, "out": SHELL.signed_out}
+REASONS = {
+    "ended": SHELL.session_ended,
+    "refused": SHELL.key_refused,
+    "out": SHELL.signed_out,
+    **SHELL.links_refused,
+}
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -83,12 +88,7 @@ async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> R
     """Where a key is asked for."""
     service: Service = request.app.state.service
     values: dict[str, Any] = {
-        "text": SHELL,
-        "css": asset("console.css"),
-        "fonts": FONTS,
-        "icon": asset("icon.svg"),
-        "root": root_of(request),
-        "theme": request.cookies.get("nominal_theme", "system"),
+        **shell(request),
         "next": _path(next),
         "message": REASONS.get(reason, ""),
         "needed": await service.pools.background(service.admission.look_up_needed),
@@ -96,21 +96,38 @@ async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> R
     return templates.TemplateResponse(request, "sign_in.html", values, headers={"Cache-Control": "no-store"})
 
 
+def shell(request: Request) -> dict[str, Any]:
+    """What every page before signing in shows."""
+    return {
+        "text": SHELL,
+        "css": asset("console.css"),
+        "fonts": FONTS,
+        "icon": asset("icon.svg"),
+        "root": root_of(request),
+        "theme": request.cookies.get("nominal_theme", "system"),
+    }
+
+
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Trade a key for a session: a cookie out of scripts' reach, for this site only."""
     service: Service = request.app.state.service
-    sessions: Sessions = request.scope[SESSIONS]
     form = await request.form()
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
         actor = await service.pools.background(partial(service.admission.verify, key))
     except KeyRefused:
         return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
+    return entered(request, actor.id, wanted)
+
+
+def entered(request: Request, key: str, wanted: str) -> Response:
+    """To the page that was wanted, with the cookie of a new session."""
+    sessions: Sessions = request.scope[SESSIONS]
     response = RedirectResponse(root_of(request) + wanted, 303)
     response.set_cookie(
         COOKIE,
-        sessions.issue(actor.id),
+        sessions.issue(key),
         max_age=SECONDS,
         path=root_of(request) or "/",
         secure=request.scope["scheme"] == "https",

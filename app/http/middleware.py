@@ -1,7 +1,7 @@
 """Pure ASGI middleware: what is seen of every request, security headers, caught errors.
 
-Put on from the outside in: ``UnderPath`` where a proxy shows the server under one, ``Observe``, ``SecurityHeaders``,
-``CatchErrors``, ``BoundBodies`` (app/http/bodies.py).
+Put on from the outside in: ``BehindProxy`` (app/http/proxy.py), ``Observe``, ``SecurityHeaders``, ``CatchErrors``,
+``BoundBodies`` (app/http/bodies.py).
 """
 
 from __future__ import annotations
@@ -111,21 +111,6 @@ class Observe:
         if (problem := state.get("answered")) is not None:
             said = problem.type.status, problem.type.slug, problem.detail
             self._observed.problems.add(f"{method} {path}", *said, state["request_id"])
-
-
-class UnderPath:
-    """Takes what a proxy passes on under the path ``root``, which it may have stripped, as a request for that path."""
-
-    def __init__(self, app: ASGIApp, root: str) -> None:
-        self._app, self._root = app, root
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope["root_path"], path = self._root, scope["path"]
-            if not (path == self._root or path.startswith(self._root + "/")):
-                scope["path"] = self._root + path
-                scope["raw_path"] = self._root.encode("ascii") + scope.get("raw_path", b"")
-        await self._app(scope, receive, send)
 
 
 class CatchErrors:

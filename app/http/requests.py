@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from app.store.links import MOST_MINUTES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
 from nominal_client.answers import BankId
@@ -143,4 +144,12 @@ class RotationRequest(Request):
 
     overlap_seconds: Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)] = Field(
         3600, description="How long the old key stays valid."
+    )
+
+
+class LinkRequest(Request):
+    """A link to sign in by."""
+
+    minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] = Field(
+        10, description="How long it may be used, once."
     )

@@ -72,6 +72,12 @@ class KeyRefused(StoreError):
     """The API key is unknown, revoked or expired; which of these is not said."""
 
 
+class LinkRefused(KeyRefused):
+    """A sign-in link that does not sign in; ``reason`` is unknown, used or expired."""
+
+    reason: str = "unknown"
+
+
 class SerialConflict(StoreError):
     """An image is said to show one part and then another."""
 

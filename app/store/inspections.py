@@ -46,6 +46,7 @@ class Filter:
 
 
 EVERY = Filter()
+Outcomes = dict[tuple[Decision, Verdict | None], int]  # how many of each decision and verdict
 
 
 class Scored(NamedTuple):
@@ -130,7 +131,7 @@ class Inspections:
         with self._database.read() as session:
             return [Scored(*row) for row in session.execute(query.limit(limit))]
 
-    def outcomes(self, which: Filter) -> dict[tuple[Decision, Verdict | None], int]:
+    def outcomes(self, which: Filter) -> Outcomes:
         """How many of each decision and verdict."""
         kind = Inspection.decision, Inspection.verdict
         query = select(*kind, func.count()).where(*which.conditions()).group_by(*kind)

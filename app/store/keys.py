@@ -104,6 +104,11 @@ class Keys:
             record(session, self._clock, actor, "key.revoke", f"key:{id}", name=key.name)
         return key
 
+    def get(self, id: str) -> ApiKey:
+        """Valid or not. Raises ``NotFound``."""
+        with self._database.read() as session:
+            return _found(session.get(ApiKey, id), id)
+
     def all(self) -> list[ApiKey]:
         """All keys, oldest first, revoked ones too."""
         with self._database.read() as session:

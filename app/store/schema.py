@@ -226,6 +226,7 @@ class Inspection(Base):
         Index(None, "bank", "decision", "id"),
         Index(None, "serial", "id"),
         Index(None, "decision", "created_at"),
+        Index("ix_inspections_trend", "bank", "created_at", "station", "decision", "verdict", "score"),
     )
     bank: Mapped[str] = mapped_column(SLUG)
     version: Mapped[int]
@@ -279,6 +280,18 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Utc)
     expires_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+
+
+class SignInLink(Base):
+    """A link by which a browser signs in as a key, once: the sha256 of its text."""
+
+    __tablename__ = "sign_in_links"
+    sha256: Mapped[str] = mapped_column(SHA, primary_key=True)
+    key_id: Mapped[str] = mapped_column(Words(16), ForeignKey("api_keys.id", ondelete="CASCADE"))
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    expires_at: Mapped[datetime] = mapped_column(Utc)
+    used_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
 
 
 class AuditEntry(Base):

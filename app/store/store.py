@@ -25,6 +25,7 @@ from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
+from app.store.links import Links
 from app.store.samples import SampleRules, Samples
 from app.store.schema import Decision, Inspection
 from app.store.screenings import Screenings
@@ -60,6 +61,7 @@ class Store:
         self.retention = Retention(self.database, clock, retention_rules(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
         self.keys = Keys(self.database, clock)
+        self.links = Links(self.database, self.keys, clock)
         self.audit = Audit(self.database)
 
     def collect(self) -> Collected:

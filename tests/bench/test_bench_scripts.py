@@ -42,7 +42,9 @@ def test_the_demo_inspects_real_cells_and_writes_a_page_that_needs_nothing_else(
     assert page.count(f"against {threshold:.3f}") == 8
     assert f"threshold {threshold:.3f}" in page
     assert page.count("<i class=") == 2, "one legend for each of the two histograms"
-    for word in ("image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: "):
+    for word in (
+        "image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: ", "Missed: ",
+    ):  # fmt: skip
         assert word in printed
     assert printed.count("nominal  ") + printed.count("defective  ") >= 8
 

@@ -1,4 +1,4 @@
-"""What versions learnt and would do: /v1/banks/{bank}/versions/{version}/calibration, exploration, compare."""
+"""What versions learnt and would do, a bank's day: below /v1/banks/{bank} calibration, exploration, compare, trend."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from app.http import requests
 from app.http.auth import Inspector, Reader
 from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refuses
 from app.http.routes.images import FILE
+from app.http.routes.inspections import Moment
 from app.insight import calibration as insight
 from app.insight import comparing, exploring
+from app.insight import trend as days
 from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
 from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewNominalImages
 from nominal_client.answers import insight as schema
@@ -79,6 +81,21 @@ async def compare_versions(
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
     comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)
     return StreamingResponse(_lines(comparison), media_type="application/jsonl")
+
+
+@router.get("/trend", responses=refuses(NotFound))
+def get_trend(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    since: Annotated[
+        Moment | None, Query(description="From then on, with its zone; 24 hours before until.")
+    ] = None,
+    until: Annotated[Moment | None, Query(description="Before then, with its zone; now.")] = None,
+    station: Annotated[str | None, Query(max_length=128, description="Only of this one.")] = None,
+) -> schema.Trend:
+    """Decisions by hour, median and 95 % score of accepted parts, agreement of reviews; at most 31 days."""
+    return schema.Trend.model_validate(days.trend(service.inspecting, bank, since, until, station))
 
 
 def _plain(found: exploring.Exploration) -> dict[str, Any]:

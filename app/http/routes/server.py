@@ -46,6 +46,7 @@ def _as_get(scope: Scope) -> Scope:
 
 router = APIRouter(tags=["health"], route_class=Probed)
 keys = APIRouter(prefix="/v1", tags=["keys"])
+SIGN_IN_LINK = "/console/sign-in/link"  # the text is after #, which browsers send to nobody
 KeyPath = Annotated[str, Path(description="A key's id: the part between the underscores.")]
 
 
@@ -134,6 +135,16 @@ def rotate_key(
     """A new key in this one's place, which stays valid for the overlap."""
     asked = body or requests.RotationRequest.model_validate({})
     return _new(*service.admission.rotate(key, asked.overlap_seconds, actor.id))
+
+
+@keys.post("/keys/{key}/links", status_code=201, responses=refuses(NotFound, IllegalValue))
+def create_sign_in_link(
+    service: Running, actor: Admin, key: KeyPath, body: requests.LinkRequest | None = None
+) -> schema.SignInLink:
+    """A link by which a browser signs in to the console as this key, once and for minutes. It is given this once."""
+    asked = body or requests.LinkRequest.model_validate({})
+    text, link = service.store.links.make(key, actor=actor.id, minutes=asked.minutes)
+    return schema.SignInLink(key=link.key_id, expires_at=link.expires_at, link=f"{SIGN_IN_LINK}#{text}")
 
 
 @keys.delete("/keys/{key}", responses=refuses(NotFound))

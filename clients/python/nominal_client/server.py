@@ -15,6 +15,7 @@ from nominal_client.answers.server import (
     Ready,
     Release,
     Role,
+    SignInLink,
 )
 from nominal_client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
 from nominal_client.errors import ConnectionFailed, WaitedTooLong
@@ -84,6 +85,11 @@ def rotate_key(key: str, overlap_seconds: float = 3600.0) -> Call[NewKey]:
 def revoke_key(key: str) -> Call[Key]:
     """Refuse the key with this id from now on."""
     return Call("DELETE", at("/v1/keys/{}", key), parsed(Key))
+
+
+def create_sign_in_link(key: str, minutes: float = 10.0) -> Call[SignInLink]:
+    """A link by which a browser signs in to the console as the key with this id, once and within ``minutes``."""
+    return post(SignInLink, "/v1/keys/{}/links", key, body=as_json({"minutes": minutes}))
 
 
 def list_audit(target: str | None = None) -> Pages[AuditEntry]:

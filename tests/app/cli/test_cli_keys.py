@@ -47,6 +47,21 @@ def test_a_key_is_made_listed_replaced_and_revoked(nominal: Run, data: Settings)
     assert "line 3" in nominal("keys", "list").out
 
 
+def test_a_sign_in_link_is_printed_for_people(nominal: Run, data: Settings) -> None:
+    nominal("keys", "create", "line 3")
+    with open_store(data) as store:
+        id = store.keys.all()[0].id
+    made = nominal("keys", "link", id, "--url", "https://plant.example/nominal/")
+    assert "Signs in as line 3, once, until" in made.err
+    path, _, text = made.out.strip().partition("#")
+    assert path == "https://plant.example/nominal/console/sign-in/link"
+    assert nominal("keys", "link", id).out.startswith("http://127.0.0.1:8000/console/sign-in/link#")
+    with open_store(data) as store:
+        assert store.links.take(text).id == id
+    assert nominal("keys", "link", "nobody").err.startswith("NotFound: ")
+    assert nominal("keys", "link", id, "--minutes", 2000).status == 2
+
+
 def test_an_unknown_key_is_a_plain_message(nominal: Run, data: Settings) -> None:
     ended = nominal("keys", "revoke", "0123456789ab")
     assert (ended.status, ended.out) == (1, "")

@@ -98,6 +98,9 @@ class System:
     copy: str = "Copy"
     copied: str = "Copied."
     done: str = "I have copied it"
+    link: str = "Sign-in link"
+    link_title: str = "Copy the sign-in link now"
+    link_text: str = "It signs one browser in as {name}, once, until {until}. It cannot be shown again."
     rotate: str = "Rotate"
     rotate_title: str = "Rotate {name}"
     rotate_text: str = (

@@ -88,6 +88,14 @@ class NewKey(Key):
     key: str
 
 
+class SignInLink(Answer):
+    """A link, given this once, by which a browser signs in to the console as a key."""
+
+    key: str = Field(description="The key's id.")
+    expires_at: datetime
+    link: str = Field(description="A path of the server; all of it is needed, with what follows #.")
+
+
 class KeyList(Answer):
     """All keys, oldest first."""
 
