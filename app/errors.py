@@ -149,11 +149,15 @@ class WarmingUp(Overloaded):
 
 
 class RoleTooLow(AppError):
-    """The key is valid and its role may not do this."""
+    """The key is valid, but its role may not do this."""
+
+
+class OutOfScope(AppError):
+    """The key is valid and limited to banks or stations that this is not about."""
 
 
 class ForeignOrigin(AppError):
-    """Without keys, only programs and pages of this very machine may call."""
+    """Without keys, only programs and pages of this very machine may call, and not through a proxy."""
 
 
 # What a request says

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(
         None, description="File of API keys to admit at start: one 'role name key' a line."
     )
+    key_max_days: Count | None = Field(
+        None, description="Days a new API key is valid at most, and unless it says fewer; forever when unset."
+    )
     cors_origins: list[str] = Field(
         [], description="Origins browsers may call from, as a JSON list; none by default."
     )

@@ -71,6 +71,8 @@ def preflight(settings: Settings) -> None:
                 received=f"{settings.host} and no key",
                 remedy="Run 'nominal keys create', set NOMINAL_KEYS_FILE, or listen on 127.0.0.1.",
             )
+        if store.keys.needed() and not store.keys.any_valid():
+            notice("No key is valid: all requests are refused until 'nominal keys create' makes one.")
 
 
 def listen(settings: Settings) -> socket.socket:

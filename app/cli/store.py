@@ -14,6 +14,7 @@ from app.cli import app
 from app.cli.console import Json, notice, print_list, say
 from app.settings import load_settings
 from app.store.schema import ApiKey
+from app.store.scope import Scope
 from app.store.store import open_store
 from nominal_client.answers.server import Key, Role
 
@@ -62,12 +63,18 @@ def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     role: Annotated[Role, typer.Option("--role", help="read, inspect or admin.")] = "inspect",
     days: Annotated[
-        float | None, typer.Option("--days", min=0.001, help="Days until it expires (default: never).")
+        float | None,
+        typer.Option("--days", min=0.001, help="Days until it expires (default: NOMINAL_KEY_MAX_DAYS)."),
+    ] = None,
+    bank: Annotated[list[str] | None, typer.Option("--bank", help="Only for this bank; repeatable.")] = None,
+    station: Annotated[
+        list[str] | None, typer.Option("--station", help="Only for this station; repeatable.")
     ] = None,
 ) -> None:
     """Create a key and print it; it is shown only once. From the first key on, every request needs one."""
     with open_store(load_settings()) as store:
-        _handed(*store.keys.create(name, role, actor=ACTOR, days=days))
+        scope = Scope.of(bank, station)
+        _handed(*store.keys.create(name, role, actor=ACTOR, days=days, scope=scope))
 
 
 @keys.command("list")
@@ -77,6 +84,7 @@ def list_(json_output: Json = False) -> None:
         found = [Key.model_validate(row) for row in store.keys.all()]
     times = {"created": "created_at", "expires": "expires_at", "revoked": "revoked_at"}
     whose = {"id": "id", "name": "name", "role": "role", "created by": "created_by"}
+    whose |= {"banks": "banks", "stations": "stations"}
     print_list("keys", found, json_output, whose | times)
 
 
@@ -87,7 +95,7 @@ def rotate(
         float, typer.Option("--overlap-seconds", min=0, help="How long the old key stays valid.")
     ] = 3600,
 ) -> None:
-    """Replace a key and print the new one."""
+    """Replace a valid key by a new one of the same role, limits and end, and print that."""
     with open_store(load_settings()) as store:
         _handed(*store.keys.rotate(key, actor=ACTOR, overlap_seconds=overlap_seconds))
 
@@ -98,6 +106,14 @@ def revoke(key: KeyId) -> None:
     with open_store(load_settings()) as store:
         row = store.keys.revoke(key, actor=ACTOR)
     say(f"Revoked {row.id} ({row.name})")
+
+
+@keys.command("open")
+def open_() -> None:
+    """Let this machine call without a key again, once no key is valid; the next key closes the service again."""
+    with open_store(load_settings()) as store:
+        store.keys.open(actor=ACTOR)
+    say("Without a key, only this machine may call, until the next key is created")
 
 
 def _handed(text: str, row: ApiKey) -> None:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.console.assets import FONTS, asset
 from app.console.pictures import RECENT, RecentImages
 from app.console.words import SHELL
-from app.errors import ForeignOrigin
+from app.errors import ForeignOrigin, OutOfScope
 from app.http.auth import ACTOR, INSPECTED, identify
 from app.http.problems import respond
 from app.lifecycle import Service
@@ -37,7 +37,12 @@ COOKIE = "nominal_session"
 SECONDS = 12 * 3600
 FILE = "console.secret"
 SESSIONS = "nominal.sessions"  # in a scope
-REASONS = {"ended": SHELL.session_ended, "refused": SHELL.key_refused, "out": SHELL.signed_out}
+REASONS = {
+    "ended": SHELL.session_ended,
+    "refused": SHELL.key_refused,
+    "limited": SHELL.key_limited,
+    "out": SHELL.signed_out,
+}
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -105,8 +110,10 @@ async def sign_in(request: Request) -> Response:
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
         actor = await service.pools.background(partial(service.admission.verify, key))
-    except KeyRefused:
-        return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
+        actor.scope.admit_whole()
+    except (KeyRefused, OutOfScope) as error:
+        reason = "refused" if isinstance(error, KeyRefused) else "limited"
+        return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}&next={wanted}", 303)
     response = RedirectResponse(root_of(request) + wanted, 303)
     response.set_cookie(
         COOKIE,

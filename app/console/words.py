@@ -96,6 +96,7 @@ class Shell:
     api_key: str = "API key"
     api_key_hint: str = "An administrator creates one with: nominal keys create"
     key_refused: str = "This key is not valid. Check that you copied all of it, or ask for a new one."
+    key_limited: str = "This key is limited to banks or stations. The console needs one that is not."
     session_ended: str = (
         "Your session has ended, or its key was revoked. Sign in again; nothing saved is lost."
     )

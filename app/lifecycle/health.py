@@ -18,10 +18,12 @@ from app.lifecycle import Service, vitals
 from app.lifecycle.upkeep import all_banks
 from app.lifecycle.vitals import State
 from app.store.schema import ACTIVE_STATES, Bank, Version
+from app.store.scope import Scope
 from core.errors import CoreError
 from core.judging.calibration import supported_rate
 
 STATES = ("ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable")
+OF_BANK = "bank:"  # begins the name of a bank's fault
 PATIENCE = 2.0  # seconds that /health waits for the database
 
 
@@ -30,8 +32,8 @@ def is_ready(service: Service) -> bool:
     return service.life.ready and not service.life.draining
 
 
-async def overall(service: Service, named: bool) -> State:
-    """How the whole is. ``named`` names banks and what is wrong with them; others get only numbers."""
+async def overall(service: Service, known: Scope | None) -> State:
+    """How the whole is. ``known`` names the banks of its scope and what is wrong with them; None gets only numbers."""
     database, banks = await asyncio.gather(_within(service, vitals.database), _within(service, _banks))
     faults = _faults(service, database, banks)
     found: State = {
@@ -51,9 +53,19 @@ async def overall(service: Service, named: bool) -> State:
         "retention": vitals.retention(service.settings),
         "banks": _numbers(banks),
     }
-    if not named:
+    if known is None:
         return found
-    return found | {"fault_reasons": faults, "bank_states": banks.get("states", {})}
+    states = {id: each for id, each in banks.get("states", {}).items() if _sees(known, id)}
+    kept = {
+        name: why
+        for name, why in faults.items()
+        if not name.startswith(OF_BANK) or _sees(known, name.removeprefix(OF_BANK))
+    }
+    return found | {"fault_reasons": kept, "bank_states": states}
+
+
+def _sees(scope: Scope, bank: str) -> bool:
+    return scope.banks is None or bank in scope.banks
 
 
 async def of_bank(service: Service, id: str, check: bool) -> State:
@@ -134,7 +146,7 @@ def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
         faults["database"] = database["error"]
     for id, each in banks.get("states", {}).items():
         if each["state"] in ("quarantined", "undecidable"):
-            faults[f"bank:{id}"] = each["reason"] or each["state"]
+            faults[f"{OF_BANK}{id}"] = each["reason"] or each["state"]
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused"
     if (

@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from app.errors import RoleTooLow
 from app.store.keys import RANK, Keys
 from app.store.schema import ApiKey, Role
+from app.store.scope import EVERYTHING, Scope
 
 BELIEVED_SECONDS = 2.0
 REMEMBERED = 1024  # keys
@@ -22,11 +23,20 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key."""
+    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key.
+
+    scope: the banks and stations that the key is for.
+    """
 
     id: str
     role: Role
     name: str = field(default="", compare=False)
+    scope: Scope = EVERYTHING
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Actor:
+        """Who holds this key."""
+        return cls(key.id, key.role, key.name, Scope.of(key.banks, key.stations))
 
 
 class Admission:
@@ -35,7 +45,7 @@ class Admission:
     def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
         self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
-        self._any_valid: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
+        self._needed: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
         self._lock = threading.Lock()
 
     def remembered(self, text: str) -> Actor | None:
@@ -44,33 +54,31 @@ class Admission:
 
     def verify(self, text: str) -> Actor:
         """Who holds this key, by the database. Raises ``KeyRefused``."""
-        key = self._keys.verify(text)
-        return self._remember(_digest(text), Actor(key.id, key.role, key.name))
+        return self._remember(_digest(text), Actor.of(self._keys.verify(text)))
 
     def holder(self, id: str) -> Actor:
         """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
         if (known := self._recall(id.encode())) is not None:
             return known
-        key = self._keys.valid(id)
-        return self._remember(id.encode(), Actor(key.id, key.role, key.name))
+        return self._remember(id.encode(), Actor.of(self._keys.valid(id)))
 
     def needed(self) -> bool | None:
-        """Whether any key is valid, if that was looked up a moment ago."""
+        """Whether every request needs a key, if that was looked up a moment ago."""
         with self._lock:
-            return self._any_valid.get(ANY)
+            return self._needed.get(ANY)
 
     def look_up_needed(self) -> bool:
-        """Whether any key is valid, by the database."""
-        valid = self._keys.any_valid()
+        """Whether every request needs a key, by the database."""
+        needed = self._keys.needed()
         with self._lock:
-            self._any_valid[ANY] = valid
-        return valid
+            self._needed[ANY] = needed
+        return needed
 
     def forget(self) -> None:
         """A key has changed: believe nothing."""
         with self._lock:
             self._known.clear()
-            self._any_valid.clear()
+            self._needed.clear()
 
     def _recall(self, name: bytes) -> Actor | None:
         with self._lock:
@@ -83,14 +91,19 @@ class Admission:
 
     # A key that changes is forgotten
 
-    def create(self, name: str, role: Role, days: float | None, actor: str) -> tuple[str, ApiKey]:
+    def create(
+        self, name: str, role: Role, days: float | None, actor: str, scope: Scope = EVERYTHING
+    ) -> tuple[str, ApiKey]:
         """(the key's text, given this once; its row)."""
-        made = self._keys.create(name, role, actor=actor, days=days)
+        made = self._keys.create(name, role, actor=actor, days=days, scope=scope)
         self.forget()
         return made
 
     def rotate(self, id: str, overlap_seconds: float, actor: str) -> tuple[str, ApiKey]:
-        """A new key of the same name and role; the old one is valid for the overlap. Raises NotFound."""
+        """A new key of the same name, role, scope and end; the old one is valid for the overlap.
+
+        Raises NotFound, KeyConflict.
+        """
         made = self._keys.rotate(id, actor=actor, overlap_seconds=overlap_seconds)
         self.forget()
         return made

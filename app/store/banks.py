@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import bindparam, exists, select
@@ -103,9 +103,13 @@ class Banks:
             self._read[id] = row, bank
         return bank
 
-    def page(self, *, after: str | None = None, limit: int = 100) -> Page[Bank]:
-        """Banks by id; ``after`` is the cursor of the page before."""
+    def page(
+        self, *, after: str | None = None, limit: int = 100, among: Collection[str] | None = None
+    ) -> Page[Bank]:
+        """Banks by id; ``after`` is the cursor of the page before, ``among`` the only ones that may be there."""
         query = select(Bank).order_by(Bank.id)
+        if among is not None:
+            query = query.where(Bank.id.in_(among))
         if after is not None:
             query = query.where(Bank.id > after)
         return page_of(self._database, query, limit, lambda bank: bank.id)

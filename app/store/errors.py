@@ -72,6 +72,10 @@ class KeyRefused(StoreError):
     """The API key is unknown, revoked or expired; which of these is not said."""
 
 
+class KeyConflict(StoreError):
+    """The keys are not in a state for this: one that ended cannot be replaced, a store with valid ones not opened."""
+
+
 class SerialConflict(StoreError):
     """An image is said to show one part and then another."""
 

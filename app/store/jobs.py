@@ -5,6 +5,7 @@ What a worker does with a job is in app/store/leases.py.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -80,9 +81,12 @@ class Jobs:
         kind: JobKind | None = None,
         before: str | None = None,
         limit: int = 100,
+        among: Collection[str] | None = None,
     ) -> Page[Job]:
-        """Jobs, newest first; ``before`` is the cursor of the page before."""
+        """Jobs, newest first; ``before`` is the cursor of the page before, ``among`` the only banks they may be of."""
         query = select(Job)
+        if among is not None:
+            query = query.where(Job.bank.in_(among))
         if bank is not None:
             query = query.where(Job.bank == bank)
         if state is not None:

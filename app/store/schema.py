@@ -1,4 +1,4 @@
-"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, blobs.
+"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, marks, blobs.
 
 Rows leave the store detached: they are values, and changing one changes nothing. Times are UTC. Every
 ``actor`` is an API key's id, or ``cli`` or ``local``. app/store/migrations must produce exactly this
@@ -267,7 +267,7 @@ class Review(Base):
 
 
 class ApiKey(Base):
-    """A key's public half and the sha256 of its secret half."""
+    """A key's public half and the sha256 of its secret half; where banks or stations are NULL, it is for all."""
 
     __tablename__ = "api_keys"
     __table_args__ = (one_of("role", Role),)
@@ -279,6 +279,17 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Utc)
     expires_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+
+
+class Mark(Base):
+    """A fact about the whole store, by name, such as that a key existed once."""
+
+    __tablename__ = "marks"
+    name: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    value: Mapped[str] = mapped_column(NAME)
+    set_at: Mapped[datetime] = mapped_column(Utc)
 
 
 class AuditEntry(Base):

@@ -59,7 +59,7 @@ class Store:
         self.reviews = Reviews(self.database, clock)
         self.retention = Retention(self.database, clock, retention_rules(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
-        self.keys = Keys(self.database, clock)
+        self.keys = Keys(self.database, clock, settings.key_max_days)
         self.audit = Audit(self.database)
 
     def collect(self) -> Collected:

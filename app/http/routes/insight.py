@@ -54,6 +54,7 @@ def explore_thresholds(
     service: Running, actor: Reader, bank: BankPath, asked: Annotated[Explored, Query()], response: Response
 ) -> schema.Exploration:
     """What thresholds or rates would do, before they are saved: expected, measured, and what would flip."""
+    actor.scope.admit_every_station()
     subject = exploring.subject(service.inspecting, bank, asked.version)
     found = exploring.explore(subject, asked.given(), asked.bins)
     items = exploring.flips(subject, found.thresholds, asked.before, asked.limit + 1)
@@ -77,6 +78,7 @@ async def compare_versions(
     service: Running, actor: Inspector, bank: BankPath, body: requests.CompareRequest
 ) -> StreamingResponse:
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
+    actor.scope.admit_every_station()
     comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)
     return StreamingResponse(_lines(comparison), media_type="application/jsonl")
 

@@ -47,6 +47,32 @@ def test_a_key_is_made_listed_replaced_and_revoked(nominal: Run, data: Settings)
     assert "line 3" in nominal("keys", "list").out
 
 
+def test_a_limited_key_is_listed_with_its_limits_and_only_the_command_line_opens_the_service_again(
+    nominal: Run, data: Settings
+) -> None:
+    nominal("keys", "create", "line 3", "--bank", "caps", "--bank", "lids", "--station", "left")
+    [key] = nominal("keys", "list", "--json").json["keys"]
+    assert (key["banks"], key["stations"]) == (["caps", "lids"], ["left"])
+    refused = nominal("keys", "open")
+    assert refused.status == 1
+    assert refused.err.startswith("KeyConflict: ")
+    nominal("keys", "revoke", key["id"])
+    assert nominal("keys", "rotate", key["id"]).status == 1
+    assert nominal("keys", "open").status == 0
+    with open_store(data) as store:
+        assert not store.keys.needed()
+
+
+def test_a_greatest_lifetime_holds_on_the_command_line(
+    nominal: Run, data: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOMINAL_KEY_MAX_DAYS", "30")
+    assert nominal("keys", "create", "long", "--days", 31).err.startswith("IllegalValue: ")
+    nominal("keys", "create", "line 3")
+    [key] = nominal("keys", "list", "--json").json["keys"]
+    assert key["expires_at"] is not None
+
+
 def test_an_unknown_key_is_a_plain_message(nominal: Run, data: Settings) -> None:
     ended = nominal("keys", "revoke", "0123456789ab")
     assert (ended.status, ended.out) == (1, "")

@@ -80,6 +80,8 @@ class Key(Answer):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    banks: list[str] | None = Field(None, description="The only banks it is for; null: all.")
+    stations: list[str] | None = Field(None, description="The only stations it is for; null: all.")
 
 
 class NewKey(Key):
