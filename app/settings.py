@@ -178,6 +178,10 @@ class Settings(BaseSettings):
     log_json: bool | None = Field(
         None, description="Logs as JSON lines or as plain text; JSON unless on a terminal when unset."
     )
+    audit_log: str | None = Field(
+        None,
+        description="File, syslog:, syslog://host:514 or syslog+tcp://host:514 that audit entries go to as well.",
+    )
     otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
 
     @property

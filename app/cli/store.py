@@ -1,4 +1,4 @@
-"""``nominal store``: the whole store into one file and back; ``nominal keys``: its API keys.
+"""``nominal store``: the whole store into one file and back; ``nominal keys``: its API keys; ``nominal audit``.
 
 They work on the store that the settings name, beside a running server and without one.
 """
@@ -24,6 +24,9 @@ keys = typer.Typer(
     no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
 )
 app.add_typer(keys, name="keys")
+
+audit = typer.Typer(no_args_is_help=True, help="Prove the audit log of this machine's store.")
+app.add_typer(audit, name="audit")
 
 KeyId = Annotated[str, typer.Argument(help="Key's id: the part between its underscores.")]
 ACTOR = "cli"
@@ -114,6 +117,14 @@ def open_() -> None:
     with open_store(load_settings()) as store:
         store.keys.open(actor=ACTOR)
     say("Without a key, only this machine may call, until the next key is created")
+
+
+@audit.command()
+def verify() -> None:
+    """Follow the chain of entries: one that was changed or removed is named."""
+    with open_store(load_settings()) as store:
+        chain = store.audit.verify()
+    say(f"{chain.entries} entries, each follows from the one before; the last has the digest {chain.digest}")
 
 
 def _handed(text: str, row: ApiKey) -> None:

@@ -30,6 +30,7 @@ from app.http.problems import respond
 from app.lifecycle import Service
 from app.lifecycle.keys import Actor
 from app.settings import Settings
+from app.store.audit import caller
 from app.store.errors import KeyRefused
 from app.store.staging import local_faults
 
@@ -109,7 +110,7 @@ async def sign_in(request: Request) -> Response:
     form = await request.form()
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
-        actor = await service.pools.background(partial(service.admission.verify, key))
+        actor = await service.pools.background(partial(service.admission.verify, key, "console.refused"))
         actor.scope.admit_whole()
     except (KeyRefused, OutOfScope) as error:
         reason = "refused" if isinstance(error, KeyRefused) else "limited"
@@ -201,6 +202,9 @@ async def visitor(connection: HTTPConnection) -> Actor:
     """
     service: Service = connection.scope[SERVICE]
     sessions: Sessions = connection.scope[SESSIONS]
+    caller.set(
+        connection.client.host if connection.client is not None else None
+    )  # a socket passes no middleware
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
+from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
 from app.settings import Settings
@@ -25,3 +26,4 @@ class Service:
     inspecting: Inspecting
     learning: Learning
     admission: Admission
+    trail: Trail

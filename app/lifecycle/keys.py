@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from cachetools import TTLCache
 
 from app.errors import RoleTooLow
+from app.lifecycle.trail import Trail
+from app.store.errors import KeyRefused, StoreError
 from app.store.keys import RANK, Keys
 from app.store.schema import ApiKey, Role
 from app.store.scope import EVERYTHING, Scope
@@ -42,8 +45,8 @@ class Actor:
 class Admission:
     """Verifies keys, remembering the valid ones for ``BELIEVED_SECONDS`` by the digest of their text."""
 
-    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys = keys
+    def __init__(self, keys: Keys, trail: Trail, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys, self._trail = keys, trail
         self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
         self._needed: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
         self._lock = threading.Lock()
@@ -52,9 +55,15 @@ class Admission:
         """Who holds this key, if it was verified a moment ago."""
         return self._recall(_digest(text))
 
-    def verify(self, text: str) -> Actor:
-        """Who holds this key, by the database. Raises ``KeyRefused``."""
-        return self._remember(_digest(text), Actor.of(self._keys.verify(text)))
+    def verify(self, text: str, at: str = "key.refused") -> Actor:
+        """Who holds this key, by the database. Raises ``KeyRefused``, which is audited as the action ``at``."""
+        try:
+            key = self._keys.verify(text)
+        except KeyRefused:
+            with contextlib.suppress(StoreError):  # a refusal stands, whether it can be written down or not
+                self._trail.refused(at, "keys")
+            raise
+        return self._remember(_digest(text), Actor.of(key))
 
     def holder(self, id: str) -> Actor:
         """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""

@@ -24,6 +24,7 @@ from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.supervisor import Learning, Supervisor
 from app.lifecycle import Service
 from app.lifecycle.keys import Admission
+from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
     WATCHES_A_LEASE,
     bank_built,
@@ -76,6 +77,7 @@ async def open_service(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(service.trail.flush)
 
 
 async def drain(service: Service) -> None:
@@ -125,7 +127,9 @@ async def _assembled(
         None if (rules := sample_rules(settings)) is None else Sample(rules),
     )
     learning = Learning(settings, store, inspecting, pools, life)
-    return Service(settings, store, pools, life, observed, inspecting, learning, Admission(store.keys))
+    trail = Trail(store.audit)
+    admission = Admission(store.keys, trail)
+    return Service(settings, store, pools, life, observed, inspecting, learning, admission, trail)
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
@@ -133,6 +137,7 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
     return [
         _start(service),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),
         every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),
     ]
 

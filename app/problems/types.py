@@ -182,6 +182,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type(
         "backup-refused", 422, "The backup cannot be restored", store.BackupCorrupt, store.BackupOtherRelease
     ),
+    _type("audit-broken", 500, "The audit log was tampered with", store.AuditBroken),
     _type("store-not-empty", 409, "The store is not empty", store.StoreNotEmpty),
 )
 

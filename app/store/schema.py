@@ -293,7 +293,7 @@ class Mark(Base):
 
 
 class AuditEntry(Base):
-    """Who changed what, when."""
+    """Who did what, when, from where. ``number`` and ``digest`` chain it to the one before (app/store/audit.py)."""
 
     __tablename__ = "audit"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -302,3 +302,6 @@ class AuditEntry(Base):
     target: Mapped[str] = mapped_column(NAME, index=True)
     detail: Mapped[JsonObject] = mapped_column(Document)
     created_at: Mapped[datetime] = mapped_column(Utc)
+    address: Mapped[str | None] = mapped_column(Words(64), default=None)
+    number: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True, default=None)
+    digest: Mapped[str | None] = mapped_column(SHA, default=None)

@@ -120,6 +120,9 @@ def export_inspections(
     headers = {"Content-Disposition": f'attachment; filename="inspections.{which.format}"'}
     chosen = within(actor, which.filter())
     service.store.inspections.page(chosen, limit=1)  # refuses here what a begun answer could not
+    service.trail.note(
+        actor.id, "inspections.export", "inspections" if which.bank is None else f"bank:{which.bank}"
+    )
     pieces = inspections.export(service.inspecting, chosen, which.format)
     return StreamingResponse(pieces, media_type=media_type, headers=headers)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.settings import Settings
 from app.store.errors import KeyRefused
@@ -77,6 +78,17 @@ def test_an_unknown_key_is_a_plain_message(nominal: Run, data: Settings) -> None
     ended = nominal("keys", "revoke", "0123456789ab")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("NotFound: The API key must exist")
+
+
+def test_the_audit_log_is_proven_and_a_removed_entry_named(nominal: Run, data: Settings) -> None:
+    nominal("keys", "create", "line 3")
+    nominal("keys", "create", "line 4")
+    assert nominal("audit", "verify").out.startswith("2 entries, each follows")
+    with open_store(data) as store, store.database.write() as session:
+        session.execute(text("DELETE FROM audit WHERE number = 1"))
+    ended = nominal("audit", "verify")
+    assert ended.status == 1
+    assert ended.err.startswith("AuditBroken: ")
 
 
 def test_the_store_moves_by_one_file(

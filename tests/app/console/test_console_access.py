@@ -45,6 +45,14 @@ def test_a_key_that_is_limited_does_not_sign_in(console: TestClient) -> None:
     assert "limited to banks or stations" in console.get("/console/sign-in?reason=limited").text
 
 
+def test_a_refused_sign_in_is_audited_with_its_address(console: TestClient) -> None:
+    new_key(console)
+    for _ in range(3):
+        assert "reason=refused" in sign_in(console, "nominal_x")
+    [entry] = [each for each in service_of(console).store.audit.page().items if each.action != "key.create"]
+    assert (entry.action, entry.address) == ("console.refused", "127.0.0.1")
+
+
 # Without keys
 
 

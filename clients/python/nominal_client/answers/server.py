@@ -97,7 +97,7 @@ class KeyList(Answer):
 
 
 class AuditEntry(Answer):
-    """Who changed what, when."""
+    """Who did what, when, from which address. ``number`` and ``digest`` chain it to the entry before."""
 
     id: str
     actor: str
@@ -105,3 +105,6 @@ class AuditEntry(Answer):
     target: str
     detail: JsonObject
     created_at: datetime
+    address: str | None = None
+    number: int | None = None
+    digest: str | None = None
