@@ -115,6 +115,25 @@ class Draining(Overloaded):
     """The server shuts down and begins nothing new."""
 
 
+# Connections and heads of requests
+
+
+class RequestUnreadable(AppError):
+    """What came is not HTTP/1.1."""
+
+
+class HeadTooLarge(AppError):
+    """The request's line, headers or trailers are longer, or more, than the limits allow."""
+
+
+class HeadTooSlow(AppError):
+    """The request's line and headers did not come within the time they have."""
+
+
+class ConnectionsFull(Overloaded):
+    """As many connections are open as may, and none of them is idle; probes are still answered."""
+
+
 # Request bodies
 
 

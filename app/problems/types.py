@@ -59,7 +59,14 @@ INTERNAL = _type(
 TYPES: tuple[ProblemType, ...] = (
     INTERNAL,
     # The request as HTTP
-    _type("bad-request", 400, "The request cannot be read", app.BadContentLength, http=True),
+    _type(
+        "bad-request",
+        400,
+        "The request cannot be read",
+        app.BadContentLength,
+        app.RequestUnreadable,
+        http=True,
+    ),
     _type("bad-multipart", 400, "The multipart body cannot be read", app.MultipartInvalid),
     _type("client-closed-request", 499, "The client hung up", ClientDisconnect),
     _type("unauthorized", 401, "A valid API key is needed", store.KeyRefused, http=True),
@@ -69,6 +76,8 @@ TYPES: tuple[ProblemType, ...] = (
     _type("method-not-allowed", 405, "The path has no operation of this method", http=True),
     _type("not-acceptable", 406, "No answer in an accepted form", app.NotAcceptable, http=True),
     _type("body-too-slow", 408, "The body came too slowly", app.BodyTooSlow),
+    _type("head-too-slow", 408, "The headers came too slowly", app.HeadTooSlow),
+    _type("head-too-large", 431, "The headers are too large", app.HeadTooLarge),
     _type("body-too-large", 413, "The body is too large", app.BodyTooLarge, http=True),
     _type("too-many-files", 413, "Too many files in one request", app.TooManyFiles),
     _type(
@@ -143,6 +152,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("not-a-false-alarm", 409, "The inspection was not reviewed as a false alarm", store.NotAFalseAlarm),
     # Load and shutdown: each says when to try again
     _type("overloaded", 503, "Too much to do", app.Overloaded),
+    _type("connections-full", 503, "Too many connections", app.ConnectionsFull),
     _type("queue-full", 503, "The queue is full", app.QueueFull),
     _type("deadline-exceeded", 503, "The deadline cannot be met", app.DeadlineExceeded),
     _type("draining", 503, "The server is shutting down", app.Draining),

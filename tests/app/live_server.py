@@ -19,6 +19,8 @@ from fastapi import FastAPI
 from PIL import Image
 
 import app.learning.worker
+from app.http.connections import limits_of
+from app.http.protocol import guarded
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.main import create_app
@@ -43,7 +45,10 @@ def live_server(directory: Path, **settings: Any) -> Iterator[Live]:
     """The service over ``directory``, warm or not yet, until the block ends."""
     chosen = Settings(data_dir=directory, **{"console": False, **settings})
     with application(chosen) as served, socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(served, lifespan="on", log_config=None, ws="none"))
+        config = uvicorn.Config(
+            served, http=guarded(limits_of(chosen)), lifespan="on", log_config=None, ws="none"
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), name="server")
         thread.start()
         try:
