@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, literal, select
+from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,6 +72,14 @@ class Jobs:
         """Raises ``NotFound``."""
         with self._database.read() as session:
             return job_found(session.get(Job, id), id)
+
+    def active(self) -> dict[str, int]:
+        """How many are queued, and how many running."""
+        query = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
+        found: dict[str, int] = dict.fromkeys(ACTIVE_STATES, 0)
+        with self._database.read() as session:
+            found.update(iter(session.execute(query)))
+        return found
 
     def page(
         self,

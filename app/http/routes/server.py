@@ -21,7 +21,7 @@ from app.http import requests
 from app.http.auth import Reader, ServerAdmin, identify, key_of
 from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.lifecycle import health
-from app.lifecycle.keys import Actor
+from app.lifecycle.keys import Actor, require
 from app.problems.types import page
 from app.store.errors import IllegalId, IllegalValue, KeyConflict, NotFound
 from app.store.schema import ApiKey
@@ -75,7 +75,7 @@ async def get_health(request: Request, service: Running) -> schema.Health:
     known: Actor | None = None
     with contextlib.suppress(AppError):
         known = await identify(request, service, key_of(request))
-    return schema.Health.model_validate(await health.overall(service, None if known is None else known.scope))
+    return schema.Health.model_validate(health.overall(service, None if known is None else known.scope))
 
 
 @router.get("/v1/banks/{bank}/health", responses=refuses(NotFound))
@@ -85,7 +85,9 @@ async def get_bank_health(
     bank: BankPath,
     check: Annotated[bool, Query(description="Load it and score its conformance images now.")] = False,
 ) -> schema.BankHealth:
-    """How one bank is, and whether its version scores its conformance images as recorded."""
+    """How one bank is. With `check`, for which the role inspect is needed, whether its version scores as recorded."""
+    if check:
+        require(actor, "inspect")
     return schema.BankHealth.model_validate(await health.of_bank(service, bank, check))
 
 
@@ -94,8 +96,7 @@ async def get_metrics(
     service: Running, accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = ""
 ) -> Response:
     """For Prometheus."""
-    with contextlib.suppress(AppError):  # metrics must be had while the database is sick
-        await health.refresh_gauges(service)
+    health.refresh_gauges(service)
     text, media_type = service.inspecting.metrics.render(accept)
     return Response(text, media_type=media_type)
 

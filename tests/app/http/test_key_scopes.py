@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from service_kit import PNG, problem, service_of
+from service_kit import PNG, health_now, problem, service_of
 from starlette.testclient import TestClient
 from test_service_access import OPEN, operations
 
@@ -78,6 +78,7 @@ def test_lists_show_only_the_banks_that_a_key_is_for(site: tuple[TestClient, Hea
         ) if "queue" not in path else None
     assert "lids" not in client.get("/v1/inspections/export", headers=key).text
     assert client.get("/v1/reviews/agreement", headers=key).json()["waiting"]["accept"] == 2
+    assert health_now(client)["banks"]["ready"] == 2
     health = client.get("/health", headers=key).json()
     assert set(health["bank_states"]) == {"caps"}
 

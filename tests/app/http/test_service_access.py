@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from service_kit import LOCAL, PNG, prepared, problem, service_of
+from service_kit import LOCAL, PNG, health_now, prepared, problem, service_of
 from starlette.testclient import TestClient
 
 from app.http.auth import FORWARDED, is_loopback
@@ -138,6 +138,7 @@ def test_health_tells_names_to_key_holders_alone(
     running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
     running.post("/v1/banks", json={"id": "confidential"}, headers=keys["admin"])
+    health_now(running)
     service_of(running).life.faults["bank:confidential"] = "a reason that names confidential"
     bare, named = running.get("/health"), running.get("/health", headers=keys["read"])
     del service_of(running).life.faults["bank:confidential"]
