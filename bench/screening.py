@@ -109,7 +109,7 @@ def _screened(
     started: list[float] = []
 
     def progress(stage: str, done: int, total: int) -> None:
-        if stage == "coreset" and not started:
+        if stage == "calibration" and not started:
             started.append(time.process_time())
 
     build = Build(extract, backbone_ref(backbone), config, progress=progress, offset=backbone.spec.offset)
@@ -124,14 +124,13 @@ def _describing(
     images: Sequence[Image], backbone: Backbone, extract: Remembered, config: DetectorConfig
 ) -> float:
     """Processor seconds to keep of each image what near-duplicates are found by."""
-    spent, describer = 0.0, Describer()
-    for image in images:
-        x = to_tensor(image.copy(), config.input, backbone.spec.mean, backbone.spec.std)[None]
-        last = extract(x)[-1]
-        started = time.process_time()
+    spec, describer = backbone.spec, Describer()
+    inputs = [to_tensor(image.copy(), config.input, spec.mean, spec.std)[None] for image in images]
+    features = [(x, extract(x)[-1]) for x in inputs]
+    started = time.process_time()
+    for x, last in features:
         describer.add(x, last)
-        spent += time.process_time() - started
-    return spent
+    return time.process_time() - started
 
 
 def _photographs(name: str, most: int) -> Photographs:

@@ -25,6 +25,7 @@ from core.features.pca import Pca, check_kept, reducing
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
 from core.input.augment import places, poses
+from core.input.cells import cells_of
 from core.input.photograph import Image, Photograph
 from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
@@ -59,10 +60,9 @@ class BuildLimits:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What nominal images gave: all their patches, the picks among them, and from what these were picked."""
+    """What nominal images gave: all their patches, and the points that a coreset is picked from."""
 
     store: PatchStore
-    coreset: Coreset
     points: StreamedCoreset
     pca: Pca | None
     read: FeatureStream
@@ -124,7 +124,7 @@ class Build:
         expected: int,
         describer: Describer | None = None,
     ) -> Iterator[Learned]:
-        """The patches of the images and the coreset, for as long as the block runs. Raises as ``run``."""
+        """The patches of the images, for as long as the block runs. Raises as ``run``."""
         arriving = iter(images)
         first = next(arriving, None)
         if first is None:
@@ -143,10 +143,10 @@ class Build:
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
             with closing(batches), self._reduced(batches) as (pca, patches):
-                kept, points = self._read(patches, store, plan, one.vectors.device)
+                points = self._read(patches, store, plan, one.vectors.device)
             if len(stream.names) < 2:
                 raise too_few(len(stream.names))
-            yield Learned(store, kept, points, pca, stream)
+            yield Learned(store, points, pca, stream)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -200,8 +200,8 @@ class Build:
 
     def _read(
         self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
-    ) -> tuple[Coreset, StreamedCoreset]:
-        """Stream the features into the store, their projections into the coreset, then pick."""
+    ) -> StreamedCoreset:
+        """Stream the features into the store, and their projections into what a coreset is picked from."""
         generator = torch.Generator().manual_seed(self.config.seed)
         width = _searched(store.dimension, self.config.projection)
         projection = random_projection(store.dimension, width, generator)
@@ -210,22 +210,26 @@ class Build:
         stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
         for batch in batches:
             store.extend(batch)
+            cells = cells_of(self.config.input, batch.grid)
             for points in _projected(batch.vectors, projection):
-                stream.add(points)
+                stream.add(points, None if cells is None else cells.rows)
+        return stream
+
+    def _picked(self, learned: Learned) -> Coreset:
         config = self.config
         most, least = config.max_bank_vectors, config.min_bank_vectors
-        kept = kept_vectors(store.count, config.coreset_ratio, most, least, plan.views)
-        return stream.finish(kept, lambda done, total: self.progress("coreset", done, total)), stream
+        kept = kept_vectors(learned.points.added, config.coreset_ratio, most, least, config.augment.views)
+        return learned.points.finish(kept, lambda done, total: self.progress("coreset", done, total))
 
     def _assemble(
         self, learned: Learned, groups: Int64[np.ndarray, " n"] | None, grouped_by: Source | None
     ) -> Bank:
-        store, coreset, read = learned.store, learned.coreset, learned.read
+        store, read, coreset = learned.store, learned.read, self._picked(learned)
         self.progress("index", 0, 1)
         kept = coreset.indices
         index = Index.build(store.rows(kept), self.config.index, self.config.seed, self._held(store, kept))
         self.progress("index", 1, 1)
-        image, row, column = (part.astype(np.int32) for part in self._origins(learned))
+        image, row, column = (part.astype(np.int32) for part in self._origins(learned, kept))
         by_part = own_groups(len(read.names)) if groups is None else groups
         of = (learned.points, kept, self.config, read.frames, self.offset)
         held = Calibration(store, index, image, by_part, *of).run(
@@ -250,11 +254,11 @@ class Build:
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
 
     def _origins(
-        self, learned: Learned
+        self, learned: Learned, kept: Int64[np.ndarray, " m"]
     ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
         """(image, row, column) of each bank vector: a copy's patch has the cell that it shows of its photograph."""
         store, read, config = learned.store, learned.read, self.config
-        view, row, column = store.locate(learned.coreset.indices)
+        view, row, column = store.locate(kept)
         image, copy = np.divmod(view, config.augment.views)
         for one in np.unique(view[copy > 0]).tolist():
             photograph, which = divmod(one, config.augment.views)

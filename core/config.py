@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from core.declared import Declared, require, setting
+from core.input.mask import check_mask
 
 Fit = Literal["stretch", "short_side", "letterbox"]
 Kind = Literal["flat", "hnsw", "ivfpq"]
@@ -46,7 +47,12 @@ class InputConfig(Declared):
     grey: bool = setting(
         False, "Turn images to shades of grey, so that colours do not count.", "--grey", later=True
     )
-
+    mask: str | None = setting(
+        None,
+        "Where photographs are inspected, as text that Nominal makes of a picture or outlines: --mask FILE, or PUT "
+        "/v1/banks/{bank}/mask.",
+        later=True,
+    )
     significant_bits: int | None = setting(
         None,
         "Bits that the camera fills of grey samples wider than a byte, such as 12 of 16.",
@@ -64,6 +70,8 @@ class InputConfig(Declared):
             f"crop {self.crop} at size {self.size}",
             "choose a smaller crop or a larger size",
         )
+        if self.mask:
+            check_mask(self.mask)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from core.config import DetectorConfig
 from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
+from core.input.cells import cells_of
 from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
 from core.judging.heatmap import map_scores
@@ -38,7 +39,8 @@ class Detection:
     """Scores and distances of a batch: Euclidean, larger is more anomalous.
 
     scores (b,): image scores. distances, ids (b, p): each patch's distance to its nearest bank vector and that
-    vector's row in the bank, row-major over grid = (rows, columns). Seconds are for the whole batch.
+    vector's row in the bank, row-major over grid = (rows, columns); both 0 where a mask leaves out. Seconds are for
+    the whole batch.
     """
 
     scores: Float32[np.ndarray, " b"]
@@ -55,14 +57,20 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     patches = patch_features(extract(batch), bank.config.patch)
     vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
     featured = time.perf_counter()
+    cells = cells_of(bank.config.input, grid)
+    if cells is not None:
+        vectors = vectors[:, torch.from_numpy(cells.rows).to(vectors.device)]
     b, p, d = vectors.shape
     flat = vectors.reshape(b * p, d)
     distances, ids = (found.reshape(b, p) for found in bank.index.search(flat, 1))
     scores = image_scores(distances)
-    if bank.config.score == "map":
-        scores = map_scores(distances, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
     if bank.config.reweight:
         scores = _reweighted(scores, flat, distances, ids, bank.index, bank.config)
+    if cells is not None:
+        distances, ids = cells.scattered(distances), cells.scattered(ids)
+    if bank.config.score == "map":
+        drawn = distances if cells is None else cells.spread(distances)
+        scores = map_scores(drawn, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
     return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
 
 

@@ -30,6 +30,10 @@ class ShapeError(CoreError):
     """An array or tensor has another shape, dtype or value range than the function documents."""
 
 
+class MaskError(CoreError):
+    """A mask cannot be read, or does not fit a photograph or its patches."""
+
+
 class TooFewImages(CoreError):
     """A build needs at least two nominal images."""
 

@@ -36,7 +36,7 @@ def run_parts(
     """
     threads = torch.get_num_threads()
     parts = list(parts)
-    if threads == 1 or len(parts) == 1:
+    if threads == 1:
         return [_then(work(part), between) for part in parts]
     futures = [_pool(threads).submit(work, part) for part in parts]
     try:

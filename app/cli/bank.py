@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +30,7 @@ from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.detector import thresholds_of
 from core.groups import choose
+from core.input.cells import inspected_share
 from core.judging.calibration import advice_for_few, supported_rate
 from core.judging.conformal import promise_over_parts
 from core.judging.groups import group_sizes
@@ -73,6 +74,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "precision": bank.backbone.precision,
         **{name: values[setting] for name, setting in o.SHOWN.items()},
         **{name: getattr(bank.config, name).text for name in o.WHOLE},
+        "inspected_share": inspected_share(bank.config.input),
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
         "nominal_images": len(bank.provenance.images),
@@ -106,11 +108,13 @@ def build(
     images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     groups: o.GroupsOption = "auto",
+    mask: o.MaskOption = None,
     skip_bad: o.SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
     json_output: Json = False,
 ) -> None:
     """Learn a bank from a folder of good images, with its threshold."""
+    config = replace(config, input=o.masked(config.input, mask, images))
     paths = list_images(folder, recursive)
     beside = left_out(folder, paths)
     for sentence in sentences(beside):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from app.imaging.decode import ImageLimits
+from app.imaging.outlines import mask_from_file
 from app.ops.process import own_cores
 from app.settings import PREFIX, Settings
 from core.config import BUILD_MEMORY, DetectorConfig, InputConfig
@@ -31,6 +32,14 @@ GroupsOption = Annotated[
         "--groups",
         help="Which photographs show one part: auto finds them, none takes each for its own, a regular expression "
         "finds the part in a file's name, a file has lines of image,part.",
+    ),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        help="Where photographs are inspected: a picture, bright there and dark elsewhere, or outlines as JSON "
+        "(docs/images.md).",
     ),
 ]
 MEMORY_MB = BUILD_MEMORY >> 20
@@ -86,6 +95,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {option.name: option.annotation for option in shown}
     return run
+
+
+def masked(input_: InputConfig, mask: Path | None, limits: ImageLimits) -> InputConfig:
+    """With the mask of a file, if one is named. Raises MaskError, ImageRefused, FolderError, ConfigError."""
+    return input_ if mask is None else replace(input_, mask=mask_from_file(mask, limits))
 
 
 def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:

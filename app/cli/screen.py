@@ -48,6 +48,7 @@ def screen(
     images: ImageLimits,
     memory_mb: o.MemoryMb = o.MEMORY_MB,
     groups: o.GroupsOption = "auto",
+    mask: o.MaskOption = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Read subfolders too.")] = False,
     json_output: Json = False,
 ) -> None:
@@ -57,7 +58,7 @@ def screen(
     known = choose(groups, names)
     if html is not None:
         _check_place(html)
-    config = DetectorConfig(input=input_, seed=seed)
+    config = DetectorConfig(input=o.masked(input_, mask, images), seed=seed)
     extractor = machine.load(backbone)
     if extractor.notice:
         notice(extractor.notice)

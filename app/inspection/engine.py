@@ -22,6 +22,7 @@ from core.detector import (
     map_threshold_of,
     thresholds_of,
 )
+from core.input.cells import cells_of, shown
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame_of, patch_grid, patch_place, to_tensor
 from core.judging.heatmap import heatmap, peak
@@ -145,16 +146,15 @@ class Engine:
         self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
     ) -> Inspection:
         started = time.perf_counter()
-        grid = found.distances[place].reshape(found.grid)
-        sigma, offset = self.bank.config.sigma, self.backbone.spec.offset
-        draw = functools.cache(lambda: heatmap(grid, geometry, sigma, offset))
+        distances = found.distances[place]
+        draw = functools.cache(lambda: self._drawn(distances, found.grid, geometry))
         score = float(found.scores[place])
         decision = decide(score, thresholds)
         level, areas = self.map_threshold, tuple[Region, ...]()
         if decision != "accept":
             level = min(level, REGION_FLOOR * peak(draw()).value)
         # where no distance passes the level no pixel does, and no map is needed to see that
-        if not float(grid.max()) * ROUNDING <= level:
+        if not float(distances.max()) * ROUNDING <= level:
             areas = tuple(regions(draw(), level))
         members = len(found.scores)
         timings = Timings(
@@ -166,6 +166,18 @@ class Engine:
         nearest = self._nearest(found, place, geometry)
         size = geometry.rows.source, geometry.columns.source
         return Inspection(score, thresholds, decision, areas, nearest, level, timings, size, draw)
+
+    def _drawn(
+        self, distances: Float32[np.ndarray, " p"], grid: tuple[int, int], geometry: Frame
+    ) -> Float32[np.ndarray, "height width"]:
+        """The map at the original size, 0 where a mask leaves out."""
+        config, offset = self.bank.config, self.backbone.spec.offset
+        cells = cells_of(config.input, grid)
+        if cells is None:
+            return heatmap(distances.reshape(grid), geometry, config.sigma, offset)
+        heat = heatmap(cells.spread(distances).reshape(grid), geometry, config.sigma, offset)
+        heat *= shown(config.input, *heat.shape)
+        return heat
 
     def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
         worst = int(found.distances[place].argmax())

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from core.config import DetectorConfig
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
+from core.input.cells import cells_of
 from core.memory.patch_store import PatchStore
 from core.parallel import run_alone, run_parts
 
@@ -153,8 +154,10 @@ def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]
     k = config.dimensions(store.dimension)
     if config.pca is not None:
         check_kept(k, store.dimension, store.count)
-    rng = np.random.default_rng(config.seed)
-    ids = np.sort(rng.choice(store.count, min(SAMPLE, store.count), replace=False))
+    counted = _counted(store, config)
+    rng, count = np.random.default_rng(config.seed), store.count if counted is None else len(counted)
+    ids = np.sort(rng.choice(count, min(SAMPLE, count), replace=False))
+    ids = ids if counted is None else counted[ids]
     moments = _Moments(torch.from_numpy(store.rows(ids[:1])[0]).double())
     for a in range(0, len(ids), _BLOCK):
         check()
@@ -162,6 +165,14 @@ def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]
         run_alone(partial(moments.add, x.double()))
     check()
     return run_alone(partial(_principal, moments, k, config.metric == "whitened"))
+
+
+def _counted(store: PatchStore, config: DetectorConfig) -> Int64[np.ndarray, " n"] | None:
+    """Ids of the vectors that a mask leaves in; None without a mask."""
+    if not config.input.mask:
+        return None
+    cells = [cells_of(config.input, store.grid(image)) for image in range(store.images)]
+    return np.concatenate([store.ids(image).start + each.rows for image, each in enumerate(cells) if each])
 
 
 class _Moments:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from core.errors import ShapeError
 from core.groups.texture import CYCLES, texture
-from core.parallel import run_parts
+from core.parallel import run_alone, run_parts
 
 GRID = 4  # cells a side that the last map is averaged to
 SKETCH = 512  # numbers of a descriptor at most
@@ -66,7 +67,9 @@ class Describer:
 
         Raises ShapeError for another number of maps than inputs, or of channels than before.
         """
-        grids = F.adaptive_avg_pool2d(last.float(), GRID).cpu().flatten(1).numpy()  # (b, c * 16)
+        grids = (
+            run_alone(partial(F.adaptive_avg_pool2d, last.float(), GRID)).cpu().flatten(1).numpy()
+        )  # (b, c * 16)
         if len(inputs) != len(grids) or (self._hash and grids.shape[1] != len(self._hash[0])):
             raise ShapeError(
                 requirement="each input must come with its last feature map, all of one backbone",

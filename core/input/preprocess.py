@@ -18,6 +18,7 @@ from torch import Tensor
 
 from core.config import LARGEST_SIZE, STEP, InputConfig
 from core.errors import ShapeError
+from core.input.mask import filled
 from core.input.photograph import Image, Photograph
 
 
@@ -56,7 +57,8 @@ def to_tensor(
     """RGB uint8 image -> resized, padded, cropped and normalised float32 input.
 
     Bilinear with antialiasing on uint8, as Pillow and torchvision do it. ``mean`` and ``std`` are in units of
-    [0, 1] intensities. Raises ShapeError for anything but a non-empty (h, w, 3) uint8 image.
+    [0, 1] intensities. What a mask leaves out becomes the mean colour before the resize. Raises ShapeError for
+    anything but a non-empty (h, w, 3) uint8 image, MaskError for one of another aspect ratio than the mask's.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ShapeError(
@@ -64,7 +66,8 @@ def to_tensor(
             received=f"{image.dtype} of shape {image.shape}",
             remedy="decode it with app.imaging.decode.decode_image",
         )
-    resized = _resize(image, _resized_shape(config, *image.shape[:2]))  # (3, h, w) uint8
+    looked_at = filled(image, config.mask, mean) if config.mask else image
+    resized = _resize(looked_at, _resized_shape(config, *image.shape[:2]))  # (3, h, w) uint8
     shown = _grey(resized) if config.grey else resized
     pixels = _normalised(shown, _levels(tuple(mean), tuple(std)))
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Int, Int64
 
 from core.config import DetectorConfig
+from core.input.cells import cells_of
 from core.input.preprocess import Frame
 from core.judging.calibration import images_needed
 from core.judging.groups import group_sizes
@@ -90,15 +91,18 @@ class Calibration:
 
     def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
         taken = i * self._views
-        vectors = torch.from_numpy(self.store.image_vectors(taken)).to(self.points.points.device)
+        grid, place, sigma = self.store.grid(taken), self.frames[i], self.config.sigma
+        cells = cells_of(self.config.input, grid)
+        rows = slice(None) if cells is None else cells.rows
+        vectors = torch.from_numpy(self.store.image_vectors(taken)[rows]).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
         score, distances = bank.score(vectors, neighbours, kept)
-        place, grid, sigma = self.frames[i], self.store.grid(taken), self.config.sigma
+        drawn = distances if cells is None else cells.spread(cells.scattered(distances))
         inputs = place.rows.input, place.columns.input
         if self.config.score == "map":
-            score = float(map_scores(distances[None], grid, inputs, sigma)[0])
-        return score, peak(heatmap(distances.reshape(grid), as_input(inputs), sigma, self.offset)).value
+            score = float(map_scores(drawn[None], grid, inputs, sigma)[0])
+        return score, peak(heatmap(drawn.reshape(grid), as_input(inputs), sigma, self.offset)).value
 
     @property
     def _views(self) -> int:

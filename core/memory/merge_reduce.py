@@ -65,25 +65,30 @@ class StreamedCoreset:
         self._kept = 0  # rows in front that are coresets of earlier blocks
         self._used = 0
         self._radius = 0.0  # every point added so far lies within it of a row
-        self.added = 0
+        self.seen = self.added = 0  # of all points, and of those kept
 
-    def add(self, points: Float32[Tensor, "p k"]) -> None:
-        """Take the next points; reduces a block where the buffer is full. Raises Cancelled, ShapeError."""
+    def add(self, points: Float32[Tensor, "p k"], kept: Int64[np.ndarray, " q"] | None = None) -> None:
+        """Take the next points; reduces a block where the buffer is full. Raises Cancelled, ShapeError.
+
+        kept: the places of those to be picked from, ascending; None: all. Ids count the others too.
+        """
         if points.shape[1:] != self._points.shape[1:]:
             raise ShapeError(
                 requirement=f"points must have shape (p, {self._points.shape[1]})",
                 received=str(tuple(points.shape)),
                 remedy="project all vectors with the same matrix",
             )
+        ids = self.seen + (np.arange(len(points)) if kept is None else kept)
+        self.seen += len(points)
+        points = points if kept is None else points[torch.from_numpy(kept)]
         while len(points):
             if self._used == len(self._points):
                 self._reduce()
             taken = points[: len(self._points) - self._used]
             rows = slice(self._used, self._used + len(taken))
-            self._points[rows] = taken
-            self._ids[rows] = np.arange(self.added, self.added + len(taken))
+            self._points[rows], self._ids[rows] = taken, ids[: len(taken)]
             self._used, self.added = rows.stop, self.added + len(taken)
-            points = points[len(taken) :]
+            points, ids = points[len(taken) :], ids[len(taken) :]
 
     def finish(self, count: int | None = None, progress: Progress | None = None) -> Coreset:
         """Pick ``count`` (by default as many as announced, never more) of all added points.

@@ -156,6 +156,24 @@ def test_every_option_reaches_the_bank(nominal, tiny, good, out):
     assert bank.vectors.shape == (40, 8)
 
 
+def test_a_mask_reaches_the_bank_and_one_that_does_not_fit_is_refused_by_the_images_name(
+    nominal, tiny, good, out, tmp_path
+):
+    mask, wide = tmp_path / "roi.json", tmp_path / "wide.json"
+    shapes = {"inspect": [{"rectangle": [0, 0, 32, 64]}]}
+    mask.write_text(json.dumps({"width": 64, "height": 64, **shapes}))
+    wide.write_text(json.dumps({"width": 128, "height": 64, **shapes}))
+    done = nominal("build", good, "--out", out, *tiny, *QUICK, "--mask", mask, "--json")
+    assert done.json["inspected_share"] == 0.5
+    bank = load_bank(out)
+    assert bank.provenance.column.max() < 4
+    assert bank.coreset.source_patches == 12 * 8 * 4
+    refused = nominal("build", good, "--out", out, *tiny, *QUICK, "--mask", wide)
+    assert refused.status == 1
+    assert "aspect ratio of the bank's mask, 128 x 64; received 000.png of 64 x 64 pixels" in refused.err
+    assert np.array_equal(load_bank(out).vectors, bank.vectors), "the bank that was there stays"
+
+
 def test_copies_are_said_with_their_factor_and_shown_with_the_bank(nominal, tiny, good, out):
     built = nominal("build", good, "--out", out, *tiny, *QUICK, "--augment", "flips,quarter-turns", "--json")
     assert "12 images, each learned 8 times, have 6,144 patches; 8 are kept" in built.err
