@@ -138,15 +138,17 @@ async def build_ended(service: Service, id: str) -> None:
 async def count(service: Service) -> None:
     """Count now; a sick database must not hang its own diagnosis, nor be asked twice at once."""
     census = service.census
-    if census.task is None:
-        census.task = asyncio.ensure_future(service.pools.background(lambda: _look(service)))
-    done, _ = await asyncio.wait({census.task}, timeout=PATIENCE)
+    task = census.task or asyncio.ensure_future(service.pools.background(lambda: _look(service)))
+    census.task = task
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
     if not done:
         return _failed(census, f"no answer within {PATIENCE:g} s")
-    task, census.task = census.task, None
+    census.task = None
     try:
         census.latest = task.result()
-    except (AppError, SQLAlchemyError) as error:
+    except Exception as error:  # whatever it is, health must say so
+        if not isinstance(error, AppError | SQLAlchemyError):
+            log.exception("the banks could not be counted")
         _failed(census, type(error).__name__)
 
 
