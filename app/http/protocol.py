@@ -7,7 +7,6 @@ parser was given since it last made something of it, so that a line without end 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
@@ -16,8 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import AppError, ConnectionsFull, HeadTooLarge, HeadTooSlow, RequestUnreadable
 from app.http.connections import Connections, Limits
-from app.http.problems import respond
-from app.problems.problem import problem_of
+from app.http.problems import as_bytes, respond
 
 LINE_BYTES = 16 << 10  # of the request's line, and of each header
 FIELDS = 256  # headers of a request
@@ -143,7 +141,6 @@ class Guarded(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
-        """A chunk of a body begins."""
         self._silent = 0
 
     def on_body(self, body: bytes) -> None:
@@ -215,7 +212,7 @@ class Guarded(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not begun:
-            self.transport.write(_as_bytes(error))
+            self.transport.write(as_bytes(error))
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _drop(self, data: bytes) -> None:
@@ -237,14 +234,6 @@ class Guarded(HttpToolsProtocol):
         response = respond(scope, full)
         response.headers["Connection"] = "close"
         await response(scope, receive, send)
-
-
-def _as_bytes(error: AppError) -> bytes:
-    response = problem_of(error).response()
-    status = HTTPStatus(response.status_code)
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii"), b"connection: close"]
-    lines += [name + b": " + value for name, value in response.raw_headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body)
 
 
 def _unreadable() -> RequestUnreadable:
