@@ -108,5 +108,5 @@ def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
         Middleware(SecurityHeaders),
         *(cors if settings.cors_origins else []),
         Middleware(CatchErrors),
-        Middleware(BoundBodies, limit_of=partial(body_limit, settings)),
+        Middleware(BoundBodies, limit_of=partial(body_limit, settings), rate=settings.least_bytes_per_second),
     ]

@@ -132,8 +132,12 @@ def check_conformance(bank: Bank, extract: Extractor) -> float:
     Proves that this runtime, precision and machine score as those of the build did. Raises BankMismatch where
     the difference passes the bank's tolerance.
     """
+    return conformance_difference(bank, conformance_scores(bank.conformance.images, extract, bank))
+
+
+def conformance_difference(bank: Bank, found: Float32[np.ndarray, " c"]) -> float:
+    """``check_conformance`` of scores that were found one by one. Raises BankMismatch."""
     expected = bank.conformance.scores
-    found = conformance_scores(bank.conformance.images, extract, bank)
     off = relative_difference(found, expected, bank)
     if not off <= bank.conformance.tolerance:
         raise BankMismatch(

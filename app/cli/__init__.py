@@ -33,6 +33,7 @@ COMMANDS = {
     "serve": "Serve over HTTP. Settings come from NOMINAL_* variables.",
     "remote": "Use a Nominal server: banks, builds, inspections, health.",
     "keys": "Create, list, replace and revoke API keys in this machine's store.",
+    "audit": "Prove the audit log of this machine's store.",
     "store": "Back up and restore everything the service keeps.",
 }
 """What ``nominal --help`` says of each command."""
@@ -41,6 +42,7 @@ MODULES = {
     "show": "bank",
     "eval": "evaluate",
     "keys": "store",
+    "audit": "store",
 }
 """Where a command is, if not in the module of its name."""
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.console.session import entered, root_of, shell, templates
+from app.errors import OutOfScope
 from app.lifecycle import Service
 from app.store.errors import KeyRefused, LinkRefused
 
@@ -30,6 +31,9 @@ async def sign_in_by_link(request: Request) -> Response:
     try:
         key = await service.pools.background(partial(service.store.links.take, text))
         actor = await service.pools.background(partial(service.admission.holder, key.id))
+        actor.scope.admit_whole()
+    except OutOfScope:
+        return RedirectResponse(f"{root_of(request)}/sign-in?reason=limited", 303)
     except KeyRefused as error:
         reason = error.reason if isinstance(error, LinkRefused) else "ended"
         return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}", 303)

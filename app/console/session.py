@@ -24,12 +24,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.console.assets import FONTS, asset
 from app.console.pictures import RECENT, RecentImages
 from app.console.words import SHELL
-from app.errors import ForeignOrigin
+from app.errors import ForeignOrigin, OutOfScope
 from app.http.auth import ACTOR, INSPECTED, identify
 from app.http.problems import respond
 from app.lifecycle import Service
 from app.lifecycle.keys import Actor
 from app.settings import Settings
+from app.store.audit import caller
 from app.store.errors import KeyRefused
 from app.store.staging import local_faults
 
@@ -40,6 +41,7 @@ SESSIONS = "nominal.sessions"  # in a scope
 REASONS = {
     "ended": SHELL.session_ended,
     "refused": SHELL.key_refused,
+    "limited": SHELL.key_limited,
     "out": SHELL.signed_out,
     **SHELL.links_refused,
 }
@@ -115,9 +117,11 @@ async def sign_in(request: Request) -> Response:
     form = await request.form()
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
-        actor = await service.pools.background(partial(service.admission.verify, key))
-    except KeyRefused:
-        return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
+        actor = await service.pools.background(partial(service.admission.verify, key, "console.refused"))
+        actor.scope.admit_whole()
+    except (KeyRefused, OutOfScope) as error:
+        reason = "refused" if isinstance(error, KeyRefused) else "limited"
+        return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}&next={wanted}", 303)
     return entered(request, actor.id, wanted)
 
 
@@ -211,6 +215,9 @@ async def visitor(connection: HTTPConnection) -> Actor:
     """
     service: Service = connection.scope[SERVICE]
     sessions: Sessions = connection.scope[SESSIONS]
+    caller.set(
+        connection.client.host if connection.client is not None else None
+    )  # a socket passes no middleware
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)

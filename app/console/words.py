@@ -106,6 +106,7 @@ class Shell:
         unknown="This sign-in link is not known. Copy all of it, or ask an administrator for another one.",
     )
     key_refused: str = "This key is not valid. Check that you copied all of it, or ask for a new one."
+    key_limited: str = "This key is limited to banks or stations. The console needs one that is not."
     session_ended: str = (
         "Your session has ended, or its key was revoked. Sign in again; nothing saved is lost."
     )

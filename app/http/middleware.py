@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.problems import respond
 from app.ops.logs import request_id
 from app.ops.observed import Observed
+from app.store.audit import caller
 
 REQUEST_ID = "X-Request-ID"
 RAW_REQUEST_ID = REQUEST_ID.lower().encode("ascii")
@@ -83,12 +84,14 @@ class Observe:
             await send(message)
 
         token, started = request_id.set(name), self._clock()
+        came_from = caller.set(scope["client"][0] if scope.get("client") else None)
         try:
             with self._observed.metrics.in_flight:
                 await self._app(scope, receive, sent)
         finally:
             self._note(scope, status, size, self._clock() - started)
             request_id.reset(token)
+            caller.reset(came_from)
 
     def _note(self, scope: Scope, status: int | None, size: int, seconds: float) -> None:
         method, path, state = scope["method"], scope["path"], scope["state"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.store.links import MOST_MINUTES
+from app.store.scope import MOST_NAMES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
 from nominal_client.answers import BankId
@@ -135,7 +136,13 @@ class KeyRequest(Request):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     role: Role
     days: Annotated[float, Field(gt=0, le=36500, allow_inf_nan=False)] | None = Field(
-        None, description="Days it is valid; without end when null."
+        None, description="Days it is valid; as long as the server allows when null."
+    )
+    banks: list[str] | None = Field(
+        None, max_length=MOST_NAMES, description="The only banks it is for; null: all."
+    )
+    stations: list[str] | None = Field(
+        None, max_length=MOST_NAMES, description="The only stations it is for; null: all."
     )
 
 

@@ -78,6 +78,14 @@ class LinkRefused(KeyRefused):
     reason: str = "unknown"
 
 
+class KeyConflict(StoreError):
+    """The keys are not in a state for this: one that ended cannot be replaced, a store with valid ones not opened."""
+
+
+class AuditBroken(StoreError):
+    """An entry of the audit log was changed or is gone."""
+
+
 class SerialConflict(StoreError):
     """An image is said to show one part and then another."""
 

@@ -56,6 +56,7 @@ def explore_thresholds(
     service: Running, actor: Reader, bank: BankPath, asked: Annotated[Explored, Query()], response: Response
 ) -> schema.Exploration:
     """What thresholds or rates would do, before they are saved: expected, measured, and what would flip."""
+    actor.scope.admit_every_station()
     subject = exploring.subject(service.inspecting, bank, asked.version)
     found = exploring.explore(subject, asked.given(), asked.bins)
     items = exploring.flips(subject, found.thresholds, asked.before, asked.limit + 1)
@@ -79,6 +80,7 @@ async def compare_versions(
     service: Running, actor: Inspector, bank: BankPath, body: requests.CompareRequest
 ) -> StreamingResponse:
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
+    actor.scope.admit_every_station()
     comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)
     return StreamingResponse(_lines(comparison), media_type="application/jsonl")
 
@@ -94,8 +96,12 @@ def get_trend(
     until: Annotated[Moment | None, Query(description="Before then, with its zone; now.")] = None,
     station: Annotated[str | None, Query(max_length=128, description="Only of this one.")] = None,
 ) -> schema.Trend:
-    """Decisions by hour, median and 95 % score of accepted parts, agreement of reviews; at most 31 days."""
-    return schema.Trend.model_validate(days.trend(service.inspecting, bank, since, until, station))
+    """Decisions by hour, median and 95 % score of accepted parts, agreement of reviews; at most 31 days.
+
+    A key that is limited to one station sees that one.
+    """
+    place = actor.scope.station(station)
+    return schema.Trend.model_validate(days.trend(service.inspecting, bank, since, until, place))
 
 
 def _plain(found: exploring.Exploration) -> dict[str, Any]:

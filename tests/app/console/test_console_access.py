@@ -17,6 +17,7 @@ from app.http.middleware import API_POLICY, PAGE_POLICY
 from app.main import create_app
 from app.settings import Settings
 from app.store.schema import Role
+from app.store.scope import Scope
 from models.backbone import Backbone
 
 HTML = {"Accept": "text/html"}
@@ -35,6 +36,21 @@ def sign_in(client: TestClient, text: str, wanted: str = "/") -> str:
     answer = client.post("/console/sign-in", data={"key": text, "next": wanted}, follow_redirects=False)
     assert answer.status_code == 303
     return answer.headers["location"]
+
+
+def test_a_key_that_is_limited_does_not_sign_in(console: TestClient) -> None:
+    text, _ = service_of(console).admission.create("line 3", "admin", None, "cli", Scope.of(["caps"], None))
+    assert sign_in(console, text).startswith("/console/sign-in?reason=limited")
+    assert console.get("/console/banks", headers=HTML).url.path == "/console/sign-in"
+    assert "limited to banks or stations" in console.get("/console/sign-in?reason=limited").text
+
+
+def test_a_refused_sign_in_is_audited_with_its_address(console: TestClient) -> None:
+    new_key(console)
+    for _ in range(3):
+        assert "reason=refused" in sign_in(console, "nominal_x")
+    [entry] = [each for each in service_of(console).store.audit.page().items if each.action != "key.create"]
+    assert (entry.action, entry.address) == ("console.refused", "127.0.0.1")
 
 
 # Without keys

@@ -13,7 +13,7 @@ import pytest
 from banks import tiny_bank
 from fakes import random_backbone
 from parts import SMALL, build, parts
-from service_kit import PNG, inspect, new_bank, problem, service_of, wait_until
+from service_kit import PNG, health_now, inspect, new_bank, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.settings import Settings
@@ -311,13 +311,13 @@ def test_a_version_whose_bytes_are_damaged_is_quarantined_while_others_serve(
     health = second.get("/v1/banks/caps/health").json()
     assert health["state"] == "quarantined"
     assert "digest" in health["reason"]
-    assert second.get("/health").json()["status"] == "degraded"
+    assert health_now(second)["status"] == "degraded"
     problem(second.post("/v1/banks/caps/versions/1/activate"), 409, "version-unusable")
 
     path.write_bytes(bank_file)  # the cause is gone: activating tries again
     assert second.post("/v1/banks/caps/versions/1/activate").status_code == 200
     assert inspect(second, good)["version"] == 1
-    assert second.get("/health").json()["status"] == "ok"
+    assert health_now(second)["status"] == "ok"
 
 
 def test_a_bank_that_cannot_be_used_in_the_asked_precision_is_used_in_its_own(

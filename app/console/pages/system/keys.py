@@ -38,7 +38,9 @@ def _row(view: View, row: ApiKey) -> None:
     with ui.element("tr").mark(f"key-{row.id}"):
         text(f"{row.name}{own}", "n-strong", "td")
         text(row.id, "n-id", "td")
-        text(TEXT.roles[row.role].partition(":")[0], tag="td")
+        limits = [*(row.banks or ()), *(row.stations or ())]
+        role = TEXT.roles[row.role].partition(":")[0]
+        text(", ".join([role, TEXT.only.format(names=", ".join(limits))] if limits else [role]), tag="td")
         text(age(row.created_at), "n-caption", "td").props["title"] = moment(row.created_at)
         text(moment(row.expires_at) if row.expires_at else TEXT.never, "n-caption", "td")
         with ui.element("td"):

@@ -80,6 +80,8 @@ class Key(Answer):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    banks: list[str] | None = Field(None, description="The only banks it is for; null: all.")
+    stations: list[str] | None = Field(None, description="The only stations it is for; null: all.")
 
 
 class NewKey(Key):
@@ -103,7 +105,7 @@ class KeyList(Answer):
 
 
 class AuditEntry(Answer):
-    """Who changed what, when."""
+    """Who did what, when, from which address. ``number`` and ``digest`` chain it to the entry before."""
 
     id: str
     actor: str
@@ -111,3 +113,6 @@ class AuditEntry(Answer):
     target: str
     detail: JsonObject
     created_at: datetime
+    address: str | None = None
+    number: int | None = None
+    digest: str | None = None

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 TREND = ["bank", "created_at", "station", "decision", "verdict", "score"]
 
 
