@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -67,15 +68,15 @@ class Audit:
         """Follow the chain from first to last. Raises ``AuditBroken`` where an entry was changed or is gone."""
         query = select(AuditEntry).order_by(AuditEntry.number.is_not(None), AuditEntry.number)
         digest, number = START, 0
+        query = query.execution_options(yield_per=READ_AT_ONCE)
         with self._database.snapshot() as connection, Session(connection) as session:
-            for number, entry in enumerate(
-                session.scalars(query.execution_options(yield_per=READ_AT_ONCE)), 1
-            ):
-                if entry.number != number:
-                    raise _broken(f"no entry of number {number}")
-                digest = sealed(digest, entry)
-                if entry.digest != digest:
-                    raise _broken(f"another digest of entry {number} than what it says has")
+            with closing(session.scalars(query)) as entries:
+                for number, entry in enumerate(entries, 1):
+                    if entry.number != number:
+                        raise _broken(f"no entry of number {number}")
+                    digest = sealed(digest, entry)
+                    if entry.digest != digest:
+                        raise _broken(f"another digest of entry {number} than what it says has")
             last = session.get(Mark, LAST)
         if (last.value if last else f"0:{START}") != f"{number}:{digest}":
             raise _broken(f"{number} entries, which do not end where the store ended them")
