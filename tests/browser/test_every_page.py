@@ -19,7 +19,9 @@ PICTURE_SHARE = 0.3  # of the window's height or width at least
 def pages(server: Server, bank: str) -> dict[str, str]:
     """Each page's address below the console."""
     rejected = httpx.get(f"{server.url}/v1/inspections?bank={bank}&decision=reject").json()["items"][-1]["id"]
-    of_bank = {name: f"banks/{bank}/{name}" for name in ("teach", "thresholds", "compare", "versions")}
+    of_bank = {
+        name: f"banks/{bank}/{name}" for name in ("teach", "mask", "thresholds", "compare", "versions")
+    }
     return {
         "banks": "", **of_bank, "version": f"banks/{bank}/versions/1",
         "inspect": f"banks/{bank}/inspect?shown={rejected}",
