@@ -19,7 +19,6 @@ from app.console.view import View, page
 from app.console.widgets.blocks import block, page_header, section, styled
 from app.console.widgets.controls import (
     confirm,
-    danger,
     enable,
     icon_button,
     primary,
@@ -163,7 +162,7 @@ def _outcome(view: View) -> None:
     with block("n-row"):
         primary(view, TEXT.save, _script(view, "save"), icon="save", role="admin")
         with block("n-mask-remove"):
-            danger(view, TEXT.remove, lambda: _ask_removal(view), icon="delete", role="admin")
+            secondary(view, TEXT.remove, lambda: _ask_removal(view), icon="delete", role="admin")
     ui.label(TEXT.legend).classes("n-caption")
     if view.may("admin"):
         ui.label(TEXT.by_keys).classes("n-caption n-mask-keys")

@@ -33,7 +33,7 @@ class Where:
     previous: str = "Previous photograph"
     next: str = "Next photograph"
     place: str = "{n} of {count}: {name}"
-    inspected: str = "Inspected"
+    inspected: str = "Inspected of a photograph"
     patches: str = "Patches"
     save: str = "Save"
     anyway: str = "Do it all the same"
