@@ -238,10 +238,10 @@
     const box = guide.getBoundingClientRect();
     return { x: ((event.clientX - box.left) / box.width) * guide.width, y: ((event.clientY - box.top) / box.height) * guide.height };
   }
-  const over = (event) => root && draws() && event.target.closest?.(".n-mask-frame");
+  const over = (event, what = ".n-mask-frame") => root && draws() && event.target.closest?.(what);
   document.addEventListener("pointerdown", (event) => {
-    const frame = over(event);
-    if (!frame || event.button || !event.isPrimary) return;
+    if (!over(event, ".n-frames") || event.button || !event.isPrimary) return; // also from beside the photograph
+    const frame = find(".n-mask-frame");
     event.preventDefault();
     frame.focus({ preventScroll: true });
     frame.setPointerCapture(event.pointerId);
