@@ -1,13 +1,12 @@
-// A bank's mask, drawn over a photograph: what is left out is opaque in a canvas. Shapes are kept as a list, and
-// drawing them anew without the last one is undo. Points are in pixels of the canvas.
+// A bank's mask, drawn over a photograph with shapes.js. Shapes are kept as a list, and drawing them anew without the
+// last one is undo. Points are in pixels of the canvas.
 (() => {
-  const LONG = 1024, HALF = 128, NEAR = 10, STEP = 0.01, FAR = 0.05;
+  const { last, apart, canvas, wipe, outline, paint, left, png, take } = window.nominal.shapes;
+  const LONG = 1024, NEAR = 10, STEP = 0.01, FAR = 0.05;
   const state = { kind: "ignore", tool: "rectangle", draft: null, at: null, share: 1 };
   const shapes = [], undone = [];
   let root, words, revision, mask, shown, guide, kept, base, saved, failed;
   const find = (name) => root.querySelector(name);
-  const last = (list) => list[list.length - 1];
-  const apart = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
   const percent = (share) => `${Number((100 * share).toPrecision(3))}\u00a0%`;
   const dirty = () => last(shapes) !== saved || Boolean(state.draft);
   const pixel = () => guide.width / guide.clientWidth; // of the canvas, for one of the window
@@ -19,77 +18,31 @@
     words = JSON.parse(root.dataset.words);
     revision = `"${root.dataset.revision}"`;
     mask = root.dataset.mask ? JSON.parse(root.dataset.mask) : null;
-    [shown, guide] = root.querySelectorAll("canvas");
-    [kept, base] = [0, 1].map(() => document.createElement("canvas"));
-    const { width, height } = root.dataset, scale = LONG / Math.max(width, height);
-    for (const each of [shown, guide, kept, base]) {
-      each.width = Math.max(1, Math.round(width * scale));
-      each.height = Math.max(1, Math.round(height * scale));
-      each.getContext("2d", { willReadFrequently: each !== shown && each !== guide });
-    }
+    [shown, guide, kept, base] = [...root.querySelectorAll("canvas"), canvas(1, 1), canvas(1, 1)];
+    const scale = LONG / Math.max(root.dataset.width, root.dataset.height);
+    const [width, height] = [root.dataset.width, root.dataset.height].map((side) => Math.max(1, Math.round(side * scale)));
+    for (const each of [shown, guide, kept, base]) Object.assign(each, { width, height });
+    for (const each of [kept, base]) each.getContext("2d", { willReadFrequently: true });
     if (mask) await load();
     redraw();
   }
   async function load() {
     const answer = await fetch(`${root.dataset.url}/picture`, { cache: "no-store" });
     if (!answer.ok) return fault((await answer.json()).detail);
-    const pen = base.getContext("2d");
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(await createImageBitmap(await answer.blob()), 0, 0, base.width, base.height);
-    const pixels = pen.getImageData(0, 0, base.width, base.height);
-    for (let i = 0; i < pixels.data.length; i += 4) pixels.data[i + 3] = pixels.data[i] < HALF ? 255 : 0;
-    pen.putImageData(pixels, 0, 0);
-    pen.globalCompositeOperation = "source-in";
-    fill(pen);
+    take(base.getContext("2d"), await createImageBitmap(await answer.blob()));
   }
 
   // Shapes
 
-  function stripes(pen) {
-    const tile = document.createElement("canvas"), ink = tile.getContext("2d");
-    tile.width = tile.height = 24;
-    ink.fillStyle = "#0b1216";
-    ink.fillRect(0, 0, 24, 24);
-    ink.strokeStyle = "#4d6a76";
-    ink.lineWidth = 4;
-    for (const x of [-24, 0, 24]) ink.stroke(new Path2D(`M${x - 6} 30L${x + 30} -6`));
-    return pen.createPattern(tile, "repeat");
-  }
-  function fill(pen) {
-    pen.fillStyle = stripes(pen);
-    pen.fillRect(0, 0, base.width, base.height);
-  }
-  function outline({ tool, points }) {
-    const [from, to] = [points[0], last(points)], path = new Path2D();
-    if (tool === "rectangle") path.rect(Math.min(from.x, to.x), Math.min(from.y, to.y), Math.abs(to.x - from.x), Math.abs(to.y - from.y));
-    else if (tool === "circle") path.arc(from.x, from.y, apart(from, to), 0, 2 * Math.PI);
-    else for (const { x, y } of [from, ...points]) path.lineTo(x, y);
-    return path;
-  }
-  function paint(pen, shape) {
-    if (shape.tool === "clear") return pen.clearRect(0, 0, base.width, base.height);
-    if (shape.only) fill(pen);
-    pen.globalCompositeOperation = shape.inspect ? "destination-out" : "source-over";
-    pen.fillStyle = pen.strokeStyle = stripes(pen);
-    Object.assign(pen, { lineWidth: shape.size, lineCap: "round", lineJoin: "round" });
-    if (shape.size) pen.stroke(outline(shape));
-    else pen.fill(outline(shape));
-    pen.globalCompositeOperation = "source-over";
-  }
-  function left() {
-    const { data } = kept.getContext("2d").getImageData(0, 0, kept.width, kept.height);
-    return Uint8Array.from({ length: data.length / 4 }, (_, i) => (data[4 * i + 3] < HALF ? 255 : 0));
-  }
   function redraw() {
     const pen = kept.getContext("2d");
-    pen.clearRect(0, 0, kept.width, kept.height);
+    wipe(pen);
     pen.drawImage(base, 0, 0);
     for (const shape of shapes) paint(pen, shape);
     measure();
   }
   function measure() {
-    const bright = left();
-    state.share = bright.reduce((sum, value) => sum + value, 0) / 255 / bright.length;
+    state.share = left(kept).reduce((sum, value) => sum + value / 255, 0) / (kept.width * kept.height);
     show();
   }
   function add(shape) {
@@ -104,15 +57,15 @@
 
   function show() {
     const pen = shown.getContext("2d");
-    pen.clearRect(0, 0, shown.width, shown.height);
+    wipe(pen);
     pen.drawImage(kept, 0, 0);
     if (state.draft) paint(pen, state.draft);
     lines();
     report();
   }
-  function lines() {
+  function lines() { // outlines, the brush, the cross of the keys
     const pen = guide.getContext("2d"), unit = pixel(), { draft, at } = state, path = new Path2D();
-    pen.clearRect(0, 0, guide.width, guide.height);
+    wipe(pen);
     if (draft && !draft.size) path.addPath(outline(draft));
     if (draft?.tool === "polygon") for (const { x, y } of draft.points.slice(0, -1)) path.rect(x - 3 * unit, y - 3 * unit, 6 * unit, 6 * unit);
     if (at && brushing()) path.addPath(new Path2D(arc(at, size() / 2)));
@@ -175,9 +128,8 @@
     else give();
   }
   function close() {
-    const { draft } = state;
-    const points = draft.points.slice(0, -1); // the last one follows the pointer
-    if (points.length > 2) add({ ...draft, points });
+    const points = state.draft.points.slice(0, -1); // the last one follows the pointer
+    if (points.length > 2) add({ ...state.draft, points });
   }
   function give() {
     state.draft = null;
@@ -191,46 +143,29 @@
     redraw();
   }
   function redo() {
-    if (state.draft || !undone.length) return;
-    shapes.push(undone.pop());
+    if (undone.length && !state.draft) shapes.push(undone.pop());
     redraw();
   }
   const acts = { undo, redo, clear: () => add({ tool: "clear" }) };
 
   // Saving
 
-  function png() {
-    const made = document.createElement("canvas"), pen = made.getContext("2d"), bright = left();
-    Object.assign(made, { width: kept.width, height: kept.height });
-    const pixels = pen.createImageData(made.width, made.height);
-    bright.forEach((value, i) => pixels.data.set([value, value, value, 255], 4 * i));
-    pen.putImageData(pixels, 0, 0);
-    return new Promise((give) => made.toBlob(give, "image/png"));
-  }
   async function send(method, match) {
     state.draft = null;
-    const drawn = last(shapes), body = method === "PUT" ? await png() : null;
+    const drawn = last(shapes), body = method === "PUT" ? await png(kept) : null;
     fault("");
     write(".n-mask-state", words.saving);
     const answer = await fetch(root.dataset.url, { method, body, headers: { "If-Match": match, "Content-Type": "image/png" } }).catch(() => null);
     if (answer?.ok) {
       saved = drawn;
-      if (method === "DELETE") return leave();
+      if (method === "DELETE") return window.location.reload();
       mask = await answer.json();
       revision = answer.headers.get("ETag");
     } else if (answer?.status === 412) fault(words.stale, method);
     else fault(answer ? (await answer.json()).detail : words.lost);
     show();
   }
-  function leave() {
-    saved = last(shapes);
-    window.location.reload();
-  }
-  window.nominal.mask = {
-    save: () => send("PUT", revision),
-    remove: () => send("DELETE", revision),
-    anyway: () => send(failed, "*"),
-  };
+  window.nominal.mask = { save: () => send("PUT", revision), remove: () => send("DELETE", revision), anyway: () => send(failed, "*") };
 
   // What people do
 
@@ -254,7 +189,7 @@
     move(state.at);
   });
   document.addEventListener("pointerup", (event) => over(event) && event.isPrimary && release());
-  document.addEventListener("pointercancel", (event) => over(event) && state.draft?.size && give());
+  document.addEventListener("pointercancel", (event) => over(event) && state.draft && state.tool !== "polygon" && give());
   document.addEventListener("pointerout", (event) => {
     if (!over(event) || state.draft) return;
     state.at = null;
@@ -271,16 +206,14 @@
   document.addEventListener("keydown", (event) => {
     if (!root || !draws() || document.querySelector(".q-dialog")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
-      if (key === "y" || event.shiftKey) redo();
-      else undo();
-    } else if (event.ctrlKey || event.metaKey || event.altKey || !keyed(event, key)) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command && (key === "y" || (key === "z" && event.shiftKey))) redo();
+    else if (command && key === "z") undo();
+    else if (command || event.altKey || !keyed(event, key)) return;
     event.preventDefault();
   });
   function keyed(event, key) {
-    const by = { "[": -1, "]": 1 }[key];
-    if (by && brushing()) find(".n-range").value = Number(find(".n-range").value) + by;
-    else if (key === "Escape" && state.draft) give();
+    if (key === "Escape" && state.draft) give();
     else if (!over(event)) return false;
     else if (key === "Enter" && state.draft?.tool === "polygon") close();
     else if (key === " ") pen();
@@ -289,21 +222,20 @@
     lines();
     return true;
   }
+  const middle = () => ({ x: guide.width / 2, y: guide.height / 2, key: true });
   function pen() {
-    state.at ??= { x: guide.width / 2, y: guide.height / 2 };
-    state.at.key = true;
+    state.at ??= middle();
     if (state.draft && state.tool !== "polygon") release();
     else press(state.at);
   }
   function cross(key, step) {
-    const at = state.at ?? { x: guide.width / 2, y: guide.height / 2 };
+    const at = state.at ?? middle();
     const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
     const within = (value, most) => Math.min(Math.max(value, 0), most);
     state.at = { x: within(at.x + x * step * LONG, guide.width), y: within(at.y + y * step * LONG, guide.height), key: true };
     move(state.at);
   }
   window.addEventListener("beforeunload", (event) => root && dirty() && event.preventDefault());
-  window.addEventListener("resize", () => root && lines());
   new MutationObserver((_, watch) => {
     const found = document.querySelector(".n-mask-side")?.closest(".n-mask");
     if (!found) return;

@@ -1,4 +1,4 @@
-"""Where a bank's photographs are inspected: a mask drawn over one of its nominal images; static/mask.js draws it.
+"""Where a bank's photographs are inspected: a mask drawn over one of its nominal images; mask.js draws it.
 
 The drawing is the browser's until it is saved; then it goes to the API's own route, with the revision of the bank.
 """
@@ -40,7 +40,7 @@ BRUSH = {"min": 1, "max": 20, "value": 5}  # per cent of the photograph's long s
 @page("/banks/{bank}/mask", TEXT.name)
 async def show(view: View) -> None:
     """Tools above the photograph; what the mask leaves in, and saving, beside it."""
-    view.use("inspection.css", "mask.css", "mask.js")
+    view.use("inspection.css", "mask.css", "shapes.js", "mask.js")
     bank = view.own_bank
     teach = view.url("banks", bank.id, "teach")
     with page_header(TEXT.name, TEXT.lead.format(bank=bank.title)):

@@ -57,8 +57,8 @@ class Drawing:
         rectangle="Drag from one corner to the other.",
         circle="Drag from the middle to the edge.",
         polygon="Click its corners. To close it, click the first one again, double-click, or press Enter.",
-        brush="Paint. [ and ] change the size.",
-        eraser="Paint to take back what the other tools did. [ and ] change the size.",
+        brush="Paint.",
+        eraser="Paint to take back what the other tools did.",
     )
     patches: str = "{some} of {all}"
     everything: str = "No mask: all of a photograph is inspected."
