@@ -115,6 +115,25 @@ class Draining(Overloaded):
     """The server shuts down and begins nothing new."""
 
 
+# Connections and heads of requests
+
+
+class RequestUnreadable(AppError):
+    """What came is not HTTP/1.1."""
+
+
+class HeadTooLarge(AppError):
+    """The request's line, headers or trailers are longer, or more, than the limits allow."""
+
+
+class HeadTooSlow(AppError):
+    """The request's line and headers did not come within the time they have."""
+
+
+class ConnectionsFull(Overloaded):
+    """As many connections are open as may, and none of them is idle; probes are still answered."""
+
+
 # Request bodies
 
 
@@ -149,11 +168,15 @@ class WarmingUp(Overloaded):
 
 
 class RoleTooLow(AppError):
-    """The key is valid and its role may not do this."""
+    """The key is valid, but its role may not do this."""
+
+
+class OutOfScope(AppError):
+    """The key is valid and limited to banks or stations that this is not about."""
 
 
 class ForeignOrigin(AppError):
-    """Without keys, only programs and pages of this very machine may call."""
+    """Without keys, only programs and pages of this very machine may call, and not through a proxy."""
 
 
 # What a request says

@@ -14,8 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.http import problems
 from app.http.bodies import BoundBodies, body_limit
-from app.http.middleware import CatchErrors, Observe, SecurityHeaders, UnderPath
+from app.http.middleware import CatchErrors, Observe, SecurityHeaders
 from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
+from app.http.proxy import BehindProxy
 from app.http.routes import (
     banks,
     images,
@@ -70,7 +71,7 @@ def create_app(
         redoc_url=None,
         telemetry=traces.config,
     )
-    app.openapi = lambda: document(app, settings.root_path)  # type: ignore[method-assign]
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
     for router in ROUTERS:
         probed = router is server.router  # probes append what they like
@@ -102,10 +103,10 @@ def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
         )
     ]
     return [
-        *([Middleware(UnderPath, root=settings.root_path)] if settings.root_path else []),
+        Middleware(BehindProxy, root=settings.root_path),
         Middleware(Observe, observed=observed),
         Middleware(SecurityHeaders),
         *(cors if settings.cors_origins else []),
         Middleware(CatchErrors),
-        Middleware(BoundBodies, limit_of=partial(body_limit, settings)),
+        Middleware(BoundBodies, limit_of=partial(body_limit, settings), rate=settings.least_bytes_per_second),
     ]

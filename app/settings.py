@@ -23,6 +23,8 @@ from core.config import BUILD_MEMORY
 PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
 ELSEWHERE = {"NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"}  # of the weights' cache and of the client
+ROOT_PATH = r"(/[A-Za-z0-9._~-]+)*"  # a path under which a proxy may show the server
+OWN_PATHS = (["v1"], ["console"], ["docs"])  # how it may not begin, which the server has itself
 
 Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -81,11 +83,14 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     root_path: str = Field(
         "",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        pattern=f"^{ROOT_PATH}$",
         description="Path under which a proxy shows this server, such as /nominal; the proxy may strip it or not.",
     )
     keys_file: Path | None = Field(
         None, description="File of API keys to admit at start: one 'role name key' a line."
+    )
+    key_max_days: Count | None = Field(
+        None, description="Days a new API key is valid at most, and unless it says fewer; forever when unset."
     )
     cors_origins: list[str] = Field(
         [], description="Origins browsers may call from, as a JSON list; none by default."
@@ -95,6 +100,25 @@ class Settings(BaseSettings):
     console_secret: SecretStr | None = Field(
         None, description="Signs console sessions; a file in data_dir, made once, when unset."
     )
+
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain, PEM, to serve HTTPS with; read again when the file changes."
+    )
+    tls_key: Path | None = Field(
+        None, description="Its private key, PEM; in the certificate's file when unset."
+    )
+
+    # What a connection may take
+    max_connections: Count = Field(
+        4096, description="Connections at most; fewer where the system allows fewer open files."
+    )
+    max_connections_per_address: Count = Field(1024, description="Connections of one address at most.")
+    max_head_bytes: Bytes = Field(64 * KIB, description="Bytes of a request's line and headers.")
+    head_seconds: Seconds = Field(20, description="Time in which a request's line and headers must come.")
+    idle_seconds: Seconds = Field(
+        75, description="Time after which a connection without a request is closed."
+    )
+    least_bytes_per_second: Count = Field(8 * KIB, description="Speed at which a body must come at least.")
 
     # What a request may hold
     max_image_bytes: Bytes = Field(DEFAULT_LIMITS.max_bytes, description="Bytes of one image file.")
@@ -175,6 +199,10 @@ class Settings(BaseSettings):
     log_json: bool | None = Field(
         None, description="Logs as JSON lines or as plain text; JSON unless on a terminal when unset."
     )
+    audit_log: str | None = Field(
+        None,
+        description="File, syslog:, syslog://host:514 or syslog+tcp://host:514 that audit entries go to as well.",
+    )
     otel_endpoint: str | None = Field(None, description="OTLP endpoint for traces; none are sent when unset.")
 
     @property
@@ -188,7 +216,9 @@ class Settings(BaseSettings):
             raise ValueError("lease_seconds must be at least three times heartbeat_seconds")
         if self.max_image_bytes > self.max_body_bytes:
             raise ValueError("max_body_bytes must be at least max_image_bytes")
-        if self.root_path.split("/")[1:2] in (["v1"], ["console"], ["docs"]):
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("tls_key must come with tls_cert")
+        if self.root_path.split("/")[1:2] in OWN_PATHS:
             raise ValueError(
                 "root_path must not begin with /v1, /console or /docs, which the server has itself"
             )

@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Bool, Float32
 
 from app.errors import ImageRefused
-from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_image
 from app.imaging.masks import read_masks
 from app.learning.learn import image_files, learn
 from bench.accuracy import BACKBONES, RESNET50, ROOT

@@ -23,7 +23,7 @@ from app.cli.console import cell, counting, notice, plain, say, stdout, transfer
 from app.cli.remote.banks import watch
 from app.cli.remote.inspections import row_of
 from app.errors import AppError
-from app.imaging.folders import MvtecDataset, TestImage
+from app.imaging.datasets import MvtecDataset, TestImage
 from bench.datasets import spread, write_elpv
 from bench.server import Server, serve
 from core.files import write_atomically

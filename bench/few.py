@@ -16,7 +16,8 @@ from statistics import mean
 import numpy as np
 
 from app.errors import ImageRefused
-from app.imaging.folders import MvtecDataset, read_photograph
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_photograph
 from app.learning.learn import Hooks, image_files, learn
 from bench.accuracy import OTHERWISE, ROOT, SEEDS, in_float32, over_seeds
 from bench.datasets import SHARED, Few, write_apart, write_elpv

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from app.errors import ImageRefused
-from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_image
 from app.learning.learn import image_files, learn
 from bench.accuracy import RESNET50, ROOT
 from bench.datasets import write_elpv

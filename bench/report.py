@@ -95,8 +95,12 @@ def write_report(
     threshold: float,
     series: Sequence[Series],
     items: Sequence[ReportItem],
+    notes: Sequence[str] = (),
 ) -> None:
-    """Write the page atomically. lead: one sentence under the title; facts: (name, value) pairs shown as tiles."""
+    """Write the page atomically.
+
+    lead: one sentence under the title; facts: (name, value) pairs shown as tiles; notes: sentences on the misses.
+    """
     environment = Environment(
         loader=PackageLoader("bench"),
         autoescape=select_autoescape(),
@@ -104,7 +108,13 @@ def write_report(
         trim_blocks=True,
     )
     page = environment.get_template("report.html").render(
-        title=title, lead=lead, facts=facts, threshold=threshold, chart=chart(series, threshold), items=items
+        title=title,
+        lead=lead,
+        facts=facts,
+        threshold=threshold,
+        chart=chart(series, threshold),
+        items=items,
+        notes=notes,
     )
     write_atomically(path, page.encode())
 

@@ -132,12 +132,13 @@ def check_conformance(bank: Bank, extract: Extractor) -> float:
     Proves that this runtime, precision and machine score as those of the build did. Raises BankMismatch where
     the difference passes the bank's tolerance.
     """
+    return conformance_difference(bank, conformance_scores(bank.conformance.images, extract, bank))
+
+
+def conformance_difference(bank: Bank, found: Float32[np.ndarray, " c"]) -> float:
+    """``check_conformance`` of scores that were found one by one. Raises BankMismatch."""
     expected = bank.conformance.scores
-    found = conformance_scores(bank.conformance.images, extract, bank)
-    length = float(np.linalg.norm(bank.vectors, axis=1).mean())
-    off = float(
-        np.max(np.abs(found - expected) / np.maximum(expected, max(NEAR_ZERO * length, 1e-6)), initial=0)
-    )
+    off = relative_difference(found, expected, bank)
     if not off <= bank.conformance.tolerance:
         raise BankMismatch(
             requirement=f"conformance images must score as recorded within {bank.conformance.tolerance:.2%}",
@@ -145,6 +146,15 @@ def check_conformance(bank: Bank, extract: Extractor) -> float:
             remedy="run with the runtime and precision the bank was built with, or build it again",
         )
     return off
+
+
+def relative_difference(
+    found: Float32[np.ndarray, " c"], expected: Float32[np.ndarray, " c"], bank: Bank
+) -> float:
+    """The largest of these scores, relative to those expected or, where they are near 0, to the bank's vectors."""
+    length = float(np.linalg.norm(bank.vectors, axis=1).mean())
+    least = max(NEAR_ZERO * length, 1e-6)
+    return float(np.max(np.abs(found - expected) / np.maximum(expected, least), initial=0))
 
 
 def conformance_scores(

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from models.checkpoint import Weights
+from models.checkpoint import Weights, read_weights
 from models.choice import Candidate, choose, consider, forget_choices
 from models.errors import InputRefused, WeightsNotFound, WeightsNotWritten
 from models.memory import Memory
@@ -67,6 +67,10 @@ class Backbone:
                 remedy="Prepare images with core.input.preprocess.to_tensor and stack them.",
             )
         return self.engine(batch)
+
+    def module(self) -> nn.Module:
+        """The network in torch, folded, in float32 whatever the precision; read again from its file."""
+        return load_module(self.spec, read_weights(self.path, self.spec, self.digest))
 
 
 def load_backbone(

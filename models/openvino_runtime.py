@@ -73,7 +73,7 @@ class OpenVinoRuntime:
         kept = memory.read(name) if memory else None
         if kept is not None:
             with suppress(RuntimeError):  # a network of another build of the library
-                return _openvino().Core().import_model(io.BytesIO(kept), "CPU", self._options)
+                return import_openvino().Core().import_model(io.BytesIO(kept), "CPU", self._options)
         network = self._compiled(height, width)
         if memory is not None:
             memory.keep(name, network.export_model().getvalue())
@@ -87,8 +87,10 @@ class OpenVinoRuntime:
             _QUIET not in warnings.filters
         ):  # stays: ``catch_warnings`` would set back the filters of other threads
             warnings.filterwarnings("ignore", message=_TRACING, category=DeprecationWarning)
-        network = _openvino().convert_model(self._module, example_input=example, input=[-1, 3, height, width])
-        return _openvino().Core().compile_model(_channels_last(network), "CPU", self._options)
+        network = import_openvino().convert_model(
+            self._module, example_input=example, input=[-1, 3, height, width]
+        )
+        return import_openvino().Core().compile_model(_channels_last(network), "CPU", self._options)
 
     @staticmethod
     def missing(precision: str) -> str | None:
@@ -97,7 +99,7 @@ class OpenVinoRuntime:
             return "no package openvino"
         if precision not in _HINTS:
             return f"OpenVINO, which supports only {' and '.join(_HINTS)}"
-        abilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        abilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in abilities:
             return f"a processor with only {', '.join(abilities)}"
         if precision == "int8" and not features() & INTEGER_PRODUCTS:
@@ -114,12 +116,12 @@ def _channels_last(network: Any) -> Any:
     """The network with (b, h, w, c) outputs: written so they cost nothing, turned later milliseconds."""
     changed = import_module("openvino.preprocess").PrePostProcessor(network)
     for i in range(len(network.outputs)):
-        changed.output(i).model().set_layout(_openvino().Layout("NCHW"))
-        changed.output(i).tensor().set_layout(_openvino().Layout("NHWC"))
+        changed.output(i).model().set_layout(import_openvino().Layout("NCHW"))
+        changed.output(i).tensor().set_layout(import_openvino().Layout("NHWC"))
     return changed.build()
 
 
-def _openvino() -> ModuleType:
+def import_openvino() -> ModuleType:
     """The package, told that its telemetry is not installed: or the mere import reports over the network."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return import_module("openvino")

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app.lifecycle import Service
+from app.lifecycle import Service, upkeep
 from app.settings import Settings
 
 LOCAL = "http://127.0.0.1"
@@ -56,6 +56,15 @@ def inspect(client: TestClient, image: bytes, query: str = "", bank: str = "caps
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
+
+
+def health_now(client: TestClient) -> dict[str, Any]:
+    """``/health`` after another count of the banks."""
+    portal = client.portal
+    assert portal is not None
+    portal.call(upkeep.count, service_of(client))
+    found: dict[str, Any] = client.get("/health").json()
+    return found
 
 
 def problem(response: Any, status: int, slug: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``nominal eval``: a dataset in MVTec form -> metrics, with the bank built on the spot or given."""
+"""``nominal eval``: a labelled dataset -> metrics, with the bank built on the spot or given."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from app.cli import app
 from app.cli import options as o
 from app.cli.console import Json, build_progress, counting, notice, print_json, stdout
 from app.errors import FolderError, ImageRefused
+from app.imaging.datasets import Dataset, TestImage
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, TestImage, read_image
+from app.imaging.folders import read_image
 from app.imaging.masks import read_masks
+from app.imaging.published import open_dataset
 from app.insight.evaluate import TARGET_RATES, Evaluation, PartsOfTests, evaluate, evaluation_images, watched
 from app.inspection.backbones import proven_engine
 from app.inspection.engine import Engine
@@ -43,7 +45,12 @@ from nominal_client.litter import left_out, sentences
 @app.command("eval")
 @o.grouped
 def eval_(
-    dataset_dir: Annotated[Path, typer.Argument(help="Folder with train/good, test/good, test/<defect>.")],
+    dataset_dir: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with train/good, test/good, test/<defect>, or another form of docs/images.md."
+        ),
+    ],
     *,
     bank_file: Annotated[
         Path | None,
@@ -58,14 +65,13 @@ def eval_(
     skip_bad: o.SkipBad = False,
     json_output: Json = False,
 ) -> None:
-    """Build a bank from train/good, inspect test/, and print the metrics."""
-    dataset = MvtecDataset(dataset_dir)
+    """Build a bank from a set's good images, inspect its test images, and print the metrics."""
+    given = load_bank(bank_file) if bank_file else None
+    dataset = open_dataset(dataset_dir)
     tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
-    _say_left_out(dataset.root, "test", [test.path for test in tests])
-    _say_left_out(dataset.root, "train/good", train)
+    _say_what_is_read(dataset, tests, train)
     if skip_bad:
         tests = [test for test in tests if _readable(test, images)]
-    given = load_bank(bank_file) if bank_file else None
     names = relative_names([*train, *(test.path for test in tests)], dataset.root)
     known = choose(groups, names)
     seconds, described = None, None
@@ -101,24 +107,33 @@ def eval_(
             done()
 
         found = evaluate(seeing, tests, rates, kept, images, parts)
-    for warning in found.masks.warnings():
+    for warning in found.warnings:
         notice(warning)
     cost = _cost(engine, seconds)
-    report = found.to_json() | cost | _nominal(engine.bank)
+    report = {"form": dataset.form} | found.to_json() | cost | _nominal(engine.bank)
     if json_output:
         print_json(report)
     else:
         stdout.print(_table(report, found, {"ms_per_image": found.ms_per_image, **cost}))
 
 
-def _say_left_out(root: Path, part: str, read: Sequence[Path]) -> None:
-    """Say what of a dataset's folder is not read, with counts."""
-    left = left_out(root / part, read) if read else []
-    for sentence in sentences(replace(each, name=f"{part}/{each.name}") for each in left):
+def _say_what_is_read(dataset: Dataset, tests: Sequence[TestImage], train: Sequence[Path]) -> None:
+    """Say which form a dataset has, what of it is read, and with counts what is not."""
+    bad = sum(test.defective for test in tests)
+    notice(
+        f"Read as {dataset.form}: {len(train):,} good images to learn, {len(tests) - bad:,} good and {bad:,} defective "
+        "to test."
+    )
+    read = [*train, *(path for test in tests for path in (test.path, *test.masks))]
+    for part in dataset.folders:
+        left = left_out(dataset.root / part, read) if (dataset.root / part).is_dir() else []
+        for sentence in sentences(replace(each, name=f"{part}/{each.name}") for each in left):
+            notice(sentence)
+    for sentence in dataset.aside:
         notice(sentence)
 
 
-def _train_images(dataset: MvtecDataset, optional: bool) -> list[Path]:
+def _train_images(dataset: Dataset, optional: bool) -> list[Path]:
     """A dataset to judge a finished bank by needs none."""
     try:
         return dataset.train_images()

@@ -111,7 +111,7 @@ def _health(view: View) -> Callable[[], None]:
         icon, word = ui.icon("circle"), ui.label("")
 
     async def look() -> None:
-        state = await health.overall(view.service, named=False)
+        state = health.overall(view.service, known=None)
         kind, symbol, text = _told(state)
         pill.classes(replace=f"n-pill n-{kind}")
         icon.name, word.text = symbol, text

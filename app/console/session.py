@@ -24,12 +24,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.console.assets import FONTS, asset
 from app.console.pictures import RECENT, RecentImages
 from app.console.words import SHELL
-from app.errors import ForeignOrigin
+from app.errors import ForeignOrigin, OutOfScope
 from app.http.auth import ACTOR, INSPECTED, identify
 from app.http.problems import respond
 from app.lifecycle import Service
 from app.lifecycle.keys import Actor
 from app.settings import Settings
+from app.store.audit import caller
 from app.store.errors import KeyRefused
 from app.store.staging import local_faults
 
@@ -37,7 +38,13 @@ COOKIE = "nominal_session"
 SECONDS = 12 * 3600
 FILE = "console.secret"
 SESSIONS = "nominal.sessions"  # in a scope
-REASONS = {"ended": SHELL.session_ended, "refused": SHELL.key_refused, "out": SHELL.signed_out}
+REASONS = {
+    "ended": SHELL.session_ended,
+    "refused": SHELL.key_refused,
+    "limited": SHELL.key_limited,
+    "out": SHELL.signed_out,
+    **SHELL.links_refused,
+}
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -83,12 +90,7 @@ async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> R
     """Where a key is asked for."""
     service: Service = request.app.state.service
     values: dict[str, Any] = {
-        "text": SHELL,
-        "css": asset("console.css"),
-        "fonts": FONTS,
-        "icon": asset("icon.svg"),
-        "root": root_of(request),
-        "theme": request.cookies.get("nominal_theme", "system"),
+        **shell(request),
         "next": _path(next),
         "message": REASONS.get(reason, ""),
         "needed": await service.pools.background(service.admission.look_up_needed),
@@ -96,21 +98,40 @@ async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> R
     return templates.TemplateResponse(request, "sign_in.html", values, headers={"Cache-Control": "no-store"})
 
 
+def shell(request: Request) -> dict[str, Any]:
+    """What every page before signing in shows."""
+    return {
+        "text": SHELL,
+        "css": asset("console.css"),
+        "fonts": FONTS,
+        "icon": asset("icon.svg"),
+        "root": root_of(request),
+        "theme": request.cookies.get("nominal_theme", "system"),
+    }
+
+
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Trade a key for a session: a cookie out of scripts' reach, for this site only."""
     service: Service = request.app.state.service
-    sessions: Sessions = request.scope[SESSIONS]
     form = await request.form()
     key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
     try:
-        actor = await service.pools.background(partial(service.admission.verify, key))
-    except KeyRefused:
-        return RedirectResponse(f"{root_of(request)}/sign-in?reason=refused&next={wanted}", 303)
+        actor = await service.pools.background(partial(service.admission.verify, key, "console.refused"))
+        actor.scope.admit_whole()
+    except (KeyRefused, OutOfScope) as error:
+        reason = "refused" if isinstance(error, KeyRefused) else "limited"
+        return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}&next={wanted}", 303)
+    return entered(request, actor.id, wanted)
+
+
+def entered(request: Request, key: str, wanted: str) -> Response:
+    """To the page that was wanted, with the cookie of a new session."""
+    sessions: Sessions = request.scope[SESSIONS]
     response = RedirectResponse(root_of(request) + wanted, 303)
     response.set_cookie(
         COOKIE,
-        sessions.issue(actor.id),
+        sessions.issue(key),
         max_age=SECONDS,
         path=root_of(request) or "/",
         secure=request.scope["scheme"] == "https",
@@ -194,6 +215,9 @@ async def visitor(connection: HTTPConnection) -> Actor:
     """
     service: Service = connection.scope[SERVICE]
     sessions: Sessions = connection.scope[SESSIONS]
+    caller.set(
+        connection.client.host if connection.client is not None else None
+    )  # a socket passes no middleware
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)

@@ -93,9 +93,20 @@ class Shell:
     message_too_long_body: str = "The browser sent more than one message may hold. Try again with less."
     sign_in: str = "Sign in"
     sign_in_lead: str = "Learns what a good part looks like and shows what differs."
+    your_name: str = "Name"
+    your_name_hint: str = "Optional: under this name your browser's password manager stores the key."
     api_key: str = "API key"
-    api_key_hint: str = "An administrator creates one with: nominal keys create"
+    api_key_hint: str = (
+        "An administrator creates one with: nominal keys create; or a sign-in link, on System."
+    )
+    by_link: str = "This link signs this browser in once, as the key that it was made for."
+    links_refused: Mapping[str, str] = table(
+        used="This sign-in link was used already. Each signs in once; ask an administrator for another one.",
+        expired="The time of this sign-in link is over. Ask an administrator for another one.",
+        unknown="This sign-in link is not known. Copy all of it, or ask an administrator for another one.",
+    )
     key_refused: str = "This key is not valid. Check that you copied all of it, or ask for a new one."
+    key_limited: str = "This key is limited to banks or stations. The console needs one that is not."
     session_ended: str = (
         "Your session has ended, or its key was revoked. Sign in again; nothing saved is lost."
     )

@@ -1,7 +1,7 @@
 """Pure ASGI middleware: what is seen of every request, security headers, caught errors.
 
-Put on from the outside in: ``UnderPath`` where a proxy shows the server under one, ``Observe``, ``SecurityHeaders``,
-``CatchErrors``, ``BoundBodies`` (app/http/bodies.py).
+Put on from the outside in: ``BehindProxy`` (app/http/proxy.py), ``Observe``, ``SecurityHeaders``, ``CatchErrors``,
+``BoundBodies`` (app/http/bodies.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.problems import respond
 from app.ops.logs import request_id
 from app.ops.observed import Observed
+from app.store.audit import caller
 
 REQUEST_ID = "X-Request-ID"
 RAW_REQUEST_ID = REQUEST_ID.lower().encode("ascii")
@@ -83,12 +84,14 @@ class Observe:
             await send(message)
 
         token, started = request_id.set(name), self._clock()
+        came_from = caller.set(scope["client"][0] if scope.get("client") else None)
         try:
             with self._observed.metrics.in_flight:
                 await self._app(scope, receive, sent)
         finally:
             self._note(scope, status, size, self._clock() - started)
             request_id.reset(token)
+            caller.reset(came_from)
 
     def _note(self, scope: Scope, status: int | None, size: int, seconds: float) -> None:
         method, path, state = scope["method"], scope["path"], scope["state"]
@@ -111,21 +114,6 @@ class Observe:
         if (problem := state.get("answered")) is not None:
             said = problem.type.status, problem.type.slug, problem.detail
             self._observed.problems.add(f"{method} {path}", *said, state["request_id"])
-
-
-class UnderPath:
-    """Takes what a proxy passes on under the path ``root``, which it may have stripped, as a request for that path."""
-
-    def __init__(self, app: ASGIApp, root: str) -> None:
-        self._app, self._root = app, root
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope["root_path"], path = self._root, scope["path"]
-            if not (path == self._root or path.startswith(self._root + "/")):
-                scope["path"] = self._root + path
-                scope["raw_path"] = self._root.encode("ascii") + scope.get("raw_path", b"")
-        await self._app(scope, receive, send)
 
 
 class CatchErrors:

@@ -33,8 +33,8 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def document(app: FastAPI, root: str = "") -> dict[str, Any]:
-    """Made once. root: the path under which a proxy shows the server."""
+def document(app: FastAPI) -> dict[str, Any]:
+    """Made once; FastAPI adds the path under which a proxy shows the server to what it answers."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title,
@@ -46,8 +46,6 @@ def document(app: FastAPI, root: str = "") -> dict[str, Any]:
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         for name in UNUSED:
             schemas.pop(name, None)
-        if root:
-            made["servers"] = [{"url": root}]
         made["components"]["securitySchemes"] = KEYS
         for path, operations in made["paths"].items():
             for operation in operations.values():

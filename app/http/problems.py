@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -80,6 +81,15 @@ def respond(scope: Scope, error: Exception) -> Response:
     elif problem.type.status >= 500 and "Retry-After" not in problem.headers:
         log.error("%s", error, extra={"problem": problem.type.slug})
     return problem.response()
+
+
+def as_bytes(error: Exception) -> bytes:
+    """The answer as it goes over the wire, where no application has the request yet; the connection closes after it."""
+    response = problem_of(error).response()
+    status = HTTPStatus(response.status_code)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii"), b"connection: close"]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from app.store.links import MOST_MINUTES
+from app.store.scope import MOST_NAMES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
 from nominal_client.answers import BankId
@@ -134,7 +136,13 @@ class KeyRequest(Request):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     role: Role
     days: Annotated[float, Field(gt=0, le=36500, allow_inf_nan=False)] | None = Field(
-        None, description="Days it is valid; without end when null."
+        None, description="Days it is valid; as long as the server allows when null."
+    )
+    banks: list[str] | None = Field(
+        None, max_length=MOST_NAMES, description="The only banks it is for; null: all."
+    )
+    stations: list[str] | None = Field(
+        None, max_length=MOST_NAMES, description="The only stations it is for; null: all."
     )
 
 
@@ -143,4 +151,12 @@ class RotationRequest(Request):
 
     overlap_seconds: Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)] = Field(
         3600, description="How long the old key stays valid."
+    )
+
+
+class LinkRequest(Request):
+    """A link to sign in by."""
+
+    minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] = Field(
+        10, description="How long it may be used, once."
     )

@@ -1,4 +1,4 @@
-"""Scores and metrics of a bank over a test set in MVTec form, through the same path an inspection takes.
+"""Scores and metrics of a bank over a labelled test set, through the same path an inspection takes.
 
 Which test images show one part, and which of those parts the nominal images of the bank show too, is found on the way.
 """
@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float32, Int, Int64
 from torch import Tensor
 
 from app.errors import FolderError, ImageRefused
+from app.imaging.datasets import GOOD, Dataset, TestImage
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
-from app.imaging.folders import GOOD, MvtecDataset, TestImage, read_photograph
+from app.imaging.folders import read_photograph
 from app.imaging.header import shown_names
 from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
@@ -49,7 +50,10 @@ class AtRate:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Metrics over a test set: all in [0, 1], larger is better but for false-reject rates."""
+    """Metrics over a test set: all in [0, 1], larger is better but for false-reject rates.
+
+    dark: names of images whose highest bits are unused.
+    """
 
     scores: Float32[np.ndarray, " n"]
     defective: Bool[np.ndarray, " n"]
@@ -62,6 +66,18 @@ class Evaluation:
     labels: tuple[str, ...]
     at_rates: tuple[AtRate, ...]
     ms_per_image: float
+    dark: tuple[str, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know before believing the metrics."""
+        if not self.dark:
+            return self.masks.warnings()
+        said = (
+            f"{len(self.dark):,} of {len(self.scores):,} test images leave their highest bits unused and are read as "
+            f"dark: {shown_names(self.dark)}. Build with --significant-bits if the camera fills fewer."
+        )
+        return [said, *self.masks.warnings()]
 
     def to_json(self) -> dict[str, Any]:
         """The accuracy keys of ``nominal eval --json``."""
@@ -106,7 +122,7 @@ class Evaluation:
         }
 
 
-def evaluation_images(dataset: MvtecDataset) -> list[TestImage]:
+def evaluation_images(dataset: Dataset) -> list[TestImage]:
     """The test images, both classes among them: what metrics need, found missing before any work."""
     tests = dataset.test_images()
     good = sum(not test.defective for test in tests)
@@ -133,7 +149,7 @@ def evaluate(
     the label of the part that each shows, to count rates by. Raises ImageRefused, FolderError for a mask that does
     not fit, EvaluationError where a class is missing.
     """
-    scores, milliseconds, pixels, masks = [], [], PixelEvaluation(), Masks()
+    scores, milliseconds, pixels, masks, dark = [], [], PixelEvaluation(), Masks(), list[str]()
     for test in tests:
         started = time.perf_counter()
         image = read_photograph(test.path, engine.bank.config.input, limits)
@@ -142,6 +158,8 @@ def evaluate(
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         scores.append(answer.score)
+        if image.dark:
+            dark.append(test.name)
         _add_pixels(pixels, masks, test, answer.heatmap, limits)
         done()
     labels = None if parts is None else parts()
@@ -159,6 +177,7 @@ def evaluate(
         labels=tuple(t.label for t in tests),
         at_rates=tuple(_at_rate(engine, rate, found, defective, labels) for rate in rates),
         ms_per_image=median(milliseconds),
+        dark=tuple(dark),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.errors import FieldInvalid
 from app.inspection.inspect import Inspecting
-from app.store.inspections import Filter
+from app.store.inspections import Filter, Outcomes
 from app.store.page import Page
 from app.store.schema import Decision, Inspection, Verdict
 from core.judging.exploration import Share, share
@@ -71,18 +71,31 @@ def cursor(which: Filter, row: Inspection) -> str:
 
 def agreement(inspecting: Inspecting, which: Filter) -> Agreement:
     """Over the inspections of a filter."""
-    counts = inspecting.store.inspections.outcomes(which)
+    return agreement_of(inspecting.store.inspections.outcomes(which))
+
+
+def agreement_of(counts: Outcomes) -> Agreement:
+    """Of how many inspections there are of each decision and verdict."""
+    confirmed, alarms, missed, fine = tally(counts)
+    waiting = {decision: counts.get((decision, None), 0) for decision in ORDER}
+    reviewed = confirmed + alarms + missed + fine
+    return Agreement(confirmed, alarms, missed, waiting, share(confirmed + fine, reviewed))
+
+
+def tally(counts: Outcomes) -> tuple[int, int, int, int]:
+    """Flagged and defective, flagged and good, accepted and defective, accepted and good."""
 
     def total(verdict: Verdict, *decisions: Decision) -> int:
         return sum(counts.get((decision, verdict), 0) for decision in decisions)
 
     flagged: tuple[Decision, ...] = ("reject", "review")
-    confirmed, alarms = total("confirmed_defect", *flagged), total("false_alarm", *flagged)
     missed = total("missed_defect", *ORDER) + total("confirmed_defect", "accept")
-    fine = total("false_alarm", "accept")
-    reviewed = confirmed + alarms + missed + fine
-    waiting = {decision: counts.get((decision, None), 0) for decision in ORDER}
-    return Agreement(confirmed, alarms, missed, waiting, share(confirmed + fine, reviewed))
+    return (
+        total("confirmed_defect", *flagged),
+        total("false_alarm", *flagged),
+        missed,
+        total("false_alarm", "accept"),
+    )
 
 
 def _decisions(which: Filter) -> tuple[Decision, ...]:

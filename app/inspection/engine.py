@@ -16,7 +16,8 @@ from core.bank import Bank
 from core.detector import (
     Detection,
     check_backbone,
-    check_conformance,
+    conformance_difference,
+    conformance_scores,
     detect,
     map_threshold_of,
     thresholds_of,
@@ -119,7 +120,16 @@ class Engine:
 
     def prove(self) -> float:
         """The largest relative difference of the conformance scores here. Raises BankMismatch past the tolerance."""
-        return check_conformance(self.bank, self.backbone)
+        images = range(len(self.bank.conformance.images))
+        return self.agrees([self.conformance_score(i) for i in images])
+
+    def conformance_score(self, i: int) -> float:
+        """What conformance image ``i`` scores here; one at a time, so that inspections pass between two."""
+        return float(conformance_scores(self.bank.conformance.images[i : i + 1], self.backbone, self.bank)[0])
+
+    def agrees(self, scores: Sequence[float]) -> float:
+        """The largest relative difference of conformance scores. Raises BankMismatch past the tolerance."""
+        return conformance_difference(self.bank, np.asarray(scores, dtype=np.float32))
 
     def place(
         self, cell: tuple[int, int], geometry: Frame, grid: tuple[int, int] | None = None

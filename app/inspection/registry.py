@@ -113,6 +113,7 @@ class Registry:
     ) -> None:
         self._store, self._backbones, self.budget_bytes = store, backbones, budget_bytes
         self._exclusively = exclusively
+        self._checking = asyncio.Lock()
         self._ready: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[Loaded]] = {}
         self._prepared: Prepared | None = None
@@ -174,9 +175,13 @@ class Registry:
             return await self._load(key, release=True)
 
     async def check(self, loaded: Loaded) -> float:
-        """Score the conformance images again; the largest relative difference. Quarantines what differs."""
+        """Score the conformance images again; the largest relative difference. Quarantines what differs.
+
+        One bank at a time: an inspection waits for one image of one check at most.
+        """
         try:
-            loaded.difference = await self._conformance(loaded.engine)
+            async with self._checking:
+                loaded.difference = await self._conformance(loaded.engine)
             loaded.checked_at = time.time()
         except UNFIT as error:
             refuse_quarantined(await self._quarantine(loaded.key, error))
@@ -282,7 +287,8 @@ class Registry:
                 received="none",
                 remedy="Build the bank again.",
             )
-        return await self._exclusively(engine.prove)
+        images = range(len(engine.bank.conformance.images))
+        return engine.agrees([await self._exclusively(partial(engine.conformance_score, i)) for i in images])
 
     async def _quarantine(self, key: Key, error: Exception) -> Version:
         self.drop(key.bank, key.number)

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
+from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.store import Store
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was found: banks by id with state and reason, active jobs by state; ``error`` where the database failed."""
+
+    database: dict[str, Any]
+    banks: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(eq=False)
+class Census:
+    """The last count. ``task`` is one that the database still keeps waiting."""
+
+    latest: Counted = Counted({"error": "not counted yet"}, error="not counted yet")
+    task: asyncio.Future[Counted] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,3 +47,5 @@ class Service:
     inspecting: Inspecting
     learning: Learning
     admission: Admission
+    trail: Trail
+    census: Census

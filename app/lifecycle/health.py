@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
 from app.errors import AppError
 from app.inspection.registry import Key, Loaded
 from app.inspection.thresholds import effective
-from app.lifecycle import Service, vitals
-from app.lifecycle.upkeep import all_banks
+from app.lifecycle import Counted, Service, vitals
 from app.lifecycle.vitals import State
-from app.store.schema import ACTIVE_STATES, Bank, Version
+from app.store.schema import Bank, Version
+from app.store.scope import Scope
 from core.errors import CoreError
 from core.judging.calibration import supported_rate
 
 STATES = ("ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable")
-PATIENCE = 2.0  # seconds that /health waits for the database
+OF_BANK = "bank:"  # begins the name of a bank's fault
 
 
 def is_ready(service: Service) -> bool:
@@ -30,10 +27,10 @@ def is_ready(service: Service) -> bool:
     return service.life.ready and not service.life.draining
 
 
-async def overall(service: Service, named: bool) -> State:
-    """How the whole is. ``named`` names banks and what is wrong with them; others get only numbers."""
-    database, banks = await asyncio.gather(_within(service, vitals.database), _within(service, _banks))
-    faults = _faults(service, database, banks)
+def overall(service: Service, known: Scope | None) -> State:
+    """How the whole is. ``known`` names the banks of its scope and what is wrong with them; None gets only numbers."""
+    counted = service.census.latest
+    faults = _faults(service, counted)
     found: State = {
         "status": "ok" if not faults else "degraded",
         "ready": is_ready(service),
@@ -46,14 +43,24 @@ async def overall(service: Service, named: bool) -> State:
         "queue": vitals.queue(service),
         "memory": vitals.memory(service),
         "disk": {"free_bytes": service.store.blobs.staging.free_bytes(), "reserve_bytes": _reserve(service)},
-        "database": database,
+        "database": counted.database,
         "worker": vitals.worker(service),
         "retention": vitals.retention(service.settings),
-        "banks": _numbers(banks),
+        "banks": _numbers(counted.banks),
     }
-    if not named:
+    if known is None:
         return found
-    return found | {"fault_reasons": faults, "bank_states": banks.get("states", {})}
+    states = {id: each for id, each in counted.banks.items() if _sees(known, id)}
+    kept = {
+        name: why
+        for name, why in faults.items()
+        if not name.startswith(OF_BANK) or _sees(known, name.removeprefix(OF_BANK))
+    }
+    return found | {"fault_reasons": kept, "bank_states": states}
+
+
+def _sees(scope: Scope, bank: str) -> bool:
+    return scope.banks is None or bank in scope.banks
 
 
 async def of_bank(service: Service, id: str, check: bool) -> State:
@@ -85,15 +92,6 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
     }
 
 
-def _banks(service: Service) -> State:
-    states = {}
-    for bank in all_banks(service):
-        version = service.store.versions.active(bank)
-        state, reason = service.inspecting.calibrations.standing(bank, version)
-        states[bank.id] = {"state": state, "reason": reason}
-    return {"states": states}
-
-
 def _loaded(bank: Bank, loaded: Loaded) -> State:
     content = loaded.engine.bank
     try:
@@ -119,22 +117,22 @@ def _bank_and_version(service: Service, id: str) -> tuple[Bank, Version | None]:
     return bank, service.store.versions.active(bank)
 
 
-def _numbers(banks: State) -> dict[str, int]:
+def _numbers(banks: Mapping[str, State]) -> dict[str, int]:
     """How many banks are in each state."""
     found = dict.fromkeys(STATES, 0)
-    for each in banks.get("states", {}).values():
+    for each in banks.values():
         found[each["state"]] += 1
     return found
 
 
-def _faults(service: Service, database: State, banks: State) -> dict[str, str]:
+def _faults(service: Service, counted: Counted) -> dict[str, str]:
     """What a person should look at, by name."""
     faults = dict(service.life.faults)
-    if "error" in database:
-        faults["database"] = database["error"]
-    for id, each in banks.get("states", {}).items():
+    if counted.error is not None:
+        faults["database"] = counted.error
+    for id, each in counted.banks.items():
         if each["state"] in ("quarantined", "undecidable"):
-            faults[f"bank:{id}"] = each["reason"] or each["state"]
+            faults[f"{OF_BANK}{id}"] = each["reason"] or each["state"]
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused"
     if (
@@ -150,18 +148,7 @@ def _reserve(service: Service) -> int:
     return service.store.blobs.staging.reserve
 
 
-async def _within(service: Service, look: Callable[[Service], State]) -> State:
-    """What ``look`` finds in the store, or that it could not: a sick database must not hang its own diagnosis."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await service.pools.background(lambda: look(service))
-    except TimeoutError:
-        return {"error": f"no answer within {PATIENCE:g} s"}
-    except (AppError, SQLAlchemyError) as error:
-        return {"error": type(error).__name__}
-
-
-async def refresh_gauges(service: Service) -> None:
+def refresh_gauges(service: Service) -> None:
     """Set every gauge to what is now."""
     metrics, own = service.inspecting.metrics, service.inspecting.backbones.default
     info = {
@@ -178,18 +165,7 @@ async def refresh_gauges(service: Service) -> None:
     for loaded in service.inspecting.registry.loaded():
         sizes[loaded.key.bank] += loaded.bytes
     metrics.set_bank_bytes(sizes)
-    quarantined, jobs = await service.pools.background(lambda: (_quarantined(service), _jobs(service)))
-    metrics.versions_quarantined.set(quarantined)
-    for state, count in jobs.items():
-        metrics.jobs.labels(state).set(count)
-
-
-def _quarantined(service: Service) -> int:
-    """Banks whose active version is in quarantine."""
-    found = (service.store.versions.active(bank) for bank in all_banks(service))
-    return sum(version is not None and version.state == "quarantined" for version in found)
-
-
-def _jobs(service: Service) -> dict[str, int]:
-    pages = {state: service.store.jobs.page(state=state, limit=1000) for state in ACTIVE_STATES}
-    return {state: len(page.items) for state, page in pages.items()}
+    counted = service.census.latest
+    metrics.versions_quarantined.set(_numbers(counted.banks)["quarantined"])
+    for state, number in counted.jobs.items():
+        metrics.jobs.labels(state).set(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -11,8 +12,11 @@ from dataclasses import dataclass, field
 from cachetools import TTLCache
 
 from app.errors import RoleTooLow
+from app.lifecycle.trail import Trail
+from app.store.errors import KeyRefused, StoreError
 from app.store.keys import RANK, Keys
 from app.store.schema import ApiKey, Role
+from app.store.scope import EVERYTHING, Scope
 
 BELIEVED_SECONDS = 2.0
 REMEMBERED = 1024  # keys
@@ -22,55 +26,68 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key."""
+    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key.
+
+    scope: the banks and stations that the key is for.
+    """
 
     id: str
     role: Role
     name: str = field(default="", compare=False)
+    scope: Scope = EVERYTHING
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Actor:
+        """Who holds this key."""
+        return cls(key.id, key.role, key.name, Scope.of(key.banks, key.stations))
 
 
 class Admission:
     """Verifies keys, remembering the valid ones for ``BELIEVED_SECONDS`` by the digest of their text."""
 
-    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys = keys
+    def __init__(self, keys: Keys, trail: Trail, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys, self._trail = keys, trail
         self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
-        self._any_valid: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
+        self._needed: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
         self._lock = threading.Lock()
 
     def remembered(self, text: str) -> Actor | None:
         """Who holds this key, if it was verified a moment ago."""
         return self._recall(_digest(text))
 
-    def verify(self, text: str) -> Actor:
-        """Who holds this key, by the database. Raises ``KeyRefused``."""
-        key = self._keys.verify(text)
-        return self._remember(_digest(text), Actor(key.id, key.role, key.name))
+    def verify(self, text: str, at: str = "key.refused") -> Actor:
+        """Who holds this key, by the database. Raises ``KeyRefused``, which is audited as the action ``at``."""
+        try:
+            key = self._keys.verify(text)
+        except KeyRefused:
+            with contextlib.suppress(StoreError):  # a refusal stands, whether it can be written down or not
+                self._trail.refused(at, "keys")
+            raise
+        return self._remember(_digest(text), Actor.of(key))
 
     def holder(self, id: str) -> Actor:
         """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
         if (known := self._recall(id.encode())) is not None:
             return known
-        key = self._keys.valid(id)
-        return self._remember(id.encode(), Actor(key.id, key.role, key.name))
+        return self._remember(id.encode(), Actor.of(self._keys.valid(id)))
 
     def needed(self) -> bool | None:
-        """Whether any key is valid, if that was looked up a moment ago."""
+        """Whether every request needs a key, if that was looked up a moment ago."""
         with self._lock:
-            return self._any_valid.get(ANY)
+            return self._needed.get(ANY)
 
     def look_up_needed(self) -> bool:
-        """Whether any key is valid, by the database."""
-        valid = self._keys.any_valid()
+        """Whether every request needs a key, by the database."""
+        needed = self._keys.needed()
         with self._lock:
-            self._any_valid[ANY] = valid
-        return valid
+            self._needed[ANY] = needed
+        return needed
 
     def forget(self) -> None:
         """A key has changed: believe nothing."""
         with self._lock:
             self._known.clear()
-            self._any_valid.clear()
+            self._needed.clear()
 
     def _recall(self, name: bytes) -> Actor | None:
         with self._lock:
@@ -83,14 +100,19 @@ class Admission:
 
     # A key that changes is forgotten
 
-    def create(self, name: str, role: Role, days: float | None, actor: str) -> tuple[str, ApiKey]:
+    def create(
+        self, name: str, role: Role, days: float | None, actor: str, scope: Scope = EVERYTHING
+    ) -> tuple[str, ApiKey]:
         """(the key's text, given this once; its row)."""
-        made = self._keys.create(name, role, actor=actor, days=days)
+        made = self._keys.create(name, role, actor=actor, days=days, scope=scope)
         self.forget()
         return made
 
     def rotate(self, id: str, overlap_seconds: float, actor: str) -> tuple[str, ApiKey]:
-        """A new key of the same name and role; the old one is valid for the overlap. Raises NotFound."""
+        """A new key of the same name, role, scope and end; the old one is valid for the overlap.
+
+        Raises NotFound, KeyConflict.
+        """
         made = self._keys.rotate(id, actor=actor, overlap_seconds=overlap_seconds)
         self.forget()
         return made

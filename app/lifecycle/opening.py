@@ -22,13 +22,16 @@ from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations
 from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.supervisor import Learning, Supervisor
-from app.lifecycle import Service
+from app.lifecycle import Census, Service
 from app.lifecycle.keys import Admission
+from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
     WATCHES_A_LEASE,
     bank_built,
     build_ended,
+    count,
     every,
+    keep_counting,
     retry_quarantined,
     sweep,
     warm_up,
@@ -68,6 +71,7 @@ async def open_service(
             service.learning.supervisor = supervisor
             service.life.at_drain.append(supervisor.begin_stop)
             supervisor.start()
+        await count(service)  # so that the first question about health has its answer
         tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
         try:
             yield service
@@ -76,6 +80,7 @@ async def open_service(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(service.trail.flush)
 
 
 async def drain(service: Service) -> None:
@@ -125,14 +130,18 @@ async def _assembled(
         None if (rules := sample_rules(settings)) is None else Sample(rules),
     )
     learning = Learning(settings, store, inspecting, pools, life)
-    return Service(settings, store, pools, life, observed, inspecting, learning, Admission(store.keys))
+    trail = Trail(store.audit)
+    admission = Admission(store.keys, trail)
+    return Service(settings, store, pools, life, observed, inspecting, learning, admission, trail, Census())
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
     settings = service.settings
     return [
         _start(service),
+        keep_counting(service),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),
         every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),
     ]
 

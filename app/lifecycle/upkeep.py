@@ -1,21 +1,32 @@
-"""What runs beside the requests: warm-up, pinned banks, retention, leases of lost workers."""
+"""What runs beside the requests: warm-up, pinned banks, retention, leases of lost workers, the census.
+
+The census counts how many banks are in which state, which jobs wait, and how the database is. A question about health
+or metrics takes what was counted last, so that it costs the same at ten thousand banks. One count is a few queries,
+however many banks there are. It is made once a second, and seldomer where it takes long.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import AppError
 from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT, Key
-from app.lifecycle import Service
+from app.lifecycle import Census, Counted, Service, vitals
 from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
 
 WATCHES_A_LEASE = 4
+COUNT_SECONDS = 1.0  # between two counts at least
+COUNT_SHARE = 20  # counting takes at most one in so many seconds
+PATIENCE = 2.0  # seconds that a count waits for the database
 
 log = logging.getLogger(__name__)
 
@@ -119,3 +130,49 @@ async def build_ended(service: Service, id: str) -> None:
     if job.state == "succeeded" and key is not None and key.number == job.version:
         await service.inspecting.registry.get(key, pinned=bank.pinned)
     service.inspecting.registry.forget_prepared()
+
+
+# The census
+
+
+async def count(service: Service) -> None:
+    """Count now; a sick database must not hang its own diagnosis, nor be asked twice at once."""
+    census = service.census
+    task = census.task or asyncio.ensure_future(service.pools.background(lambda: _look(service)))
+    census.task = task
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+    if not done:
+        return _failed(census, f"no answer within {PATIENCE:g} s")
+    census.task = None
+    try:
+        census.latest = task.result()
+    except Exception as error:  # whatever it is, health must say so
+        if not isinstance(error, AppError | SQLAlchemyError):
+            log.exception("the banks could not be counted")
+        _failed(census, type(error).__name__)
+
+
+async def keep_counting(service: Service) -> None:
+    """Until the service stops."""
+    while not service.life.stopping.is_set():
+        started = time.monotonic()
+        await count(service)
+        pause = max(COUNT_SECONDS, COUNT_SHARE * (time.monotonic() - started))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await service.life.stopping.wait()
+
+
+def _failed(census: Census, error: str) -> None:
+    """The banks are as they were last."""
+    last = census.latest
+    census.latest = Counted({"error": error}, last.banks, last.jobs, error)
+
+
+def _look(service: Service) -> Counted:
+    standing = service.inspecting.calibrations.standing
+    banks = {}
+    for bank, version in service.store.banks.with_versions():
+        state, reason = standing(bank, version)
+        banks[bank.id] = {"state": state, "reason": reason}
+    return Counted(vitals.database(service), banks, service.store.jobs.active())

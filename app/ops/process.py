@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,11 +100,13 @@ class Pools:
 
     async def background(self, function: Callable[[], V]) -> V:
         """What ``function`` returns from a background thread: for the store, and work of seconds."""
-        return await asyncio.get_running_loop().run_in_executor(self._background, function)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._background, copy_context().run, function
+        )
 
     async def upload(self, function: Callable[[], V]) -> V:
         """What ``function`` returns from an upload thread: for files on their way in, which may take minutes."""
-        return await asyncio.get_running_loop().run_in_executor(self._uploads, function)
+        return await asyncio.get_running_loop().run_in_executor(self._uploads, copy_context().run, function)
 
     def _threads(self, count: int, name: str) -> ThreadPoolExecutor:
         pool = ThreadPoolExecutor(count, name)

@@ -59,16 +59,25 @@ INTERNAL = _type(
 TYPES: tuple[ProblemType, ...] = (
     INTERNAL,
     # The request as HTTP
-    _type("bad-request", 400, "The request cannot be read", app.BadContentLength, http=True),
+    _type(
+        "bad-request",
+        400,
+        "The request cannot be read",
+        app.BadContentLength,
+        app.RequestUnreadable,
+        http=True,
+    ),
     _type("bad-multipart", 400, "The multipart body cannot be read", app.MultipartInvalid),
     _type("client-closed-request", 499, "The client hung up", ClientDisconnect),
-    _type("unauthorized", 401, "A valid API key is needed", store.KeyRefused, http=True),
-    _type("forbidden", 403, "The API key's role may not do this", app.RoleTooLow, http=True),
+    _type("unauthorized", 401, "A valid API key is needed", store.KeyRefused, store.LinkRefused, http=True),
+    _type("forbidden", 403, "The API key may not do this", app.RoleTooLow, app.OutOfScope, http=True),
     _type("foreign-origin", 403, "The caller is not of this machine", app.ForeignOrigin),
     _type("no-such-path", 404, "No operation has this path", http=True),
     _type("method-not-allowed", 405, "The path has no operation of this method", http=True),
     _type("not-acceptable", 406, "No answer in an accepted form", app.NotAcceptable, http=True),
     _type("body-too-slow", 408, "The body came too slowly", app.BodyTooSlow),
+    _type("head-too-slow", 408, "The headers came too slowly", app.HeadTooSlow),
+    _type("head-too-large", 431, "The headers are too large", app.HeadTooLarge),
     _type("body-too-large", 413, "The body is too large", app.BodyTooLarge, http=True),
     _type("too-many-files", 413, "Too many files in one request", app.TooManyFiles),
     _type(
@@ -114,6 +123,7 @@ TYPES: tuple[ProblemType, ...] = (
         core.OneGroup,
         core.AllDuplicates,
     ),
+    _type("key-conflict", 409, "The keys are not in a state for this", store.KeyConflict),
     _type("mask-unusable", 422, "The mask is not usable", core.MaskError),
     _type("serial-conflict", 409, "The image has another serial number", store.SerialConflict),
     _type("evaluation-impossible", 422, "The evaluation lacks what it needs", core.EvaluationError),
@@ -143,6 +153,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("not-a-false-alarm", 409, "The inspection was not reviewed as a false alarm", store.NotAFalseAlarm),
     # Load and shutdown: each says when to try again
     _type("overloaded", 503, "Too much to do", app.Overloaded),
+    _type("connections-full", 503, "Too many connections", app.ConnectionsFull),
     _type("queue-full", 503, "The queue is full", app.QueueFull),
     _type("deadline-exceeded", 503, "The deadline cannot be met", app.DeadlineExceeded),
     _type("draining", 503, "The server is shutting down", app.Draining),
@@ -182,6 +193,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type(
         "backup-refused", 422, "The backup cannot be restored", store.BackupCorrupt, store.BackupOtherRelease
     ),
+    _type("audit-broken", 500, "The audit log was tampered with", store.AuditBroken),
     _type("store-not-empty", 409, "The store is not empty", store.StoreNotEmpty),
 )
 

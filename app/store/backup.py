@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ def write_backup(database: Database, blobs: Blobs, clock: Clock, path: Path) -> 
     """
     with ExitStack() as stack, local_faults(path):
         new = stack.enter_context(Replacement(path))
+        os.fchmod(new.file.fileno(), 0o600)  # it holds images, and digests of keys
         files: list[IO[bytes]] = [
             stack.enter_context(tempfile.TemporaryFile(dir=path.parent)) for _ in Base.metadata.sorted_tables
         ]

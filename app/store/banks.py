@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.store.audit import record
 from app.store.columns import JsonObject
@@ -103,12 +103,24 @@ class Banks:
             self._read[id] = row, bank
         return bank
 
-    def page(self, *, after: str | None = None, limit: int = 100) -> Page[Bank]:
-        """Banks by id; ``after`` is the cursor of the page before."""
+    def page(
+        self, *, after: str | None = None, limit: int = 100, among: Collection[str] | None = None
+    ) -> Page[Bank]:
+        """Banks by id; ``after`` is the cursor of the page before, ``among`` the only ones that may be there."""
         query = select(Bank).order_by(Bank.id)
+        if among is not None:
+            query = query.where(Bank.id.in_(among))
         if after is not None:
             query = query.where(Bank.id > after)
         return page_of(self._database, query, limit, lambda bank: bank.id)
+
+    def with_versions(self) -> list[tuple[Bank, Version | None]]:
+        """Every bank with the version that it serves, without config and summary; one query, however many there are."""
+        serves = (Version.bank == Bank.id) & (Version.number == Bank.active_version)
+        query = select(Bank, Version).outerjoin(Version, serves).order_by(Bank.id)
+        with self._database.read() as session:
+            found = session.execute(query.options(defer(Bank.config), defer(Version.summary)))
+            return [(bank, version) for bank, version in found]
 
     def update(
         self,

@@ -9,7 +9,7 @@ timeout.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from app.store.schema import Base
 JOURNAL_LIMIT_BYTES = 64 << 20
 MIGRATION_WAIT_MINUTES = 10
 IMMEDIATE = "BEGIN IMMEDIATE"
+AT_END = "at_end"  # in a session: done last in a ``write``; what it returns is called once that is durable
 
 
 Row = TypeVar("Row")
@@ -62,6 +63,8 @@ class Database:
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
         self.engine = make(url, pool, wait_seconds)
         self._writer = self.engine.execution_options(immediate=True)
+        self.audited: Callable[[Sequence[Any]], None] | None = None
+        """Is told of audit entries (app/store/audit.py) once they are durable."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -73,6 +76,9 @@ class Database:
             session.begin(),
         ):
             yield session
+            durable = [work() for work in session.info.get(AT_END, ())]
+        for told in durable:
+            told()
 
     def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any] | Base]) -> None:
         """``write`` for rows that every inspection adds, by the driver: SQLAlchemy takes longer than the disk."""
@@ -157,7 +163,7 @@ class Database:
         return (sqlite if self.is_sqlite else postgresql).insert(table.__table__)
 
     def _new_session(self, engine: Engine) -> Session:
-        return Session(engine, expire_on_commit=False)
+        return Session(engine, expire_on_commit=False, info={"database": self})
 
     def close(self) -> None:
         self.engine.dispose()

@@ -72,6 +72,20 @@ class KeyRefused(StoreError):
     """The API key is unknown, revoked or expired; which of these is not said."""
 
 
+class LinkRefused(KeyRefused):
+    """A sign-in link that does not sign in; ``reason`` is unknown, used or expired."""
+
+    reason: str = "unknown"
+
+
+class KeyConflict(StoreError):
+    """The keys are not in a state for this: one that ended cannot be replaced, a store with valid ones not opened."""
+
+
+class AuditBroken(StoreError):
+    """An entry of the audit log was changed or is gone."""
+
+
 class SerialConflict(StoreError):
     """An image is said to show one part and then another."""
 

@@ -19,7 +19,10 @@ from app.store.schema import Decision, Finding, Inspection, Review, UsedName, Ve
 
 @dataclass(frozen=True)
 class Filter:
-    """Which inspections; None leaves a field open. ``since`` is included, ``until`` is not."""
+    """Which inspections; None leaves a field open. ``since`` is included, ``until`` is not.
+
+    ``banks`` and ``stations`` are all that may be among them.
+    """
 
     bank: str | None = None
     decision: Decision | None = None
@@ -29,6 +32,8 @@ class Filter:
     reviewed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    banks: frozenset[str] | None = None
+    stations: frozenset[str] | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
@@ -36,6 +41,9 @@ class Filter:
         found = [
             getattr(Inspection, name) == value for name in exact if (value := getattr(self, name)) is not None
         ]
+        for column, names in ((Inspection.bank, self.banks), (Inspection.station, self.stations)):
+            if names is not None:
+                found.append(column.in_(sorted(names)))
         if self.reviewed is not None:
             found.append(Inspection.verdict.is_not(None) if self.reviewed else Inspection.verdict.is_(None))
         if self.since is not None:
@@ -46,6 +54,7 @@ class Filter:
 
 
 EVERY = Filter()
+Outcomes = dict[tuple[Decision, Verdict | None], int]  # how many of each decision and verdict
 
 
 class Scored(NamedTuple):
@@ -130,7 +139,7 @@ class Inspections:
         with self._database.read() as session:
             return [Scored(*row) for row in session.execute(query.limit(limit))]
 
-    def outcomes(self, which: Filter) -> dict[tuple[Decision, Verdict | None], int]:
+    def outcomes(self, which: Filter) -> Outcomes:
         """How many of each decision and verdict."""
         kind = Inspection.decision, Inspection.verdict
         query = select(*kind, func.count()).where(*which.conditions()).group_by(*kind)

@@ -5,10 +5,11 @@ What a worker does with a job is in app/store/leases.py.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, literal, select
+from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,6 +73,14 @@ class Jobs:
         with self._database.read() as session:
             return job_found(session.get(Job, id), id)
 
+    def active(self) -> dict[str, int]:
+        """How many are queued, and how many running."""
+        query = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
+        found: dict[str, int] = dict.fromkeys(ACTIVE_STATES, 0)
+        with self._database.read() as session:
+            found.update(iter(session.execute(query)))
+        return found
+
     def page(
         self,
         *,
@@ -80,9 +89,12 @@ class Jobs:
         kind: JobKind | None = None,
         before: str | None = None,
         limit: int = 100,
+        among: Collection[str] | None = None,
     ) -> Page[Job]:
-        """Jobs, newest first; ``before`` is the cursor of the page before."""
+        """Jobs, newest first; ``before`` is the cursor of the page before, ``among`` the only banks they may be of."""
         query = select(Job)
+        if among is not None:
+            query = query.where(Job.bank.in_(among))
         if bank is not None:
             query = query.where(Job.bank == bank)
         if state is not None:

@@ -1,9 +1,11 @@
-"""API keys: shown once, stored as digests, compared in constant time, replaced with an overlap.
+"""API keys: shown once, stored as digests, compared in constant time, replaced with an overlap, limited in scope.
 
 A key reads ``nominal_<id>_<secret>``. The secret has 256 bits of chance, so a plain sha256 is the right
 digest: a slow password hash defends guessable secrets, which this is not, and would cost every request
 its time. The id is public; it finds the row, so that only one digest is compared, and an unknown id is
 compared with a digest nothing has.
+
+That a key existed is a mark of the store, whatever becomes of the keys: only ``open`` takes it away.
 """
 
 from __future__ import annotations
@@ -12,35 +14,44 @@ import hashlib
 import hmac
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
 from app.store.database import Database, present
-from app.store.errors import AlreadyExists, IllegalValue, KeyRefused
+from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefused
 from app.store.ids import Clock, shown
-from app.store.schema import ApiKey, Role
+from app.store.schema import ApiKey, Mark, Role
+from app.store.scope import EVERYTHING, Scope
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
 FORM = re.compile(r"nominal_([0-9a-f]{12})_([A-Za-z0-9_-]{40,128})")
 NO_DIGEST = "0" * 64
+CLOSED = "keys.closed"  # the mark of a store that had a key
 
 
 class Keys:
-    """Every method is one transaction, durable once it returns."""
+    """Every method is one transaction, durable once it returns. ``most_days`` is the greatest lifetime of a new key."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Clock, most_days: float | None = None) -> None:
+        self._database, self._clock, self._most_days = database, clock, most_days
 
-    def create(self, name: str, role: Role, *, actor: str, days: float | None = None) -> tuple[str, ApiKey]:
-        """(the key's text, which nothing can give again; its row)."""
-        text = f"nominal_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+    def create(
+        self, name: str, role: Role, *, actor: str, days: float | None = None, scope: Scope = EVERYTHING
+    ) -> tuple[str, ApiKey]:
+        """(the key's text, which nothing can give again; its row).
+
+        Without ``days`` it lasts as long as it may. Raises ``IllegalValue`` where it would last longer.
+        """
+        text, ends = _new_text(), self._end(days)
         with self._database.write() as session:
-            return text, self._insert(session, text, name, role, actor, days)
+            key = self._insert(session, text, name, role, actor, ends, scope)
+            self._note_created(session, key, actor)
+            return text, key
 
     def admit(self, text: str, name: str, role: Role, *, actor: str) -> ApiKey:
         """A key made elsewhere (a secret of the deployment), unless it is known. Raises ``IllegalValue``."""
@@ -48,7 +59,9 @@ class Keys:
         with self._database.write() as session:
             known = session.get(ApiKey, key_id)
             if known is None:
-                return self._insert(session, text, name, role, actor, None)
+                key = self._insert(session, text, name, role, actor, self._end(None), EVERYTHING)
+                self._note_created(session, key, actor)
+                return key
             if hmac.compare_digest(known.secret_sha256, digest) and known.role == role:
                 return known
         raise AlreadyExists(
@@ -88,13 +101,27 @@ class Keys:
         return key
 
     def rotate(self, id: str, *, actor: str, overlap_seconds: float) -> tuple[str, ApiKey]:
-        """A new key of the same name and role; the old one stays valid for ``overlap_seconds``."""
-        text = f"nominal_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+        """A new key of the same name, role, scope and end; the old one stays valid for ``overlap_seconds``.
+
+        Raises ``NotFound``, or ``KeyConflict`` for a key that was revoked or has expired.
+        """
+        text = _new_text()
         with self._database.write() as session:
             old = _found(session.get(ApiKey, id, with_for_update=True), id)
-            end = self._clock.now() + timedelta(seconds=overlap_seconds)
-            old.expires_at = min(old.expires_at or end, end)
-            return text, self._insert(session, text, old.name, old.role, actor, None)
+            if not self._valid(old):
+                raise KeyConflict(
+                    requirement="only a valid key can be replaced",
+                    received="a key that was revoked" if old.revoked_at else "a key that has expired",
+                    remedy="Create a new key.",
+                )
+            ends = old.expires_at or self._end(None)
+            overlap = self._clock.now() + timedelta(seconds=overlap_seconds)
+            old.expires_at = min(old.expires_at or overlap, overlap)
+            scope = Scope.of(old.banks, old.stations)
+            new = self._insert(session, text, old.name, old.role, actor, ends, scope)
+            detail = {"name": new.name, "role": new.role, "overlap_seconds": overlap_seconds}
+            record(session, self._clock, actor, "key.rotate", f"key:{id}", successor=new.id, **detail)
+            return text, new
 
     def revoke(self, id: str, *, actor: str) -> ApiKey:
         """From now on refused; harmless when revoked already."""
@@ -104,6 +131,11 @@ class Keys:
             record(session, self._clock, actor, "key.revoke", f"key:{id}", name=key.name)
         return key
 
+    def get(self, id: str) -> ApiKey:
+        """Valid or not. Raises ``NotFound``."""
+        with self._database.read() as session:
+            return _found(session.get(ApiKey, id), id)
+
     def all(self) -> list[ApiKey]:
         """All keys, oldest first, revoked ones too."""
         with self._database.read() as session:
@@ -112,24 +144,86 @@ class Keys:
     def any_valid(self) -> bool:
         """Whether any key is valid: without one the service stays on loopback."""
         with self._database.read() as session:
-            return any(self._valid(key) for key in session.scalars(select(ApiKey)))
+            return session.scalar(select(ApiKey.id).where(self._is_valid()).limit(1)) is not None
+
+    def needed(self) -> bool:
+        """Whether every request needs a key: since the store's first one, until ``open``."""
+        with self._database.read() as session:
+            return session.get(Mark, CLOSED) is not None
+
+    def open(self, *, actor: str) -> None:
+        """Let this machine in without a key again, until the next key is made. Harmless where none was ever made.
+
+        Raises ``KeyConflict`` while a key is valid.
+        """
+        with self._database.write() as session:
+            valid = session.scalar(select(func.count()).select_from(ApiKey).where(self._is_valid()))
+            if valid:
+                raise KeyConflict(
+                    requirement="a store is opened to calls without keys only while no key is valid",
+                    received=f"{valid} valid keys",
+                    remedy="Use one of them, or revoke them first: 'nominal keys list' shows them.",
+                )
+            if (closed := session.get(Mark, CLOSED)) is not None:
+                session.delete(closed)
+                record(session, self._clock, actor, "keys.open", "keys")
 
     def _valid(self, key: ApiKey) -> bool:
         return key.revoked_at is None and (key.expires_at is None or self._clock.now() < key.expires_at)
 
+    def _is_valid(self) -> ColumnElement[bool]:
+        """``_valid`` as SQL."""
+        lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > self._clock.now())
+        return ApiKey.revoked_at.is_(None) & lasts
+
+    def _end(self, days: float | None) -> datetime | None:
+        """When a key made now ends. Raises ``IllegalValue`` past the greatest lifetime."""
+        most = self._most_days
+        if days is not None and most is not None and days > most:
+            raise IllegalValue(
+                requirement=f"a new key may be valid for at most {most:g} days here",
+                received=f"{days:g} days",
+                remedy="Ask for fewer days, or raise NOMINAL_KEY_MAX_DAYS.",
+            )
+        lasts = most if days is None else days
+        return None if lasts is None else self._clock.now() + timedelta(days=lasts)
+
     def _insert(
-        self, session: Session, text: str, name: str, role: Role, actor: str, days: float | None
+        self,
+        session: Session,
+        text: str,
+        name: str,
+        role: Role,
+        actor: str,
+        ends: datetime | None,
+        scope: Scope,
     ) -> ApiKey:
         key_id, digest = _parts(text) or _illegal()
         now = self._clock.now()
-        expires = None if days is None else now + timedelta(days=days)
         key = ApiKey(
             id=key_id, name=name, role=role, secret_sha256=digest, created_by=actor, created_at=now,
-            expires_at=expires,
+            expires_at=ends, banks=_listed(scope.banks), stations=_listed(scope.stations),
         )  # fmt: skip
         session.add(key)
-        record(session, self._clock, actor, "key.create", f"key:{key_id}", name=name, role=role)
+        mark = self._database.insert(Mark).values(name=CLOSED, value=key_id, set_at=now)
+        session.execute(mark.on_conflict_do_nothing())
         return key
+
+    def _note_created(self, session: Session, key: ApiKey, actor: str) -> None:
+        ends = None if key.expires_at is None else key.expires_at.isoformat()
+        said = {"banks": key.banks, "stations": key.stations, "expires_at": ends}
+        limits = {name: value for name, value in said.items() if value is not None}
+        record(
+            session, self._clock, actor, "key.create", f"key:{key.id}", name=key.name, role=key.role, **limits
+        )
+
+
+def _new_text() -> str:
+    return f"nominal_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+
+
+def _listed(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
 
 
 def _parts(text: str) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, blobs.
+"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, marks, blobs.
 
 Rows leave the store detached: they are values, and changing one changes nothing. Times are UTC. Every
 ``actor`` is an API key's id, or ``cli`` or ``local``. app/store/migrations must produce exactly this
@@ -226,6 +226,7 @@ class Inspection(Base):
         Index(None, "bank", "decision", "id"),
         Index(None, "serial", "id"),
         Index(None, "decision", "created_at"),
+        Index("ix_inspections_trend", "bank", "created_at", "station", "decision", "verdict", "score"),
     )
     bank: Mapped[str] = mapped_column(SLUG)
     version: Mapped[int]
@@ -267,7 +268,7 @@ class Review(Base):
 
 
 class ApiKey(Base):
-    """A key's public half and the sha256 of its secret half."""
+    """A key's public half and the sha256 of its secret half; where banks or stations are NULL, it is for all."""
 
     __tablename__ = "api_keys"
     __table_args__ = (one_of("role", Role),)
@@ -279,10 +280,33 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Utc)
     expires_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+
+
+class Mark(Base):
+    """A fact about the whole store, by name, such as that a key existed once."""
+
+    __tablename__ = "marks"
+    name: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    value: Mapped[str] = mapped_column(NAME)
+    set_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class SignInLink(Base):
+    """A link by which a browser signs in as a key, once: the sha256 of its text."""
+
+    __tablename__ = "sign_in_links"
+    sha256: Mapped[str] = mapped_column(SHA, primary_key=True)
+    key_id: Mapped[str] = mapped_column(Words(16), ForeignKey("api_keys.id", ondelete="CASCADE"))
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    expires_at: Mapped[datetime] = mapped_column(Utc)
+    used_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
 
 
 class AuditEntry(Base):
-    """Who changed what, when."""
+    """Who did what, when, from where. ``number`` and ``digest`` chain it to the one before (app/store/audit.py)."""
 
     __tablename__ = "audit"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -291,3 +315,6 @@ class AuditEntry(Base):
     target: Mapped[str] = mapped_column(NAME, index=True)
     detail: Mapped[JsonObject] = mapped_column(Document)
     created_at: Mapped[datetime] = mapped_column(Utc)
+    address: Mapped[str | None] = mapped_column(Words(64), default=None)
+    number: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True, default=None)
+    digest: Mapped[str | None] = mapped_column(SHA, default=None)

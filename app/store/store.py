@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, or_, select
 
 from app.settings import Settings
 from app.store import migrate
-from app.store.audit import Audit, record
+from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected, touch
@@ -25,9 +25,11 @@ from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
+from app.store.links import Links
 from app.store.samples import SampleRules, Samples
 from app.store.schema import Decision, Inspection
 from app.store.screenings import Screenings
+from app.store.shipping import Shipping
 from app.store.staging import Staging, local_faults
 from app.store.versions import Versions
 
@@ -43,7 +45,9 @@ class Store:
         self._settings, self.clock = settings, clock
         with local_faults(settings.data_dir):
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.shipping = Shipping(settings.audit_log)
         self.database = open_database(settings)
+        self.database.audited = self.shipping.send
         migrate.upgrade(self.database)
         files = open_blob_files(settings)
         staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
@@ -59,8 +63,9 @@ class Store:
         self.reviews = Reviews(self.database, clock)
         self.retention = Retention(self.database, clock, retention_rules(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
-        self.keys = Keys(self.database, clock)
-        self.audit = Audit(self.database)
+        self.keys = Keys(self.database, clock, settings.key_max_days)
+        self.links = Links(self.database, self.keys, clock)
+        self.audit = Audit(self.database, clock)
 
     def collect(self) -> Collected:
         """Delete the blobs nothing refers to, and what crashed uploads left."""
@@ -73,8 +78,7 @@ class Store:
 
     def note_backup(self, path: Path, actor: str) -> None:
         """Write down that a backup was made, so that people see when the last one was."""
-        with self.database.write() as session:
-            record(session, self.clock, actor, "store.backup", "store", file=path.name)
+        self.audit.note(actor, "store.backup", "store", file=path.name)
 
     def restore(self, path: Path) -> Manifest:
         """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
@@ -83,6 +87,7 @@ class Store:
     def close(self) -> None:
         """Give every connection back."""
         self.database.close()
+        self.shipping.close()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.imaging.folders import MvtecDataset
+from app.imaging.datasets import MvtecDataset
 from bench.datasets import spread
 from bench.peers.contenders import Contender
 from bench.peers.process import Process

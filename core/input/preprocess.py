@@ -21,6 +21,9 @@ from core.errors import ShapeError
 from core.input.mask import filled
 from core.input.photograph import Image, Photograph
 
+LUMA, LUMA_SCALE = (19595, 38470, 7471), 65536
+"""Shares of red, green and blue in a shade of grey (ITU-R BT.601), and what they are shares of."""
+
 
 @dataclass(frozen=True)
 class AxisMap:
@@ -71,6 +74,12 @@ def to_tensor(
     shown = _grey(resized) if config.grey else resized
     pixels = _normalised(shown, _levels(tuple(mean), tuple(std)))
     return _crop(_pad(pixels, _canvas_shape(config, (pixels.shape[1], pixels.shape[2]))), config.crop)
+
+
+def picture(image: Image, config: InputConfig) -> UInt8[np.ndarray, "h w 3"]:
+    """An image after the resize, before normalisation, padding and crop: what an exported detector takes."""
+    resized = _resize(image, _resized_shape(config, *image.shape[:2]))
+    return resized.permute(1, 2, 0).contiguous().numpy()
 
 
 def frame_of(config: InputConfig, photograph: Photograph) -> Frame:
@@ -146,17 +155,24 @@ def _resize(image: Image, shape: tuple[int, int]) -> UInt8[Tensor, "3 h w"]:
 def _grey(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
     """Luma (ITU-R BT.601) in each channel, in whole numbers: the same on every machine."""
     red, green, blue = rgb.to(torch.int32)
-    luma: Tensor = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16  # of 65536
+    luma: Tensor = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue + LUMA_SCALE // 2) // LUMA_SCALE
     return luma.to(torch.uint8).expand_as(rgb)
 
 
 @lru_cache(maxsize=8)
 def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> Float32[np.ndarray, "3 256"]:
     """What each of the 256 samples of each channel becomes."""
-    scale = 1.0 / (255.0 * torch.tensor(std, dtype=torch.float32))
-    shift = torch.tensor(mean, dtype=torch.float32) / torch.tensor(std, dtype=torch.float32)
+    scale, shift = scale_and_shift(mean, std)
     samples = torch.arange(256, dtype=torch.float32)
     return (samples * scale[:, None] - shift[:, None]).numpy()
+
+
+def scale_and_shift(
+    mean: Sequence[float], std: Sequence[float]
+) -> tuple[Float32[Tensor, " c"], Float32[Tensor, " c"]]:
+    """Normalisation as ``sample * scale - shift``, of samples from 0 to 255."""
+    deviation = torch.tensor(std, dtype=torch.float32)
+    return 1.0 / (255.0 * deviation), torch.tensor(mean, dtype=torch.float32) / deviation
 
 
 def _normalised(

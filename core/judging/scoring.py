@@ -54,11 +54,22 @@ def reweighted_scores(
     vectors is used whole. ``excluded`` rows count as absent, for leave-one-image-out scores (m* must not be
     one of them). Never NaN for finite input; from 0 up to the Eq. 6 score.
     """
+    around = neighbourhoods(nearest, bank, search, neighbours, excluded)
+    return reweight(scores, np.linalg.norm(bank[around] - worst[:, None, :], axis=2))
+
+
+def neighbourhoods(
+    nearest: Int64[np.ndarray, " b"],
+    bank: Float32[np.ndarray, "m d"],
+    search: Search,
+    neighbours: int = NEIGHBOURS,
+    excluded: Int64[np.ndarray, " e"] | None = None,
+) -> Int64[np.ndarray, "b k"]:
+    """N_b(m*) of Eq. 7 for each m* in ``nearest``: rows of its neighbours in the bank, itself among them."""
     absent = np.empty(0, np.int64) if excluded is None else excluded
     width = min(neighbours + len(absent), len(bank))
     _, ids = search(bank[nearest], width)  # (b, width)
-    around = _with_itself(_first_kept(ids, absent, neighbours), nearest)  # N_b(m*) includes m* itself, (b, k)
-    return reweight(scores, np.linalg.norm(bank[around] - worst[:, None, :], axis=2))
+    return _with_itself(_first_kept(ids, absent, neighbours), nearest)
 
 
 def reweight(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import scipy  # its parts are imported where they are used, so not by a server's start
 from jaxtyping import Float32, Float64, Int32, Int64
-from scipy.cluster.hierarchy import ClusterNode, linkage, to_tree
 
 from core.groups import Groups, numbered
 from core.input.photograph import Photograph
@@ -27,6 +28,8 @@ MOST_CLUSTERS = 32  # that a set is cut into to leave its outliers aside
 ASIDE = 0.1  # of the photographs, at most
 TINY = 1e-12
 PARTS = 2000  # of more, a seeded sample
+Node = Any
+"""A scipy.cluster.hierarchy.ClusterNode."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _clusters(
     """A cluster for each part, -1 for those left aside; None for no clear gap."""
     if len(means) <= FEWEST:
         return None
-    tree = to_tree(linkage(means, "average"))
+    tree = scipy.cluster.hierarchy.to_tree(scipy.cluster.hierarchy.linkage(means, "average"))
     best, most = None, (0, 0)
     for count in range(2, min(MOST_CLUSTERS, len(means))):
         clusters, joined = _cut(tree, count)
@@ -130,9 +133,9 @@ def _clusters(
     return None if best is None else _labels(best, len(means))
 
 
-def _cut(tree: ClusterNode, count: int) -> tuple[list[ClusterNode], list[ClusterNode]]:
+def _cut(tree: Node, count: int) -> tuple[list[Node], list[Node]]:
     """The tree as so many clusters: these, and the joints above them, lowest last."""
-    clusters, joints = [tree], list[ClusterNode]()
+    clusters, joints = [tree], list[Node]()
     while len(clusters) < count:
         highest = max(clusters, key=lambda node: node.dist)
         clusters.remove(highest)
@@ -141,7 +144,7 @@ def _cut(tree: ClusterNode, count: int) -> tuple[list[ClusterNode], list[Cluster
     return clusters, joints
 
 
-def _joining(joints: list[ClusterNode], clusters: list[ClusterNode]) -> float:
+def _joining(joints: list[Node], clusters: list[Node]) -> float:
     """The least distance at which two of the clusters join."""
     inside = {cluster.id for cluster in clusters}
     for joint in reversed(joints):
@@ -153,11 +156,11 @@ def _joining(joints: list[ClusterNode], clusters: list[ClusterNode]) -> float:
     raise AssertionError("two clusters of one tree join somewhere")
 
 
-def _halves(joint: ClusterNode) -> list[ClusterNode]:
+def _halves(joint: Node) -> list[Node]:
     return [half for half in (joint.get_left(), joint.get_right()) if half is not None]
 
 
-def _labels(clusters: list[ClusterNode], parts: int) -> Int64[np.ndarray, " g"]:
+def _labels(clusters: list[Node], parts: int) -> Int64[np.ndarray, " g"]:
     found = np.full(parts, -1, np.int64)
     for i, cluster in enumerate(clusters):
         found[cluster.pre_order()] = i

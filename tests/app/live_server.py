@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 import app.learning.worker
+from app.cli.serve import config_of
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
 from app.main import create_app
@@ -43,7 +44,7 @@ def live_server(directory: Path, **settings: Any) -> Iterator[Live]:
     """The service over ``directory``, warm or not yet, until the block ends."""
     chosen = Settings(data_dir=directory, **{"console": False, **settings})
     with application(chosen) as served, socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(served, lifespan="on", log_config=None, ws="none"))
+        server = uvicorn.Server(config_of(chosen, served))
         thread = threading.Thread(target=server.run, args=([listening],), name="server")
         thread.start()
         try:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import FolderError
-from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_image
 from bench.datasets import SHARED, Choice, Few, elpv_split, main, write_apart, write_elpv
 
 FEW = Choice(train_share=0.02)

@@ -42,7 +42,9 @@ def test_the_demo_inspects_real_cells_and_writes_a_page_that_needs_nothing_else(
     assert page.count(f"against {threshold:.3f}") == 8
     assert f"threshold {threshold:.3f}" in page
     assert page.count("<i class=") == 2, "one legend for each of the two histograms"
-    for word in ("image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: "):
+    for word in (
+        "image AUROC", "good cells rejected", "defective cells rejected", "in truth", "Page: ", "Missed: ",
+    ):  # fmt: skip
         assert word in printed
     assert printed.count("nominal  ") + printed.count("defective  ") >= 8
 
@@ -173,6 +175,7 @@ def test_the_machine_is_named_in_one_line():
         (tables.PERFORMANCE, "peers"),
         (tables.PERFORMANCE, "latency"),
         (tables.PERFORMANCE, "build"),
+        (tables.PERFORMANCE, "start"),
     ],
 )
 def test_pages_have_the_markers_that_benches_write_between(page, name):

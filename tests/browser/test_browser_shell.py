@@ -126,6 +126,25 @@ def test_keys_sign_people_in_and_a_revoked_one_out(
         page.get_by_role("button", name="Sign in").click()
         create = page.get_by_role("button", name="Create bank").first
         expect(create).to_be_disabled()
+        head = {"X-API-Key": admin}
+        made = httpx.post(f"{own.url}/v1/keys/{admin.split('_')[1]}/links", headers=head).json()["link"]
+        invited = open_page(f"{own.url}{made}")
+        shot(invited, "sign-in-link")
+        invited.get_by_role("button", name="Sign in").click()
+        expect(invited.get_by_role("button", name="Create bank").first).to_be_enabled()
+        assert "#" not in invited.url
+        invited.goto(f"{own.url}/console/system")
+        invited.get_by_role("button", name="Sign-in link").first.click()
+        link = invited.locator(".n-key-value").input_value()
+        shot(invited, "sign-in-link-made")
+        late = open_page(link)
+        late.get_by_role("button", name="Sign in").click()
+        expect(late.get_by_role("button", name="Create bank").first).to_be_visible()
+        late.context.clear_cookies()
+        late.goto(f"{own.url}/livez")
+        late.goto(link)
+        late.get_by_role("button", name="Sign in").click()
+        expect(late.get_by_text("This sign-in link was used already")).to_be_visible()
         create.locator("..").hover()
         expect(page.get_by_text("This needs the role admin")).to_be_visible()
         id = reader.split("_")[1]

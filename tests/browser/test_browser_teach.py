@@ -47,6 +47,36 @@ def test_a_bank_from_nothing_to_a_rollback(
     rename_and_delete(page, server)
 
 
+def test_a_bank_takes_any_input_that_the_api_takes(
+    server: Server, open_page: Callable[..., Page], shot: Callable[[Page, str], None]
+) -> None:
+    page = open_page(f"{server.url}/console/")
+    page.get_by_role("button", name="Create bank").first.click()
+    page.get_by_label("Name").fill("Wide belt")
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Other size, pixels").fill("450")
+    page.get_by_label("Centre crop, pixels").fill("960")
+    page.get_by_role("button", name="Create bank").last.click()
+    expect(page.get_by_text("A multiple of 32, from 32 to 2,048.")).to_be_visible()
+    expect(page.get_by_text("A multiple of 32, from 32 to 450.")).to_be_visible()
+    page.get_by_label("Other size, pixels").fill("448")
+    page.get_by_label("Centre crop, pixels").fill("416")
+    page.get_by_label("Fit", exact=True).click()
+    page.get_by_role("option", name="Short side: keeps").click()
+    page.get_by_label("Patches kept, %").fill("2,5")
+    shot(page, "create-bank-input")
+    page.get_by_role("button", name="Create bank").last.click()
+    page.wait_for_url("**/banks/wide-belt/teach")
+    config = httpx.get(f"{server.url}/v1/banks/wide-belt").json()["config"]
+    assert {name: config["input"][name] for name in ("size", "fit", "crop")} == {
+        "size": 448,
+        "fit": "short_side",
+        "crop": 416,
+    }
+    assert config["coreset_ratio"] == 0.025
+    httpx.delete(f"{server.url}/v1/banks/wide-belt").raise_for_status()
+
+
 def create_bank(page: Page, shot: Callable[[Page, str], None]) -> None:
     page.get_by_role("button", name="Create bank").first.click()
     page.get_by_label("Name").fill("Solar cell, back")

@@ -29,12 +29,12 @@ def row(name: str, default: str, meaning: str) -> str:
     """A setting's line; sizes in units too."""
     shown = "unset" if default == "unset" else f"`{default}`"
     if name.endswith("_BYTES"):
-        unit = next(unit for unit in ("GiB", "MiB") if int(default) >= UNITS[unit])
+        unit = next(unit for unit in ("GiB", "MiB", "KiB") if int(default) >= UNITS[unit])
         shown += f" ({int(default) // UNITS[unit]} {unit})"
     return f"| `{name}` | {shown} | {meaning} |"
 
 
-UNITS = {"GiB": 1 << 30, "MiB": 1 << 20}
+UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 
@@ -14,3 +15,8 @@ def install(*packages: str) -> None:
     if subprocess.run(command, env=environment, check=False).returncode != 0:
         subprocess.run([*apt, "update"], env=environment, check=True)
         subprocess.run(command, env=environment, check=True)
+
+
+def find_nginx() -> str | None:
+    """The program, where it is installed: Debian keeps it out of people's PATH."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")

@@ -1,4 +1,4 @@
-"""``nominal remote inspect``, ``inspections`` and ``review``: scores and decisions, the ledger, what people found."""
+"""``nominal remote inspect``, ``inspections``, ``review``, ``trend``: decisions, the ledger, what people found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from app.cli.console import Columns, Json, map_names, print_answers, print_list, say
+from app.cli.console import Columns, Json, map_names, print_answers, print_json, print_list, print_rows, say
 from app.cli.remote.banks import Bank, client_of
 from core.files import write_atomically
 from nominal_client import Client, ProblemError, picture_bytes
@@ -133,6 +133,37 @@ def review(
         say(f"Its image is in the nominal set ({taught.status}), which holds {taught.nominal_images}")
 
 
+@commands.command()
+def trend(
+    ctx: typer.Context,
+    bank: Bank,
+    since: Since = None,
+    until: Until = None,
+    station: Annotated[str | None, typer.Option("--station", help="Only of this station.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Show decisions, accepted scores and reviews of a bank by hour of UTC: the last 24, or up to 31 days."""
+    found = client_of(ctx).get_trend(bank, **_zoned(since=since, until=until), station=station)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    columns: Columns = {
+        "hour (UTC)": lambda hour: f"{hour.start:%Y-%m-%d %H:%M}",
+        "accept": lambda hour: hour.decided["accept"],
+        "review": lambda hour: hour.decided["review"],
+        "reject": lambda hour: hour.decided["reject"],
+        "median accepted": lambda hour: _score(hour.median),
+        "95 % accepted": lambda hour: _score(hour.high),
+        "reviewed": "reviewed",
+        "agreed": "agreed",
+    }
+    print_rows([hour for hour in found.hours if sum(hour.decided.values())], columns)
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
 def row_of(found: Inspection) -> list[object]:
     """Score, threshold, decision, regions and nearest nominal patch, for a table."""
     return [value(found) for value in ROW.values()]
@@ -157,5 +188,9 @@ def _inspected(
 def _which(**asked: Any) -> Which:
     """The filters that were given; times are UTC."""
     given = {name: value for name, value in asked.items() if value is not None}
-    zoned = {n: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for n, v in given.items()}
-    return cast(Which, zoned)
+    return cast(Which, _zoned(**given))
+
+
+def _zoned(**asked: Any) -> dict[str, Any]:
+    """Times are UTC."""
+    return {n: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for n, v in asked.items()}

@@ -13,16 +13,20 @@
   const form = new Intl.DateTimeFormat("en-GB", {
     year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
-  function local(text) {
+  const MONTH = new Intl.DateTimeFormat("en-GB", { month: "short" });
+  function local(text, short) {
     return text.replace(MOMENT, (_, year, month, day, hour, minute) => {
-      const parts = form.formatToParts(new Date(Date.UTC(year, month - 1, day, hour, minute)));
+      const time = new Date(Date.UTC(year, month - 1, day, hour, minute));
+      const parts = form.formatToParts(time);
       const part = (type) => parts.find((each) => each.type === type).value;
+      if (short) return time.getHours() ? `${part("hour")}:${part("minute")}` : `${time.getDate()} ${MONTH.format(time)}`;
       return `${part("year")}-${part("month")}-${part("day")} ${part("hour")}:${part("minute")} ${part("timeZoneName")}`;
     });
   }
   function localise(node) {
+    if ((node.parentElement ?? node).closest?.("script")) return; // what a page is made from: the page itself follows
     if (node.nodeType === Node.TEXT_NODE) {
-      const said = local(node.data);
+      const said = local(node.data, node.parentElement?.classList.contains("n-hour"));
       if (said !== node.data) node.data = said;
     } else if (node.nodeType === Node.ELEMENT_NODE) {
       const title = node.getAttribute("title");

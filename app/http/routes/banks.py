@@ -36,6 +36,7 @@ def create_bank(
     service: Running, actor: Admin, root: Root, body: requests.BankCreate, response: Response
 ) -> schema.BankDetail:
     """Create a bank: one view of one product."""
+    actor.scope.admit_bank(body.id)
     bank = banks.create(service.learning, body.id, _change(body), actor.id, body.note)
     response.headers["Location"] = f"{root}/v1/banks/{bank.id}"
     return detail(service, bank, response)
@@ -46,7 +47,7 @@ def list_banks(
     service: Running, actor: Reader, limit: Limit = 100, after: Cursor = None
 ) -> Page[schema.Bank]:
     """Banks by id."""
-    page = service.store.banks.page(after=after, limit=limit)
+    page = service.store.banks.page(after=after, limit=limit, among=actor.scope.banks)
     return Page(items=[schema.Bank.model_validate(bank) for bank in page.items], next=page.next)
 
 

@@ -1,4 +1,4 @@
-"""What versions learnt and would do: /v1/banks/{bank}/versions/{version}/calibration, exploration, compare."""
+"""What versions learnt and would do, a bank's day: below /v1/banks/{bank} calibration, exploration, compare, trend."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from app.http import requests
 from app.http.auth import Inspector, Reader
 from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refuses
 from app.http.routes.images import FILE
+from app.http.routes.inspections import Moment
 from app.insight import calibration as insight
 from app.insight import comparing, exploring
+from app.insight import trend as days
 from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
 from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewNominalImages
 from nominal_client.answers import insight as schema
@@ -54,6 +56,7 @@ def explore_thresholds(
     service: Running, actor: Reader, bank: BankPath, asked: Annotated[Explored, Query()], response: Response
 ) -> schema.Exploration:
     """What thresholds or rates would do, before they are saved: expected, measured, and what would flip."""
+    actor.scope.admit_every_station()
     subject = exploring.subject(service.inspecting, bank, asked.version)
     found = exploring.explore(subject, asked.given(), asked.bins)
     items = exploring.flips(subject, found.thresholds, asked.before, asked.limit + 1)
@@ -77,8 +80,28 @@ async def compare_versions(
     service: Running, actor: Inspector, bank: BankPath, body: requests.CompareRequest
 ) -> StreamingResponse:
     """Score kept images by two versions, a JSON line each as it is done; inspections go first. Hang up to cancel."""
+    actor.scope.admit_every_station()
     comparison = await comparing.prepare(service.inspecting, bank, body.a, body.b, body.limit)
     return StreamingResponse(_lines(comparison), media_type="application/jsonl")
+
+
+@router.get("/trend", responses=refuses(NotFound))
+def get_trend(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    since: Annotated[
+        Moment | None, Query(description="From then on, with its zone; 24 hours before until.")
+    ] = None,
+    until: Annotated[Moment | None, Query(description="Before then, with its zone; now.")] = None,
+    station: Annotated[str | None, Query(max_length=128, description="Only of this one.")] = None,
+) -> schema.Trend:
+    """Decisions by hour, median and 95 % score of accepted parts, agreement of reviews; at most 31 days.
+
+    A key that is limited to one station sees that one.
+    """
+    place = actor.scope.station(station)
+    return schema.Trend.model_validate(days.trend(service.inspecting, bank, since, until, place))
 
 
 def _plain(found: exploring.Exploration) -> dict[str, Any]:

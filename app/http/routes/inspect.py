@@ -35,6 +35,7 @@ from app.imaging.pictures import NPY, PNG
 from app.inspection.inspect import Answer, Asked, inspect
 from app.inspection.ledger import document
 from app.lifecycle import Service
+from app.lifecycle.keys import Actor
 from app.problems.problem import problem_of
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from app.store.schema import LONGEST_TEXT
@@ -132,13 +133,13 @@ async def inspect_image(
     the picture itself and the decision is in its headers.
     """
     service: Service = request.app.state.service
-    asked = _asked(service, actor.id, wanted, prefer)
+    asked = _asked(service, actor, wanted, prefer)
     kind, bare = None, False
     if wanted.heatmap != "none" or accept not in (None, ANY):
         kind, bare = picture_asked(wanted.heatmap, accept)
     with service.inspecting.gate.enter() as share:
         name, data, fields = await read_one(request, share, service.inspecting.image_limits)
-        asked = _said_in_form(replace(asked, name=name, picture=kind), fields)
+        asked = _said_in_form(actor, replace(asked, name=name, picture=kind), fields)
         answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
     if (told := request.scope.get(INSPECTED)) is not None:
         told(answer.row, data)
@@ -183,10 +184,10 @@ async def inspect_batch(
     prefer: Prefer = None,
 ) -> Response:
     """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
-    asked = _asked(service, actor.id, wanted, prefer)
+    asked = _asked(service, actor, wanted, prefer)
     with service.inspecting.gate.enter() as share:
         sent = await read_form(request, share, service.inspecting.image_limits)
-        asked = _said_in_form(asked, sent.fields)
+        asked = _said_in_form(actor, asked, sent.fields)
         items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
     return Response(orjson.dumps({"items": items}), media_type="application/json", headers=applied(prefer))
 
@@ -220,11 +221,11 @@ def as_json(answer: Answer, prefer: str | None) -> Response:
     return Response(orjson.dumps(said), media_type="application/json", headers=headers)
 
 
-def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> Asked:
+def _asked(service: Service, actor: Actor, wanted: Traits, prefer: str | None) -> Asked:
     most = service.settings.request_timeout_seconds
     return Asked(
         deadline=deadline(prefer, most) if prefer else time.monotonic() + most,
-        actor=actor,
+        actor=actor.id,
         serial=wanted.serial,
         station=wanted.station,
         review_threshold=wanted.review_threshold,
@@ -232,13 +233,12 @@ def _asked(service: Service, actor: str, wanted: Traits, prefer: str | None) -> 
     )
 
 
-def _said_in_form(asked: Asked, fields: dict[str, str]) -> Asked:
-    """Serial and station of a form, over those of the query."""
+def _said_in_form(actor: Actor, asked: Asked, fields: dict[str, str]) -> Asked:
+    """Serial and station of a form, over those of the query; the station must be the actor's. Raises OutOfScope."""
     for name in ("serial", "station"):
         if len(value := fields.get(name, "")) > LONGEST_TEXT:
             raise errors.FieldInvalid(
                 f"{name} may have {LONGEST_TEXT} characters", str(len(value)), "Shorten it."
             )
-    return replace(
-        asked, serial=fields.get("serial", asked.serial), station=fields.get("station", asked.station)
-    )
+    station = actor.scope.station(fields.get("station", asked.station))
+    return replace(asked, serial=fields.get("serial", asked.serial), station=station)

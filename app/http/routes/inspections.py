@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.errors import PictureUnavailable
 from app.http import requests
-from app.http.auth import Admin, Inspector, Reader
+from app.http.auth import Admin, Inspector, Reader, within
 from app.http.requests import Request as Body
 from app.http.routes import Cursor, IfMatch, Limit, Running, refuses, revision_of
 from app.http.routes.exchange import as_page
@@ -98,7 +98,10 @@ def list_inspections(
     service: Running, actor: Reader, which: Annotated[Listed, Query()]
 ) -> Page[schema.Inspection]:
     """The ledger, newest first."""
-    return as_page(service.store.inspections.page(which.filter(), before=which.before, limit=which.limit))
+    found = service.store.inspections.page(
+        within(actor, which.filter()), before=which.before, limit=which.limit
+    )
+    return as_page(found)
 
 
 @router.get(
@@ -115,8 +118,12 @@ def export_inspections(
     """Every inspection of a filter as CSV or JSON Lines, newest first."""
     media_type = "text/csv; charset=utf-8" if which.format == "csv" else "application/jsonl"
     headers = {"Content-Disposition": f'attachment; filename="inspections.{which.format}"'}
-    service.store.inspections.page(which.filter(), limit=1)  # refuses here what a begun answer could not
-    pieces = inspections.export(service.inspecting, which.filter(), which.format)
+    chosen = within(actor, which.filter())
+    service.store.inspections.page(chosen, limit=1)  # refuses here what a begun answer could not
+    service.trail.note(
+        actor.id, "inspections.export", "inspections" if which.bank is None else f"bank:{which.bank}"
+    )
+    pieces = inspections.export(service.inspecting, chosen, which.format)
     return StreamingResponse(pieces, media_type=media_type, headers=headers)
 
 
@@ -209,10 +216,12 @@ def list_review_queue(
     service: Running, actor: Reader, which: Annotated[Waiting, Query()]
 ) -> Page[schema.Inspection]:
     """Inspections without a verdict: rejected ones first, then those to review, then accepted; each newest first."""
-    return as_page(review_queue.page(service.inspecting, which.filter(), which.after, which.limit))
+    return as_page(
+        review_queue.page(service.inspecting, within(actor, which.filter()), which.after, which.limit)
+    )
 
 
 @reviews.get("/agreement", responses=refuses(IllegalValue))
 def get_agreement(service: Running, actor: Reader, which: Annotated[Which, Query()]) -> Agreement:
     """How people judged the decisions of a filter, and how many still wait."""
-    return Agreement.model_validate(review_queue.agreement(service.inspecting, which.filter()))
+    return Agreement.model_validate(review_queue.agreement(service.inspecting, within(actor, which.filter())))

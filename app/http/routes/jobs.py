@@ -73,7 +73,11 @@ def list_jobs(
     before: Cursor = None,
 ) -> Page[schema.Job]:
     """Jobs, newest first."""
-    page = service.store.jobs.page(bank=bank, state=state, kind=kind, before=before, limit=limit)
+    if bank is not None:
+        actor.scope.admit_bank(bank)
+    page = service.store.jobs.page(
+        bank=bank, state=state, kind=kind, before=before, limit=limit, among=actor.scope.banks
+    )
     return Page(items=[schema.Job.model_validate(job) for job in page.items], next=page.next)
 
 

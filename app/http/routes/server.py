@@ -11,18 +11,21 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.routing import APIRoute
+from starlette import types
 from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
 
 from app import __version__
 from app.errors import AppError
 from app.http import requests
-from app.http.auth import Admin, Reader, identify, key_of
+from app.http.auth import Reader, ServerAdmin, identify, key_of
 from app.http.routes import BankPath, Cursor, Limit, Running, refuses
 from app.lifecycle import health
+from app.lifecycle.keys import Actor, require
 from app.problems.types import page
-from app.store.errors import IllegalValue, NotFound
+from app.store.errors import IllegalId, IllegalValue, KeyConflict, NotFound
 from app.store.schema import ApiKey
+from app.store.scope import Scope
 from nominal_client.answers import Page
 from nominal_client.answers import server as schema
 
@@ -30,22 +33,23 @@ from nominal_client.answers import server as schema
 class Probed(APIRoute):
     """Answers HEAD as GET without the body, as probes ask (``wget --spider``); documented as GET only."""
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+    def matches(self, scope: types.Scope) -> tuple[Match, types.Scope]:
         return super().matches(_as_get(scope))
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: types.Scope, receive: Receive, send: Send) -> None:
         async def without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await super().handle(_as_get(scope), receive, without_body if scope["method"] == "HEAD" else send)
 
 
-def _as_get(scope: Scope) -> Scope:
+def _as_get(scope: types.Scope) -> types.Scope:
     return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
 
 
 router = APIRouter(tags=["health"], route_class=Probed)
 keys = APIRouter(prefix="/v1", tags=["keys"])
+SIGN_IN_LINK = "/console/sign-in/link"  # the text is after #, which browsers send to nobody
 KeyPath = Annotated[str, Path(description="A key's id: the part between the underscores.")]
 
 
@@ -69,11 +73,10 @@ async def readyz(service: Running, response: Response) -> schema.Ready:
 @router.get("/health", responses=refuses(keys=False), response_model_exclude_none=True)
 async def get_health(request: Request, service: Running) -> schema.Health:
     """How the whole is. Needs no key; with one it names banks and reasons."""
-    named = False
+    known: Actor | None = None
     with contextlib.suppress(AppError):
-        await identify(request, service, key_of(request))
-        named = True
-    return schema.Health.model_validate(await health.overall(service, named))
+        known = await identify(request, service, key_of(request))
+    return schema.Health.model_validate(health.overall(service, None if known is None else known.scope))
 
 
 @router.get("/v1/banks/{bank}/health", responses=refuses(NotFound))
@@ -83,7 +86,9 @@ async def get_bank_health(
     bank: BankPath,
     check: Annotated[bool, Query(description="Load it and score its conformance images now.")] = False,
 ) -> schema.BankHealth:
-    """How one bank is, and whether its version scores its conformance images as recorded."""
+    """How one bank is. With `check`, for which the role inspect is needed, whether its version scores as recorded."""
+    if check:
+        require(actor, "inspect")
     return schema.BankHealth.model_validate(await health.of_bank(service, bank, check))
 
 
@@ -92,8 +97,7 @@ async def get_metrics(
     service: Running, accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = ""
 ) -> Response:
     """For Prometheus."""
-    with contextlib.suppress(AppError):  # metrics must be had while the database is sick
-        await health.refresh_gauges(service)
+    health.refresh_gauges(service)
     text, media_type = service.inspecting.metrics.render(accept)
     return Response(text, media_type=media_type)
 
@@ -116,28 +120,39 @@ async def explain_problem(
 
 
 @keys.get("/keys", responses=refuses())
-def list_keys(service: Running, actor: Admin) -> schema.KeyList:
+def list_keys(service: Running, actor: ServerAdmin) -> schema.KeyList:
     """All keys, oldest first, revoked ones too."""
     return schema.KeyList(items=[schema.Key.model_validate(key) for key in service.store.keys.all()])
 
 
-@keys.post("/keys", status_code=201, responses=refuses(IllegalValue))
-def create_key(service: Running, actor: Admin, body: requests.KeyRequest) -> schema.NewKey:
-    """Make a key. Its text is given this once. From the first key on, every request needs one."""
-    return _new(*service.admission.create(body.name, body.role, body.days, actor.id))
+@keys.post("/keys", status_code=201, responses=refuses(IllegalId, IllegalValue))
+def create_key(service: Running, actor: ServerAdmin, body: requests.KeyRequest) -> schema.NewKey:
+    """Make a key. Its text is given this once. From the first key on, every request needs one, for good."""
+    scope = Scope.of(body.banks, body.stations)
+    return _new(*service.admission.create(body.name, body.role, body.days, actor.id, scope))
 
 
-@keys.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound))
+@keys.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound, KeyConflict))
 def rotate_key(
-    service: Running, actor: Admin, key: KeyPath, body: requests.RotationRequest | None = None
+    service: Running, actor: ServerAdmin, key: KeyPath, body: requests.RotationRequest | None = None
 ) -> schema.NewKey:
-    """A new key in this one's place, which stays valid for the overlap."""
+    """A new key in this one's place, with its role, limits and end; this one stays valid for the overlap."""
     asked = body or requests.RotationRequest.model_validate({})
     return _new(*service.admission.rotate(key, asked.overlap_seconds, actor.id))
 
 
+@keys.post("/keys/{key}/links", status_code=201, responses=refuses(NotFound, IllegalValue))
+def create_sign_in_link(
+    service: Running, actor: ServerAdmin, key: KeyPath, body: requests.LinkRequest | None = None
+) -> schema.SignInLink:
+    """A link by which a browser signs in to the console as this key, once and for minutes. It is given this once."""
+    asked = body or requests.LinkRequest.model_validate({})
+    text, link = service.store.links.make(key, actor=actor.id, minutes=asked.minutes)
+    return schema.SignInLink(key=link.key_id, expires_at=link.expires_at, link=f"{SIGN_IN_LINK}#{text}")
+
+
 @keys.delete("/keys/{key}", responses=refuses(NotFound))
-def revoke_key(service: Running, actor: Admin, key: KeyPath) -> schema.Key:
+def revoke_key(service: Running, actor: ServerAdmin, key: KeyPath) -> schema.Key:
     """Refuse this key from now on."""
     return schema.Key.model_validate(service.admission.revoke(key, actor.id))
 
@@ -145,7 +160,7 @@ def revoke_key(service: Running, actor: Admin, key: KeyPath) -> schema.Key:
 @keys.get("/audit", responses=refuses())
 def list_audit(
     service: Running,
-    actor: Admin,
+    actor: ServerAdmin,
     target: Annotated[str | None, Query(max_length=255, description="Such as bank:screws.")] = None,
     limit: Limit = 100,
     before: Cursor = None,

@@ -88,6 +88,7 @@ def delete_version(service: Running, actor: Admin, bank: BankPath, version: Numb
 def download_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> StreamingResponse:
     """The version as a bank file, for another server's import or the command line."""
     row = service.store.versions.get(bank, version)
+    service.trail.note(actor.id, "version.download", f"bank:{bank}/{version}")
     digest = base64.b64encode(bytes.fromhex(row.sha256)).decode()
     headers = {
         "Content-Length": str(row.bytes),

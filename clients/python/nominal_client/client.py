@@ -135,6 +135,7 @@ class _Calls:
     compare_versions = _call(inspections.compare_versions)
     list_review_queue = _list(inspections.list_review_queue)
     get_agreement = _call(inspections.get_agreement)
+    get_trend = _call(inspections.get_trend)
 
     get_live = _call(server.get_live)
     get_ready = _call(server.get_ready)
@@ -147,6 +148,7 @@ class _Calls:
     create_key = _call(server.create_key)
     rotate_key = _call(server.rotate_key)
     revoke_key = _call(server.revoke_key)
+    create_sign_in_link = _call(server.create_sign_in_link)
     list_audit = _list(server.list_audit)
 
 

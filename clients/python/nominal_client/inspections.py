@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TypedDict, Unpack
 import httpx
 from pydantic import ValidationError
 
-from nominal_client.answers.insight import Agreement, Calibration, Compared, Exploration
+from nominal_client.answers.insight import Agreement, Calibration, Compared, Exploration, Trend
 from nominal_client.answers.inspections import (
     Batch,
     Decision,
@@ -210,6 +210,18 @@ def list_review_queue(**which: Unpack[Which]) -> Pages[Inspection]:
 def get_agreement(**which: Unpack[Which]) -> Call[Agreement]:
     """How people judged the decisions of a filter, and how many still wait."""
     return get(Agreement, "/v1/reviews/agreement", **_said(which))
+
+
+def get_trend(
+    bank: str, *, since: datetime | None = None, until: datetime | None = None, station: str | None = None
+) -> Call[Trend]:
+    """A bank's decisions, accepted scores and reviews by hour: the last 24 hours, or up to 31 days, with their zone."""
+    which: Which = {}
+    if since is not None:
+        which["since"] = since
+    if until is not None:
+        which["until"] = until
+    return get(Trend, "/v1/banks/{}/trend", bank, station=station, **_said(which))
 
 
 def picture_bytes(picture: InlinePicture) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from nominal_client.answers.server import (
     AuditEntry,
@@ -15,6 +16,7 @@ from nominal_client.answers.server import (
     Ready,
     Release,
     Role,
+    SignInLink,
 )
 from nominal_client.call import SLOW, Call, Flow, Pages, Pause, at, get, pages_of, parsed, post
 from nominal_client.errors import ConnectionFailed, WaitedTooLong
@@ -71,19 +73,36 @@ def list_keys() -> Call[list[Key]]:
     return Call("GET", "/v1/keys", lambda response: whole(response).items)
 
 
-def create_key(name: str, role: Role, days: float | None = None) -> Call[NewKey]:
-    """A new key; its text is shown only once. From the first key on, every request needs one."""
-    return post(NewKey, "/v1/keys", body=as_json({"name": name, "role": role, "days": days}))
+def create_key(
+    name: str,
+    role: Role,
+    days: float | None = None,
+    banks: Sequence[str] | None = None,
+    stations: Sequence[str] | None = None,
+) -> Call[NewKey]:
+    """A new key; its text is shown only once. From the first key on, every request needs one.
+
+    With ``banks`` or ``stations`` it is only for these.
+    """
+    body: dict[str, object] = {"name": name, "role": role, "days": days}
+    limits = {"banks": banks, "stations": stations}
+    body |= {which: [*names] for which, names in limits.items() if names is not None}
+    return post(NewKey, "/v1/keys", body=as_json(body))
 
 
 def rotate_key(key: str, overlap_seconds: float = 3600.0) -> Call[NewKey]:
-    """A new key that replaces the one with this id, which stays valid for the overlap."""
+    """A new key with the role, limits and end of the one with this id, which stays valid for the overlap."""
     return post(NewKey, "/v1/keys/{}/rotate", key, body=as_json({"overlap_seconds": overlap_seconds}))
 
 
 def revoke_key(key: str) -> Call[Key]:
     """Refuse the key with this id from now on."""
     return Call("DELETE", at("/v1/keys/{}", key), parsed(Key))
+
+
+def create_sign_in_link(key: str, minutes: float = 10.0) -> Call[SignInLink]:
+    """A link by which a browser signs in to the console as the key with this id, once and within ``minutes``."""
+    return post(SignInLink, "/v1/keys/{}/links", key, body=as_json({"minutes": minutes}))
 
 
 def list_audit(target: str | None = None) -> Pages[AuditEntry]:

@@ -58,6 +58,7 @@ def test_json_has_every_documented_key(nominal, tiny, dataset):
     ).json
     assert set(found) >= KEYS
     assert (found["backbone"], found["size"], found["seed"], found["bank_vectors"]) == ("tiny", 64, 3, 128)
+    assert found["form"] == "MVTec AD or MPDD"
     assert found["image_auroc"] == 1
     assert found["build_seconds"] > 0
     assert found["ms_per_image"] > 0
@@ -84,6 +85,18 @@ def test_what_a_dataset_holds_besides_images_is_said_with_counts(nominal, tiny, 
     other = "not an image of a kind that is read"
     assert f"Not read, 2 files: test/hole/2.tga, test/hole/notes.txt ({other})." in ended.err
     assert ended.json["test_images"] == 12
+
+
+def test_a_set_of_another_form_is_evaluated_and_the_form_is_said(nominal, tiny, dataset):
+    shutil.move(dataset / "train" / "good", dataset / "train" / "ok")
+    shutil.move(dataset / "test" / "good", dataset / "test" / "ok")
+    ended = nominal("eval", dataset, *tiny, "--size", 64, "--json")
+    assert "Read as BTAD: 20 good images to learn, 6 good and 6 defective to test." in ended.err
+    assert (ended.json["form"], ended.json["image_auroc"], ended.json["kinds"]["hole"]["images"]) == (
+        "BTAD",
+        1,
+        6,
+    )
 
 
 def test_a_rate_the_set_does_not_support_is_said_and_its_metrics_are_null(nominal, tiny, dataset):

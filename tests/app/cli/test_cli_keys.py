@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.settings import Settings
 from app.store.errors import KeyRefused
@@ -47,10 +48,62 @@ def test_a_key_is_made_listed_replaced_and_revoked(nominal: Run, data: Settings)
     assert "line 3" in nominal("keys", "list").out
 
 
+def test_a_sign_in_link_is_printed_for_people(nominal: Run, data: Settings) -> None:
+    nominal("keys", "create", "line 3")
+    with open_store(data) as store:
+        id = store.keys.all()[0].id
+    made = nominal("keys", "link", id, "--url", "https://plant.example/nominal/")
+    assert "Signs in as line 3, once, until" in made.err
+    path, _, text = made.out.strip().partition("#")
+    assert path == "https://plant.example/nominal/console/sign-in/link"
+    assert nominal("keys", "link", id).out.startswith("http://127.0.0.1:8000/console/sign-in/link#")
+    with open_store(data) as store:
+        assert store.links.take(text).id == id
+    assert nominal("keys", "link", "nobody").err.startswith("NotFound: ")
+    assert nominal("keys", "link", id, "--minutes", 2000).status == 2
+
+
+def test_a_limited_key_is_listed_with_its_limits_and_only_the_command_line_opens_the_service_again(
+    nominal: Run, data: Settings
+) -> None:
+    nominal("keys", "create", "line 3", "--bank", "caps", "--bank", "lids", "--station", "left")
+    [key] = nominal("keys", "list", "--json").json["keys"]
+    assert (key["banks"], key["stations"]) == (["caps", "lids"], ["left"])
+    refused = nominal("keys", "open")
+    assert refused.status == 1
+    assert refused.err.startswith("KeyConflict: ")
+    nominal("keys", "revoke", key["id"])
+    assert nominal("keys", "rotate", key["id"]).status == 1
+    assert nominal("keys", "open").status == 0
+    with open_store(data) as store:
+        assert not store.keys.needed()
+
+
+def test_a_greatest_lifetime_holds_on_the_command_line(
+    nominal: Run, data: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOMINAL_KEY_MAX_DAYS", "30")
+    assert nominal("keys", "create", "long", "--days", 31).err.startswith("IllegalValue: ")
+    nominal("keys", "create", "line 3")
+    [key] = nominal("keys", "list", "--json").json["keys"]
+    assert key["expires_at"] is not None
+
+
 def test_an_unknown_key_is_a_plain_message(nominal: Run, data: Settings) -> None:
     ended = nominal("keys", "revoke", "0123456789ab")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("NotFound: The API key must exist")
+
+
+def test_the_audit_log_is_proven_and_a_removed_entry_named(nominal: Run, data: Settings) -> None:
+    nominal("keys", "create", "line 3")
+    nominal("keys", "create", "line 4")
+    assert nominal("audit", "verify").out.startswith("2 entries, each follows")
+    with open_store(data) as store, store.database.write() as session:
+        session.execute(text("DELETE FROM audit WHERE number = 1"))
+    ended = nominal("audit", "verify")
+    assert ended.status == 1
+    assert ended.err.startswith("AuditBroken: ")
 
 
 def test_the_store_moves_by_one_file(

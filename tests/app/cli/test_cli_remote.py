@@ -149,6 +149,20 @@ def test_the_ledger_is_listed_exported_and_reviewed(remote: Run, tmp_path: Path)
     assert said.out.startswith(f"Review 1 of {id}: false_alarm\nIts image is in the nominal set (accepted)")
 
 
+def test_a_bank_is_shown_by_hour(remote: Run, tmp_path: Path) -> None:
+    (tmp_path / "flawed.png").write_bytes(picture(77, flaw=True))
+    remote("inspect", "caps", tmp_path / "flawed.png", "--station", "T-1")
+    told = remote("trend", "caps", "--station", "T-1", "--json").json
+    assert told["decided"]["reject"] == 1
+    lines = remote("trend", "caps", "--station", "T-1").out.splitlines()
+    assert "hour (UTC)" in lines[0]
+    assert len([line for line in lines if line.split()[2:5] == ["0", "0", "1"]]) == 1
+    assert (
+        remote("trend", "caps", "--since", "2020-01-01", "--until", "2020-01-02", "--json").json["median"]
+        is None
+    )
+
+
 def test_versions_are_listed_carried_and_rolled_back(remote: Run, tmp_path: Path) -> None:
     file = tmp_path / "caps.bank"
     assert remote("versions", "download", "caps", 1, "--out", file).status == 0

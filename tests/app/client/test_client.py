@@ -405,6 +405,14 @@ def test_what_waits_is_listed_until_it_is_reviewed_and_again_once_withdrawn(caps
     assert [each.id for each in caps.list_review_queue(serial="Q-1")] == [waits]
 
 
+def test_a_bank_is_told_by_hour(caps: Client) -> None:
+    caps.inspect("caps", picture(78), station="trend-1")
+    told = caps.get_trend("caps", station="trend-1", since=datetime.now(UTC) - timedelta(hours=2))
+    assert sum(told.decided.values()) == 1
+    assert [sum(hour.decided.values()) for hour in told.hours if hour.decided != told.decided] == [0, 0]
+    assert "trend-1" in told.stations
+
+
 # Health and keys
 
 

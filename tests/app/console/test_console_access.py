@@ -17,6 +17,7 @@ from app.http.middleware import API_POLICY, PAGE_POLICY
 from app.main import create_app
 from app.settings import Settings
 from app.store.schema import Role
+from app.store.scope import Scope
 from models.backbone import Backbone
 
 HTML = {"Accept": "text/html"}
@@ -35,6 +36,21 @@ def sign_in(client: TestClient, text: str, wanted: str = "/") -> str:
     answer = client.post("/console/sign-in", data={"key": text, "next": wanted}, follow_redirects=False)
     assert answer.status_code == 303
     return answer.headers["location"]
+
+
+def test_a_key_that_is_limited_does_not_sign_in(console: TestClient) -> None:
+    text, _ = service_of(console).admission.create("line 3", "admin", None, "cli", Scope.of(["caps"], None))
+    assert sign_in(console, text).startswith("/console/sign-in?reason=limited")
+    assert console.get("/console/banks", headers=HTML).url.path == "/console/sign-in"
+    assert "limited to banks or stations" in console.get("/console/sign-in?reason=limited").text
+
+
+def test_a_refused_sign_in_is_audited_with_its_address(console: TestClient) -> None:
+    new_key(console)
+    for _ in range(3):
+        assert "reason=refused" in sign_in(console, "nominal_x")
+    [entry] = [each for each in service_of(console).store.audit.page().items if each.action != "key.create"]
+    assert (entry.action, entry.address) == ("console.refused", "127.0.0.1")
 
 
 # Without keys
@@ -107,6 +123,69 @@ def test_a_wrong_key_is_told_plainly_and_opens_nothing(console: TestClient) -> N
     assert "reason=refused" in sign_in(console, "nominal_000000000000_" + "x" * 43)
     assert COOKIE not in console.cookies
     assert "This key is not valid" in console.get("/console/sign-in?reason=refused").text
+
+
+def link_of(client: TestClient, key: str, head: dict[str, str]) -> str:
+    """The text of a new sign-in link."""
+    answer = client.post(f"/v1/keys/{key}/links", headers=head)
+    assert answer.status_code == 201
+    path, _, text = answer.json()["link"].partition("#")
+    page = client.get(path, headers=HTML)
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert 'action="/console/sign-in/link"' in page.text
+    return str(text)
+
+
+def test_a_link_signs_a_browser_in_once_as_its_key_with_its_role(console: TestClient) -> None:
+    admin, _ = new_key(console)
+    reader = service_of(console).admission.create("Night shift", "read", None, "cli")[1]
+    text = link_of(console, reader.id, {"X-API-Key": admin})
+
+    def enter() -> str:
+        answer = console.post("/console/sign-in/link", data={"link": text}, follow_redirects=False)
+        assert answer.status_code == 303
+        return answer.headers["location"]
+
+    assert enter() == "/console/"
+    page = console.get("/console/", headers=HTML)
+    assert "Night shift" in page.text
+    assert console.post("/console/v1/banks/none/images", content=b"x", headers=PNG).status_code == 403
+    console.cookies.clear()
+    assert enter() == "/console/sign-in?reason=used"
+    assert "was used already" in console.get("/console/sign-in?reason=used").text
+    assert console.get("/console/", headers=HTML, follow_redirects=False).status_code == 303
+    service_of(console).admission.revoke(reader.id, "cli")
+    assert console.post(f"/v1/keys/{reader.id}/links", headers={"X-API-Key": admin}).status_code == 422
+
+
+def test_a_link_of_no_key_opens_nothing_and_says_so(console: TestClient) -> None:
+    new_key(console)
+    answer = console.post("/console/sign-in/link", data={"link": "guess"}, follow_redirects=False)
+    assert answer.headers["location"] == "/console/sign-in?reason=unknown"
+    assert COOKIE not in console.cookies
+    assert "is not known" in console.get("/console/sign-in?reason=unknown").text
+
+
+def test_another_site_may_not_sign_a_browser_in_by_its_own_link(console: TestClient) -> None:
+    admin, id = new_key(console)
+    text = link_of(console, id, {"X-API-Key": admin})
+    answer = console.post(
+        "/console/sign-in/link", data={"link": text}, headers={"Origin": "https://evil.example"}
+    )
+    problem(answer, 403, "foreign-origin")
+
+
+def test_only_an_administrator_makes_links(console: TestClient) -> None:
+    _, id = new_key(console)
+    inspector, _ = new_key(console, "inspect")
+    problem(console.post(f"/v1/keys/{id}/links", headers={"X-API-Key": inspector}), 403, "forbidden")
+
+
+def test_the_sign_in_form_is_one_that_password_managers_store(console: TestClient) -> None:
+    new_key(console)
+    page = console.get("/console/sign-in").text
+    assert re.search(r'<input [^>]*autocomplete="username"', page)
+    assert re.search(r'<input [^>]*type="password" autocomplete="current-password"', page)
 
 
 def test_a_revoked_key_ends_its_session_at_once(console: TestClient) -> None:

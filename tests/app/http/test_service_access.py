@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from service_kit import LOCAL, PNG, prepared, problem, service_of
+from service_kit import LOCAL, PNG, health_now, prepared, problem, service_of
 from starlette.testclient import TestClient
 
-from app.http.auth import is_loopback
+from app.http.auth import FORWARDED, is_loopback
 from app.lifecycle.keys import Admission
 from app.main import create_app
 from app.settings import Settings, SettingsError, load_settings
@@ -28,7 +28,7 @@ NEEDS: dict[Role, set[str]] = {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
         "start_build", "start_screening",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
-        "create_key", "rotate_key", "revoke_key", "list_audit",
+        "create_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit",
     },
 }  # fmt: skip
 
@@ -139,6 +139,7 @@ def test_health_tells_names_to_key_holders_alone(
     running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
     running.post("/v1/banks", json={"id": "confidential"}, headers=keys["admin"])
+    health_now(running)
     service_of(running).life.faults["bank:confidential"] = "a reason that names confidential"
     bare, named = running.get("/health"), running.get("/health", headers=keys["read"])
     del service_of(running).life.faults["bank:confidential"]
@@ -167,6 +168,11 @@ def test_health_tells_names_to_key_holders_alone(
         ({"Origin": "null"}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False),
         ({"Sec-Fetch-Site": "same-site"}, False),
+        *(({name: "127.0.0.1"}, False) for name in sorted(FORWARDED)),
+        ({"X-Forwarded-For": "127.0.0.1"}, False),
+        ({"X-Forwarded-Port": "8000"}, False),
+        ({"CF-Connecting-IP": "127.0.0.1"}, False),
+        ({"X-Request-ID": "line-7"}, True),
     ],
 )
 def test_without_keys_only_this_machine_may_call_and_no_page_of_another_site(
@@ -207,19 +213,38 @@ def test_on_an_open_address_no_key_means_no_entry(
     assert client.get("/livez").status_code == 200
 
 
-def test_revoking_the_last_key_on_an_open_address_opens_nothing(
-    serve: Callable[..., TestClient], settings: Settings
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_revoking_the_last_key_opens_nothing_on_any_address(
+    serve: Callable[..., TestClient], settings: Settings, host: str
 ) -> None:
-    client = serve(settings.model_copy(update={"host": "0.0.0.0"}))
+    client = serve(settings.model_copy(update={"host": host}))
     text, key = service_of(client).store.keys.create("only", "admin", actor="test")
     assert client.delete(f"/v1/keys/{key.id}", headers={"X-API-Key": text}).status_code == 200
     problem(client.get("/v1/banks"), 401, "unauthorized")
 
 
+def test_a_store_that_the_command_line_opens_lets_this_machine_in_again(client: TestClient) -> None:
+    service = service_of(client)
+    key = service.store.keys.create("only", "admin", actor="test")[1]
+    service.admission.revoke(key.id, "test")
+    problem(client.get("/v1/banks"), 401, "unauthorized")
+    service.store.keys.open(actor="cli")
+    service.admission.forget()  # two seconds later
+    assert client.get("/v1/banks").status_code == 200
+
+
+def test_a_key_that_ended_is_refused_a_successor(
+    running: TestClient, keys: dict[Role, dict[str, str]]
+) -> None:
+    key = running.post("/v1/keys", json={"name": "gone", "role": "read"}, headers=keys["admin"]).json()
+    running.delete(f"/v1/keys/{key['id']}", headers=keys["admin"])
+    problem(running.post(f"/v1/keys/{key['id']}/rotate", headers=keys["admin"]), 409, "key-conflict")
+
+
 def test_a_key_is_believed_for_a_moment_and_then_looked_up_again(client: TestClient) -> None:
     now = [0.0]
     keys = service_of(client).store.keys
-    admission = Admission(keys, lambda: now[0])
+    admission = Admission(keys, service_of(client).trail, lambda: now[0])
     text, key = keys.create("line", "read", actor="test")
     assert admission.remembered(text) is None
     assert admission.verify(text).id == key.id

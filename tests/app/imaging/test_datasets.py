@@ -11,8 +11,9 @@ from image_files import save
 from PIL import Image
 
 from app.errors import FolderError, ImageCorrupt, ImageEmpty, ImageTooLarge, ImageUnreadable
+from app.imaging.datasets import MvtecDataset
 from app.imaging.decode import ImageLimits
-from app.imaging.folders import MvtecDataset, list_images, read_image
+from app.imaging.folders import list_images, read_image
 from app.imaging.masks import read_masks
 from nominal_client.folders import relative_names
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from fakes import random_backbone
 from parts import SMALL, build, parts, scratched
+from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from app.errors import FolderError, ImageRefused
-from app.imaging.folders import MvtecDataset, read_image
+from app.imaging.datasets import MvtecDataset
+from app.imaging.folders import read_image
 from app.imaging.masks import read_masks
 from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
@@ -149,6 +151,15 @@ def test_masks_of_any_depth_and_suffix_count(name):
     for test in defective:
         shape = read_image(test.path).shape[:2]
         assert 0 < read_masks(test.masks, shape).mean() < 0.5
+
+
+def test_test_images_that_leave_their_highest_bits_unused_are_named(engine: Engine, dataset: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4000, (64, 64)).astype(np.uint16)
+    Image.fromarray(pixels).save(dataset / "test" / "good" / "mono12.png")
+    found = evaluate(engine, evaluation_images(MvtecDataset(dataset)))
+    assert found.dark == ("test/good/mono12.png",)
+    assert found.warnings[0].startswith("1 of ")
+    assert "test/good/mono12.png. Build with --significant-bits" in found.warnings[0]
 
 
 def test_a_bad_test_image_is_named(dataset, engine):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from parts import SMALL, build, parts
-from service_kit import PNG, inspect, problem, service_of, wait_until
+from service_kit import PNG, health_now, inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.imaging.pictures import encode_png
@@ -217,7 +217,7 @@ def test_a_build_that_does_not_support_the_rate_asked_meanwhile_is_kept_and_not_
     assert (two["state"], two["reason"]) == ("ok", job["not_activated"])
     assert inspect(serving, good)["version"] == 1
     assert serving.get(f"{CAPS}/health").json()["state"] == "ready"
-    assert serving.get("/health").json()["status"] == "ok"
+    assert health_now(serving)["status"] == "ok"
     problem(serving.post(f"{CAPS}/versions/2/activate"), 422, "rate-unsupported")
     assert serving.patch(CAPS, json={"target_false_reject": 0.2}).status_code == 200
     assert serving.post(f"{CAPS}/versions/2/activate").json()["active_version"] == 2
@@ -262,7 +262,7 @@ def test_a_version_is_not_activated_for_a_rate_that_the_bank_got_while_it_was_lo
 def test_health_says_so_of_a_bank_that_cannot_decide(serving: TestClient, good: bytes) -> None:
     """As earlier releases left one, or a quarantine that ended after the rate had changed."""
     service = service_of(serving)
-    assert serving.get("/health").json()["status"] == "ok"
+    assert health_now(serving)["status"] == "ok"
     service.store.banks.update("caps", actor="test", target_false_reject=0.001)
     problem(serving.post(f"{CAPS}/inspect", content=good, headers=PNG), 422, "rate-unsupported")
     for loaded in (True, False):
@@ -270,12 +270,12 @@ def test_health_says_so_of_a_bank_that_cannot_decide(serving: TestClient, good: 
         health = serving.get(f"{CAPS}/health").json()
         assert health["state"] == "undecidable"
         assert "received 24" in health["reason"]
-        whole = serving.get("/health").json()
+        whole = health_now(serving)
         assert (whole["status"], whole["faults"], whole["banks"]["undecidable"]) == ("degraded", ["bank"], 1)
         assert whole["fault_reasons"]["bank:caps"] == health["reason"]
         service.inspecting.registry.drop("caps")
     service.store.banks.update("caps", actor="test", target_false_reject=None)
-    assert serving.get("/health").json()["status"] == "ok"
+    assert health_now(serving)["status"] == "ok"
     service.store.banks.update(
         "caps", actor="test", review_threshold=1e6
     )  # above the version's reject threshold

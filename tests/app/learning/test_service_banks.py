@@ -9,17 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from banks import tiny_bank
 from fakes import random_backbone
 from parts import SMALL, build, parts
-from service_kit import PNG, inspect, new_bank, problem, service_of, wait_until
+from service_kit import PNG, health_now, inspect, new_bank, problem, service_of, wait_until
 from starlette.testclient import TestClient
 
 from app.settings import Settings
 from core.bank import Conformance, bank_bytes
 from core.config import DetectorConfig
 from core.declared import all_settings
+from core.input.mask import mask_text
 from models.backbone import Backbone
 
 
@@ -85,7 +87,7 @@ def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_it
 ) -> None:
     values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
     values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map"}
-    values |= {"input.significant_bits": 12, "augment.copies": 8}
+    values |= {"input.significant_bits": 12, "augment.copies": 8, "input.mask": mask_text(np.eye(64) > 0)}
     values |= {f"augment.{name}": 0.25 for name in ("rotation", "shift", "scale", "light")}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)
@@ -311,13 +313,13 @@ def test_a_version_whose_bytes_are_damaged_is_quarantined_while_others_serve(
     health = second.get("/v1/banks/caps/health").json()
     assert health["state"] == "quarantined"
     assert "digest" in health["reason"]
-    assert second.get("/health").json()["status"] == "degraded"
+    assert health_now(second)["status"] == "degraded"
     problem(second.post("/v1/banks/caps/versions/1/activate"), 409, "version-unusable")
 
     path.write_bytes(bank_file)  # the cause is gone: activating tries again
     assert second.post("/v1/banks/caps/versions/1/activate").status_code == 200
     assert inspect(second, good)["version"] == 1
-    assert second.get("/health").json()["status"] == "ok"
+    assert health_now(second)["status"] == "ok"
 
 
 def test_a_bank_that_cannot_be_used_in_the_asked_precision_is_used_in_its_own(

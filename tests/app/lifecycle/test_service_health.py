@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable
@@ -9,14 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_kit import inspect, new_bank, problem, service_of, wait_until
+from service_kit import health_now, inspect, new_bank, problem, service_of, wait_until
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from app import __version__
-from app.lifecycle import upkeep, vitals
+from app.lifecycle import keys, opening, upkeep, vitals
 from app.problems.types import TYPES
 from app.settings import Settings
 from app.store.errors import BlobMissing, ClockJumped, DatabaseUnavailable
+from app.store.schema import Bank
 from models.backbone import Backbone
 
 
@@ -80,7 +83,7 @@ def test_readiness_does_not_flip_while_banks_load_fail_or_are_built(banked: Test
     service.inspecting.registry.drop("caps")
     service.life.faults["retention"] = "a fault"
     assert banked.get("/readyz").status_code == 200
-    assert banked.get("/health").json()["status"] == "degraded"
+    assert health_now(banked)["status"] == "degraded"
 
 
 def test_a_server_whose_warm_up_fails_is_alive_not_ready_and_says_why(
@@ -98,7 +101,7 @@ def test_a_server_whose_warm_up_fails_is_alive_not_ready_and_says_why(
 
 def test_health_tells_of_every_part(banked: TestClient, good: bytes) -> None:
     inspect(banked, good)
-    health = banked.get("/health").json()
+    health = health_now(banked)
     assert health["status"] == "ok", health
     assert health["versions"]["nominal"] == __version__
     assert health["backbone"]["name"] == "tiny"
@@ -118,7 +121,7 @@ def test_a_sick_database_degrades_health_and_does_not_hang_it(
         raise DatabaseUnavailable(requirement="a", received="b", remedy="c")
 
     monkeypatch.setattr(vitals, "database", sick)
-    health = client.get("/health").json()
+    health = health_now(client)
     assert (health["status"], health["database"]) == ("degraded", {"error": "DatabaseUnavailable"})
     assert client.get("/readyz").status_code == 200
 
@@ -150,6 +153,133 @@ def test_a_bank_that_stops_scoring_as_recorded_is_found_by_the_check_and_quarant
     health = banked.get("/v1/banks/caps/health?check=true").json()
     assert health["state"] == "quarantined"
     assert "score as recorded" in health["reason"]
+
+
+def test_checking_a_bank_needs_the_role_inspect(banked: TestClient) -> None:
+    service = service_of(banked)
+    made = {role: service.store.keys.create(role, role, actor="test")[0] for role in ("read", "inspect")}
+    service.admission.forget()
+    headers = {role: {"X-API-Key": text} for role, text in made.items()}
+    refused = banked.get("/v1/banks/caps/health?check=true", headers=headers["read"])
+    assert "role inspect" in problem(refused, 403, "forbidden")["requirement"]
+    assert banked.get("/v1/banks/caps/health", headers=headers["read"]).status_code == 200
+    assert banked.get("/v1/banks/caps/health?check=true", headers=headers["inspect"]).status_code == 200
+
+
+def test_an_inspection_passes_between_two_conformance_images(banked: TestClient) -> None:
+    service, portal = service_of(banked), banked.portal
+    assert portal is not None
+    done: list[str] = []
+
+    async def both() -> None:
+        loaded = service.inspecting.registry.loaded()[0]
+        score = loaded.engine.conformance_score
+
+        def noted(i: int) -> float:
+            done.append(f"image {i}")
+            return score(i)
+
+        loaded.engine.conformance_score = noted  # type: ignore[method-assign]  # the real one, and noted
+        check = asyncio.ensure_future(service.inspecting.registry.check(loaded))
+        await asyncio.sleep(0)  # the check has given its first image to the inference thread
+        await service.inspecting.batcher.call(lambda: done.append("inspection"))
+        await check
+
+    portal.call(both)
+    assert done == ["image 0", "inspection", "image 1", "image 2"]
+
+
+# The census
+
+
+def statements(client: TestClient, ask: Callable[[], Any]) -> int:
+    """How many SQL statements are executed while ``ask`` is."""
+    engine, counted = service_of(client).store.database.engine, [0]
+
+    def count(*_: Any) -> None:
+        counted[0] += 1
+
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        ask()
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    return counted[0]
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of this test count only when they are told to, and look after neither leases nor new keys."""
+    monkeypatch.setattr(upkeep, "COUNT_SECONDS", 3600.0)
+    monkeypatch.setattr(keys, "BELIEVED_SECONDS", 3600.0)
+    monkeypatch.setattr(opening, "WATCHES_A_LEASE", 1e-6)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_who_asks_for_health_or_metrics_causes_no_query_and_a_count_needs_few_at_any_number_of_banks(
+    banked: TestClient,
+) -> None:
+    service, portal = service_of(banked), banked.portal
+    assert portal is not None
+    store = service.store
+    few = statements(banked, lambda: portal.call(upkeep.count, service))
+    now = store.clock.now()
+    with store.database.write() as session:
+        session.add_all(
+            Bank(
+                id=f"more-{i:03d}",
+                title="",
+                config={},
+                created_at=now,
+                updated_at=now,
+                target_false_reject=0.1,
+            )
+            for i in range(300)
+        )
+    store.versions.quarantine("caps", 1, reason="a test", actor="test")
+    store.jobs.create("more-000", request={}, actor="test")
+    banked.get("/v1/banks")  # whether keys are needed is remembered
+    many = statements(banked, lambda: portal.call(upkeep.count, service))
+    assert many == few <= 12
+
+    def ask() -> None:
+        for path in ("/health", "/metrics") * 20:
+            assert banked.get(path).status_code == 200
+
+    assert statements(banked, ask) == 0
+    health = banked.get("/health").json()
+    assert (health["banks"]["no_version"], health["banks"]["quarantined"]) == (300, 1)
+    assert len(health["bank_states"]) == 301
+    assert health["fault_reasons"]["bank:caps"] == "a test"
+    assert sample(banked, "nominal_versions_quarantined") == 1
+    assert sample(banked, 'nominal_jobs{state="queued"}') == 1
+
+
+def test_the_census_is_taken_anew_by_itself(client: TestClient) -> None:
+    client.post("/v1/banks", json={"id": "lids"})
+    wait_until(lambda: client.get("/health").json()["banks"]["no_version"] == 1)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_database_that_does_not_answer_is_asked_once_and_its_banks_are_as_they_were(
+    banked: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on, real = [0], threading.Event(), vitals.database
+
+    def slow(service: Any) -> Any:
+        asked[0] += 1
+        assert go_on.wait(30)
+        return real(service)
+
+    health_now(banked)
+    monkeypatch.setattr(vitals, "database", slow)
+    monkeypatch.setattr(upkeep, "PATIENCE", 0.05)
+    health = [health_now(banked) for _ in range(5)][-1]
+    assert (health["database"], health["faults"]) == ({"error": "no answer within 0.05 s"}, ["database"])
+    assert health["banks"]["ready"] == 1
+    assert asked == [1]
+    go_on.set()
+    wait_until(lambda: health_now(banked)["faults"] == [])
 
 
 # Metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from app.lifecycle.keys import allows
-from app.store.errors import AlreadyExists, IllegalValue, KeyRefused, NotFound
-from app.store.keys import FORM, RANK
+from app.store.errors import AlreadyExists, IllegalId, IllegalValue, KeyConflict, KeyRefused, NotFound
+from app.store.keys import FORM, RANK, Keys
+from app.store.scope import Scope
 from app.store.store import Store
 
 ADMITTED = "nominal_0123456789ab_" + "s" * 43
@@ -98,6 +100,88 @@ def test_roles_are_ordered() -> None:
     for held in RANK:
         for needed in RANK:
             assert allows(held, needed) == (ordered.index(held) >= ordered.index(needed))
+
+
+def test_a_rotated_key_keeps_its_end_and_its_limits(store: Store, time: Any) -> None:
+    scope = Scope.of(["caps"], ["line-3"])
+    old = store.keys.create("visitor", "inspect", actor="cli", days=1, scope=scope)[1]
+    text, new = store.keys.rotate(old.id, actor="k1", overlap_seconds=60)
+    assert (new.expires_at, new.banks, new.stations) == (old.expires_at, ["caps"], ["line-3"])
+    time.pass_time(86400)
+    with pytest.raises(KeyRefused):
+        store.keys.verify(text)
+
+
+def test_a_rotation_is_audited_as_one_and_makes_no_other_entry(store: Store) -> None:
+    old = store.keys.create("line 1", "read", actor="cli")[1]
+    new = store.keys.rotate(old.id, actor="k1", overlap_seconds=60)[1]
+    rotated, created = store.audit.page().items
+    assert (rotated.action, rotated.target, rotated.actor) == ("key.rotate", f"key:{old.id}", "k1")
+    assert rotated.detail["successor"] == new.id
+    assert created.action == "key.create"
+
+
+def test_a_revoked_or_expired_key_is_not_brought_back_by_rotating_it(store: Store, time: Any) -> None:
+    ends = store.keys.create("visitor", "read", actor="cli", days=1)[1]
+    revoked = store.keys.create("line 1", "read", actor="cli")[1]
+    store.keys.revoke(revoked.id, actor="cli")
+    time.pass_time(86400)
+    for key, why in ((ends, "expired"), (revoked, "revoked")):
+        with pytest.raises(KeyConflict, match=why):
+            store.keys.rotate(key.id, actor="cli", overlap_seconds=60)
+    assert len(store.keys.all()) == 2
+
+
+def test_once_a_key_existed_one_is_needed_whatever_becomes_of_it(store: Store, time: Any) -> None:
+    assert not store.keys.needed()
+    ended = store.keys.create("visitor", "admin", actor="cli", days=1)[1]
+    assert store.keys.needed()
+    time.pass_time(86400)
+    assert store.keys.needed()
+    store.keys.revoke(ended.id, actor="cli")
+    with store.database.write() as session:
+        session.execute(text("DELETE FROM api_keys"))
+        session.execute(text("DELETE FROM audit"))
+    assert not store.keys.any_valid()
+    assert store.keys.needed()
+
+
+def test_a_store_is_opened_only_while_no_key_is_valid_and_the_next_key_closes_it(store: Store) -> None:
+    store.keys.open(actor="cli")
+    assert store.audit.page().items == []
+    key = store.keys.create("line 1", "read", actor="cli")[1]
+    with pytest.raises(KeyConflict, match="1 valid"):
+        store.keys.open(actor="cli")
+    store.keys.revoke(key.id, actor="cli")
+    store.keys.open(actor="cli")
+    assert not store.keys.needed()
+    assert store.audit.page().items[0].action == "keys.open"
+    store.keys.create("line 2", "read", actor="cli")
+    assert store.keys.needed()
+
+
+def test_with_a_greatest_lifetime_every_new_key_expires(store: Store, tmp_path: Path) -> None:
+    endless = store.keys.create("before", "read", actor="cli")[1]
+    keys = Keys(store.database, store.clock, most_days=90)
+    now, most = store.clock.now(), timedelta(days=90)
+    (tmp_path / "keys").write_text(f"admin operator {ADMITTED}\n")
+    made = [
+        keys.create("line 1", "read", actor="cli")[1],
+        keys.admit_file(tmp_path / "keys", actor="start")[0],
+        keys.rotate(endless.id, actor="cli", overlap_seconds=60)[1],
+    ]
+    assert [key.expires_at for key in made] == [now + most] * 3
+    assert keys.create("short", "read", actor="cli", days=7)[1].expires_at == now + timedelta(days=7)
+    with pytest.raises(IllegalValue, match="at most 90 days"):
+        keys.create("long", "read", actor="cli", days=91)
+
+
+@pytest.mark.parametrize(
+    ("banks", "stations"), [(["Caps"], None), (None, [""]), (None, ["x" * 129]), (["a"] * 201, None)]
+)
+def test_a_key_is_limited_only_to_what_can_be_a_bank_or_a_station(banks: Any, stations: Any) -> None:
+    with pytest.raises((IllegalId, IllegalValue)):
+        Scope.of(banks, stations)
 
 
 def test_whether_any_key_is_valid(store: Store) -> None:

@@ -125,6 +125,31 @@ def test_a_store_of_an_earlier_release_gives_no_number_again_that_an_inspection_
         assert store.banks.create("gone", title="", config={}, actor="cli").last_version == 5
 
 
+@pytest.mark.parametrize("left", ["a key", "only its audit entry", "nothing"])
+def test_a_store_of_an_earlier_release_that_had_a_key_stays_closed(settings: Settings, left: str) -> None:
+    with store_of_revision(settings, "0006") as session:
+        key = "('0123456789ab', 'line', 'read', 'x', 'cli', '2026-01-01', NULL, NULL)"
+        entry = "('1', 'cli', 'key.create', 'key:x', '{}', '2026-01-01')"
+        if left == "a key":
+            session.connection().exec_driver_sql(f"INSERT INTO api_keys VALUES {key}")
+        if left == "only its audit entry":
+            session.connection().exec_driver_sql(f"INSERT INTO audit VALUES {entry}")
+    with open_store(settings) as store:
+        assert store.keys.needed() is (left != "nothing")
+
+
+def test_the_audit_log_of_an_earlier_release_is_chained_and_goes_on(settings: Settings) -> None:
+    with store_of_revision(settings, "0006") as session:
+        for i in range(3):
+            detail = '{"share": 0.5, "name": "Ü"}'
+            row = f"('{i}', 'cli', 'bank.update', 'bank:x', '{detail}', '2026-01-0{i + 1} 12:00:00.000001')"
+            session.connection().exec_driver_sql(f"INSERT INTO audit VALUES {row}")
+    with open_store(settings) as store:
+        assert store.audit.verify().entries == 3
+        store.audit.note("cli", "test", "x")
+        assert store.audit.verify().entries == 4
+
+
 def open_and_close(settings: Settings) -> None:
     Store(settings).close()
 

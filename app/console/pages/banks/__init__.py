@@ -10,6 +10,7 @@ from nicegui import ui
 
 from app.console.pages.banks.augment import AugmentFields
 from app.console.pages.banks.cards import Cards, first
+from app.console.pages.banks.input import InputFields
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header
@@ -75,14 +76,15 @@ def _ask_delete(view: View, glance: Glance) -> None:
 
 
 def ask_new_bank(view: View) -> None:
-    """Name, id derived from it, input size, metric, target rate, copies; then on to teaching it."""
+    """Name, id derived from it, input, metric, target rate, patches kept, copies; then on to teaching it."""
 
     async def create() -> None:
         asked = number_in(rate)
-        if not all(each.validate() for each in (title, id, rate, copies)) or asked is None:
+        if not all(each.validate() for each in (title, id, rate, shape, copies)) or asked is None:
             return
         config = {
-            "input": {"size": size.value, "significant_bits": bits.value or None},
+            "input": {**shape.config(), "significant_bits": bits.value or None},
+            "coreset_ratio": shape.ratio(),
             "target_false_reject": asked / 100,
             "metric": metric.value,
             "score": score.value,
@@ -106,6 +108,7 @@ def ask_new_bank(view: View) -> None:
         hint = ui.label(_rate_hint(number_in(rate))).classes("n-caption")
         rate.on_value_change(lambda: hint.set_text(_rate_hint(number_in(rate))))
         with ui.expansion(TEXT.advanced).classes("n-advanced"):
+            shape = InputFields(size)
             score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
             score.props(f'{FIELD} hint="{TEXT.score_hint}"')
             bits = ui.select(dict(TEXT.bits_of), label=TEXT.bits, value=0)

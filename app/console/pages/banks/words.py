@@ -63,6 +63,21 @@ class Banks:
             2048: "2,048 x 2,048 pixels",
         }
     )
+    other_size: str = "Other size, pixels"
+    other_size_hint: str = "In place of the input size above: a multiple of 32, at most 2,048."
+    fit: str = "Fit"
+    fit_hint: str = "How a photograph of another shape than the input fits it."
+    fits: Mapping[str, str] = table(
+        stretch="Stretch: both sides to the size",
+        short_side="Short side: keeps the shape, the long side may be longer",
+        letterbox="Letterbox: keeps the shape, pads the short side",
+    )
+    crop: str = "Centre crop, pixels"
+    crop_hint: str = "Only the middle of the resized image is seen. Empty: all of it."
+    ratio: str = "Patches kept, %"
+    ratio_hint: str = "More find subtler changes of varied surfaces and take longer; 1 is usual."
+    side_needed: str = "A multiple of 32, from 32 to {most}."
+    ratio_needed: str = "More than 0 and at most 100."
     bits: str = "Bits of grey samples"
     bits_hint: str = "A camera may fill 12 of 16 bits; its photographs are dark unless that is said."
     bits_of: Mapping[int, str] = table({0: "All", 10: "10", 12: "12", 14: "14"})

@@ -29,7 +29,7 @@ async def show(view: View) -> None:
     live = block("n-live")
 
     async def look() -> None:
-        state = await health.overall(view.service, named=True)
+        state = health.overall(view.service, view.actor.scope)
         problems = view.service.observed.problems.latest()
         live.clear()
         with live:

@@ -38,13 +38,16 @@ def _row(view: View, row: ApiKey) -> None:
     with ui.element("tr").mark(f"key-{row.id}"):
         text(f"{row.name}{own}", "n-strong", "td")
         text(row.id, "n-id", "td")
-        text(TEXT.roles[row.role].partition(":")[0], tag="td")
+        limits = [*(row.banks or ()), *(row.stations or ())]
+        role = TEXT.roles[row.role].partition(":")[0]
+        text(", ".join([role, TEXT.only.format(names=", ".join(limits))] if limits else [role]), tag="td")
         text(age(row.created_at), "n-caption", "td").props["title"] = moment(row.created_at)
         text(moment(row.expires_at) if row.expires_at else TEXT.never, "n-caption", "td")
         with ui.element("td"):
             _state(row)
         with ui.element("td"), block("n-row n-key-actions"):
             if is_valid(row):
+                secondary(view, TEXT.link, lambda: make_link(view, row), role="admin")
                 secondary(view, TEXT.rotate, lambda: ask_rotation(view, row), role="admin")
                 secondary(view, TEXT.revoke, lambda: ask_revocation(view, row), role="admin")
 
@@ -117,12 +120,27 @@ def _hand_over(view: View, made: ui.dialog, key: str, row: ApiKey, *, sign_in: b
     made.close()
     if sign_in:
         _sign_in(view, key, row)
-    with view.client, dialog(TEXT.shown_title) as once:  # not in the dialog that was just closed
+    _show_once(view, TEXT.shown_title, TEXT.shown_text, key)
+
+
+async def make_link(view: View, key: ApiKey) -> None:
+    """A link to sign in by, made and shown once. Its address is the one by which this page was reached."""
+    text, link = await view.run(lambda: view.store.links.make(key.id, actor=view.actor.id))
+    here = view.connection.url
+    url = f"{here.scheme}://{here.netloc}{view.url('sign-in', 'link')}#{text}"
+    _show_once(
+        view, TEXT.link_title, TEXT.link_text.format(name=key.name, until=moment(link.expires_at)), url
+    )
+
+
+def _show_once(view: View, title: str, hint: str, value: str) -> None:
+    """In a dialog with a button to copy it, until its other button is pressed."""
+    with view.client, dialog(title) as once:  # not in a dialog that was just closed
         once.props("persistent")
-        ui.label(TEXT.shown_text)
+        ui.label(hint)
         with block("n-key-text"):
-            shown = block("n-key-value", "input", type="text", readonly=True, value=key, spellcheck="false")
-            shown.props["aria-label"] = TEXT.shown_title
+            shown = block("n-key-value", "input", type="text", readonly=True, value=value, spellcheck="false")
+            shown.props["aria-label"] = title
             copy = secondary(view, TEXT.copy, lambda: view.say(TEXT.copied), icon="content_copy")
             copy.on("click", js_handler="() => nominal.copy('.n-key-value')")
         with block("n-row n-dialog-actions"):

@@ -81,6 +81,7 @@ class System:
     key_name_hint: str = "Who or what uses it, such as 'Line 1 camera'."
     key_name_needed: str = "1 to 100 characters."
     role: str = "Role"
+    only: str = "only {names}"
     roles: Mapping[str, str] = table(
         read="Read: may look at everything",
         inspect="Inspect: may also inspect and review",
@@ -91,17 +92,21 @@ class System:
         " signed in with this one."
     )
     days: str = "Days until it expires"
-    days_hint: str = "Empty: it does not expire."
+    days_hint: str = "Empty: as long as this server allows; without a limit, it does not expire."
     days_needed: str = "More than 0 and at most 36,500."
     shown_title: str = "Copy the key now"
     shown_text: str = "It cannot be shown again. Anyone who has it may do what its role allows."
     copy: str = "Copy"
     copied: str = "Copied."
     done: str = "I have copied it"
+    link: str = "Sign-in link"
+    link_title: str = "Copy the sign-in link now"
+    link_text: str = "It signs one browser in as {name}, once, until {until}. It cannot be shown again."
     rotate: str = "Rotate"
     rotate_title: str = "Rotate {name}"
     rotate_text: str = (
-        "A new key with the same name and role replaces it; the old one can stay valid for a while."
+        "A new key with the same name, role, limits and end replaces it; the old one can stay valid"
+        " for a while."
     )
     overlap: str = "The old key stays valid for"
     overlaps: Mapping[int, str] = table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from nominal_client.answers import Answer
@@ -150,3 +152,32 @@ class Agreement(Answer):
     missed: int
     waiting: ByDecision = Field(description="Without a verdict.")
     agreed: Share = Field(description="Verdicts that confirm the decision.")
+
+
+class TrendHour(Answer):
+    """An hour of UTC."""
+
+    start: datetime
+    decided: ByDecision
+    median: float | None = Field(description="Of the accepted parts' scores; null of none.")
+    high: float | None = Field(description="The score that 95 % of the accepted parts do not exceed.")
+    reviewed: int = Field(description="Of this hour's inspections, those with a verdict.")
+    agreed: int = Field(description="Verdicts that confirm the decision.")
+
+
+class Trend(Answer):
+    """Every hour from ``since`` to ``until``, and all of them together.
+
+    median, high: exact, by nearest rank: of n scores in order the ceil(n / 2)-th and the ceil(0.95 n)-th.
+    """
+
+    bank: str
+    station: str | None
+    since: datetime
+    until: datetime
+    hours: list[TrendHour]
+    decided: ByDecision
+    median: float | None
+    high: float | None
+    agreement: Agreement
+    stations: list[str] = Field(description="Those that inspected meanwhile.")

@@ -80,12 +80,22 @@ class Key(Answer):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    banks: list[str] | None = Field(None, description="The only banks it is for; null: all.")
+    stations: list[str] | None = Field(None, description="The only stations it is for; null: all.")
 
 
 class NewKey(Key):
     """A key with its text, which is given this once."""
 
     key: str
+
+
+class SignInLink(Answer):
+    """A link, given this once, by which a browser signs in to the console as a key."""
+
+    key: str = Field(description="The key's id.")
+    expires_at: datetime
+    link: str = Field(description="A path of the server; all of it is needed, with what follows #.")
 
 
 class KeyList(Answer):
@@ -95,7 +105,7 @@ class KeyList(Answer):
 
 
 class AuditEntry(Answer):
-    """Who changed what, when."""
+    """Who did what, when, from which address. ``number`` and ``digest`` chain it to the entry before."""
 
     id: str
     actor: str
@@ -103,3 +113,6 @@ class AuditEntry(Answer):
     target: str
     detail: JsonObject
     created_at: datetime
+    address: str | None = None
+    number: int | None = None
+    digest: str | None = None

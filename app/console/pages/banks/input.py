@@ -1,0 +1,65 @@
+"""Fields of a new bank for how a photograph becomes the input, and how many of its patches are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from app.console.pages.banks.words import BANKS as TEXT
+from app.console.widgets.controls import number_field, number_in
+from app.console.words import plain
+from core.config import FITS, LARGEST_SIZE, STEP, DetectorConfig
+
+DEFAULTS = DetectorConfig()
+FIELD = "outlined dense hide-bottom-space"
+
+
+class InputFields:
+    """What a build takes beside the usual sizes: any size, fit, crop, and the share of patches kept."""
+
+    def __init__(self, size: Any) -> None:
+        """size: the field of the usual sizes, which another one goes over."""
+        self._size = size
+        self._other = number_field(TEXT.other_size, None, needed=False, fault=_side_fault)
+        self._other.props(f'{FIELD} hint="{TEXT.other_size_hint}"')
+        self._fit: Any = ui.select(
+            {name: TEXT.fits[name] for name in FITS}, label=TEXT.fit, value=DEFAULTS.input.fit
+        )
+        self._fit.props(f'{FIELD} hint="{TEXT.fit_hint}"')
+        self._crop = number_field(TEXT.crop, None, needed=False, fault=self._crop_fault)
+        self._crop.props(f'{FIELD} hint="{TEXT.crop_hint}"')
+        usual = float(plain(DEFAULTS.coreset_ratio * 100))
+        self._ratio = number_field(TEXT.ratio, usual, fault=_ratio_fault).props(
+            f'{FIELD} hint="{TEXT.ratio_hint}"'
+        )
+
+    @property
+    def side(self) -> int:
+        """Of the input, in pixels."""
+        return int(number_in(self._other) or self._size.value)
+
+    def validate(self) -> bool:
+        """Whether all can be taken; what cannot is said beside it."""
+        return all([self._other.validate(), self._crop.validate(), self._ratio.validate()])
+
+    def config(self) -> dict[str, Any]:
+        """For ``input`` of a bank's config."""
+        crop = number_in(self._crop)
+        return {"size": self.side, "fit": self._fit.value, "crop": None if crop is None else int(crop)}
+
+    def ratio(self) -> float:
+        """For ``coreset_ratio``."""
+        return float(number_in(self._ratio) or 0) / 100
+
+    def _crop_fault(self, value: float) -> str | None:
+        return _side_fault(value, self.side)
+
+
+def _side_fault(value: float, most: int = LARGEST_SIZE) -> str | None:
+    fits = STEP <= value <= most and value % STEP == 0
+    return None if fits else TEXT.side_needed.format(most=f"{most:,}")
+
+
+def _ratio_fault(value: float) -> str | None:
+    return None if 0 < value <= 100 else TEXT.ratio_needed
