@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +80,12 @@ def described(learning: Learning, config: DetectorConfig) -> Masked:
     assert cells is not None
     height, width = mask.shape
     return Masked(width, height, float(mask.mean()), cells.counted.size, len(cells.rows))
+
+
+def share(config: Mapping[str, Any]) -> float | None:
+    """The share of a photograph's pixels that a config as JSON inspects; None where it has no mask."""
+    text = config.get("input", {}).get("mask")
+    return float(mask_of(text).mean()) if text else None
 
 
 def _check_images(learning: Learning, id: str, text: str) -> None:

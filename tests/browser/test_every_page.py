@@ -20,7 +20,8 @@ def pages(server: Server, bank: str) -> dict[str, str]:
     """Each page's address below the console."""
     rejected = httpx.get(f"{server.url}/v1/inspections?bank={bank}&decision=reject").json()["items"][-1]["id"]
     of_bank = {
-        name: f"banks/{bank}/{name}" for name in ("teach", "trend", "thresholds", "compare", "versions")
+        name: f"banks/{bank}/{name}"
+        for name in ("teach", "mask", "trend", "thresholds", "compare", "versions")
     }
     return {
         "banks": "", **of_bank, "version": f"banks/{bank}/versions/1",

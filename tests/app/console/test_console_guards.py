@@ -1,16 +1,22 @@
-"""What keeps people from a wrong step: whose bank a page shows, what a badge says, numbers as typed, warnings."""
+"""What keeps people from a wrong step: whose bank a page shows, words of badges, numbers as typed, warnings, masks."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from service_kit import PNG, service_of
+from parts import SMALL, build
+from service_kit import PNG, problem, service_of
 from starlette.testclient import TestClient
-from test_console_access import HTML
+from test_console_access import HTML, new_key
 
 from app.console.widgets.activation import is_large
 from app.console.words import decimal, plain
+from core.bank import bank_bytes
+from core.input.mask import mask_text
+from models.backbone import Backbone
 
 OTHER = "Another product"
 
@@ -83,3 +89,29 @@ def test_a_number_is_shown_as_it_would_be_typed() -> None:
 )  # fmt: skip
 def test_a_large_rise_of_rejects_is_warned_of(before: float | None, after: float | None, large: bool) -> None:
     assert is_large(before, after) is large
+
+
+def test_who_may_only_look_sees_the_mask_without_its_tools(taught: TestClient, good: bytes) -> None:
+    taught.post("/v1/banks/caps/images?name=good.png", content=good, headers=PNG).raise_for_status()
+    assert "data-tool" in page(taught, "/banks/caps/mask")
+    text, _ = new_key(taught, "read")
+    taught.post("/console/sign-in", data={"key": text, "next": "/"})
+    shown = page(taught, "/banks/caps/mask")
+    assert "data-tool" not in shown
+    assert "This needs the role admin" in shown
+    problem(taught.put("/console/v1/banks/caps/mask", content=b"{}"), 403, "forbidden")
+
+
+def test_a_version_and_the_teach_page_say_what_share_of_a_photograph_is_inspected(
+    console: TestClient, images: list[np.ndarray], backbone: Backbone
+) -> None:
+    mask = mask_text(np.arange(64)[None].repeat(64, axis=0) < 48)
+    config = replace(SMALL, input=replace(SMALL.input, mask=mask))
+    console.post("/v1/banks", json={"id": "half", "config": {"input": {"mask": mask}}}).raise_for_status()
+    console.post(
+        "/v1/banks/half/import", content=bank_bytes(build(images, config, backbone))
+    ).raise_for_status()
+    for path in ("/banks/half/versions/1", "/banks/half/teach"):
+        shown = page(console, path)
+        assert "75\N{NO-BREAK SPACE}%" in shown
+        assert mask not in shown

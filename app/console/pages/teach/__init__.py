@@ -13,9 +13,10 @@ from app.console.pages.teach.words import TEACH as TEXT
 from app.console.pages.teach.words import UPLOADER
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section
-from app.console.widgets.controls import more
+from app.console.widgets.controls import more, secondary
 from app.console.widgets.viewer import nominal_tile
-from app.console.words import size
+from app.console.words import percent, size
+from app.learning import masks
 from app.store.page import Page
 from app.store.schema import Image
 
@@ -39,6 +40,7 @@ async def show(view: View) -> None:
         await grid.refresh()
         await panel.refresh()
 
+    _where(view)
     screening = ScreeningPanel(view, bank, refresh)
     grid = NominalGrid(view, bank)
 
@@ -46,6 +48,17 @@ async def show(view: View) -> None:
         uploader.on(event, view.handler(refresh), throttle=2.0)
     await refresh()
     await screening.refresh()
+
+
+def _where(view: View) -> None:
+    """What of a photograph the next build looks at, and the way to draw it."""
+    bank = view.own_bank
+    share = masks.share(bank.config)
+    said = TEXT.where_all if share is None else TEXT.where_some.format(share=percent(share))
+    with section(TEXT.where, TEXT.where_hint), block("n-row"):
+        target = view.url("banks", bank.id, "mask")
+        secondary(view, TEXT.where_draw, lambda: view.go(target), icon="format_shapes")
+        ui.label(said)
 
 
 class Uploader(Element, component="uploader.js"):

@@ -20,6 +20,14 @@ class Teach:
     set_size: str = "{count}, {size}"
     empty: str = "No image yet"
     empty_hint: str = "Add images of good parts: a false-reject rate of 1 % needs about a hundred."
+    where: str = "Where to look"
+    where_hint: str = (
+        "Leave out what may differ on good parts: belts, clamps, labels, the ground beside the part. What is left out"
+        " changes no score."
+    )
+    where_all: str = "The next build looks at all of a photograph."
+    where_some: str = "The next build looks at {share} of a photograph."
+    where_draw: str = "Draw a mask"
     build: str = "Build"
     build_hint: str = "Learns from the nominal set as it is now. You can compare an inactive version first."
     activate: str = "Make it the active version"

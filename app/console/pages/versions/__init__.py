@@ -17,6 +17,7 @@ from app.console.widgets.viewer import nominal_tile
 from app.console.words import age, duration, moment, percent, score, size
 from app.insight import calibration as insight
 from app.insight.calibration import Insight, NominalScore
+from app.learning import masks
 from app.store.schema import Bank, Version
 from core.config import AugmentConfig
 
@@ -118,6 +119,8 @@ def _figures(version: Version, found: Insight) -> None:
         figure(TEXT.supports, percent(found.supported_false_reject), TEXT.supports_hint)
         figure(TEXT.vectors, f"{found.vectors:,}", TEXT.vectors_hint(summary.get("source_patches", 0)))
         figure(TEXT.built_in, built)
+        if (share := masks.share(summary.get("config", {}))) is not None:
+            figure(TEXT.inspected, percent(share), TEXT.inspected_hint)
         figure(TEXT.file, size(version.bytes))
         figure(TEXT.backbone, str(summary.get("backbone", TEXT.unknown)), ", ".join(engine))
 

@@ -31,6 +31,8 @@ class Versions:
     supports_hint: str = "of false rejects"
     file: str = "File"
     built_in: str = "Build time"
+    inspected: str = "Inspected"
+    inspected_hint: str = "of a photograph, by its mask"
     unknown: str = "not recorded"
     backbone: str = "Backbone"
     score_map: str = "score of the map"
