@@ -27,6 +27,7 @@ from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefuse
 from app.store.ids import Clock, shown
 from app.store.schema import ApiKey, Mark, Role
 from app.store.scope import EVERYTHING, Scope
+from app.store.timekeeping import Timekeeper
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
 FORM = re.compile(r"nominal_([0-9a-f]{12})_([A-Za-z0-9_-]{40,128})")
@@ -37,8 +38,10 @@ CLOSED = "keys.closed"  # the mark of a store that had a key
 class Keys:
     """Every method is one transaction, durable once it returns. ``most_days`` is the greatest lifetime of a new key."""
 
-    def __init__(self, database: Database, clock: Clock, most_days: float | None = None) -> None:
-        self._database, self._clock, self._most_days = database, clock, most_days
+    def __init__(
+        self, database: Database, clock: Clock, time: Timekeeper, most_days: float | None = None
+    ) -> None:
+        self._database, self._clock, self._time, self._most_days = database, clock, time, most_days
 
     def create(
         self, name: str, role: Role, *, actor: str, days: float | None = None, scope: Scope = EVERYTHING
@@ -47,8 +50,9 @@ class Keys:
 
         Without ``days`` it lasts as long as it may. Raises ``IllegalValue`` where it would last longer.
         """
-        text, ends = _new_text(), self._end(days)
+        text = _new_text()
         with self._database.write() as session:
+            ends = self._end(session, days)
             key = self._insert(session, text, name, role, actor, ends, scope)
             self._note_created(session, key, actor)
             return text, key
@@ -59,7 +63,7 @@ class Keys:
         with self._database.write() as session:
             known = session.get(ApiKey, key_id)
             if known is None:
-                key = self._insert(session, text, name, role, actor, self._end(None), EVERYTHING)
+                key = self._insert(session, text, name, role, actor, self._end(session, None), EVERYTHING)
                 self._note_created(session, key, actor)
                 return key
             if hmac.compare_digest(known.secret_sha256, digest) and known.role == role:
@@ -86,17 +90,18 @@ class Keys:
         parts = _parts(text)
         with self._database.read() as session:
             key = session.get(ApiKey, parts[0]) if parts else None
+            now = self._time.latest(session)
         known = key.secret_sha256 if key else NO_DIGEST
         same = hmac.compare_digest(known, parts[1] if parts else NO_DIGEST[1:])
-        if key is None or not same or not self._valid(key):
+        if key is None or not same or not _valid(key, now):
             raise _refused("Send 'Authorization: Bearer nominal_...' with a key of 'nominal keys create'.")
         return key
 
     def valid(self, id: str) -> ApiKey:
         """The row of the key with this id, for one who proved to hold it. Raises ``KeyRefused``."""
         with self._database.read() as session:
-            key = session.get(ApiKey, id)
-        if key is None or not self._valid(key):
+            key, now = session.get(ApiKey, id), self._time.latest(session)
+        if key is None or not _valid(key, now):
             raise _refused("Sign in with a valid key.")
         return key
 
@@ -108,14 +113,15 @@ class Keys:
         text = _new_text()
         with self._database.write() as session:
             old = _found(session.get(ApiKey, id, with_for_update=True), id)
-            if not self._valid(old):
+            now = self._time.latest(session)
+            if not _valid(old, now):
                 raise KeyConflict(
                     requirement="only a valid key can be replaced",
                     received="a key that was revoked" if old.revoked_at else "a key that has expired",
                     remedy="Create a new key.",
                 )
-            ends = old.expires_at or self._end(None)
-            overlap = self._clock.now() + timedelta(seconds=overlap_seconds)
+            ends = old.expires_at or self._end(session, None)
+            overlap = now + timedelta(seconds=overlap_seconds)
             old.expires_at = min(old.expires_at or overlap, overlap)
             scope = Scope.of(old.banks, old.stations)
             new = self._insert(session, text, old.name, old.role, actor, ends, scope)
@@ -144,7 +150,10 @@ class Keys:
     def any_valid(self) -> bool:
         """Whether any key is valid: without one the service stays on loopback."""
         with self._database.read() as session:
-            return session.scalar(select(ApiKey.id).where(self._is_valid()).limit(1)) is not None
+            return (
+                session.scalar(select(ApiKey.id).where(_is_valid(self._time.latest(session))).limit(1))
+                is not None
+            )
 
     def needed(self) -> bool:
         """Whether every request needs a key: since the store's first one, until ``open``."""
@@ -157,7 +166,9 @@ class Keys:
         Raises ``KeyConflict`` while a key is valid.
         """
         with self._database.write() as session:
-            valid = session.scalar(select(func.count()).select_from(ApiKey).where(self._is_valid()))
+            valid = session.scalar(
+                select(func.count()).select_from(ApiKey).where(_is_valid(self._time.latest(session)))
+            )
             if valid:
                 raise KeyConflict(
                     requirement="a store is opened to calls without keys only while no key is valid",
@@ -168,15 +179,7 @@ class Keys:
                 session.delete(closed)
                 record(session, self._clock, actor, "keys.open", "keys")
 
-    def _valid(self, key: ApiKey) -> bool:
-        return key.revoked_at is None and (key.expires_at is None or self._clock.now() < key.expires_at)
-
-    def _is_valid(self) -> ColumnElement[bool]:
-        """``_valid`` as SQL."""
-        lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > self._clock.now())
-        return ApiKey.revoked_at.is_(None) & lasts
-
-    def _end(self, days: float | None) -> datetime | None:
+    def _end(self, session: Session, days: float | None) -> datetime | None:
         """When a key made now ends. Raises ``IllegalValue`` past the greatest lifetime."""
         most = self._most_days
         if days is not None and most is not None and days > most:
@@ -186,7 +189,7 @@ class Keys:
                 remedy="Ask for fewer days, or raise NOMINAL_KEY_MAX_DAYS.",
             )
         lasts = most if days is None else days
-        return None if lasts is None else self._clock.now() + timedelta(days=lasts)
+        return None if lasts is None else self._time.latest(session) + timedelta(days=lasts)
 
     def _insert(
         self,
@@ -216,6 +219,16 @@ class Keys:
         record(
             session, self._clock, actor, "key.create", f"key:{key.id}", name=key.name, role=key.role, **limits
         )
+
+
+def _valid(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def _is_valid(now: datetime) -> ColumnElement[bool]:
+    """``_valid`` as SQL."""
+    lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    return ApiKey.revoked_at.is_(None) & lasts
 
 
 def _new_text() -> str:

@@ -17,6 +17,7 @@ from app.store.errors import IllegalValue, KeyRefused, LinkRefused
 from app.store.ids import Clock
 from app.store.keys import Keys
 from app.store.schema import ApiKey, SignInLink
+from app.store.timekeeping import Timekeeper
 
 MOST_MINUTES = 24 * 60
 REMEMBERED = timedelta(days=1)  # past its end, so that an old link is called old and not unknown
@@ -25,8 +26,8 @@ REMEMBERED = timedelta(days=1)  # past its end, so that an old link is called ol
 class Links:
     """Every method is one transaction, durable once it returns."""
 
-    def __init__(self, database: Database, keys: Keys, clock: Clock) -> None:
-        self._database, self._keys, self._clock = database, keys, clock
+    def __init__(self, database: Database, keys: Keys, clock: Clock, time: Timekeeper) -> None:
+        self._database, self._keys, self._clock, self._time = database, keys, clock, time
 
     def make(self, key: str, *, actor: str, minutes: float = 10) -> tuple[str, SignInLink]:
         """(the link's text, which nothing can give again; its row) of a key's id.
@@ -72,7 +73,7 @@ class Links:
                 raise _refused("unknown", "one that nobody made, or that ended long ago")
             if link.used_at is not None:
                 raise _refused("used", "one that was used already")
-            if self._clock.now() >= link.expires_at:
+            if self._time.latest(session) >= link.expires_at:
                 raise _refused("expired", "one whose time is over")
             link.used_at = self._clock.now()
             record(

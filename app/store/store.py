@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import ColumnElement, delete, or_, select
 
 from app.settings import Settings
 from app.store import migrate
 from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
-from app.store.blobs import Blobs, Collected, touch
+from app.store.blobs import Blobs, Collected
 from app.store.database import Database, parse_url
 from app.store.files import BlobFiles, LocalFiles, open_files
-from app.store.ids import Clock, ClockGuard
+from app.store.ids import Clock
 from app.store.images import Images
 from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.retention import Retention, Rules
 from app.store.samples import SampleRules, Samples
-from app.store.schema import Decision, Inspection
 from app.store.screenings import Screenings
 from app.store.shipping import Shipping
 from app.store.staging import Staging, local_faults
+from app.store.timekeeping import Timekeeper
 from app.store.versions import Versions
-
-CHUNK = 500  # rows a transaction deletes at most, so that inspections are not kept waiting
 
 
 class Store:
@@ -61,10 +56,11 @@ class Store:
         self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
         self.inspections = Inspections(self.database)
         self.reviews = Reviews(self.database, clock)
-        self.retention = Retention(self.database, clock, retention_rules(settings))
+        self.time = Timekeeper(self.database, clock)
+        self.retention = Retention(self.database, clock, self.time, Rules.of(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
-        self.keys = Keys(self.database, clock, settings.key_max_days)
-        self.links = Links(self.database, self.keys, clock)
+        self.keys = Keys(self.database, clock, self.time, settings.key_max_days)
+        self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
 
     def collect(self) -> Collected:
@@ -127,12 +123,6 @@ def open_blob_files(settings: Settings) -> BlobFiles:
     return open_files(settings.blob_url, settings.data_dir / "blobs", **given)
 
 
-def retention_rules(settings: Settings) -> Rules:
-    """Days each decision stays."""
-    days = settings.retain_accept_days, settings.retain_review_days, settings.retain_reject_days
-    return Rules(dict(zip(("accept", "review", "reject"), days, strict=True)), settings.retain_reviewed_days)
-
-
 def sample_rules(settings: Settings) -> SampleRules | None:
     """How much is kept of accepted parts; None where the policy is another one."""
     if settings.image_keep != "sample":
@@ -143,53 +133,3 @@ def sample_rules(settings: Settings) -> SampleRules | None:
 def _staging_directory(settings: Settings, files: BlobFiles) -> Path:
     """Beside the blobs, so that publishing is a rename; on this machine where they are remote."""
     return (files.root if isinstance(files, LocalFiles) else settings.data_dir) / "partial"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Days inspections stay: by decision, or once reviewed by ``reviewed_days``; 0 is for ever."""
-
-    days: Mapping[Decision, int]
-    reviewed_days: int = 0
-
-
-class Retention:
-    """Applies the rules."""
-
-    def __init__(self, database: Database, clock: Clock, rules: Rules) -> None:
-        self._database, self._clock, self._rules = database, clock, rules
-        self._guard = ClockGuard(clock)
-
-    def sweep(self) -> int:
-        """Delete what is past its time; how many. Their images' bytes go with the next collection of blobs.
-
-        Raises ``ClockJumped`` before it deletes anything.
-        """
-        self._guard.check()
-        conditions = self._conditions()
-        deleted = 0
-        while conditions and (count := self._delete_some(or_(*conditions))):
-            deleted += count
-        return deleted
-
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        """What is past its time, one condition a rule."""
-        now, reviewed = self._clock.now(), Inspection.verdict.is_not(None)
-        found: list[ColumnElement[bool]] = [
-            (Inspection.decision == decision)
-            & ~reviewed
-            & (Inspection.created_at < now - timedelta(days=days))
-            for decision, days in self._rules.days.items()
-            if days
-        ]
-        if self._rules.reviewed_days:
-            found.append(reviewed & (Inspection.created_at < now - timedelta(days=self._rules.reviewed_days)))
-        return found
-
-    def _delete_some(self, condition: ColumnElement[bool]) -> int:
-        some = select(Inspection.id).where(condition).limit(CHUNK)
-        with self._database.write() as session:
-            gone = delete(Inspection).where(Inspection.id.in_(some)).returning(Inspection.image_sha256)
-            images = session.scalars(gone).all()
-            touch(session, self._clock, *(sha256 for sha256 in images if sha256))
-            return len(images)

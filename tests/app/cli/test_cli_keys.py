@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from app.settings import Settings
-from app.store.errors import KeyRefused
+from app.store.errors import ClockJumped, KeyRefused
+from app.store.ids import Clock
 from app.store.store import open_store
 
 pytest_plugins = ("command_line",)
@@ -104,6 +106,16 @@ def test_the_audit_log_is_proven_and_a_removed_entry_named(nominal: Run, data: S
     ended = nominal("audit", "verify")
     assert ended.status == 1
     assert ended.err.startswith("AuditBroken: ")
+
+
+def test_a_clock_that_jumped_is_trusted_from_the_command_line(nominal: Run, data: Settings) -> None:
+    with open_store(data, Clock(now=lambda: datetime.now(UTC) + timedelta(days=400))) as store:
+        store.time.look()
+    with open_store(data) as store, pytest.raises(ClockJumped):
+        store.time.look().refuse()
+    assert nominal("store", "trust-clock").out.startswith("Trusted: it is ")
+    with open_store(data) as store:
+        store.time.look().refuse()
 
 
 def test_the_store_moves_by_one_file(

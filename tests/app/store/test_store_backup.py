@@ -6,12 +6,14 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from store_backends import BACKENDS, fresh_settings
 
+from app.settings import Settings
 from app.store.backup import Manifest
 from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobMissing, StoreNotEmpty
 from app.store.jobs import Idempotency
@@ -111,6 +113,19 @@ def test_an_empty_store_backs_up_and_restores(store: Store, tmp_path: Path) -> N
     manifest = store.backup(tmp_path / "backup.tar")
     assert manifest["blobs"] == {}
     assert store.restore(tmp_path / "backup.tar") == manifest
+
+
+def test_a_store_that_was_only_open_is_empty_and_takes_the_time_of_the_backup(
+    store: Store, settings: Settings, tmp_path: Path, time: Any
+) -> None:
+    store.time.look()
+    manifest = store.backup(tmp_path / "backup.tar")
+    time.pass_time(90 * 86400)
+    assert store.time.look().off is None
+    assert store.restore(tmp_path / "backup.tar") == manifest
+    again = Store(settings, store.clock)
+    assert again.time.look().off == timedelta(days=90)
+    again.close()
 
 
 # What can be wrong with an archive
