@@ -45,9 +45,18 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -
 @commands.command()
 def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     """Fill an empty store from a backup, verified first; also from SQLite to PostgreSQL, or from a folder to S3."""
-    with open_store(load_settings()) as store:
+    with open_store(load_settings(), anew=True) as store:
         manifest = store.restore(file)
     say(f"Restored {file}: {_held(manifest)}")
+
+
+@commands.command()
+def begin_anew() -> None:
+    """Give up a lost database and begin with an empty one, without keys, beside the files that it described."""
+    with open_store(load_settings(), anew=True) as store:
+        store.begin_anew(ACTOR)
+        place = store.blobs.files.place
+    say(f"The store begins anew. Nothing refers to the files in {place} any more.")
 
 
 @commands.command()

@@ -27,18 +27,18 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Select, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.store import migrate
 from app.store.blobs import Blobs, chunks, referred
 from app.store.columns import Utc
+from app.store.continuity import filled_tables
 from app.store.database import Database
 from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
 from app.store.ids import Clock
 from app.store.schema import Base, Blob, Mark
 from app.store.staging import local_faults
-from app.store.timekeeping import MARKS
 from core.files import Replacement
 
 FORMAT = "nominal-backup-1"
@@ -167,21 +167,13 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
 
 
 def _refuse_full(database: Database) -> None:
-    tables = Base.metadata.sorted_tables
-    with database.read() as session:
-        full = [table.name for table in tables if session.execute(_rows_of_its_own(table)).first()]
+    full = filled_tables(database)
     if full:
         raise StoreNotEmpty(
             requirement="a backup is restored into an empty store only",
             received=f"a store with rows in {', '.join(full)}",
             remedy="Give another NOMINAL_DATA_DIR, or an empty database; nothing was changed.",
         )
-
-
-def _rows_of_its_own(table: Table) -> Select[Any]:
-    """One row that the store did not write by only being open."""
-    query = select(table).limit(1)
-    return query.where(table.c.name.not_in(MARKS)) if table is Mark.__table__ else query
 
 
 def _fill(session: Session, table: Table, lines: IO[bytes]) -> None:

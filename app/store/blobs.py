@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,8 +44,16 @@ class Collected:
 class Blobs:
     """Puts, gives and collects blobs."""
 
-    def __init__(self, database: Database, files: BlobFiles, staging: Staging, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(
+        self,
+        database: Database,
+        files: BlobFiles,
+        staging: Staging,
+        clock: Clock,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        """kept: is called once something is kept (app/store/continuity.py)."""
+        self._database, self._clock, self._kept = database, clock, kept
         self.files, self.staging = files, staging
         added = database.insert(Blob)
         touched = {"touched_at": added.excluded.touched_at}
@@ -72,6 +80,7 @@ class Blobs:
         self._database.append(self._upsert, rows)
         for each in unique:
             self.files.publish(each)
+        self._kept()
 
     def open(self, sha256: str) -> BinaryIO:
         """The bytes as a stream, unverified. Raises ``BlobMissing``."""

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +23,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.database import Database, present
+from app.store.database import AT_END, Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefused
 from app.store.ids import Clock, shown
 from app.store.schema import ApiKey, Mark, Role
@@ -39,9 +40,16 @@ class Keys:
     """Every method is one transaction, durable once it returns. ``most_days`` is the greatest lifetime of a new key."""
 
     def __init__(
-        self, database: Database, clock: Clock, time: Timekeeper, most_days: float | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        time: Timekeeper,
+        most_days: float | None = None,
+        kept: Callable[[], None] = lambda: None,
     ) -> None:
-        self._database, self._clock, self._time, self._most_days = database, clock, time, most_days
+        """kept: is called once a key is kept (app/store/continuity.py)."""
+        self._database, self._clock, self._time = database, clock, time
+        self._most_days, self._kept = most_days, kept
 
     def create(
         self, name: str, role: Role, *, actor: str, days: float | None = None, scope: Scope = EVERYTHING
@@ -208,6 +216,7 @@ class Keys:
             expires_at=ends, banks=_listed(scope.banks), stations=_listed(scope.stations),
         )  # fmt: skip
         session.add(key)
+        session.info.setdefault(AT_END, []).append(lambda: self._kept)
         mark = self._database.insert(Mark).values(name=CLOSED, value=key_id, set_at=now)
         session.execute(mark.on_conflict_do_nothing())
         return key

@@ -88,6 +88,10 @@ def _digest(text: str) -> str:
 
 
 def _refused(reason: str, received: str) -> LinkRefused:
-    error = LinkRefused("a sign-in link must be new", received, "Ask an administrator for another one.")
+    error = LinkRefused(
+        requirement="a sign-in link must be new",
+        received=received,
+        remedy="Ask an administrator for another one.",
+    )
     error.reason = reason
     return error

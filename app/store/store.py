@@ -13,7 +13,9 @@ from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected
+from app.store.continuity import Continuity, filled_tables
 from app.store.database import Database, parse_url
+from app.store.errors import StoreNotEmpty
 from app.store.files import BlobFiles, LocalFiles, open_files
 from app.store.ids import Clock
 from app.store.images import Images
@@ -34,8 +36,11 @@ from app.store.versions import Versions
 class Store:
     """Every noun of the store over one database and one place for blobs. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """Opens and migrates; raises ``NewerDatabase``, ``DatabaseUnavailable``, ``BlobsUnavailable``."""
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, anew: bool = False) -> None:
+        """Opens and migrates; ``anew`` also where the database is empty beside kept files.
+
+        Raises ``DatabaseLost``, ``NewerDatabase``, ``DatabaseUnavailable``, ``BlobsUnavailable``.
+        """
         clock = clock or Clock()
         self._settings, self.clock = settings, clock
         with local_faults(settings.data_dir):
@@ -43,10 +48,13 @@ class Store:
         self.shipping = Shipping(settings.audit_log)
         self.database = open_database(settings)
         self.database.audited = self.shipping.send
-        migrate.upgrade(self.database)
         files = open_blob_files(settings)
+        continuity = Continuity(self.database, files, anew)
+        continuity.before_migration()
+        migrate.upgrade(self.database)
+        continuity.after_migration()
         staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
-        self.blobs = Blobs(self.database, files, staging, clock)
+        self.blobs = Blobs(self.database, files, staging, clock, continuity.note)
         self.banks = Banks(self.database, clock)
         self.images = Images(self.database, clock)
         self.versions = Versions(self.database, clock)
@@ -59,7 +67,7 @@ class Store:
         self.time = Timekeeper(self.database, clock)
         self.retention = Retention(self.database, clock, self.time, Rules.of(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
-        self.keys = Keys(self.database, clock, self.time, settings.key_max_days)
+        self.keys = Keys(self.database, clock, self.time, settings.key_max_days, continuity.note)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
 
@@ -80,6 +88,19 @@ class Store:
         """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
         return read_backup(self.database, self.blobs, path)
 
+    def begin_anew(self, actor: str) -> None:
+        """Give up what an earlier database described: this empty one is the store's from now on.
+
+        Raises ``StoreNotEmpty``.
+        """
+        if full := filled_tables(self.database):
+            raise StoreNotEmpty(
+                requirement="a store begins anew only with an empty database",
+                received=f"one with rows in {', '.join(full)}",
+                remedy="Start the server: nothing is lost; or give another NOMINAL_DATA_DIR.",
+            )
+        self.audit.note(actor, "store.begin_anew", "store")
+
     def close(self) -> None:
         """Give every connection back."""
         self.database.close()
@@ -87,9 +108,9 @@ class Store:
 
 
 @contextmanager
-def open_store(settings: Settings, clock: Clock | None = None) -> Iterator[Store]:
+def open_store(settings: Settings, clock: Clock | None = None, *, anew: bool = False) -> Iterator[Store]:
     """A store, closed when the block ends."""
-    store = Store(settings, clock)
+    store = Store(settings, clock, anew=anew)
     try:
         yield store
     finally:

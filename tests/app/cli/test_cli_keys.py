@@ -118,6 +118,27 @@ def test_a_clock_that_jumped_is_trusted_from_the_command_line(nominal: Run, data
         store.time.look().refuse()
 
 
+def test_a_store_that_lost_its_database_is_restored_or_begun_anew(
+    nominal: Run, data: Settings, tmp_path: Path
+) -> None:
+    nominal("keys", "create", "line 3")
+    assert nominal("store", "backup", tmp_path / "all.tar").status == 0
+
+    def lose() -> None:
+        for path in data.data_dir.glob("nominal.db*"):
+            path.unlink()
+
+    lose()
+    refused = nominal("keys", "list")
+    assert refused.status == 1
+    assert refused.err.startswith("DatabaseLost: ")
+    assert nominal("store", "restore", tmp_path / "all.tar").status == 0
+    assert "line 3" in nominal("keys", "list").out
+    lose()
+    assert nominal("store", "begin-anew").out.startswith("The store begins anew.")
+    assert nominal("keys", "list", "--json").json["keys"] == []
+
+
 def test_the_store_moves_by_one_file(
     nominal: Run,
     data: Settings,

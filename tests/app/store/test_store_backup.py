@@ -50,7 +50,7 @@ def filled(
     store.inspections.add([seen, make_inspection(score=0.1 + 0.2)])
     store.reviews.add(seen.id, "missed_defect", actor="k1", note="line\nbreak")
     store.reviews.add(seen.id, "withdrawn", actor="k1")
-    store.keys.create("line 1", "admin", actor="cli")
+    store.links.make(store.keys.create("line 1", "admin", actor="cli")[1].id, actor="cli")
     store.banks.create("gone", title="", config={}, actor="cli")
     store.versions.add("gone", sha256=put(b"bank" * 1000), size=4000, summary={}, actor="cli")
     store.banks.delete("gone", actor="cli")
