@@ -179,7 +179,7 @@ async def keep_counting(service: Service) -> None:
 def _failed(census: Census, error: str) -> None:
     """The banks are as they were last."""
     last = census.latest
-    census.latest = Counted({"error": error}, last.banks, last.jobs, error)
+    census.latest = Counted({"error": error}, last.banks, last.jobs, error, last.lost)
 
 
 def _look(service: Service) -> Counted:
@@ -188,4 +188,4 @@ def _look(service: Service) -> Counted:
     for bank, version in service.store.banks.with_versions():
         state, reason = standing(bank, version)
         banks[bank.id] = {"state": state, "reason": reason}
-    return Counted(vitals.database(service), banks, service.store.jobs.active())
+    return Counted(vitals.database(service), banks, service.store.jobs.active(), lost=vitals.lost(service))

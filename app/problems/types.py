@@ -69,7 +69,7 @@ TYPES: tuple[ProblemType, ...] = (
     ),
     _type("bad-multipart", 400, "The multipart body cannot be read", app.MultipartInvalid),
     _type("client-closed-request", 499, "The client hung up", ClientDisconnect),
-    _type("unauthorized", 401, "A valid API key is needed", store.KeyRefused, http=True),
+    _type("unauthorized", 401, "A valid API key is needed", store.KeyRefused, store.LinkRefused, http=True),
     _type("forbidden", 403, "The API key may not do this", app.RoleTooLow, app.OutOfScope, http=True),
     _type("foreign-origin", 403, "The caller is not of this machine", app.ForeignOrigin),
     _type("no-such-path", 404, "No operation has this path", http=True),

@@ -42,6 +42,9 @@ class BlobFiles(Protocol):
     def delete(self, sha256: str) -> None:
         """Forget the bytes; harmless where there are none."""
 
+    def names(self, prefix: str) -> set[str]:
+        """The digests of the blobs that begin with two hex digits."""
+
     def held(self) -> bool:
         """Whether a store kept something here: there is a marker, or a blob."""
 
@@ -79,6 +82,13 @@ class LocalFiles:
     def delete(self, sha256: str) -> None:
         with local_faults(self.path(sha256)):
             self.path(sha256).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> set[str]:
+        folder = self.root / prefix
+        with local_faults(folder / prefix):
+            return (
+                {name for name in os.listdir(folder) if SHA256.fullmatch(name)} if folder.exists() else set()
+            )
 
     def held(self) -> bool:
         with local_faults(self.root / MARKER):
@@ -120,6 +130,12 @@ class RemoteFiles:
         with self._faults():
             if self._system.exists(self._key(sha256)):
                 self._system.rm_file(self._key(sha256))
+
+    def names(self, prefix: str) -> set[str]:
+        folder = f"{self._root}/{prefix}"
+        with self._faults():
+            found = self._system.ls(folder, detail=False) if self._system.exists(folder) else []
+            return {name for path in found if SHA256.fullmatch(name := path.rpartition("/")[2])}
 
     def held(self) -> bool:
         with self._faults():
@@ -171,7 +187,7 @@ def missing(sha256: str) -> BlobMissing:
     return BlobMissing(
         requirement="the bytes of every blob must be in the blob store",
         received=f"none for {sha256[:64]!a}",
-        remedy="Restore a backup, or send the file again.",
+        remedy="'nominal store heal' takes it back from a backup, or send the file again.",
     )
 
 

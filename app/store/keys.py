@@ -1,23 +1,14 @@
 """API keys: shown once, stored as digests, compared in constant time, replaced with an overlap, limited in scope.
 
-A key reads ``nominal_<id>_<secret>``. The secret has 256 bits of chance, so a plain sha256 is the right
-digest: a slow password hash defends guessable secrets, which this is not, and would cost every request
-its time. The id is public; it finds the row, so that only one digest is compared, and an unknown id is
-compared with a digest nothing has.
-
 That a key existed is a mark of the store, whatever becomes of the keys: only ``open`` takes it away.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import re
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
@@ -26,12 +17,12 @@ from app.store.audit import record
 from app.store.database import AT_END, Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefused
 from app.store.ids import Clock, shown
+from app.store.key_text import illegal, new_text, parts_of
 from app.store.schema import ApiKey, Mark, Role
 from app.store.scope import EVERYTHING, Scope
 from app.store.timekeeping import Timekeeper
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
-FORM = re.compile(r"nominal_([0-9a-f]{12})_([A-Za-z0-9_-]{40,128})")
 NO_DIGEST = "0" * 64
 CLOSED = "keys.closed"  # the mark of a store that had a key
 
@@ -58,7 +49,7 @@ class Keys:
 
         Without ``days`` it lasts as long as it may. Raises ``IllegalValue`` where it would last longer.
         """
-        text = _new_text()
+        text = new_text()
         with self._database.write() as session:
             ends = self._end(session, days)
             key = self._insert(session, text, name, role, actor, ends, scope)
@@ -67,7 +58,7 @@ class Keys:
 
     def admit(self, text: str, name: str, role: Role, *, actor: str) -> ApiKey:
         """A key made elsewhere (a secret of the deployment), unless it is known. Raises ``IllegalValue``."""
-        key_id, digest = _parts(text) or _illegal()
+        key_id, digest = parts_of(text) or illegal()
         with self._database.write() as session:
             known = session.get(ApiKey, key_id)
             if known is None:
@@ -87,15 +78,15 @@ class Keys:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
-            _illegal()
+            illegal()
         entries = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if any(len(entry) != 3 or entry[0] not in RANK for entry in entries):
-            _illegal()
+            illegal()
         return [self.admit(text, name, role, actor=actor) for role, name, text in entries]  # type: ignore[arg-type]
 
     def verify(self, text: str) -> ApiKey:
         """The row of a valid key. Raises ``KeyRefused``, which does not say what was wrong."""
-        parts = _parts(text)
+        parts = parts_of(text)
         with self._database.read() as session:
             key = session.get(ApiKey, parts[0]) if parts else None
             now = self._time.latest(session)
@@ -118,7 +109,7 @@ class Keys:
 
         Raises ``NotFound``, or ``KeyConflict`` for a key that was revoked or has expired.
         """
-        text = _new_text()
+        text = new_text()
         with self._database.write() as session:
             old = _found(session.get(ApiKey, id, with_for_update=True), id)
             now = self._time.latest(session)
@@ -209,7 +200,7 @@ class Keys:
         ends: datetime | None,
         scope: Scope,
     ) -> ApiKey:
-        key_id, digest = _parts(text) or _illegal()
+        key_id, digest = parts_of(text) or illegal()
         now = self._clock.now()
         key = ApiKey(
             id=key_id, name=name, role=role, secret_sha256=digest, created_by=actor, created_at=now,
@@ -240,31 +231,13 @@ def _is_valid(now: datetime) -> ColumnElement[bool]:
     return ApiKey.revoked_at.is_(None) & lasts
 
 
-def _new_text() -> str:
-    return f"nominal_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
-
-
 def _listed(names: frozenset[str] | None) -> list[str] | None:
     return None if names is None else sorted(names)
-
-
-def _parts(text: str) -> tuple[str, str] | None:
-    """(id, digest of the secret), or None for text that is not a key."""
-    match = FORM.fullmatch(text)
-    return (match[1], hashlib.sha256(match[2].encode()).hexdigest()) if match else None
 
 
 def _refused(remedy: str) -> KeyRefused:
     return KeyRefused(
         "a request needs a valid API key", "none that is known, unexpired and unrevoked", remedy
-    )
-
-
-def _illegal() -> NoReturn:
-    raise IllegalValue(
-        requirement="an admitted key must read nominal_<12 hex digits>_<40 or more of A-Za-z0-9_->",
-        received="something else",
-        remedy="Make one with 'nominal keys create'; a keys file holds 'role name key' lines.",
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
 from app.store.retention import Retention, Rules
 from app.store.samples import SampleRules, Samples
+from app.store.schema import Mark
 from app.store.screenings import Screenings
 from app.store.shipping import Shipping
 from app.store.staging import Staging, local_faults
 from app.store.timekeeping import Timekeeper
+from app.store.verifying import LOST, Healer, Verifier, note_lost
 from app.store.versions import Versions
 
 
@@ -80,13 +83,42 @@ class Store:
         """Write everything to one file while the store is in use (app/store/backup.py)."""
         return write_backup(self.database, self.blobs, self.clock, path)
 
-    def note_backup(self, path: Path, actor: str) -> None:
-        """Write down that a backup was made, so that people see when the last one was."""
-        self.audit.note(actor, "store.backup", "store", file=path.name)
+    def note_backup(self, path: Path, manifest: Manifest, actor: str) -> None:
+        """Write down that a backup was made, so that people see when the last one was, and without how many files."""
+        lost = len(manifest["lost"])
+        self.audit.note(actor, "store.backup", "store", file=path.name, **({"lost": lost} if lost else {}))
+        self.note_lost(lost)
 
     def restore(self, path: Path) -> Manifest:
         """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
-        return read_backup(self.database, self.blobs, path)
+        manifest = read_backup(self.database, self.blobs, path)
+        self.note_lost(len(manifest.get("lost", {})))
+        return manifest
+
+    def verifier(self, read_bank: Callable[[Path], object] | None = None) -> Verifier:
+        """To go through all files (app/store/verifying.py)."""
+        return Verifier(self.database, self.blobs, read_bank)
+
+    def healer(self) -> Healer:
+        """To take back what is lost or damaged; reads all files first."""
+        return Healer(self.blobs, self.verifier().findings())
+
+    def note_healed(self, healer: Healer, actor: str) -> None:
+        """Write down what was taken back, and what is still lost."""
+        if healer.healed:
+            self.audit.note(actor, "store.heal", "store", files=len(healer.healed))
+        self.note_lost(len(healer.left))
+
+    def note_lost(self, count: int) -> None:
+        """Remember how many files were lost or damaged when all were looked at, for health."""
+        with self.database.write() as session:
+            note_lost(session, self.database, self.clock, count)
+
+    def lost(self) -> tuple[int, datetime] | None:
+        """How many files were lost or damaged when all were looked at last, and when that was; None if none was."""
+        with self.database.read() as session:
+            mark = session.get(Mark, LOST)
+        return None if mark is None else (int(mark.value), mark.set_at)
 
     def begin_anew(self, actor: str) -> None:
         """Give up what an earlier database described: this empty one is the store's from now on.

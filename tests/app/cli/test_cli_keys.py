@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.settings import Settings
 from app.store.errors import ClockJumped, KeyRefused
 from app.store.ids import Clock
+from app.store.images import NewImage
 from app.store.store import open_store
 
 pytest_plugins = ("command_line",)
@@ -137,6 +138,32 @@ def test_a_store_that_lost_its_database_is_restored_or_begun_anew(
     lose()
     assert nominal("store", "begin-anew").out.startswith("The store begins anew.")
     assert nominal("keys", "list", "--json").json["keys"] == []
+
+
+def test_a_lost_file_is_named_left_out_of_the_backup_and_healed(
+    nominal: Run, data: Settings, tmp_path: Path
+) -> None:
+    with open_store(data) as store:
+        store.banks.create("caps", title="Caps", config={}, actor="cli")
+        sha256 = store.blobs.put([b"image"], limit=9, media_type="image/png").sha256
+        store.images.add("caps", [NewImage(sha256, "a.png", 5, 4, 4)], actor="cli")
+        store.blobs.files.delete(sha256)
+    found = nominal("store", "verify", "--json")
+    assert found.status == 1
+    assert found.json["faults"] == {"missing": 1}
+    assert found.json["findings"][0]["used_by"] == ["nominal image a.png of caps"]
+    assert "nominal image a.png of caps" in nominal("store", "verify").out
+    saved = nominal("store", "backup", tmp_path / "all.tar")
+    assert (saved.status, saved.out.startswith("Wrote ")) == (1, True)
+    assert f"{sha256} missing" in saved.err
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "other.png").write_bytes(b"egami")
+    still = nominal("store", "heal", tmp_path / "from")
+    assert (still.status, still.out) == (1, "0 files are whole again, 1 are still lost\n")
+    (tmp_path / "from" / "same.png").write_bytes(b"image")
+    assert nominal("store", "heal", tmp_path / "from").out == "1 files are whole again, 0 are still lost\n"
+    assert nominal("store", "verify").status == 0
+    assert nominal("store", "backup", tmp_path / "all.tar").status == 0
 
 
 def test_the_store_moves_by_one_file(

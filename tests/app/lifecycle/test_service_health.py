@@ -356,6 +356,14 @@ def test_health_says_that_the_clock_cannot_be_believed(
     assert client.get("/health").json()["faults"] == []
 
 
+def test_health_says_that_files_were_lost_until_they_are_back(client: TestClient) -> None:
+    store = service_of(client).store
+    store.note_lost(3)
+    assert "3 stored files were lost" in health_now(client)["fault_reasons"]["files"]
+    store.note_lost(0)
+    assert health_now(client)["faults"] == []
+
+
 def test_a_sweep_collects_what_nothing_refers_to_and_nothing_else(
     serve: Callable[..., TestClient], settings: Settings, good: bytes
 ) -> None:

@@ -15,7 +15,7 @@ from store_backends import BACKENDS, fresh_settings
 
 from app.settings import Settings
 from app.store.backup import Manifest
-from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobMissing, StoreNotEmpty
+from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobsUnavailable, StoreNotEmpty
 from app.store.jobs import Idempotency
 from app.store.leases import Progress
 from app.store.schema import Base, Inspection
@@ -58,6 +58,14 @@ def filled(
     return store
 
 
+def publish(store: Store, sha256: str, data: bytes) -> None:
+    """Put other bytes where a blob's are."""
+    with store.blobs.staging.begin(len(data)) as staged:
+        staged.write(data)
+        staged.finish().sha256 = sha256
+        store.blobs.files.publish(staged)
+
+
 def contents(manifest: Manifest) -> tuple[Any, Any]:
     return manifest["tables"], manifest["blobs"]
 
@@ -92,13 +100,33 @@ def test_bytes_that_nothing_refers_to_are_not_backed_up(filled: Store, tmp_path:
     assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 6
 
 
-def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path, bank: str) -> None:
-    filled.blobs.files.delete(filled.images.page(bank).items[0].sha256)
+def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
-    folder.mkdir()
-    with pytest.raises(BlobMissing):
+    (folder / "backup.tar").mkdir(parents=True)
+    with pytest.raises(BlobsUnavailable):
         filled.backup(folder / "backup.tar")
-    assert list(folder.iterdir()) == []
+    assert [*folder.rglob("*")] == [folder / "backup.tar"]
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_lost_blob_does_not_hold_a_backup_up_and_is_named(
+    filled: Store, tmp_path: Path, bank: str, fault: str
+) -> None:
+    lost = filled.images.page(bank).items[0].sha256
+    filled.blobs.files.delete(lost)
+    if fault == "damaged":
+        publish(filled, lost, b"rust")
+    manifest = filled.backup(tmp_path / "backup.tar")
+    assert manifest["lost"] == {lost: fault}
+    assert lost not in manifest["blobs"]
+    with fresh_settings("sqlite", tmp_path / "other") as settings:
+        other = Store(settings, filled.clock)
+        assert other.restore(tmp_path / "backup.tar")["lost"] == {lost: fault}
+        assert other.lost() == (1, filled.clock.now())
+        assert len(other.images.page(bank).items) == 3
+        [found] = other.verifier().findings()
+        assert (found.sha256, found.fault) == (lost, "missing")
+        other.close()
 
 
 def test_a_store_with_rows_is_not_overwritten(filled: Store, tmp_path: Path) -> None:

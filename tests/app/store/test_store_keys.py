@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from app.lifecycle.keys import allows
 from app.store.errors import AlreadyExists, IllegalId, IllegalValue, KeyConflict, KeyRefused, NotFound
-from app.store.keys import FORM, RANK, Keys
+from app.store.key_text import FORM
+from app.store.keys import RANK, Keys
 from app.store.scope import Scope
 from app.store.store import Store
 
