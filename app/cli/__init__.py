@@ -25,7 +25,7 @@ COMMANDS = {
     "screen": "Look a folder of good images over before a build: parts, copies, suspects, mixtures.",
     "build": "Learn a bank from a folder of good images, with its threshold.",
     "inspect": "Inspect images against a bank, and show where they differ.",
-    "eval": "Build a bank from train/good, inspect test/, and print the metrics.",
+    "eval": "Build a bank from a set's good images, inspect its test images, and print the metrics.",
     "show": "Show a bank. Loading it verifies its integrity; --check verifies its conformance.",
     "export": "Write a bank with its backbone as one file for other programs: OpenVINO or ONNX.",
     "weights": "List, fetch, import and export backbone weights.",
@@ -89,12 +89,11 @@ def nominal(
 
 @contextmanager
 def imports_only() -> Iterator[None]:
-    """A block without garbage: the collector is off, a sixth of the time, and never looks at what came in it."""
+    """A block without garbage: the collector, a sixth of the time, is off."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

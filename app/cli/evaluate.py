@@ -66,12 +66,12 @@ def eval_(
     json_output: Json = False,
 ) -> None:
     """Build a bank from a set's good images, inspect its test images, and print the metrics."""
+    given = load_bank(bank_file) if bank_file else None
     dataset = open_dataset(dataset_dir)
     tests, train = evaluation_images(dataset), _train_images(dataset, bank_file is not None)
     _say_what_is_read(dataset, tests, train)
     if skip_bad:
         tests = [test for test in tests if _readable(test, images)]
-    given = load_bank(bank_file) if bank_file else None
     names = relative_names([*train, *(test.path for test in tests)], dataset.root)
     known = choose(groups, names)
     seconds, described = None, None

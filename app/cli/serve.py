@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 import socket
@@ -71,6 +72,7 @@ def serve(
     with listening:
         with imports_only():  # of the console
             application = create_app(settings, backbone, worker)
+            gc.freeze()  # what was imported is never looked at again
         server = Server(config_of(settings, application), certificate)
         server.run([listening])
     leave(0 if server.started else 1)

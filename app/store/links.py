@@ -40,7 +40,7 @@ class Links:
                 received=f"{minutes:g}",
                 remedy="Ask for ten; a link is used at once or made again.",
             )
-        row, now, text = self._keys.get(key), self._clock.now(), secrets.token_urlsafe(32)
+        row, text = self._keys.get(key), secrets.token_urlsafe(32)
         try:
             self._keys.valid(row.id)
         except KeyRefused:
@@ -49,14 +49,15 @@ class Links:
                 received=f"{row.name}, which was revoked or has expired",
                 remedy="Create a key, or name another.",
             ) from None
-        link = SignInLink(
-            sha256=_digest(text),
-            key_id=row.id,
-            created_by=actor,
-            created_at=now,
-            expires_at=now + timedelta(minutes=minutes),
-        )
         with self._database.write() as session:
+            now = self._time.latest(session)
+            link = SignInLink(
+                sha256=_digest(text),
+                key_id=row.id,
+                created_by=actor,
+                created_at=now,
+                expires_at=now + timedelta(minutes=minutes),
+            )
             session.execute(delete(SignInLink).where(SignInLink.expires_at < now - REMEMBERED))
             session.add(link)
             record(session, self._clock, actor, "key.link", f"key:{row.id}", name=row.name, minutes=minutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,8 +151,9 @@ def test_a_lost_file_is_named_left_out_of_the_backup_and_healed(
         store.blobs.files.delete(sha256)
     found = nominal("store", "verify", "--json")
     assert found.status == 1
-    assert found.json["faults"] == {"missing": 1}
-    assert found.json["findings"][0]["used_by"] == ["nominal image a.png of caps"]
+    told = json.loads(found.out)
+    assert told["faults"] == {"missing": 1}
+    assert told["findings"][0]["used_by"] == ["nominal image a.png of caps"]
     assert "nominal image a.png of caps" in nominal("store", "verify").out
     saved = nominal("store", "backup", tmp_path / "all.tar")
     assert (saved.status, saved.out.startswith("Wrote ")) == (1, True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from banks import tiny_bank
 from fakes import random_backbone
@@ -20,6 +21,7 @@ from app.settings import Settings
 from core.bank import Conformance, bank_bytes
 from core.config import DetectorConfig
 from core.declared import all_settings
+from core.input.mask import mask_text
 from models.backbone import Backbone
 
 
@@ -85,7 +87,7 @@ def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_it
 ) -> None:
     values = {"pca": 8, "target_review": 0.5, "input.size": 64, "input.crop": 32, "index.kind": "hnsw"}
     values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map"}
-    values |= {"input.significant_bits": 12, "augment.copies": 8}
+    values |= {"input.significant_bits": 12, "augment.copies": 8, "input.mask": mask_text(np.eye(64) > 0)}
     values |= {f"augment.{name}": 0.25 for name in ("rotation", "shift", "scale", "light")}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_backends import BACKENDS, fresh_settings
+from store_backends import BACKENDS, fresh_settings, overwrite
 
 from app.settings import Settings
 from app.store.backup import Manifest
@@ -50,20 +50,13 @@ def filled(
     store.inspections.add([seen, make_inspection(score=0.1 + 0.2)])
     store.reviews.add(seen.id, "missed_defect", actor="k1", note="line\nbreak")
     store.reviews.add(seen.id, "withdrawn", actor="k1")
-    store.links.make(store.keys.create("line 1", "admin", actor="cli")[1].id, actor="cli")
+    _, key = store.keys.create("line 1", "admin", actor="cli")
+    store.links.make(key.id, actor="cli")
     store.banks.create("gone", title="", config={}, actor="cli")
     store.versions.add("gone", sha256=put(b"bank" * 1000), size=4000, summary={}, actor="cli")
     store.banks.delete("gone", actor="cli")
     put(b"loose")
     return store
-
-
-def publish(store: Store, sha256: str, data: bytes) -> None:
-    """Put other bytes where a blob's are."""
-    with store.blobs.staging.begin(len(data)) as staged:
-        staged.write(data)
-        staged.finish().sha256 = sha256
-        store.blobs.files.publish(staged)
 
 
 def contents(manifest: Manifest) -> tuple[Any, Any]:
@@ -115,7 +108,7 @@ def test_a_lost_blob_does_not_hold_a_backup_up_and_is_named(
     lost = filled.images.page(bank).items[0].sha256
     filled.blobs.files.delete(lost)
     if fault == "damaged":
-        publish(filled, lost, b"rust")
+        overwrite(filled, lost, b"rust")
     manifest = filled.backup(tmp_path / "backup.tar")
     assert manifest["lost"] == {lost: fault}
     assert lost not in manifest["blobs"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from store_backends import overwrite
 
 from app.settings import Settings
 from app.store.errors import BlobCorrupt, BlobMissing
@@ -18,14 +19,6 @@ from core.errors import BankError
 
 Put = Callable[[bytes], str]
 JPEG = "image/jpeg"
-
-
-def overwrite(store: Store, sha256: str, data: bytes) -> None:
-    """Put other bytes where a blob's are."""
-    with store.blobs.staging.begin(len(data)) as staged:
-        staged.write(data)
-        staged.finish().sha256 = sha256
-        store.blobs.files.publish(staged)
 
 
 @pytest.fixture
