@@ -34,15 +34,14 @@ COMMANDS = {
     "remote": "Use a Nominal server: banks, builds, inspections, health.",
     "keys": "Create, list, replace and revoke API keys in this machine's store.",
     "audit": "Prove the audit log of this machine's store.",
-    "store": "Back up and restore everything the service keeps.",
+    "store": "Back up, restore, verify and heal everything the service keeps.",
 }
 """What ``nominal --help`` says of each command."""
 MODULES = {
     "build": "bank",
     "show": "bank",
     "eval": "evaluate",
-    "keys": "store",
-    "audit": "store",
+    "audit": "keys",
 }
 """Where a command is, if not in the module of its name."""
 

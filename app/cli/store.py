@@ -1,53 +1,72 @@
-"""``nominal store``: the whole store into one file and back; ``nominal keys``: its API keys; ``nominal audit``.
+"""``nominal store``: the whole store into one file and back, its files verified and healed, its clock, a new beginning.
 
 They work on the store that the settings name, beside a running server and without one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.cli import app
-from app.cli.console import Json, notice, print_list, say
+from app.cli.console import Json, notice, print_facts, print_json, print_rows, say
 from app.settings import load_settings
-from app.store.links import MOST_MINUTES
-from app.store.schema import ApiKey
-from app.store.scope import Scope
 from app.store.store import open_store
-from nominal_client.answers.server import Key, Role
+from app.store.verifying import Finding
 
-commands = typer.Typer(no_args_is_help=True, help="Back up and restore everything the service keeps.")
-app.add_typer(commands, name="store")
-keys = typer.Typer(
-    no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
+commands = typer.Typer(
+    no_args_is_help=True, help="Back up, restore, verify and heal everything the service keeps."
 )
-app.add_typer(keys, name="keys")
+app.add_typer(commands, name="store")
 
-audit = typer.Typer(no_args_is_help=True, help="Prove the audit log of this machine's store.")
-app.add_typer(audit, name="audit")
-
-KeyId = Annotated[str, typer.Argument(help="Key's id: the part between its underscores.")]
 ACTOR = "cli"
+SHOWN = 1000  # findings that are listed; the others are only counted
 
 
 @commands.command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write, .tar.")]) -> None:
-    """Write database and images to one file, whole or not at all; the server may be running."""
+    """Write database and images to one file; the server may be running. The exit status is 1 if files are lost."""
     with open_store(load_settings()) as store:
         manifest = store.backup(file)
-        store.note_backup(file, ACTOR)
+        store.note_backup(file, manifest, ACTOR)
     say(f"Wrote {file}: {_held(manifest)}")
+    _refuse_lost(
+        manifest, "The backup is without these files, which the store has lost: 'nominal store verify'"
+    )
 
 
 @commands.command()
 def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     """Fill an empty store from a backup, verified first; also from SQLite to PostgreSQL, or from a folder to S3."""
-    with open_store(load_settings()) as store:
+    with open_store(load_settings(), anew=True) as store:
         manifest = store.restore(file)
     say(f"Restored {file}: {_held(manifest)}")
+    _refuse_lost(
+        manifest, "These files were lost before the backup was made: 'nominal store heal' takes them"
+    )
+
+
+@commands.command()
+def begin_anew() -> None:
+    """Give up a lost database and begin with an empty one, without keys, beside the files that it described."""
+    with open_store(load_settings(), anew=True) as store:
+        store.begin_anew(ACTOR)
+        place = store.blobs.files.place
+    say(f"The store begins anew. Nothing refers to the files in {place} any more.")
+
+
+@commands.command()
+def trust_clock() -> None:
+    """Accept this machine's date as right after it jumped: retention goes on, and keys expire by it again."""
+    with open_store(load_settings()) as store:
+        now = store.time.trust(ACTOR)
+    say(
+        f"Trusted: it is {now:%Y-%m-%d %H:%M} UTC. A running server deletes by age again with its next sweep."
+    )
 
 
 def _held(manifest: dict[str, Any]) -> str:
@@ -62,94 +81,65 @@ def _held(manifest: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-@keys.command()
-def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    role: Annotated[Role, typer.Option("--role", help="read, inspect or admin.")] = "inspect",
-    days: Annotated[
-        float | None,
-        typer.Option("--days", min=0.001, help="Days until it expires (default: NOMINAL_KEY_MAX_DAYS)."),
-    ] = None,
-    bank: Annotated[list[str] | None, typer.Option("--bank", help="Only for this bank; repeatable.")] = None,
-    station: Annotated[
-        list[str] | None, typer.Option("--station", help="Only for this station; repeatable.")
-    ] = None,
+def _refuse_lost(manifest: dict[str, Any], sentence: str) -> None:
+    """Names what the archive is without. Raises typer.Exit(1)."""
+    lost: Mapping[str, str] = manifest.get("lost", {})
+    if lost:
+        notice(f"{sentence}.")
+        for sha256, fault in islice(lost.items(), SHOWN):
+            notice(f"{sha256} {fault}")
+        notice(f"{len(lost)} in all.")
+        raise typer.Exit(1)
+
+
+@commands.command()
+def verify(json_output: Json = False) -> None:
+    """Read every file that the database needs and compare its digest. The exit status is 1 if any is wrong."""
+    with open_store(load_settings()) as store:
+        verifier = store.verifier(_load_bank)
+        found = [*_first(verifier.findings())]
+        store.note_lost(verifier.totals.lost)
+    totals = verifier.totals.as_json()
+    if json_output:
+        print_json(totals | {"findings": [vars(each) for each in found]})
+    else:
+        print_facts(totals)
+        if found:
+            print_rows(
+                found, {"sha256": "sha256", "fault": "fault", "needed by": "used_by", "detail": "detail"}
+            )
+    if verifier.totals.faults:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def heal(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(exists=True, help="Files, folders, or tars such as a backup.", metavar="FILE..."),
+    ],
 ) -> None:
-    """Create a key and print it; it is shown only once. From the first key on, every request needs one."""
+    """Take lost and damaged files back from others with the same bytes. The exit status is 1 if any stays lost."""
     with open_store(load_settings()) as store:
-        scope = Scope.of(bank, station)
-        _handed(*store.keys.create(name, role, actor=ACTOR, days=days, scope=scope))
+        healer = store.healer()
+        for path in sources:
+            healer.take(path)
+        store.note_healed(healer, ACTOR)
+    say(f"{len(healer.healed)} files are whole again, {len(healer.left)} are still lost")
+    for sha256 in healer.left[:SHOWN]:
+        notice(f"{sha256} is still lost")
+    if healer.left:
+        raise typer.Exit(1)
 
 
-@keys.command("list")
-def list_(json_output: Json = False) -> None:
-    """List every key without its secret, oldest first."""
-    with open_store(load_settings()) as store:
-        found = [Key.model_validate(row) for row in store.keys.all()]
-    times = {"created": "created_at", "expires": "expires_at", "revoked": "revoked_at"}
-    whose = {"id": "id", "name": "name", "role": "role", "created by": "created_by"}
-    whose |= {"banks": "banks", "stations": "stations"}
-    print_list("keys", found, json_output, whose | times)
+def _first(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The first of them; the others are gone through, so that they are counted."""
+    yield from islice(findings, SHOWN)
+    for _ in findings:
+        pass
 
 
-@keys.command()
-def rotate(
-    key: KeyId,
-    overlap_seconds: Annotated[
-        float, typer.Option("--overlap-seconds", min=0, help="How long the old key stays valid.")
-    ] = 3600,
-) -> None:
-    """Replace a valid key by a new one of the same role, limits and end, and print that."""
-    with open_store(load_settings()) as store:
-        _handed(*store.keys.rotate(key, actor=ACTOR, overlap_seconds=overlap_seconds))
+def _load_bank(path: Path) -> object:
+    from core.bank import load_record  # torch takes seconds to import
 
-
-@keys.command()
-def revoke(key: KeyId) -> None:
-    """Revoke a key; a running server refuses it within two seconds."""
-    with open_store(load_settings()) as store:
-        row = store.keys.revoke(key, actor=ACTOR)
-    say(f"Revoked {row.id} ({row.name})")
-
-
-@keys.command()
-def link(
-    key: KeyId,
-    minutes: Annotated[
-        float, typer.Option("--minutes", min=0.1, max=MOST_MINUTES, help="How long it may be used.")
-    ] = 10,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", help="Where people reach the server (default: NOMINAL_HOST, PORT, ROOT_PATH)."),
-    ] = None,
-) -> None:
-    """Print a link by which a browser signs in to the console as a key, once; for people, who then paste no key."""
-    settings = load_settings()
-    with open_store(settings) as store:
-        text, made = store.links.make(key, actor=ACTOR, minutes=minutes)
-        name = store.keys.get(key).name
-    base = url or f"http://{settings.host}:{settings.port}{settings.root_path}"
-    notice(f"Signs in as {name}, once, until {made.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
-    say(f"{base.rstrip('/')}/console/sign-in/link#{text}")
-
-
-@keys.command("open")
-def open_() -> None:
-    """Let this machine call without a key again, once no key is valid; the next key closes the service again."""
-    with open_store(load_settings()) as store:
-        store.keys.open(actor=ACTOR)
-    say("Without a key, only this machine may call, until the next key is created")
-
-
-@audit.command()
-def verify() -> None:
-    """Follow the chain of entries: one that was changed or removed is named."""
-    with open_store(load_settings()) as store:
-        chain = store.audit.verify()
-    say(f"{chain.entries} entries, each follows from the one before; the last has the digest {chain.digest}")
-
-
-def _handed(text: str, row: ApiKey) -> None:
-    """Only the key on standard output, so that it can be piped."""
-    notice(f"Key {row.id} of {row.name}, role {row.role}. It is not shown again.")
-    say(text)
+    return load_record(path)

@@ -219,6 +219,7 @@ class Upload:
             "bytes": len(data),
         }
         if self._is_known(entry):
+            self._heal(entry, data)
             self.entries.append(entry)
             return False
         try:
@@ -243,6 +244,14 @@ class Upload:
             return False
         entry |= {"width": known.width, "height": known.height, "serial": known.serial}
         return True
+
+    def _heal(self, entry: Entry, data: bytes) -> None:
+        """A known image whose stored file is lost or damaged is kept anew."""
+        blobs = self._store.blobs
+        if not blobs.is_whole(entry["sha256"]):
+            with self._stage(data) as staged:
+                blobs.keep([staged], media_type_of(data))
+            entry["notice"] = "its stored file was lost or damaged and is whole again"
 
     def _stage(self, data: bytes) -> Staged:
         staged = self._store.blobs.staging.begin(len(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import BinaryIO
+from typing import IO
 
 from app.inspection.registry import Key
 from app.inspection.thresholds import effective
@@ -39,8 +39,8 @@ async def activate(learning: Learning, bank: str, number: int, if_match: int | N
 
 
 def open_bundle(learning: Learning, version: Version) -> Iterator[bytes]:
-    """The bank file's bytes; opened before this returns. Raises BlobMissing."""
-    return _pieces(learning.store.blobs.open(version.sha256))
+    """The bank file's bytes; read whole and compared before this returns. Raises BlobMissing, BlobCorrupt."""
+    return _pieces(learning.store.blobs.verified(version.sha256))
 
 
 async def take_in(
@@ -86,6 +86,6 @@ def _add(learning: Learning, bank: str, staged: Staged, summary: dict[str, objec
     )
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         yield from iter(lambda: file.read(CHUNK), b"")

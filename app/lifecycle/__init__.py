@@ -19,12 +19,16 @@ from app.store.store import Store
 
 @dataclass(frozen=True)
 class Counted:
-    """What was found: banks by id with state and reason, active jobs by state; ``error`` where the database failed."""
+    """What was found: banks by id with state and reason, active jobs by state; ``error`` where the database failed.
+
+    lost: what to say of stored files that are lost, if any are.
+    """
 
     database: dict[str, Any]
     banks: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    lost: str | None = None
 
 
 @dataclass(eq=False)

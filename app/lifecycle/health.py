@@ -130,6 +130,8 @@ def _faults(service: Service, counted: Counted) -> dict[str, str]:
     faults = dict(service.life.faults)
     if counted.error is not None:
         faults["database"] = counted.error
+    if counted.lost is not None:
+        faults["files"] = counted.lost
     for id, each in counted.banks.items():
         if each["state"] in ("quarantined", "undecidable"):
             faults[f"{OF_BANK}{id}"] = each["reason"] or each["state"]

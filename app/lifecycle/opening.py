@@ -26,12 +26,16 @@ from app.lifecycle import Census, Service
 from app.lifecycle.keys import Admission
 from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
+    CLOCK,
+    CLOCK_SECONDS,
     WATCHES_A_LEASE,
+    attempt,
     bank_built,
     build_ended,
     count,
     every,
     keep_counting,
+    look_at_clock,
     retry_quarantined,
     sweep,
     warm_up,
@@ -71,6 +75,7 @@ async def open_service(
             service.learning.supervisor = supervisor
             service.life.at_drain.append(supervisor.begin_stop)
             supervisor.start()
+        await attempt(service, CLOCK, partial(look_at_clock, service))
         await count(service)  # so that the first question about health has its answer
         tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
         try:
@@ -141,6 +146,7 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
         _start(service),
         keep_counting(service),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(service, CLOCK_SECONDS, CLOCK, partial(look_at_clock, service)),
         every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),
         every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),
     ]

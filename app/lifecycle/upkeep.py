@@ -24,6 +24,7 @@ from app.store.page import MAX_LIMIT
 from app.store.schema import Bank
 
 WATCHES_A_LEASE = 4
+CLOCK, CLOCK_SECONDS = "clock", 60.0
 COUNT_SECONDS = 1.0  # between two counts at least
 COUNT_SHARE = 20  # counting takes at most one in so many seconds
 PATIENCE = 2.0  # seconds that a count waits for the database
@@ -63,18 +64,30 @@ def all_banks(service: Service) -> list[Bank]:
 
 
 async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Do ``work`` every so many seconds until the service stops; what fails is logged, in /health, and tried again."""
+    """``attempt`` it every so many seconds until the service stops."""
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await service.life.stopping.wait()
                 return
-        try:
-            await work()
-            service.life.faults.pop(name, None)
-        except Exception as error:
-            service.life.faults[name] = str(error)
+        await attempt(service, name, work)
+
+
+async def attempt(service: Service, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do ``work``; why it fails is in /health until it succeeds, and logged once."""
+    faults = service.life.faults
+    try:
+        await work()
+        faults.pop(name, None)
+    except Exception as error:
+        if faults.get(name) != str(error):
             log.error("%s failed: %s", name, error, exc_info=None if isinstance(error, AppError) else error)
+        faults[name] = str(error)
+
+
+async def look_at_clock(service: Service) -> None:
+    """Raises ``ClockJumped`` where the machine's clock cannot be believed (app/store/timekeeping.py)."""
+    (await service.pools.background(service.store.time.look)).refuse()
 
 
 async def sweep(service: Service) -> None:
@@ -166,7 +179,7 @@ async def keep_counting(service: Service) -> None:
 def _failed(census: Census, error: str) -> None:
     """The banks are as they were last."""
     last = census.latest
-    census.latest = Counted({"error": error}, last.banks, last.jobs, error)
+    census.latest = Counted({"error": error}, last.banks, last.jobs, error, last.lost)
 
 
 def _look(service: Service) -> Counted:
@@ -175,4 +188,4 @@ def _look(service: Service) -> Counted:
     for bank, version in service.store.banks.with_versions():
         state, reason = standing(bank, version)
         banks[bank.id] = {"state": state, "reason": reason}
-    return Counted(vitals.database(service), banks, service.store.jobs.active())
+    return Counted(vitals.database(service), banks, service.store.jobs.active(), lost=vitals.lost(service))

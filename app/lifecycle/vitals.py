@@ -109,6 +109,17 @@ def database(service: Service) -> State:
     }
 
 
+def lost(service: Service) -> str | None:
+    """What to say of stored files that were lost or damaged when all were looked at last."""
+    if (found := service.store.lost()) is None:
+        return None
+    count, when = found
+    return (
+        f"{count} stored files were lost or damaged on {when:%Y-%m-%d %H:%M} UTC: 'nominal store verify' names them, "
+        "'nominal store heal' takes them back"
+    )
+
+
 def _build(job: Job) -> State:
     return {
         "state": job.state,

@@ -188,6 +188,7 @@ TYPES: tuple[ProblemType, ...] = (
         app.StartRefused,
         store.DatabaseUnsupported,
         store.NewerDatabase,
+        store.DatabaseLost,
         app.TelemetryUnavailable,
     ),
     _type(

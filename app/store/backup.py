@@ -1,13 +1,15 @@
 """Backup of the whole store as one tar, and its restore: tables as JSON lines, blobs, and a manifest of digests.
 
-The rows are one snapshot (a single read transaction); the blobs are those the snapshot refers to. The
+The rows are one snapshot (a single read transaction); the blobs are those the snapshot refers to. A blob that is lost
+or damaged does not hold the backup up: the manifest names it under ``lost``, and the archive is without it. The
 form knows neither SQLite nor PostgreSQL, a folder nor S3, so a backup of one restores into another.
 A restore goes into an empty store: verified whole before anything is written, then all rows at once. Nothing in the
 archive names a path: members are read as streams, and their names only compared. A restore that dies leaves the
 database empty, and running it again is harmless.
 
     manifest.json            {"format": "nominal-backup-1", "revision", "created_at",
-                              "tables": [{"name", "rows", "bytes", "sha256"}], "blobs": {sha256: bytes}}
+                              "tables": [{"name", "rows", "bytes", "sha256"}], "blobs": {sha256: bytes},
+                              "lost": {sha256: why}}
     tables/<name>.jsonl      one JSON object a row; times as ISO 8601 in UTC
     blobs/<sha256>
 """
@@ -27,16 +29,17 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.store import migrate
-from app.store.blobs import Blobs, chunks, referred
+from app.store.blobs import BLOB_FAULTS, Blobs, chunks, fault_of, referred
 from app.store.columns import Utc
+from app.store.continuity import filled_tables
 from app.store.database import Database
 from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
 from app.store.ids import Clock
-from app.store.schema import Base, Blob
+from app.store.schema import Base, Blob, Mark
 from app.store.staging import local_faults
 from core.files import Replacement
 
@@ -47,9 +50,9 @@ Manifest = dict[str, Any]
 
 
 def write_backup(database: Database, blobs: Blobs, clock: Clock, path: Path) -> Manifest:
-    """Write the store to ``path``, whole or not at all, while it is in use; the manifest.
+    """Write the store to ``path``, whole or not at all, while it is in use; the manifest, which names lost blobs.
 
-    Raises ``StorageFull``, or ``BlobMissing`` and ``BlobCorrupt`` if the store itself is damaged.
+    Raises ``StorageFull``, ``BlobsUnavailable``.
     """
     with ExitStack() as stack, local_faults(path):
         new = stack.enter_context(Replacement(path))
@@ -94,13 +97,22 @@ def _dump_table(connection: Connection, table: Table, file: IO[bytes]) -> Manife
 
 
 def _pack(tar: tarfile.TarFile, manifest: Manifest, files: list[IO[bytes]], blobs: Blobs) -> None:
-    text = json.dumps(manifest, indent=1).encode()
-    _add(tar, "manifest.json", io.BytesIO(text), len(text))
+    """The manifest comes last: only then is it known which blobs are lost."""
     for entry, file in zip(manifest["tables"], files, strict=True):
         _add(tar, f"tables/{entry['name']}.jsonl", file, entry["bytes"])
-    for sha256, size in manifest["blobs"].items():
-        with blobs.as_file(sha256) as blob, blob.open("rb") as data:
+    named, manifest["blobs"], manifest["lost"] = manifest["blobs"], {}, {}
+    for sha256 in named:
+        try:
+            data = blobs.verified(sha256)
+        except BLOB_FAULTS as fault:
+            manifest["lost"][sha256] = fault_of(fault)
+            continue
+        with data:
+            size = manifest["blobs"][sha256] = data.seek(0, os.SEEK_END)
+            data.seek(0)
             _add(tar, f"blobs/{sha256}", data, size)
+    text = json.dumps(manifest, indent=1).encode()
+    _add(tar, "manifest.json", io.BytesIO(text), len(text))
 
 
 def _add(tar: tarfile.TarFile, name: str, data: IO[bytes], size: int) -> None:
@@ -129,6 +141,7 @@ def read_backup(database: Database, blobs: Blobs, path: Path) -> Manifest:
                     staged.write(chunk)
                 blobs.files.publish(staged.finish())
         with database.write() as session:
+            session.execute(delete(Mark))  # of the time, which a server writes before anything else
             for table in Base.metadata.sorted_tables:
                 _fill(session, table, _stream(tar, f"tables/{table.name}.jsonl"))
     return manifest
@@ -165,9 +178,7 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
 
 
 def _refuse_full(database: Database) -> None:
-    tables = Base.metadata.sorted_tables
-    with database.read() as session:
-        full = [table.name for table in tables if session.execute(select(table).limit(1)).first()]
+    full = filled_tables(database)
     if full:
         raise StoreNotEmpty(
             requirement="a backup is restored into an empty store only",

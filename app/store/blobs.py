@@ -12,25 +12,27 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Literal
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.store.database import Database
-from app.store.errors import BlobCorrupt
-from app.store.files import BlobFiles, LocalFiles
+from app.store.errors import BlobCorrupt, BlobMissing
+from app.store.files import BlobFiles, LocalFiles, unavailable
 from app.store.ids import Clock
 from app.store.schema import Blob, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import Staged, Staging
 
 CHUNK = 1 << 20
 REFERENCES = (Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256, Screening.sha256)
+
+BLOB_FAULTS = (BlobMissing, BlobCorrupt)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,16 @@ class Collected:
 class Blobs:
     """Puts, gives and collects blobs."""
 
-    def __init__(self, database: Database, files: BlobFiles, staging: Staging, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(
+        self,
+        database: Database,
+        files: BlobFiles,
+        staging: Staging,
+        clock: Clock,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        """kept: is called once something is kept (app/store/continuity.py)."""
+        self._database, self._clock, self._kept = database, clock, kept
         self.files, self.staging = files, staging
         added = database.insert(Blob)
         touched = {"touched_at": added.excluded.touched_at}
@@ -72,6 +82,7 @@ class Blobs:
         self._database.append(self._upsert, rows)
         for each in unique:
             self.files.publish(each)
+        self._kept()
 
     def open(self, sha256: str) -> BinaryIO:
         """The bytes as a stream, unverified. Raises ``BlobMissing``."""
@@ -84,22 +95,61 @@ class Blobs:
         _verify(sha256, hashlib.sha256(data).hexdigest())
         return data
 
+    def check(self, sha256: str) -> int:
+        """Read the bytes whole; how many. Raises ``BlobMissing`` or ``BlobCorrupt``."""
+        with self.open(sha256) as file:
+            return self._compare(sha256, file)
+
+    def is_whole(self, sha256: str) -> bool:
+        """Whether the bytes are there and have their digest; reads them whole."""
+        try:
+            self.check(sha256)
+        except BLOB_FAULTS:
+            return False
+        return True
+
+    def verified(self, sha256: str) -> IO[bytes]:
+        """The bytes as a stream, to close, once all were read and compared. Raises ``BlobMissing``, ``BlobCorrupt``."""
+        with ExitStack() as stack:
+            file: IO[bytes] = stack.enter_context(self.open(sha256))
+            copy = None
+            if not isinstance(self.files, LocalFiles):
+                copy = stack.enter_context(tempfile.TemporaryFile(dir=self.staging.directory))
+            self._compare(sha256, file, copy)
+            given = copy or file
+            given.seek(0)
+            stack.pop_all()
+        if copy is not None:
+            file.close()
+        return given
+
     @contextmanager
     def as_file(self, sha256: str) -> Iterator[Path]:
         """A path to the verified bytes, to read while the block lasts; a copy where they lie remotely."""
         if isinstance(self.files, LocalFiles):
-            with self.open(sha256) as file:
-                _verify(sha256, hashlib.file_digest(file, "sha256").hexdigest())  # type: ignore[arg-type]  # readinto
+            self.check(sha256)
             yield self.files.path(sha256)
             return
         with tempfile.NamedTemporaryFile(dir=self.staging.directory) as copy, self.open(sha256) as file:
-            digest = hashlib.sha256()
+            self._compare(sha256, file, copy)
+            copy.flush()
+            yield Path(copy.name)
+
+    def _compare(self, sha256: str, file: IO[bytes], copy: IO[bytes] | None = None) -> int:
+        """Read ``file`` whole, into ``copy`` if there is one; its bytes. Raises ``BlobCorrupt``."""
+        digest, size = hashlib.sha256(), 0
+        try:
             for chunk in chunks(file):
                 digest.update(chunk)
-                copy.write(chunk)
-            copy.flush()
-            _verify(sha256, digest.hexdigest())
-            yield Path(copy.name)
+                size += len(chunk)
+                if copy is not None:
+                    copy.write(chunk)
+        except OSError as error:
+            if not isinstance(self.files, LocalFiles):
+                raise unavailable(self.files.place, error) from error
+            raise _corrupt(sha256, f"a file that cannot be read: {error.strerror or error}") from error
+        _verify(sha256, digest.hexdigest())
+        return size
 
     def collect(self, grace_seconds: float) -> Collected:
         """Delete every blob that nothing refers to and nobody sent for ``grace_seconds``."""
@@ -131,6 +181,11 @@ def referred() -> ColumnElement[bool]:
     return or_(*(exists().where(column == Blob.sha256) for column in REFERENCES))
 
 
+def fault_of(error: BlobMissing | BlobCorrupt) -> Literal["missing", "damaged"]:
+    """``missing`` or ``damaged``."""
+    return "missing" if isinstance(error, BlobMissing) else "damaged"
+
+
 def chunks(source: IO[bytes] | Iterable[bytes]) -> Iterator[bytes]:
     """A stream's bytes, a mebibyte at a time; other iterables as they are."""
     read = getattr(source, "read", None)
@@ -139,8 +194,12 @@ def chunks(source: IO[bytes] | Iterable[bytes]) -> Iterator[bytes]:
 
 def _verify(sha256: str, found: str) -> None:
     if found != sha256:
-        raise BlobCorrupt(
-            requirement=f"the blob {sha256} must hold the bytes its name is the digest of",
-            received=f"bytes of digest {found}",
-            remedy="Check the disk; restore the blob from a backup.",
-        )
+        raise _corrupt(sha256, f"bytes of digest {found}")
+
+
+def _corrupt(sha256: str, received: str) -> BlobCorrupt:
+    return BlobCorrupt(
+        requirement=f"the blob {sha256} must hold the bytes its name is the digest of",
+        received=received,
+        remedy="Check the disk; 'nominal store heal' takes it back from a backup, or send the file again.",
+    )

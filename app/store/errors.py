@@ -124,6 +124,10 @@ class NewerDatabase(StoreError):
     """The database was migrated by a newer release; this one will not touch it."""
 
 
+class DatabaseLost(StoreError):
+    """The database has no row although files or keys were kept beside it."""
+
+
 class ClockJumped(StoreError):
     """The wall clock moved otherwise than time did, so nothing may be deleted for its age."""
 

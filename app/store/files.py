@@ -19,13 +19,19 @@ import fsspec
 from app.store.errors import BlobMissing, BlobsUnavailable, StoreError
 from app.store.ids import SHA256
 from app.store.staging import Staged, local_faults
-from core.files import sync_folder
+from core.files import Replacement, sync_folder
 
+MARKER = "nominal-store.txt"
+MARKER_TEXT = b"Files of a Nominal store, which only its database describes. Do not delete this file.\n"
+PREFIX = re.compile(r"[0-9a-f]{2}")
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
 class BlobFiles(Protocol):
     """Bytes by sha256. Every method raises ``BlobMissing``, ``StorageFull`` or ``BlobsUnavailable``."""
+
+    place: str
+    """Where they are, for people."""
 
     def publish(self, staged: Staged) -> None:
         """Make finished bytes readable under their sha256."""
@@ -36,12 +42,21 @@ class BlobFiles(Protocol):
     def delete(self, sha256: str) -> None:
         """Forget the bytes; harmless where there are none."""
 
+    def names(self, prefix: str) -> set[str]:
+        """The digests of the blobs that begin with two hex digits."""
+
+    def held(self) -> bool:
+        """Whether a store kept something here: there is a marker, or a blob."""
+
+    def note_held(self) -> None:
+        """Leave the marker, durably."""
+
 
 class LocalFiles:
     """Blobs as files in a folder, in 256 subfolders by the digest's first byte."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.place = root, str(root)
         with local_faults(root):
             for byte in range(256):  # all at once, so that publishing need not make one durable
                 (root / f"{byte:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -68,12 +83,35 @@ class LocalFiles:
         with local_faults(self.path(sha256)):
             self.path(sha256).unlink(missing_ok=True)
 
+    def names(self, prefix: str) -> set[str]:
+        folder = self.root / prefix
+        with local_faults(folder / prefix):
+            return (
+                {name for name in os.listdir(folder) if SHA256.fullmatch(name)} if folder.exists() else set()
+            )
+
+    def held(self) -> bool:
+        with local_faults(self.root / MARKER):
+            return (self.root / MARKER).exists() or any(
+                next(folder.iterdir(), None)
+                for folder in self.root.iterdir()
+                if PREFIX.fullmatch(folder.name)
+            )
+
+    def note_held(self) -> None:
+        path = self.root / MARKER
+        with local_faults(path):
+            if not path.exists():
+                with Replacement(path) as new:
+                    new.file.write(MARKER_TEXT)
+                    new.commit()
+
 
 class RemoteFiles:
     """Blobs as objects under a prefix of any fsspec file system; ``options`` go to that file system."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.url = url
+        self.url = self.place = url
         with self._faults():
             self._system, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
 
@@ -92,6 +130,27 @@ class RemoteFiles:
         with self._faults():
             if self._system.exists(self._key(sha256)):
                 self._system.rm_file(self._key(sha256))
+
+    def names(self, prefix: str) -> set[str]:
+        folder = f"{self._root}/{prefix}"
+        with self._faults():
+            found = self._system.ls(folder, detail=False) if self._system.exists(folder) else []
+            return {name for path in found if SHA256.fullmatch(name := path.rpartition("/")[2])}
+
+    def held(self) -> bool:
+        with self._faults():
+            if not self._system.exists(self._root):
+                return False
+            if self._system.exists(f"{self._root}/{MARKER}"):
+                return True
+            found = [name.rstrip("/") for name in self._system.ls(self._root, detail=False)]
+            folders = (name for name in found if PREFIX.fullmatch(name.rpartition("/")[2]))
+            return any(self._system.ls(name, detail=False) for name in folders)
+
+    def note_held(self) -> None:
+        with self._faults():
+            if not self._system.exists(f"{self._root}/{MARKER}"):
+                self._system.pipe_file(f"{self._root}/{MARKER}", MARKER_TEXT)
 
     def _key(self, sha256: str) -> str:
         return f"{self._root}/{checked(sha256)[:2]}/{sha256}"
@@ -128,7 +187,7 @@ def missing(sha256: str) -> BlobMissing:
     return BlobMissing(
         requirement="the bytes of every blob must be in the blob store",
         received=f"none for {sha256[:64]!a}",
-        remedy="Restore a backup, or send the file again.",
+        remedy="'nominal store heal' takes it back from a backup, or send the file again.",
     )
 
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from app.store.errors import ClockJumped, IllegalId
-
-TOLERATED_DRIFT_SECONDS = 3600.0
+from app.store.errors import IllegalId
 
 
 @dataclass(frozen=True)
@@ -23,24 +21,6 @@ class Clock:
 
     now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
     monotonic: Callable[[], float] = time.monotonic
-
-
-class ClockGuard:
-    """Tells whether the wall clock has jumped since the guard was made."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._wall, self._monotonic = clock.now(), clock.monotonic()
-
-    def check(self) -> None:
-        """Raises ``ClockJumped`` if the two clocks have parted by more than an hour."""
-        drift = (self._clock.now() - self._wall).total_seconds() - (self._clock.monotonic() - self._monotonic)
-        if abs(drift) > TOLERATED_DRIFT_SECONDS:
-            raise ClockJumped(
-                requirement="deleting by age needs a wall clock that runs steadily",
-                received=f"a jump of {drift:+.0f} s since the store was opened",
-                remedy="Check the machine's date; restart the service once it is right.",
-            )
 
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -1,35 +1,28 @@
 """API keys: shown once, stored as digests, compared in constant time, replaced with an overlap, limited in scope.
 
-A key reads ``nominal_<id>_<secret>``. The secret has 256 bits of chance, so a plain sha256 is the right
-digest: a slow password hash defends guessable secrets, which this is not, and would cost every request
-its time. The id is public; it finds the row, so that only one digest is compared, and an unknown id is
-compared with a digest nothing has.
-
 That a key existed is a mark of the store, whatever becomes of the keys: only ``open`` takes it away.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import re
-import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.audit import record
-from app.store.database import Database, present
+from app.store.database import AT_END, Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefused
 from app.store.ids import Clock, shown
+from app.store.key_text import illegal, new_text, parts_of
 from app.store.schema import ApiKey, Mark, Role
 from app.store.scope import EVERYTHING, Scope
+from app.store.timekeeping import Timekeeper
 
 RANK: dict[Role, int] = {"read": 0, "inspect": 1, "admin": 2}
-FORM = re.compile(r"nominal_([0-9a-f]{12})_([A-Za-z0-9_-]{40,128})")
 NO_DIGEST = "0" * 64
 CLOSED = "keys.closed"  # the mark of a store that had a key
 
@@ -37,8 +30,17 @@ CLOSED = "keys.closed"  # the mark of a store that had a key
 class Keys:
     """Every method is one transaction, durable once it returns. ``most_days`` is the greatest lifetime of a new key."""
 
-    def __init__(self, database: Database, clock: Clock, most_days: float | None = None) -> None:
-        self._database, self._clock, self._most_days = database, clock, most_days
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        time: Timekeeper,
+        most_days: float | None = None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        """kept: is called once a key is kept (app/store/continuity.py)."""
+        self._database, self._clock, self._time = database, clock, time
+        self._most_days, self._kept = most_days, kept
 
     def create(
         self, name: str, role: Role, *, actor: str, days: float | None = None, scope: Scope = EVERYTHING
@@ -47,19 +49,20 @@ class Keys:
 
         Without ``days`` it lasts as long as it may. Raises ``IllegalValue`` where it would last longer.
         """
-        text, ends = _new_text(), self._end(days)
+        text = new_text()
         with self._database.write() as session:
+            ends = self._end(session, days)
             key = self._insert(session, text, name, role, actor, ends, scope)
             self._note_created(session, key, actor)
             return text, key
 
     def admit(self, text: str, name: str, role: Role, *, actor: str) -> ApiKey:
         """A key made elsewhere (a secret of the deployment), unless it is known. Raises ``IllegalValue``."""
-        key_id, digest = _parts(text) or _illegal()
+        key_id, digest = parts_of(text) or illegal()
         with self._database.write() as session:
             known = session.get(ApiKey, key_id)
             if known is None:
-                key = self._insert(session, text, name, role, actor, self._end(None), EVERYTHING)
+                key = self._insert(session, text, name, role, actor, self._end(session, None), EVERYTHING)
                 self._note_created(session, key, actor)
                 return key
             if hmac.compare_digest(known.secret_sha256, digest) and known.role == role:
@@ -75,28 +78,29 @@ class Keys:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
-            _illegal()
+            illegal()
         entries = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if any(len(entry) != 3 or entry[0] not in RANK for entry in entries):
-            _illegal()
+            illegal()
         return [self.admit(text, name, role, actor=actor) for role, name, text in entries]  # type: ignore[arg-type]
 
     def verify(self, text: str) -> ApiKey:
         """The row of a valid key. Raises ``KeyRefused``, which does not say what was wrong."""
-        parts = _parts(text)
+        parts = parts_of(text)
         with self._database.read() as session:
             key = session.get(ApiKey, parts[0]) if parts else None
+            now = self._time.latest(session)
         known = key.secret_sha256 if key else NO_DIGEST
         same = hmac.compare_digest(known, parts[1] if parts else NO_DIGEST[1:])
-        if key is None or not same or not self._valid(key):
+        if key is None or not same or not _valid(key, now):
             raise _refused("Send 'Authorization: Bearer nominal_...' with a key of 'nominal keys create'.")
         return key
 
     def valid(self, id: str) -> ApiKey:
         """The row of the key with this id, for one who proved to hold it. Raises ``KeyRefused``."""
         with self._database.read() as session:
-            key = session.get(ApiKey, id)
-        if key is None or not self._valid(key):
+            key, now = session.get(ApiKey, id), self._time.latest(session)
+        if key is None or not _valid(key, now):
             raise _refused("Sign in with a valid key.")
         return key
 
@@ -105,17 +109,18 @@ class Keys:
 
         Raises ``NotFound``, or ``KeyConflict`` for a key that was revoked or has expired.
         """
-        text = _new_text()
+        text = new_text()
         with self._database.write() as session:
             old = _found(session.get(ApiKey, id, with_for_update=True), id)
-            if not self._valid(old):
+            now = self._time.latest(session)
+            if not _valid(old, now):
                 raise KeyConflict(
                     requirement="only a valid key can be replaced",
                     received="a key that was revoked" if old.revoked_at else "a key that has expired",
                     remedy="Create a new key.",
                 )
-            ends = old.expires_at or self._end(None)
-            overlap = self._clock.now() + timedelta(seconds=overlap_seconds)
+            ends = old.expires_at or self._end(session, None)
+            overlap = now + timedelta(seconds=overlap_seconds)
             old.expires_at = min(old.expires_at or overlap, overlap)
             scope = Scope.of(old.banks, old.stations)
             new = self._insert(session, text, old.name, old.role, actor, ends, scope)
@@ -144,7 +149,10 @@ class Keys:
     def any_valid(self) -> bool:
         """Whether any key is valid: without one the service stays on loopback."""
         with self._database.read() as session:
-            return session.scalar(select(ApiKey.id).where(self._is_valid()).limit(1)) is not None
+            return (
+                session.scalar(select(ApiKey.id).where(_is_valid(self._time.latest(session))).limit(1))
+                is not None
+            )
 
     def needed(self) -> bool:
         """Whether every request needs a key: since the store's first one, until ``open``."""
@@ -157,7 +165,9 @@ class Keys:
         Raises ``KeyConflict`` while a key is valid.
         """
         with self._database.write() as session:
-            valid = session.scalar(select(func.count()).select_from(ApiKey).where(self._is_valid()))
+            valid = session.scalar(
+                select(func.count()).select_from(ApiKey).where(_is_valid(self._time.latest(session)))
+            )
             if valid:
                 raise KeyConflict(
                     requirement="a store is opened to calls without keys only while no key is valid",
@@ -168,15 +178,7 @@ class Keys:
                 session.delete(closed)
                 record(session, self._clock, actor, "keys.open", "keys")
 
-    def _valid(self, key: ApiKey) -> bool:
-        return key.revoked_at is None and (key.expires_at is None or self._clock.now() < key.expires_at)
-
-    def _is_valid(self) -> ColumnElement[bool]:
-        """``_valid`` as SQL."""
-        lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > self._clock.now())
-        return ApiKey.revoked_at.is_(None) & lasts
-
-    def _end(self, days: float | None) -> datetime | None:
+    def _end(self, session: Session, days: float | None) -> datetime | None:
         """When a key made now ends. Raises ``IllegalValue`` past the greatest lifetime."""
         most = self._most_days
         if days is not None and most is not None and days > most:
@@ -186,7 +188,7 @@ class Keys:
                 remedy="Ask for fewer days, or raise NOMINAL_KEY_MAX_DAYS.",
             )
         lasts = most if days is None else days
-        return None if lasts is None else self._clock.now() + timedelta(days=lasts)
+        return None if lasts is None else self._time.latest(session) + timedelta(days=lasts)
 
     def _insert(
         self,
@@ -198,13 +200,14 @@ class Keys:
         ends: datetime | None,
         scope: Scope,
     ) -> ApiKey:
-        key_id, digest = _parts(text) or _illegal()
+        key_id, digest = parts_of(text) or illegal()
         now = self._clock.now()
         key = ApiKey(
             id=key_id, name=name, role=role, secret_sha256=digest, created_by=actor, created_at=now,
             expires_at=ends, banks=_listed(scope.banks), stations=_listed(scope.stations),
         )  # fmt: skip
         session.add(key)
+        session.info.setdefault(AT_END, []).append(lambda: self._kept)
         mark = self._database.insert(Mark).values(name=CLOSED, value=key_id, set_at=now)
         session.execute(mark.on_conflict_do_nothing())
         return key
@@ -218,31 +221,23 @@ class Keys:
         )
 
 
-def _new_text() -> str:
-    return f"nominal_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+def _valid(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def _is_valid(now: datetime) -> ColumnElement[bool]:
+    """``_valid`` as SQL."""
+    lasts = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    return ApiKey.revoked_at.is_(None) & lasts
 
 
 def _listed(names: frozenset[str] | None) -> list[str] | None:
     return None if names is None else sorted(names)
 
 
-def _parts(text: str) -> tuple[str, str] | None:
-    """(id, digest of the secret), or None for text that is not a key."""
-    match = FORM.fullmatch(text)
-    return (match[1], hashlib.sha256(match[2].encode()).hexdigest()) if match else None
-
-
 def _refused(remedy: str) -> KeyRefused:
     return KeyRefused(
         "a request needs a valid API key", "none that is known, unexpired and unrevoked", remedy
-    )
-
-
-def _illegal() -> NoReturn:
-    raise IllegalValue(
-        requirement="an admitted key must read nominal_<12 hex digits>_<40 or more of A-Za-z0-9_->",
-        received="something else",
-        remedy="Make one with 'nominal keys create'; a keys file holds 'role name key' lines.",
     )
 
 

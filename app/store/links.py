@@ -17,6 +17,7 @@ from app.store.errors import IllegalValue, KeyRefused, LinkRefused
 from app.store.ids import Clock
 from app.store.keys import Keys
 from app.store.schema import ApiKey, SignInLink
+from app.store.timekeeping import Timekeeper
 
 MOST_MINUTES = 24 * 60
 REMEMBERED = timedelta(days=1)  # past its end, so that an old link is called old and not unknown
@@ -25,8 +26,8 @@ REMEMBERED = timedelta(days=1)  # past its end, so that an old link is called ol
 class Links:
     """Every method is one transaction, durable once it returns."""
 
-    def __init__(self, database: Database, keys: Keys, clock: Clock) -> None:
-        self._database, self._keys, self._clock = database, keys, clock
+    def __init__(self, database: Database, keys: Keys, clock: Clock, time: Timekeeper) -> None:
+        self._database, self._keys, self._clock, self._time = database, keys, clock, time
 
     def make(self, key: str, *, actor: str, minutes: float = 10) -> tuple[str, SignInLink]:
         """(the link's text, which nothing can give again; its row) of a key's id.
@@ -39,7 +40,7 @@ class Links:
                 received=f"{minutes:g}",
                 remedy="Ask for ten; a link is used at once or made again.",
             )
-        row, now, text = self._keys.get(key), self._clock.now(), secrets.token_urlsafe(32)
+        row, text = self._keys.get(key), secrets.token_urlsafe(32)
         try:
             self._keys.valid(row.id)
         except KeyRefused:
@@ -48,14 +49,15 @@ class Links:
                 received=f"{row.name}, which was revoked or has expired",
                 remedy="Create a key, or name another.",
             ) from None
-        link = SignInLink(
-            sha256=_digest(text),
-            key_id=row.id,
-            created_by=actor,
-            created_at=now,
-            expires_at=now + timedelta(minutes=minutes),
-        )
         with self._database.write() as session:
+            now = self._time.latest(session)
+            link = SignInLink(
+                sha256=_digest(text),
+                key_id=row.id,
+                created_by=actor,
+                created_at=now,
+                expires_at=now + timedelta(minutes=minutes),
+            )
             session.execute(delete(SignInLink).where(SignInLink.expires_at < now - REMEMBERED))
             session.add(link)
             record(session, self._clock, actor, "key.link", f"key:{row.id}", name=row.name, minutes=minutes)
@@ -72,7 +74,7 @@ class Links:
                 raise _refused("unknown", "one that nobody made, or that ended long ago")
             if link.used_at is not None:
                 raise _refused("used", "one that was used already")
-            if self._clock.now() >= link.expires_at:
+            if self._time.latest(session) >= link.expires_at:
                 raise _refused("expired", "one whose time is over")
             link.used_at = self._clock.now()
             record(

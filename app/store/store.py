@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import ColumnElement, delete, or_, select
 
 from app.settings import Settings
 from app.store import migrate
 from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
-from app.store.blobs import Blobs, Collected, touch
+from app.store.blobs import Blobs, Collected
+from app.store.continuity import Continuity, filled_tables
 from app.store.database import Database, parse_url
+from app.store.errors import StoreNotEmpty
 from app.store.files import BlobFiles, LocalFiles, open_files
-from app.store.ids import Clock, ClockGuard
+from app.store.ids import Clock
 from app.store.images import Images
 from app.store.inspections import Inspections, Reviews
 from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.retention import Retention, Rules
 from app.store.samples import SampleRules, Samples
-from app.store.schema import Decision, Inspection
+from app.store.schema import Mark
 from app.store.screenings import Screenings
 from app.store.shipping import Shipping
 from app.store.staging import Staging, local_faults
+from app.store.timekeeping import Timekeeper
+from app.store.verifying import LOST, Healer, Verifier, note_lost
 from app.store.versions import Versions
-
-CHUNK = 500  # rows a transaction deletes at most, so that inspections are not kept waiting
 
 
 class Store:
     """Every noun of the store over one database and one place for blobs. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """Opens and migrates; raises ``NewerDatabase``, ``DatabaseUnavailable``, ``BlobsUnavailable``."""
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, anew: bool = False) -> None:
+        """Opens and migrates; ``anew`` also where the database is empty beside kept files.
+
+        Raises ``DatabaseLost``, ``NewerDatabase``, ``DatabaseUnavailable``, ``BlobsUnavailable``.
+        """
         clock = clock or Clock()
         self._settings, self.clock = settings, clock
         with local_faults(settings.data_dir):
@@ -48,10 +51,13 @@ class Store:
         self.shipping = Shipping(settings.audit_log)
         self.database = open_database(settings)
         self.database.audited = self.shipping.send
-        migrate.upgrade(self.database)
         files = open_blob_files(settings)
+        continuity = Continuity(self.database, files, anew)
+        continuity.before_migration()
+        migrate.upgrade(self.database)
+        continuity.after_migration()
         staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
-        self.blobs = Blobs(self.database, files, staging, clock)
+        self.blobs = Blobs(self.database, files, staging, clock, continuity.note)
         self.banks = Banks(self.database, clock)
         self.images = Images(self.database, clock)
         self.versions = Versions(self.database, clock)
@@ -61,10 +67,11 @@ class Store:
         self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
         self.inspections = Inspections(self.database)
         self.reviews = Reviews(self.database, clock)
-        self.retention = Retention(self.database, clock, retention_rules(settings))
+        self.time = Timekeeper(self.database, clock)
+        self.retention = Retention(self.database, clock, self.time, Rules.of(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
-        self.keys = Keys(self.database, clock, settings.key_max_days)
-        self.links = Links(self.database, self.keys, clock)
+        self.keys = Keys(self.database, clock, self.time, settings.key_max_days, continuity.note)
+        self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
 
     def collect(self) -> Collected:
@@ -76,13 +83,55 @@ class Store:
         """Write everything to one file while the store is in use (app/store/backup.py)."""
         return write_backup(self.database, self.blobs, self.clock, path)
 
-    def note_backup(self, path: Path, actor: str) -> None:
-        """Write down that a backup was made, so that people see when the last one was."""
-        self.audit.note(actor, "store.backup", "store", file=path.name)
+    def note_backup(self, path: Path, manifest: Manifest, actor: str) -> None:
+        """Write down that a backup was made, so that people see when the last one was, and without how many files."""
+        lost = len(manifest["lost"])
+        self.audit.note(actor, "store.backup", "store", file=path.name, **({"lost": lost} if lost else {}))
+        self.note_lost(lost)
 
     def restore(self, path: Path) -> Manifest:
         """Fill this store, which must be empty, from a backup (app/store/backup.py)."""
-        return read_backup(self.database, self.blobs, path)
+        manifest = read_backup(self.database, self.blobs, path)
+        self.note_lost(len(manifest.get("lost", {})))
+        return manifest
+
+    def verifier(self, read_bank: Callable[[Path], object] | None = None) -> Verifier:
+        """To go through all files (app/store/verifying.py)."""
+        return Verifier(self.database, self.blobs, read_bank)
+
+    def healer(self) -> Healer:
+        """To take back what is lost or damaged; reads all files first."""
+        return Healer(self.blobs, self.verifier().findings())
+
+    def note_healed(self, healer: Healer, actor: str) -> None:
+        """Write down what was taken back, and what is still lost."""
+        if healer.healed:
+            self.audit.note(actor, "store.heal", "store", files=len(healer.healed))
+        self.note_lost(len(healer.left))
+
+    def note_lost(self, count: int) -> None:
+        """Remember how many files were lost or damaged when all were looked at, for health."""
+        with self.database.write() as session:
+            note_lost(session, self.database, self.clock, count)
+
+    def lost(self) -> tuple[int, datetime] | None:
+        """How many files were lost or damaged when all were looked at last, and when that was; None if none was."""
+        with self.database.read() as session:
+            mark = session.get(Mark, LOST)
+        return None if mark is None else (int(mark.value), mark.set_at)
+
+    def begin_anew(self, actor: str) -> None:
+        """Give up what an earlier database described: this empty one is the store's from now on.
+
+        Raises ``StoreNotEmpty``.
+        """
+        if full := filled_tables(self.database):
+            raise StoreNotEmpty(
+                requirement="a store begins anew only with an empty database",
+                received=f"one with rows in {', '.join(full)}",
+                remedy="Start the server: nothing is lost; or give another NOMINAL_DATA_DIR.",
+            )
+        self.audit.note(actor, "store.begin_anew", "store")
 
     def close(self) -> None:
         """Give every connection back."""
@@ -91,9 +140,9 @@ class Store:
 
 
 @contextmanager
-def open_store(settings: Settings, clock: Clock | None = None) -> Iterator[Store]:
+def open_store(settings: Settings, clock: Clock | None = None, *, anew: bool = False) -> Iterator[Store]:
     """A store, closed when the block ends."""
-    store = Store(settings, clock)
+    store = Store(settings, clock, anew=anew)
     try:
         yield store
     finally:
@@ -127,12 +176,6 @@ def open_blob_files(settings: Settings) -> BlobFiles:
     return open_files(settings.blob_url, settings.data_dir / "blobs", **given)
 
 
-def retention_rules(settings: Settings) -> Rules:
-    """Days each decision stays."""
-    days = settings.retain_accept_days, settings.retain_review_days, settings.retain_reject_days
-    return Rules(dict(zip(("accept", "review", "reject"), days, strict=True)), settings.retain_reviewed_days)
-
-
 def sample_rules(settings: Settings) -> SampleRules | None:
     """How much is kept of accepted parts; None where the policy is another one."""
     if settings.image_keep != "sample":
@@ -143,53 +186,3 @@ def sample_rules(settings: Settings) -> SampleRules | None:
 def _staging_directory(settings: Settings, files: BlobFiles) -> Path:
     """Beside the blobs, so that publishing is a rename; on this machine where they are remote."""
     return (files.root if isinstance(files, LocalFiles) else settings.data_dir) / "partial"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Days inspections stay: by decision, or once reviewed by ``reviewed_days``; 0 is for ever."""
-
-    days: Mapping[Decision, int]
-    reviewed_days: int = 0
-
-
-class Retention:
-    """Applies the rules."""
-
-    def __init__(self, database: Database, clock: Clock, rules: Rules) -> None:
-        self._database, self._clock, self._rules = database, clock, rules
-        self._guard = ClockGuard(clock)
-
-    def sweep(self) -> int:
-        """Delete what is past its time; how many. Their images' bytes go with the next collection of blobs.
-
-        Raises ``ClockJumped`` before it deletes anything.
-        """
-        self._guard.check()
-        conditions = self._conditions()
-        deleted = 0
-        while conditions and (count := self._delete_some(or_(*conditions))):
-            deleted += count
-        return deleted
-
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        """What is past its time, one condition a rule."""
-        now, reviewed = self._clock.now(), Inspection.verdict.is_not(None)
-        found: list[ColumnElement[bool]] = [
-            (Inspection.decision == decision)
-            & ~reviewed
-            & (Inspection.created_at < now - timedelta(days=days))
-            for decision, days in self._rules.days.items()
-            if days
-        ]
-        if self._rules.reviewed_days:
-            found.append(reviewed & (Inspection.created_at < now - timedelta(days=self._rules.reviewed_days)))
-        return found
-
-    def _delete_some(self, condition: ColumnElement[bool]) -> int:
-        some = select(Inspection.id).where(condition).limit(CHUNK)
-        with self._database.write() as session:
-            gone = delete(Inspection).where(Inspection.id.in_(some)).returning(Inspection.image_sha256)
-            images = session.scalars(gone).all()
-            touch(session, self._clock, *(sha256 for sha256 in images if sha256))
-            return len(images)

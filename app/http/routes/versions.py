@@ -17,7 +17,15 @@ from app.http.routes.images import FILE, FOREVER
 from app.learning import versions
 from app.learning.building import BANK_MEDIA_TYPE
 from app.store import schema as rows
-from app.store.errors import BlobMissing, BlobTooLarge, NotFound, StaleRevision, VersionInUse, VersionUnusable
+from app.store.errors import (
+    BlobCorrupt,
+    BlobMissing,
+    BlobTooLarge,
+    NotFound,
+    StaleRevision,
+    VersionInUse,
+    VersionUnusable,
+)
 from core.errors import (
     BankCorrupt,
     BankFormatTooNew,
@@ -83,11 +91,12 @@ def delete_version(service: Running, actor: Admin, bank: BankPath, version: Numb
 @router.get(
     "/versions/{version}/bundle",
     response_class=StreamingResponse,
-    responses={200: BANK_FILE, **refuses(NotFound, BlobMissing)},
+    responses={200: BANK_FILE, **refuses(NotFound, BlobMissing, BlobCorrupt)},
 )
 def download_version(service: Running, actor: Reader, bank: BankPath, version: Number) -> StreamingResponse:
     """The version as a bank file, for another server's import or the command line."""
     row = service.store.versions.get(bank, version)
+    pieces = versions.open_bundle(service.learning, row)
     service.trail.note(actor.id, "version.download", f"bank:{bank}/{version}")
     digest = base64.b64encode(bytes.fromhex(row.sha256)).decode()
     headers = {
@@ -97,9 +106,7 @@ def download_version(service: Running, actor: Reader, bank: BankPath, version: N
         "ETag": f'"{row.sha256}"',
         **FOREVER,
     }
-    return StreamingResponse(
-        versions.open_bundle(service.learning, row), media_type=BANK_MEDIA_TYPE, headers=headers
-    )
+    return StreamingResponse(pieces, media_type=BANK_MEDIA_TYPE, headers=headers)
 
 
 @router.post(

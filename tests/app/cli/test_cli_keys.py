@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from app.settings import Settings
-from app.store.errors import KeyRefused
+from app.store.errors import ClockJumped, KeyRefused
+from app.store.ids import Clock
+from app.store.images import NewImage
 from app.store.store import open_store
 
 pytest_plugins = ("command_line",)
@@ -104,6 +108,64 @@ def test_the_audit_log_is_proven_and_a_removed_entry_named(nominal: Run, data: S
     ended = nominal("audit", "verify")
     assert ended.status == 1
     assert ended.err.startswith("AuditBroken: ")
+
+
+def test_a_clock_that_jumped_is_trusted_from_the_command_line(nominal: Run, data: Settings) -> None:
+    with open_store(data, Clock(now=lambda: datetime.now(UTC) + timedelta(days=400))) as store:
+        store.time.look()
+    with open_store(data) as store, pytest.raises(ClockJumped):
+        store.time.look().refuse()
+    assert nominal("store", "trust-clock").out.startswith("Trusted: it is ")
+    with open_store(data) as store:
+        store.time.look().refuse()
+
+
+def test_a_store_that_lost_its_database_is_restored_or_begun_anew(
+    nominal: Run, data: Settings, tmp_path: Path
+) -> None:
+    nominal("keys", "create", "line 3")
+    assert nominal("store", "backup", tmp_path / "all.tar").status == 0
+
+    def lose() -> None:
+        for path in data.data_dir.glob("nominal.db*"):
+            path.unlink()
+
+    lose()
+    refused = nominal("keys", "list")
+    assert refused.status == 1
+    assert refused.err.startswith("DatabaseLost: ")
+    assert nominal("store", "restore", tmp_path / "all.tar").status == 0
+    assert "line 3" in nominal("keys", "list").out
+    lose()
+    assert nominal("store", "begin-anew").out.startswith("The store begins anew.")
+    assert nominal("keys", "list", "--json").json["keys"] == []
+
+
+def test_a_lost_file_is_named_left_out_of_the_backup_and_healed(
+    nominal: Run, data: Settings, tmp_path: Path
+) -> None:
+    with open_store(data) as store:
+        store.banks.create("caps", title="Caps", config={}, actor="cli")
+        sha256 = store.blobs.put([b"image"], limit=9, media_type="image/png").sha256
+        store.images.add("caps", [NewImage(sha256, "a.png", 5, 4, 4)], actor="cli")
+        store.blobs.files.delete(sha256)
+    found = nominal("store", "verify", "--json")
+    assert found.status == 1
+    told = json.loads(found.out)
+    assert told["faults"] == {"missing": 1}
+    assert told["findings"][0]["used_by"] == ["nominal image a.png of caps"]
+    assert "nominal image a.png of caps" in nominal("store", "verify").out
+    saved = nominal("store", "backup", tmp_path / "all.tar")
+    assert (saved.status, saved.out.startswith("Wrote ")) == (1, True)
+    assert f"{sha256} missing" in saved.err
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "other.png").write_bytes(b"egami")
+    still = nominal("store", "heal", tmp_path / "from")
+    assert (still.status, still.out) == (1, "0 files are whole again, 1 are still lost\n")
+    (tmp_path / "from" / "same.png").write_bytes(b"image")
+    assert nominal("store", "heal", tmp_path / "from").out == "1 files are whole again, 0 are still lost\n"
+    assert nominal("store", "verify").status == 0
+    assert nominal("store", "backup", tmp_path / "all.tar").status == 0
 
 
 def test_the_store_moves_by_one_file(

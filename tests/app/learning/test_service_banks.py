@@ -322,6 +322,23 @@ def test_a_version_whose_bytes_are_damaged_is_quarantined_while_others_serve(
     assert health_now(second)["status"] == "ok"
 
 
+@pytest.mark.parametrize("content", [None, b"rust"])
+def test_a_lost_or_damaged_bank_file_is_not_downloaded_and_heals_when_it_is_imported_again(
+    serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, content: bytes | None
+) -> None:
+    client = serve(settings)
+    client.post("/v1/banks", json={"id": "caps"})
+    assert client.post("/v1/banks/caps/import", content=bank_file).status_code == 201
+    path = blob(client, bank_file)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content + bank_file[4:])
+    bundle = "/v1/banks/caps/versions/1/bundle"
+    assert "nominal store heal" in problem(client.get(bundle), 500, "blob-lost")["remedy"]
+    assert client.post("/v1/banks/caps/import", content=bank_file).status_code == 201
+    assert client.get(bundle).content == bank_file
+
+
 def test_a_bank_that_cannot_be_used_in_the_asked_precision_is_used_in_its_own(
     serve: Callable[..., TestClient], settings: Settings, bank_file: bytes, good: bytes
 ) -> None:

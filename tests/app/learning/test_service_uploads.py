@@ -65,6 +65,23 @@ def leftovers(client: TestClient) -> list[str]:
     return [path.name for path in service_of(client).store.blobs.staging.directory.iterdir()]
 
 
+@pytest.mark.parametrize("content", [None, b"rust"])
+def test_a_known_image_whose_stored_file_was_lost_is_whole_again(
+    running: TestClient, url: str, pngs: list[bytes], content: bytes | None
+) -> None:
+    [first] = running.post(url, files=form_of([("a.png", pngs[0])])).json()["files"]
+    path = service_of(running).store.blobs.files.path(first["sha256"])  # type: ignore[attr-defined]
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    [again] = running.post(url, files=form_of([("a.png", pngs[0])])).json()["files"]
+    assert (again["status"], "is whole again" in again["notice"]) == ("duplicate", True)
+    assert running.get(f"{url}/{first['sha256']}").content == pngs[0]
+    [third] = running.post(url, files=form_of([("a.png", pngs[0])])).json()["files"]
+    assert (third["status"], third["notice"]) == ("duplicate", None)
+    assert leftovers(running) == []
+
+
 def test_many_files_of_one_form_are_answered_for_one_by_one(
     running: TestClient, url: str, pngs: list[bytes]
 ) -> None:

@@ -7,6 +7,8 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +21,9 @@ from app.lifecycle import keys, opening, upkeep, vitals
 from app.problems.types import TYPES
 from app.settings import Settings
 from app.store.errors import BlobMissing, ClockJumped, DatabaseUnavailable
+from app.store.ids import Clock
 from app.store.schema import Bank
+from app.store.store import open_store
 from models.backbone import Backbone
 
 
@@ -334,6 +338,30 @@ def test_a_failing_sweep_is_told_by_health_until_it_succeeds(client: TestClient)
     assert "a jump" in client.get("/health").json()["fault_reasons"]["retention"]
     portal.call(once, service, None)
     assert client.get("/health").json()["faults"] == []
+
+
+def test_health_says_that_the_clock_cannot_be_believed(
+    serve: Callable[..., TestClient], settings: Settings
+) -> None:
+    with open_store(settings, Clock(now=lambda: datetime.now(UTC) + timedelta(days=30))) as store:
+        store.time.look()
+    client = serve(settings)
+    reason = client.get("/health").json()["fault_reasons"]["clock"]
+    assert "a clock 30 days behind it" in reason
+    assert "nominal store trust-clock" in reason
+    service, portal = service_of(client), client.portal
+    assert portal is not None
+    service.store.time.trust("cli")
+    portal.call(upkeep.attempt, service, "clock", partial(upkeep.look_at_clock, service))
+    assert client.get("/health").json()["faults"] == []
+
+
+def test_health_says_that_files_were_lost_until_they_are_back(client: TestClient) -> None:
+    store = service_of(client).store
+    store.note_lost(3)
+    assert "3 stored files were lost" in health_now(client)["fault_reasons"]["files"]
+    store.note_lost(0)
+    assert health_now(client)["faults"] == []
 
 
 def test_a_sweep_collects_what_nothing_refers_to_and_nothing_else(

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from app.settings import Settings
 from app.store.ids import Clock
 from app.store.schema import Inspection
+from app.store.store import Store
 
 SERVICES = "NOMINAL_TEST_DATABASE_URL" in os.environ and "NOMINAL_TEST_BLOB_URL" in os.environ
 BACKENDS = ["sqlite", "postgres"] if SERVICES else ["sqlite"]
@@ -80,3 +81,11 @@ def inspection(bank: str = "screws", **changes: Any) -> Inspection:
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return Inspection(**(values | changes))
+
+
+def overwrite(store: Store, sha256: str, data: bytes) -> None:
+    """Put other bytes where a blob's are."""
+    with store.blobs.staging.begin(len(data)) as staged:
+        staged.write(data)
+        staged.finish().sha256 = sha256
+        store.blobs.files.publish(staged)

@@ -6,14 +6,16 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from store_backends import BACKENDS, fresh_settings
+from store_backends import BACKENDS, fresh_settings, overwrite
 
+from app.settings import Settings
 from app.store.backup import Manifest
-from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobMissing, StoreNotEmpty
+from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobsUnavailable, StoreNotEmpty
 from app.store.jobs import Idempotency
 from app.store.leases import Progress
 from app.store.schema import Base, Inspection
@@ -91,13 +93,33 @@ def test_bytes_that_nothing_refers_to_are_not_backed_up(filled: Store, tmp_path:
     assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 6
 
 
-def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path, bank: str) -> None:
-    filled.blobs.files.delete(filled.images.page(bank).items[0].sha256)
+def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
-    folder.mkdir()
-    with pytest.raises(BlobMissing):
+    (folder / "backup.tar").mkdir(parents=True)
+    with pytest.raises(BlobsUnavailable):
         filled.backup(folder / "backup.tar")
-    assert list(folder.iterdir()) == []
+    assert [*folder.rglob("*")] == [folder / "backup.tar"]
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_lost_blob_does_not_hold_a_backup_up_and_is_named(
+    filled: Store, tmp_path: Path, bank: str, fault: str
+) -> None:
+    lost = filled.images.page(bank).items[0].sha256
+    filled.blobs.files.delete(lost)
+    if fault == "damaged":
+        overwrite(filled, lost, b"rust")
+    manifest = filled.backup(tmp_path / "backup.tar")
+    assert manifest["lost"] == {lost: fault}
+    assert lost not in manifest["blobs"]
+    with fresh_settings("sqlite", tmp_path / "other") as settings:
+        other = Store(settings, filled.clock)
+        assert other.restore(tmp_path / "backup.tar")["lost"] == {lost: fault}
+        assert other.lost() == (1, filled.clock.now())
+        assert len(other.images.page(bank).items) == 3
+        [found] = other.verifier().findings()
+        assert (found.sha256, found.fault) == (lost, "missing")
+        other.close()
 
 
 def test_a_store_with_rows_is_not_overwritten(filled: Store, tmp_path: Path) -> None:
@@ -112,6 +134,19 @@ def test_an_empty_store_backs_up_and_restores(store: Store, tmp_path: Path) -> N
     manifest = store.backup(tmp_path / "backup.tar")
     assert manifest["blobs"] == {}
     assert store.restore(tmp_path / "backup.tar") == manifest
+
+
+def test_a_store_that_was_only_open_is_empty_and_takes_the_time_of_the_backup(
+    store: Store, settings: Settings, tmp_path: Path, time: Any
+) -> None:
+    store.time.look()
+    manifest = store.backup(tmp_path / "backup.tar")
+    time.pass_time(90 * 86400)
+    assert store.time.look().off is None
+    assert store.restore(tmp_path / "backup.tar") == manifest
+    again = Store(settings, store.clock)
+    assert again.time.look().off == timedelta(days=90)
+    again.close()
 
 
 # What can be wrong with an archive

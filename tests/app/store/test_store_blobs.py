@@ -26,7 +26,7 @@ from app.store.errors import (
 from app.store.files import LocalFiles
 from app.store.images import NewImage
 from app.store.schema import Blob, Inspection
-from app.store.store import Store
+from app.store.store import Store, open_store
 
 JPEG = "image/jpeg"
 Put = Callable[[bytes], str]
@@ -164,6 +164,10 @@ def test_a_bucket_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
         blob_secret="hunter2",
         blob_region="us-east-1",
     )
+    with pytest.raises(BlobsUnavailable):  # whether an empty database is a new one cannot be seen
+        Store(settings)
+    with open_store(Settings(data_dir=tmp_path)) as local:
+        local.banks.create("screws", title="", config={}, actor="cli")
     store = Store(settings)
     with pytest.raises(BlobsUnavailable) as caught:
         store.blobs.put([b"x"], limit=1, media_type=JPEG)

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from app.lifecycle.keys import allows
 from app.store.errors import AlreadyExists, IllegalId, IllegalValue, KeyConflict, KeyRefused, NotFound
-from app.store.keys import FORM, RANK, Keys
+from app.store.key_text import FORM
+from app.store.keys import RANK, Keys
 from app.store.scope import Scope
 from app.store.store import Store
 
@@ -162,7 +163,7 @@ def test_a_store_is_opened_only_while_no_key_is_valid_and_the_next_key_closes_it
 
 def test_with_a_greatest_lifetime_every_new_key_expires(store: Store, tmp_path: Path) -> None:
     endless = store.keys.create("before", "read", actor="cli")[1]
-    keys = Keys(store.database, store.clock, most_days=90)
+    keys = Keys(store.database, store.clock, store.time, most_days=90)
     now, most = store.clock.now(), timedelta(days=90)
     (tmp_path / "keys").write_text(f"admin operator {ADMITTED}\n")
     made = [
@@ -238,3 +239,27 @@ def test_an_unknown_key_is_not_found(store: Store) -> None:
     ):
         with pytest.raises(NotFound):
             ask()
+
+
+def test_a_clock_that_goes_back_revives_no_key_or_link_until_an_operator_trusts_it(
+    store: Store, time: Any
+) -> None:
+    text, key = store.keys.create("visitor", "read", actor="cli", days=1)
+    lasting = store.keys.create("line 1", "inspect", actor="cli")[1]
+    link = store.links.make(lasting.id, actor="cli", minutes=10)[0]
+    time.pass_time(2 * 86400)
+    store.time.look()
+    time.jump(-30 * 86400)
+    for refused in (
+        lambda: store.keys.verify(text),
+        lambda: store.keys.valid(key.id),
+        lambda: store.links.take(link),
+    ):
+        with pytest.raises(KeyRefused):
+            refused()
+    with pytest.raises(KeyConflict, match="has expired"):
+        store.keys.rotate(key.id, actor="cli", overlap_seconds=60)
+    short = store.keys.create("while it is wrong", "read", actor="cli", days=1)[0]
+    assert store.keys.verify(short).name == "while it is wrong"
+    store.time.trust("cli")
+    assert store.keys.verify(text).id == key.id
