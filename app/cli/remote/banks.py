@@ -22,6 +22,7 @@ from app.cli.console import (
     transferring,
 )
 from core.config import EXPECTED_SUSPECTS
+from core.input.mask import mask_of
 from nominal_client import BadArgument, Client
 from nominal_client.answers.jobs import Job
 from nominal_client.banks import files_of
@@ -89,7 +90,12 @@ def create(
 def show(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
     """Show a bank: its nominal set, version, thresholds and config."""
     found = client_of(ctx).get_bank(bank).model_dump(mode="json")
-    print_json(found) if json_output else print_facts(found)
+    if json_output:
+        return print_json(found)
+    looked_at = found["config"].get("input", {})
+    if looked_at.get("mask"):
+        looked_at["mask"] = f"{float(mask_of(looked_at['mask']).mean()):.0%} of a photograph"
+    print_facts(found)
 
 
 @banks.command()

@@ -93,6 +93,7 @@ def test_a_mask_is_set_shown_and_removed(remote: Run, tmp_path: Path) -> None:
     file.write_text('{"width": 64, "height": 64, "ignore": [{"rectangle": [0, 0, 32, 64]}]}')
     assert remote("banks", "mask", "masked", file).out == "50% of a photograph, 32 of 64 patches\n"
     assert remote("banks", "mask", "masked", "--json").json["inspected_share"] == 0.5
+    assert "50% of a photograph" in " ".join(remote("banks", "show", "masked").out.split())
     assert "Leave one of the two out" in remote("banks", "mask", "masked", file, "--remove").err
     assert remote("banks", "mask", "masked", "--remove").status == 0
     assert remote("banks", "mask", "masked").status == 1
