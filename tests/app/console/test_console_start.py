@@ -27,19 +27,17 @@ def test_a_server_imports_nothing_that_only_a_screening_needs() -> None:
     assert ended(code) == "False"
 
 
-def test_a_command_is_imported_without_the_collector_which_then_leaves_it_aside() -> None:
+def test_a_command_is_imported_without_the_collector_which_then_runs_again() -> None:
     code = (
         "import gc; from app.cli import command; found = []; "
         "gc.callbacks.append(lambda phase, info: found.append(phase)); command('show'); "
-        "print(len(found), gc.isenabled(), gc.get_freeze_count() > 100_000)"
+        "print(len(found) <= 2, gc.isenabled())"  # it may start and stop once, right after
     )
-    assert ended(code) == "0 True True"
+    assert ended(code) == "True True"
 
 
 def test_the_collector_is_on_again_after_an_import_that_failed() -> None:
-    frozen = gc.get_freeze_count()
     with pytest.raises(ImportError), imports_only():
+        assert not gc.isenabled()
         raise ImportError
     assert gc.isenabled()
-    assert gc.get_freeze_count() > frozen
-    gc.unfreeze()
