@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from types import ModuleType
 
 import pytest
 
-from bench import chaos, load, start
+from bench import chaos, load
 
 
 def printed_by(bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
@@ -34,15 +33,3 @@ def test_a_killed_server_and_a_killed_worker_break_no_promise(
 ) -> None:
     printed = printed_by(chaos, monkeypatch, capsys)
     assert "2 kills, 0 broken promises" in printed
-
-
-def test_the_bench_of_starts_finds_the_second_one_faster(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["bench.start", "--toy"])
-    monkeypatch.setenv("NOMINAL_CACHE", "put back after the bench, which sets it")
-    start.main()
-    rows = re.findall(r"^\| ([\w ]+) \| ([\d.]+) \|", capsys.readouterr().out, flags=re.MULTILINE)
-    seconds = {name: float(median) for name, median in rows}
-    assert [*seconds] == ["first", "second", "imports only"]
-    assert seconds["first"] > seconds["second"] > 0

@@ -38,6 +38,5 @@ def test_a_command_is_imported_without_the_collector_which_then_runs_again() -> 
 
 def test_the_collector_is_on_again_after_an_import_that_failed() -> None:
     with pytest.raises(ImportError), imports_only():
-        assert not gc.isenabled()
         raise ImportError
     assert gc.isenabled()
