@@ -90,7 +90,9 @@ class UploadedFile(Answer):
     width: int | None = None
     height: int | None = None
     serial: str | None = Field(None, description="Serial number of the part it shows.")
-    notice: str | None = Field(None, description="What to know of an image that was kept, such as unused bits.")
+    notice: str | None = Field(
+        None, description="What to know of an image that was kept, such as unused bits."
+    )
     problem: JsonObject | None = None
 
 
