@@ -95,3 +95,22 @@ def test_every_table_of_words_is_frozen() -> None:
         assert tables, name
         for table in tables:
             assert table.__dataclass_params__.frozen, table  # type: ignore[attr-defined]
+
+
+UNCLEAR = (
+    "support a false-reject rate of 100 % or more",
+    "then a build makes them a version",
+    "Stands in addresses",
+    "is not held up by it",
+)
+"""Of sentences that people had to read twice."""
+
+
+@pytest.mark.parametrize("words", UNCLEAR)
+def test_sentences_that_nobody_understood_do_not_come_back(words: str) -> None:
+    found = [
+        path
+        for path in ROOT.rglob("*")
+        if path.suffix in (".py", ".js", ".html") and words in path.read_text()
+    ]
+    assert found == []
