@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from core.declared import Declared, require, setting
-from core.input.mask import check_mask
+from core.input.mask import mask_of
 
 Fit = Literal["stretch", "short_side", "letterbox"]
 Kind = Literal["flat", "hnsw", "ivfpq"]
@@ -70,8 +70,8 @@ class InputConfig(Declared):
             f"crop {self.crop} at size {self.size}",
             "choose a smaller crop or a larger size",
         )
-        if self.mask:
-            check_mask(self.mask)
+        if self.mask is not None:
+            mask_of(self.mask)
 
 
 @dataclass(frozen=True)

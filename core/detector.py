@@ -19,7 +19,7 @@ from core.config import DetectorConfig
 from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
-from core.input.cells import cells_of
+from core.input.cells import cells_of, drawn
 from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
 from core.judging.heatmap import map_scores
@@ -69,8 +69,8 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     if cells is not None:
         distances, ids = cells.scattered(distances), cells.scattered(ids)
     if bank.config.score == "map":
-        drawn = distances if cells is None else cells.spread(distances)
-        scores = map_scores(drawn, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
+        spread = drawn(bank.config.input, grid, distances)
+        scores = map_scores(spread, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
     return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
 
 

@@ -30,7 +30,7 @@ from core.build import BuildLimits
 from core.config import DetectorConfig
 from core.detector import thresholds_of
 from core.groups import choose
-from core.input.cells import inspected_share
+from core.input.mask import inspected_share
 from core.judging.calibration import advice_for_few, supported_rate
 from core.judging.conformal import promise_over_parts
 from core.judging.groups import group_sizes
@@ -74,7 +74,7 @@ def facts(bank: Bank) -> dict[str, Any]:
         "precision": bank.backbone.precision,
         **{name: values[setting] for name, setting in o.SHOWN.items()},
         **{name: getattr(bank.config, name).text for name in o.WHOLE},
-        "inspected_share": inspected_share(bank.config.input),
+        "inspected_share": inspected_share(bank.config.input.mask),
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],
         "nominal_images": len(bank.provenance.images),

@@ -16,13 +16,14 @@ from core.bank import Bank
 from core.detector import (
     Detection,
     check_backbone,
+    check_conformance,
     conformance_difference,
     conformance_scores,
     detect,
     map_threshold_of,
     thresholds_of,
 )
-from core.input.cells import cells_of, shown
+from core.input.cells import drawn, shown
 from core.input.photograph import Image, Photograph
 from core.input.preprocess import Frame, frame_of, patch_grid, patch_place, to_tensor
 from core.judging.heatmap import heatmap, peak
@@ -120,8 +121,7 @@ class Engine:
 
     def prove(self) -> float:
         """The largest relative difference of the conformance scores here. Raises BankMismatch past the tolerance."""
-        images = range(len(self.bank.conformance.images))
-        return self.agrees([self.conformance_score(i) for i in images])
+        return check_conformance(self.bank, self.backbone)
 
     def conformance_score(self, i: int) -> float:
         """What conformance image ``i`` scores here; one at a time, so that inspections pass between two."""
@@ -172,12 +172,10 @@ class Engine:
     ) -> Float32[np.ndarray, "height width"]:
         """The map at the original size, 0 where a mask leaves out."""
         config, offset = self.bank.config, self.backbone.spec.offset
-        cells = cells_of(config.input, grid)
-        if cells is None:
-            return heatmap(distances.reshape(grid), geometry, config.sigma, offset)
-        heat = heatmap(cells.spread(distances).reshape(grid), geometry, config.sigma, offset)
-        heat *= shown(config.input, *heat.shape)
-        return heat
+        spread = drawn(config.input, grid, distances)
+        heat = heatmap(spread.reshape(grid), geometry, config.sigma, offset)
+        inspected = shown(config.input, *heat.shape)
+        return heat if inspected is None else heat * inspected
 
     def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
         worst = int(found.distances[place].argmax())

@@ -19,7 +19,7 @@ from core.bank import Bank, check_image_name
 from core.build import Build, BuildLimits, Progress, Say, stopped, too_few
 from core.config import DetectorConfig, InputConfig
 from core.detector import map_threshold_of, thresholds_of
-from core.errors import BankError, MaskError, ShapeError
+from core.errors import BankError, ShapeError
 from core.groups import Described, Describer, Groups, by_likeness, by_photograph, numbered, require_several
 from core.input.mask import check_aspect
 from core.input.photograph import Photograph
@@ -128,7 +128,7 @@ def learn(
         with closing(read_ahead(_read, images)) as found:
             for i, ((name, _), image) in enumerate(zip(images, found, strict=True)):
                 if isinstance(image, Photograph):
-                    check_mask(name, image, config.input)
+                    check_aspect(config.input.mask, *image.shape, name)
                     kept.append(i)
                     likeness.add(name, image)
                     yield name, image
@@ -169,16 +169,6 @@ def build_with(
     """A build by a loaded backbone. say: told what memory and disk it takes."""
     ref, offset = backbone_ref(backbone), backbone.spec.offset
     return Build(backbone, ref, config, limits, hooks.progress, hooks.cancelled, say, offset)
-
-
-def check_mask(name: str, image: Photograph, config: InputConfig) -> None:
-    """Raises MaskError for an image of another aspect ratio than the mask's, by its name."""
-    if not config.mask:
-        return
-    try:
-        check_aspect(config.mask, *image.shape)
-    except MaskError as error:
-        raise MaskError(error.requirement, f"{name} of {error.received}", error.remedy) from None
 
 
 def _found(describer: Describer | None, config: DetectorConfig, hooks: Hooks) -> Groups:

@@ -15,9 +15,8 @@ from app.learning.supervisor import Learning
 from app.store.errors import NotFound
 from app.store.schema import Bank
 from core.config import DetectorConfig
-from core.errors import MaskError
 from core.input.cells import cells_of
-from core.input.mask import check_aspect, mask_of
+from core.input.mask import check_aspect, inspected_share, mask_of
 from core.input.preprocess import frame, patch_grid
 
 
@@ -79,22 +78,15 @@ def described(learning: Learning, config: DetectorConfig) -> Masked:
     cells = cells_of(config.input, patch_grid(frame(config.input, *mask.shape), stride, config.patch.stride))
     assert cells is not None
     height, width = mask.shape
-    return Masked(width, height, float(mask.mean()), cells.counted.size, len(cells.rows))
+    return Masked(width, height, inspected_share(config.input.mask), cells.counted.size, len(cells.rows))
 
 
 def share(config: Mapping[str, Any]) -> float | None:
     """The share of a photograph's pixels that a config as JSON inspects; None where it has no mask."""
     text = config.get("input", {}).get("mask")
-    return float(mask_of(text).mean()) if text else None
+    return None if text is None else inspected_share(text)
 
 
 def _check_images(learning: Learning, id: str, text: str) -> None:
     for image in learning.store.images.shapes(id):
-        try:
-            check_aspect(text, image.height, image.width)
-        except MaskError as error:
-            raise MaskError(
-                error.requirement,
-                f"{image.name[:80]!a} of {error.received} among its nominal images",
-                error.remedy,
-            ) from None
+        check_aspect(text, image.height, image.width, ascii(image.name[:80]), "its nominal images")

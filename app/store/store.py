@@ -112,7 +112,7 @@ class Store:
     def note_lost(self, count: int) -> None:
         """Remember how many files were lost or damaged when all were looked at, for health."""
         with self.database.write() as session:
-            note_lost(session, self.database, self.clock, count)
+            note_lost(session, self.clock, count)
 
     def lost(self) -> tuple[int, datetime] | None:
         """How many files were lost or damaged when all were looked at last, and when that was; None if none was."""

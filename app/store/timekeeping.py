@@ -24,7 +24,8 @@ from app.store.audit import record
 from app.store.database import Database
 from app.store.errors import ClockJumped
 from app.store.ids import Clock, new_id
-from app.store.schema import Inspection, Mark
+from app.store.marks import forget_mark, mark_of, set_mark
+from app.store.schema import Inspection
 
 BELIEVED, LATEST, KEPT_STEADY = "time.believed", "time.latest", "time.steady"
 MARKS = (BELIEVED, LATEST, KEPT_STEADY)
@@ -75,14 +76,14 @@ class Timekeeper:
     def look(self) -> Standing:
         """Compare, and write down what was found."""
         with self._lock, self._database.write() as session:
-            believed = _mark(session, BELIEVED)
+            believed = mark_of(session, BELIEVED)
             if believed is not None and believed.value != self._agreed:
                 self._begin(session)
             return self._compared(session)
 
     def latest(self, session: Session) -> datetime:
         """The time by which keys expire: now, or the latest time seen where the clock has gone back."""
-        seen, now = _mark(session, LATEST), self._clock.now()
+        seen, now = mark_of(session, LATEST), self._clock.now()
         return now if seen is None else max(now, seen.set_at)
 
     def trust(self, actor: str) -> datetime:
@@ -90,9 +91,9 @@ class Timekeeper:
         now = self._clock.now()
         with self._lock, self._database.write() as session:
             off = now - self._expected()
-            self._write(session, BELIEVED, new_id(), now)
-            self._write(session, LATEST, "", now)
-            _forget_steady(session)
+            set_mark(session, BELIEVED, new_id(), now)
+            set_mark(session, LATEST, "", now)
+            forget_mark(session, KEPT_STEADY)
             record(
                 session, self._clock, actor, "store.trust_clock", "store", seconds=round(off.total_seconds())
             )
@@ -101,7 +102,7 @@ class Timekeeper:
 
     def _begin(self, session: Session) -> None:
         """Go on from the time last seen: that of the marks or, where an older release wrote none, of the newest row."""
-        believed, now = _mark(session, BELIEVED), self._clock.now()
+        believed, now = mark_of(session, BELIEVED), self._clock.now()
         self._agreed = believed.value if believed else ""
         newest = (
             session.scalar(select(func.max(Inspection.created_at))) if believed is None else believed.set_at
@@ -117,38 +118,24 @@ class Timekeeper:
         passed, off = expected - self._time, now - expected
         agrees = -TOLERATED <= off <= self._ahead or self._ran_steadily(session, now, passed)
         if agrees:
-            _forget_steady(session)
+            forget_mark(session, KEPT_STEADY)
             self._ahead = TOLERATED
         self._time, self._monotonic = (now if agrees else expected), self._clock.monotonic()
-        self._write(session, BELIEVED, self._agreed, self._time)
+        set_mark(session, BELIEVED, self._agreed, self._time)
         latest = self.latest(session)
-        self._write(session, LATEST, "", latest)
+        set_mark(session, LATEST, "", latest)
         return Standing(None if agrees else off, latest - now if latest - now > TOLERATED else None)
 
     def _ran_steadily(self, session: Session, now: datetime, passed: timedelta) -> bool:
         """Whether a clock that does not agree has run steadily for long enough; a start in between is no break."""
-        mark = _mark(session, KEPT_STEADY)
+        mark = mark_of(session, KEPT_STEADY)
         moved = NONE if mark is None else now - mark.set_at
         allowed = AWAY if self._ahead == AWAY else passed + TOLERATED
         steady = -TOLERATED <= moved <= allowed
         seconds = float(mark.value) if mark is not None and steady else 0.0
         seconds += max(NONE, min(moved, passed)).total_seconds() if steady else 0.0
-        self._write(session, KEPT_STEADY, f"{seconds:.0f}", now)
+        set_mark(session, KEPT_STEADY, f"{seconds:.0f}", now)
         return seconds >= STEADY.total_seconds()
-
-    def _write(self, session: Session, name: str, value: str, at: datetime) -> None:
-        new = {"value": value, "set_at": at}
-        mark = self._database.insert(Mark).values(name=name, **new)
-        session.execute(mark.on_conflict_do_update(index_elements=["name"], set_=new))
-
-
-def _mark(session: Session, name: str) -> Mark | None:
-    return session.get(Mark, name, populate_existing=True)
-
-
-def _forget_steady(session: Session) -> None:
-    if (mark := _mark(session, KEPT_STEADY)) is not None:
-        session.delete(mark)
 
 
 def _length(time: timedelta) -> str:

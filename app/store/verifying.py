@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.store.blobs import BLOB_FAULTS, Blobs, chunks, fault_of, referred
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.ids import Clock
-from app.store.schema import Blob, Image, Inspection, JobImage, Mark, Screening, Version
+from app.store.marks import forget_mark, set_mark
+from app.store.schema import Blob, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import local_faults
 from core.errors import Refusal
 
@@ -174,11 +175,9 @@ class Healer:
                 self.healed.append(staged.sha256)
 
 
-def note_lost(session: Session, database: Database, clock: Clock, count: int) -> None:
+def note_lost(session: Session, clock: Clock, count: int) -> None:
     """Remember how many files were lost or damaged when somebody looked; none leaves no mark."""
-    if not count:
-        session.execute(delete(Mark).where(Mark.name == LOST))
-        return
-    new = {"value": str(count), "set_at": clock.now()}
-    mark = database.insert(Mark).values(name=LOST, **new)
-    session.execute(mark.on_conflict_do_update(index_elements=["name"], set_=new))
+    if count:
+        set_mark(session, LOST, str(count), clock.now())
+    else:
+        forget_mark(session, LOST)

@@ -38,10 +38,6 @@ class Cells:
         found[..., self.rows] = values
         return found
 
-    def spread(self, distances: Float32[np.ndarray, "... p"]) -> Float32[np.ndarray, "... p"]:
-        """The distances that a map is drawn from: every cell as the nearest that counts."""
-        return distances[..., self.nearest]
-
 
 def cells_of(config: InputConfig, grid: tuple[int, int]) -> Cells | None:
     """The cells that the mask of a config leaves in, of a grid of (rows, columns); None without a mask.
@@ -56,9 +52,12 @@ def shown(config: InputConfig, height: int, width: int) -> Bool[np.ndarray, "H W
     return scaled(mask_of(config.mask), height, width) if config.mask else None
 
 
-def inspected_share(config: InputConfig) -> float:
-    """The share of a photograph's pixels that the mask leaves in, in (0, 1]; 1 without a mask."""
-    return float(mask_of(config.mask).mean()) if config.mask else 1.0
+def drawn(
+    config: InputConfig, grid: tuple[int, int], distances: Float32[np.ndarray, "... p"]
+) -> Float32[np.ndarray, "... p"]:
+    """The distances that a map is drawn from: every cell as the nearest that counts."""
+    cells = cells_of(config, grid)
+    return distances if cells is None else distances[..., cells.nearest]
 
 
 @lru_cache(maxsize=16)

@@ -35,21 +35,21 @@ def mask_text(mask: Bool[np.ndarray, "h w"]) -> str:
     that leaves out everything or nothing, or has so fine a pattern that its text passes LONGEST.
     """
     require(mask.ndim == 2 and mask.size > 0, "a mask must be a picture", mask.shape, "draw it again")
+    reduction = max(1, -(-max(mask.shape) // SIDE))
+    rows, columns = (-(-side // reduction) for side in mask.shape)
+    small = scaled(mask, rows, columns)
     require(
-        bool(mask.any()),
+        bool(small.any()),
         "a mask must leave something to inspect",
         "one that leaves out every pixel",
         "paint white what is to be inspected, and black the rest",
     )
     require(
-        not mask.all(),
+        not small.all(),
         "a mask must leave something out",
         "one that is white everywhere",
         "paint black what is not to be inspected, or use no mask",
     )
-    reduction = max(1, -(-max(mask.shape) // SIDE))
-    rows, columns = (-(-side // reduction) for side in mask.shape)
-    small = scaled(mask, rows, columns)
     packed = zlib.compress(np.packbits(small).tobytes(), 9)
     text = f"{rows}x{columns}:{base64.b64encode(packed).decode('ascii')}"
     require(
@@ -58,12 +58,6 @@ def mask_text(mask: Bool[np.ndarray, "h w"]) -> str:
         f"{len(text):,}",
         "draw it with smooth outlines, without a raster or noise",
     )
-    return check_mask(text)
-
-
-def check_mask(text: str) -> str:
-    """The text, if it is that of a mask. Raises ConfigError."""
-    mask_of(text)
     return text
 
 
@@ -116,14 +110,24 @@ def filled(image: UInt8[np.ndarray, "H W 3"], text: str, mean: Sequence[float]) 
     return out.reshape(height, width, 3)
 
 
-def check_aspect(text: str, height: int, width: int) -> None:
-    """Raises MaskError unless an image of (height, width) pixels has the aspect ratio of the mask."""
+def inspected_share(text: str | None) -> float:
+    """The share of a photograph's pixels that a mask leaves in, in (0, 1]; 1 without a mask."""
+    return 1.0 if text is None else float(mask_of(text).mean())
+
+
+def check_aspect(text: str | None, height: int, width: int, name: str = "", among: str = "") -> None:
+    """Raises MaskError unless an image of (height, width) pixels has the aspect ratio of the mask, if there is one.
+
+    name, among: of the image and of those it is one of, to be said where there are several.
+    """
+    if text is None:
+        return
     rows, columns = mask_of(text).shape
     expected = width * rows / columns
     if abs(height - expected) > max(1, SAME_ASPECT * expected):
         raise MaskError(
             requirement=f"a photograph must have the aspect ratio of the bank's mask, {columns} x {rows}",
-            received=f"{width} x {height} pixels",
+            received=f"{name and f'{name} of '}{width} x {height} pixels{among and f' among {among}'}",
             remedy="photograph as the mask was drawn, or draw a mask for these photographs",
         )
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, Int, Int64
 
 from core.config import DetectorConfig
-from core.input.cells import cells_of
+from core.input.cells import cells_of, drawn
 from core.input.preprocess import Frame
 from core.judging.calibration import images_needed
 from core.judging.groups import group_sizes
@@ -98,11 +98,12 @@ class Calibration:
         neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
         score, distances = bank.score(vectors, neighbours, kept)
-        drawn = distances if cells is None else cells.spread(cells.scattered(distances))
+        distances = distances if cells is None else cells.scattered(distances)
+        spread = drawn(self.config.input, grid, distances)
         inputs = place.rows.input, place.columns.input
         if self.config.score == "map":
-            score = float(map_scores(drawn[None], grid, inputs, sigma)[0])
-        return score, peak(heatmap(drawn.reshape(grid), as_input(inputs), sigma, self.offset)).value
+            score = float(map_scores(spread[None], grid, inputs, sigma)[0])
+        return score, peak(heatmap(spread.reshape(grid), as_input(inputs), sigma, self.offset)).value
 
     @property
     def _views(self) -> int:

@@ -22,7 +22,7 @@ from app.cli.console import (
     transferring,
 )
 from core.config import EXPECTED_SUSPECTS
-from core.input.mask import mask_of
+from core.input.mask import inspected_share
 from nominal_client import BadArgument, Client
 from nominal_client.answers.jobs import Job
 from nominal_client.banks import files_of
@@ -94,7 +94,7 @@ def show(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
         return print_json(found)
     looked_at = found["config"].get("input", {})
     if looked_at.get("mask"):
-        looked_at["mask"] = f"{float(mask_of(looked_at['mask']).mean()):.0%} of a photograph"
+        looked_at["mask"] = f"{inspected_share(looked_at['mask']):.0%} of a photograph"
     print_facts(found)
 
 

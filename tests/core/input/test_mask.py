@@ -15,8 +15,8 @@ from app.inspection.engine import Engine
 from core.bank import bank_bytes, load_bank
 from core.config import DetectorConfig, InputConfig
 from core.errors import ConfigError, MaskError
-from core.input.cells import cells_of, inspected_share, shown
-from core.input.mask import LONGEST, SIDE, filled, mask_of, mask_text, scaled
+from core.input.cells import cells_of, drawn, shown
+from core.input.mask import LONGEST, SIDE, filled, inspected_share, mask_of, mask_text, scaled
 from core.input.photograph import Photograph
 
 MEAN = (0.485, 0.456, 0.406)
@@ -111,11 +111,12 @@ def test_half_a_cell_counts_and_less_does_not():
 
 
 def test_distances_are_scattered_and_spread_to_the_nearest_that_counts():
-    cells = cells_of(InputConfig(64, mask=mask_text(left_half(64, 64))), (2, 4))
+    config = InputConfig(64, mask=mask_text(left_half(64, 64)))
+    cells = cells_of(config, (2, 4))
     assert cells is not None
     distances = cells.scattered(np.array([[1, 2, 3, 4]], np.float32))
     assert distances.tolist() == [[1, 2, 0, 0, 3, 4, 0, 0]]
-    assert cells.spread(distances).tolist() == [[1, 2, 2, 2, 3, 4, 4, 4]]
+    assert drawn(config, (2, 4), distances).tolist() == [[1, 2, 2, 2, 3, 4, 4, 4]]
 
 
 def test_padding_does_not_count_and_a_crop_moves_the_mask():
@@ -207,7 +208,7 @@ def test_a_bank_with_a_mask_comes_back_from_its_file_and_scores_the_same(backbon
     bank = build(parts(8, SHAPE), config_of(), backbone)
     again = load_bank(bank_bytes(bank))
     assert again.config.input.mask == bank.config.input.mask
-    assert inspected_share(again.config.input) == 0.5
+    assert inspected_share(again.config.input.mask) == 0.5
     image = scratched(parts(1, SHAPE, seed=7)[0], 30, 20)
     assert (
         Engine(backbone, again).inspect([image])[0].score == Engine(backbone, bank).inspect([image])[0].score
@@ -224,4 +225,4 @@ def test_an_image_of_another_shape_is_refused_and_one_at_a_fraction_of_its_scale
 
 def test_no_mask_shows_everything():
     assert shown(InputConfig(64), 5, 5) is None
-    assert inspected_share(InputConfig(64)) == 1
+    assert inspected_share(InputConfig(64).mask) == 1

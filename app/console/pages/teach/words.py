@@ -101,8 +101,6 @@ class Check:
     queued: str = "Waiting for the worker"
     stages: Mapping[str, str] = table(
         features="Reading: {done} of {total} images",
-        coreset="Choosing vectors",
-        index="Indexing",
         calibration="Comparing: {done} of {total} images",
         saving="Saving",
     )
