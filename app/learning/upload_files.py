@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from app.errors import AppError, ArchiveRefused, ImageRefused
+from app.errors import AppError, ArchiveRefused, ImageRefused, LabelMissing
 from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import shown_name
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
@@ -14,14 +16,35 @@ from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
 from app.settings import Settings
-from app.store.errors import storage_full
-from app.store.images import NewImage
+from app.store.errors import LabelConflict, storage_full
+from app.store.images import Added, NewImage
+from app.store.schema import CheckImage, Image
 from app.store.staging import Staged, Staging
 from app.store.store import Store
 from nominal_client.formats import media_type_of
 from nominal_client.litter import HIDDEN, LeftOut, litter_of
 
 RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
+
+
+class Shelf(Protocol):
+    """The set that an upload's images join."""
+
+    def aside(self, name: str) -> str | None:
+        """Why a file is left out on purpose, by its name; None for one that may join."""
+        ...
+
+    def find(self, name: str, sha256: str) -> Image | CheckImage | None:
+        """The image, if the set has it. Raises AppError for one that may not join."""
+        ...
+
+    def add(self, images: Sequence[NewImage]) -> Sequence[Added | AppError]:
+        """What became of each, in the order given; an error for one that is refused."""
+        ...
+
+    def say_serials(self, serials: Mapping[str, str]) -> None:
+        """Of images by sha256. Raises SerialConflict."""
+        ...
 
 
 class Incoming:
@@ -89,12 +112,10 @@ class Upload:
         store: Store,
         settings: Settings,
         limits: ImageLimits,
-        bank: str,
-        actor: str,
+        shelf: Shelf,
         serials: Serials | None = None,
     ) -> None:
-        self._store, self._settings, self._limits = store, settings, limits
-        self._bank, self._actor = bank, actor
+        self._store, self._settings, self._limits, self._shelf = store, settings, limits, shelf
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self._starts: list[int] = []  # of each file's entries
@@ -114,8 +135,8 @@ class Upload:
         shown, staged = shown_name(name, f"image-{len(self.entries) + 1}"), incoming.staged
         self._starts.append(len(self.entries))
         self._incoming = None
-        if (place := litter_of(shown)) is not None:
-            self._leave_out(LeftOut(place, HIDDEN), None)
+        if (reason := HIDDEN if litter_of(shown) else self._shelf.aside(shown)) is not None:
+            self._leave_out(LeftOut(litter_of(shown) or folder_of(shown), reason), None)
             incoming.discard()
             return
         with ExitStack() as stack:
@@ -146,7 +167,7 @@ class Upload:
         files = [self.entries[start:end] for start, end in zip(self._starts, ends, strict=True)]
         said = self.serials.by_image(files)
         if said:
-            self._store.images.say_serials(self._bank, said, actor=self._actor)
+            self._shelf.say_serials(said)
         for entry in self.entries:
             if serial := said.get(entry.get("sha256", "")):
                 entry["serial"] = serial
@@ -158,16 +179,17 @@ class Upload:
             for media_type in {each.media_type for each in waiting}:
                 same = [each.staged for each in waiting if each.media_type == media_type]
                 self._store.blobs.keep(same, media_type)
-            added = (
-                self._store.images.add(self._bank, [w.image for w in waiting], actor=self._actor)
-                if waiting
-                else []
-            )
+            added = self._shelf.add([each.image for each in waiting]) if waiting else []
         finally:
             for each in waiting:
                 each.staged.__exit__(None, None, None)
         for each, status in zip(waiting, added, strict=True):
-            each.entry["status"] = status
+            if isinstance(status, AppError):
+                del each.entry["sha256"]
+                each.entry.update(status="rejected", problem=problem_of(status).document())
+                self.errors.append(status)
+            else:
+                each.entry["status"] = status
 
     def close(self) -> None:
         """After success and failure alike; what failed once is not raised again."""
@@ -191,6 +213,8 @@ class Upload:
                 name = shown_name(member.name, f"image-{len(self.entries) + 1}")
                 if isinstance(member, Refused):
                     self._reject(name, archive, member.error)
+                elif (reason := self._shelf.aside(name)) is not None:
+                    self._leave_out(LeftOut(folder_of(name), reason), archive)
                 elif is_manifest(name):
                     manifests.append((member.data, name))
                 else:
@@ -218,13 +242,13 @@ class Upload:
             "sha256": sha256,
             "bytes": len(data),
         }
-        if self._is_known(entry):
-            self._heal(entry, data)
-            self.entries.append(entry)
-            return False
         try:
+            if self._is_known(entry):
+                self._heal(entry, data)
+                self.entries.append(entry)
+                return False
             photograph = decode_photograph(data, WHOLE, self._limits)
-        except ImageRefused as error:
+        except (ImageRefused, LabelMissing, LabelConflict) as error:
             self._reject(name, archive, error)
             return False
         height, width = photograph.shape
@@ -239,7 +263,7 @@ class Upload:
 
     def _is_known(self, entry: Entry) -> bool:
         """Whether the set has the image; its size and its part are then noted."""
-        known = self._store.images.find(self._bank, entry["sha256"])
+        known = self._shelf.find(entry["name"], entry["sha256"])
         if known is None:
             return False
         entry |= {"width": known.width, "height": known.height, "serial": known.serial}
@@ -272,3 +296,9 @@ class Upload:
         problem = problem_of(error).document()
         self.errors.append(error)
         self.entries.append({"name": name, "archive": archive, "status": "rejected", "problem": problem})
+
+
+def folder_of(name: str) -> str:
+    """The folder of a file, or itself where it has none: files that are left out are named together."""
+    folder, slash, _ = name.rpartition("/")
+    return folder + slash or name

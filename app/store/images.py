@@ -17,7 +17,7 @@ from app.store.errors import ImageNotKept, NotAFalseAlarm, SerialConflict
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
 from app.store.page import Page, page_of
-from app.store.schema import Bank, Blob, Image, Inspection, Source
+from app.store.schema import Bank, Blob, CheckImage, Image, Inspection, Source
 
 Added = Literal["accepted", "duplicate"]
 BATCH = 1000  # images that one statement looks for
@@ -143,7 +143,7 @@ class Images:
                 )
                 for image in session.scalars(query.with_for_update()):
                     said += image.serial is None
-                    image.serial = _agreed(image, serials[image.sha256])
+                    image.serial = agreed(image, serials[image.sha256])
             if said:
                 record(session, self._clock, actor, "image.serial", f"bank:{bank}", images=said)
 
@@ -204,7 +204,7 @@ def image_found(image: Image | None, sha256: str) -> Image:
     )
 
 
-def _agreed(image: Image, serial: str) -> str:
+def agreed(image: Image | CheckImage, serial: str) -> str:
     """``serial``, unless the image has another."""
     if image.serial in (None, serial):
         return serial

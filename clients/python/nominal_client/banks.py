@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from nominal_client.answers.banks import (
     Bank,
@@ -18,9 +18,9 @@ from nominal_client.answers.banks import (
     Mask,
     ThresholdChange,
     Uploaded,
-    UploadedFile,
+    UploadedFiles,
 )
-from nominal_client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
+from nominal_client.call import SLOW, Call, Flow, Pages, Params, at, get, nothing, pages_of, parsed, post
 from nominal_client.errors import BadArgument, ProblemError
 from nominal_client.folders import list_images as image_files
 from nominal_client.folders import relative_names
@@ -28,6 +28,7 @@ from nominal_client.images import GivenImages, ImageSource, content_bytes, each_
 from nominal_client.litter import left_out
 from nominal_client.streams import File, as_json, form, raw
 
+U = TypeVar("U", bound=UploadedFiles)
 FILES, BYTES = 100, 32 << 20  # of one request, unless a single file is larger
 
 Progress = Callable[[int, int], None]
@@ -145,23 +146,44 @@ def upload_images(
     If it breaks off, what was sent is kept: call it again. Raises ProblemError if no file was kept, FolderError for
     a folder without images.
     """
+    path = at("/v1/banks/{}/images", bank)
+    return (yield from send(Uploaded, "nominal_images", path, {}, files, serials, progress))
+
+
+def send(
+    kind: type[U],
+    count: str,
+    path: str,
+    params: Params,
+    files: GivenImages,
+    serials: str | Mapping[str, str] | None,
+    progress: Progress,
+) -> Flow[U]:
+    """Files to ``path`` in several requests, their answers joined as a ``kind``; ``count`` is its field of all images.
+
+    Raises ProblemError if no file was kept, FolderError, BadArgument.
+    """
     found = with_serials(files_of(files), serials)
     total, before = sum(file.size for file in found), 0
-    answers: list[Uploaded] = []
+    answers: list[U] = []
     refused: ProblemError | None = None
     for group in _groups(found):
+        body = form(group, _after(before, total, progress))
+        call = Call("POST", path, parsed(kind), params, body=body, repeatable=True, silence=SLOW)
         try:
-            answers.append((yield from _one(bank, group, _after(before, total, progress))))
+            answers.append((yield from call))
         except ProblemError as error:
-            answers.append(_all_rejected(error))
+            answers.append(kind.model_validate(_all_rejected(error) | {count: 0}))
             refused = error
         before += sum(file.size for file in group)
         progress(before, total)
     if refused is not None and not any(answer.accepted or answer.duplicate for answer in answers):
         raise refused
-    beside = _beside(files, found)
     joined = _joined(answers)
-    return joined.model_copy(update={"left_out": [*beside, *joined.left_out]})
+    most = max(getattr(answer, count) for answer in answers)
+    return kind.model_validate(
+        joined | {"left_out": [*_beside(files, found), *joined["left_out"]], count: most}
+    )
 
 
 def _beside(files: GivenImages, sent: Sequence[File]) -> list[LeftOut]:
@@ -175,11 +197,6 @@ def _beside(files: GivenImages, sent: Sequence[File]) -> list[LeftOut]:
 def if_match(revision: int | None) -> dict[str, str | None]:
     """The header with which the server refuses a change if somebody else made one first."""
     return {"If-Match": None if revision is None else f'"{revision}"'}
-
-
-def _one(bank: str, group: Sequence[File], sent: Callable[[int], None]) -> Call[Uploaded]:
-    body = form(group, sent)
-    return post(Uploaded, "/v1/banks/{}/images", bank, body=body, repeatable=True, silence=SLOW)
 
 
 def _after(before: int, total: int, progress: Progress) -> Callable[[int], None]:
@@ -234,24 +251,20 @@ def _groups(files: Sequence[File]) -> Iterator[list[File]]:
     yield group
 
 
-def _all_rejected(error: ProblemError) -> Uploaded:
+def _all_rejected(error: ProblemError) -> dict[str, Any]:
     """The answer to a request of only bad files, which the server sends as a problem. Raises any other problem."""
     files = error.members.get("files")
     if not isinstance(files, list):
         raise error
-    entries = [UploadedFile.model_validate(entry) for entry in files]
-    beside = [LeftOut.model_validate(each) for each in error.members.get("left_out") or ()]
-    return Uploaded(
-        accepted=0, duplicate=0, rejected=len(entries), files=entries, left_out=beside, nominal_images=0
-    )
+    beside = error.members.get("left_out") or []
+    return {"accepted": 0, "duplicate": 0, "rejected": len(files), "files": files, "left_out": beside}
 
 
-def _joined(answers: Sequence[Uploaded]) -> Uploaded:
-    return Uploaded(
-        accepted=sum(answer.accepted for answer in answers),
-        duplicate=sum(answer.duplicate for answer in answers),
-        rejected=sum(answer.rejected for answer in answers),
-        files=[file for answer in answers for file in answer.files],
-        left_out=[each for answer in answers for each in answer.left_out],
-        nominal_images=max(answer.nominal_images for answer in answers),
-    )
+def _joined(answers: Sequence[UploadedFiles]) -> dict[str, Any]:
+    return {
+        "accepted": sum(answer.accepted for answer in answers),
+        "duplicate": sum(answer.duplicate for answer in answers),
+        "rejected": sum(answer.rejected for answer in answers),
+        "files": [file for answer in answers for file in answer.files],
+        "left_out": [each for answer in answers for each in answer.left_out],
+    }
