@@ -87,10 +87,14 @@ class Tried:
         return [each for each in self.images if each.outcome in outcomes]
 
 
-def tried(inspecting: Inspecting, bank: str, name: str) -> list[Tried]:
-    """The versions that were tried on a set, the newest ``SHOWN`` first. Raises NotFound, BlobMissing, BlobCorrupt."""
+def tried(inspecting: Inspecting, bank: str, name: str, also: int | None = None) -> list[Tried]:
+    """The newest ``SHOWN`` versions that were tried on a set, and the version ``also``, the newest first.
+
+    Raises NotFound, BlobMissing, BlobCorrupt.
+    """
     images = inspecting.store.checks.images(bank, name)
-    runs = inspecting.store.checks.runs(bank, name)[:SHOWN]
+    every = inspecting.store.checks.runs(bank, name)
+    runs = [each for place, each in enumerate(every) if place < SHOWN or each[1].number == also]
     return [_tried(inspecting, images, run, version) for run, version in runs]
 
 

@@ -97,7 +97,7 @@ def _learnt(store: Store, bank: str, engine: Engine, rows: Sequence[JobImage]) -
     """The images that the version learnt (``image``), or whose part it learnt by its serial number (``part``)."""
     named = [split_name(name)[0] for name in engine.bank.provenance.images]
     digests = {sha256 for sha256 in named if sha256 is not None}
-    serials = store.checks.nominal_serials(bank, sorted(digests))
+    serials = store.images.serials_of(bank, sorted(digests))
     found = {row.sha256: "part" for row in rows if row.serial in serials}
     return found | {row.sha256: "image" for row in rows if row.sha256 in digests}
 

@@ -1,91 +1,26 @@
-"""The files of one upload: held to their limits on the way to disk, proven to be images, kept, each with its entry."""
+"""The files of one upload: proven to be images, kept in groups, each with its entry."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from app.errors import AppError, ArchiveRefused, ImageRefused, LabelMissing
 from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import shown_name
-from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
+from app.learning.archives import ArchiveLimits, Refused, read_archive
+from app.learning.incoming import Incoming, Shelf
 from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
 from app.settings import Settings
-from app.store.errors import LabelConflict, storage_full
-from app.store.images import Added, NewImage
-from app.store.schema import CheckImage, Image
-from app.store.staging import Staged, Staging
+from app.store.errors import LabelConflict
+from app.store.images import NewImage
+from app.store.staging import Staged
 from app.store.store import Store
 from nominal_client.formats import media_type_of
 from nominal_client.litter import HIDDEN, LeftOut, litter_of
-
-RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
-
-
-class Shelf(Protocol):
-    """The set that an upload's images join."""
-
-    def aside(self, name: str) -> str | None:
-        """Why a file is left out on purpose, by its name; None for one that may join."""
-        ...
-
-    def find(self, name: str, sha256: str) -> Image | CheckImage | None:
-        """The image, if the set has it. Raises AppError for one that may not join."""
-        ...
-
-    def add(self, images: Sequence[NewImage]) -> Sequence[Added | AppError]:
-        """What became of each, in the order given; an error for one that is refused."""
-        ...
-
-    def say_serials(self, serials: Mapping[str, str]) -> None:
-        """Of images by sha256. Raises SerialConflict."""
-        ...
-
-
-class Incoming:
-    """The sink of one file. ``refused`` says why the rest of it is dropped."""
-
-    def __init__(self, staging: Staging, settings: Settings, limits: ImageLimits) -> None:
-        self._staging, self._limits = staging, limits
-        self.staged: Staged = staging.begin(settings.max_body_bytes)
-        self.head = b""
-        self.refused: AppError | None = None
-
-    @property
-    def is_archive(self) -> bool:
-        """By its first bytes."""
-        return archive_kind(self.head) is not None
-
-    def write(self, chunk: bytes) -> None:
-        """Raises ``StorageFull``; an image that is too large only stops being kept."""
-        if self.refused is not None:
-            return
-        before = self.staged.bytes
-        self.head += chunk[: HEAD_BYTES - len(self.head)]
-        if not self.is_archive:
-            try:
-                self._limits.check_bytes(before + len(chunk))
-            except ImageRefused as error:
-                self.refused = error
-                return
-        self.staged.write(chunk)
-        if before // RESERVE_CHECK != self.staged.bytes // RESERVE_CHECK:
-            self._keep_reserve()
-
-    def discard(self) -> None:
-        """Delete what was not kept."""
-        self.staged.__exit__(None, None, None)
-
-    def _keep_reserve(self) -> None:
-        free = self._staging.free_bytes()
-        if free < self._staging.reserve:
-            raise storage_full(f"the disk must keep {self._staging.reserve:,} bytes free", f"{free:,} bytes")
-
 
 GROUP = 32  # images kept by one transaction
 GROUP_BYTES = 64 << 20

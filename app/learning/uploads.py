@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from app.errors import AppError, UploadRefused
+from app.learning.incoming import Shelf
 from app.learning.serials import Entry, Serials
 from app.learning.supervisor import Learning
-from app.learning.upload_files import Shelf, Upload
+from app.learning.upload_files import Upload
 from app.store.images import Added, NewImage
 from app.store.schema import Image
 from app.store.store import Store

@@ -17,7 +17,7 @@ from app.store.database import Database, present
 from app.store.errors import CheckSetFull, LabelConflict
 from app.store.ids import Clock, check_slug, shown
 from app.store.images import BATCH, Added, NewImage, agreed
-from app.store.schema import Bank, CheckImage, CheckRun, CheckSet, Image, Job, Version
+from app.store.schema import Bank, CheckImage, CheckRun, CheckSet, Job, Version
 
 MOST_IMAGES = 5_000  # of a check set
 MOST_SETS = 20  # of a bank
@@ -66,7 +66,7 @@ class Checks:
                     same = kind == image.kind
                     answers.append("duplicate" if same else label_conflict(image.name, kind, image.kind))
                 elif room < 1:
-                    answers.append(_full(MOST_IMAGES, "images"))
+                    answers.append(_full(MOST_IMAGES, "images in a check set"))
                 else:
                     known[image.sha256], room = image.kind, room - 1
                     values = {"bank": bank, "check_set": name, "added_at": self._clock.now()}
@@ -163,25 +163,12 @@ class Checks:
             name = session.scalar(query.order_by(CheckSet.name).limit(1))
             return None if name is None else (name, number)
 
-    def nominal_serials(self, bank: str, sha256s: Sequence[str]) -> set[str]:
-        """The serial numbers of nominal images."""
-        serials: set[str] = set()
-        with self._database.read() as session:
-            for start in range(0, len(sha256s), BATCH):
-                query = select(Image.serial).where(
-                    Image.bank == bank,
-                    Image.sha256.in_(sha256s[start : start + BATCH]),
-                    Image.serial.is_not(None),
-                )
-                serials.update(serial for serial in session.scalars(query) if serial is not None)
-        return serials
-
     def _have(self, session: Session, bank: str, name: str, actor: str) -> None:
         if session.get(CheckSet, (bank, name)) is not None:
             return
         row = {"bank": bank, "name": check_slug(name), "created_at": self._clock.now()}
         if len(_totals(session, bank)) >= MOST_SETS:
-            raise _full(MOST_SETS, "check sets")
+            raise _full(MOST_SETS, "check sets of a bank")
         made = self._database.insert(CheckSet).on_conflict_do_nothing().returning(CheckSet.__table__.c.name)
         if session.scalars(made, [row]).all():
             record(session, self._clock, actor, "check.create", f"bank:{bank}", check=name)
@@ -232,12 +219,9 @@ def _image_found(image: CheckImage | None, sha256: str) -> CheckImage:
 
 def _full(most: int, what: str) -> CheckSetFull:
     return CheckSetFull(
-        requirement=f"there may be {most:,} {what}"
-        + (" in a check set" if what == "images" else " of a bank"),
+        requirement=f"there may be {most:,} {what}",
         received="one more",
-        remedy="Delete what is not needed any more, or begin another set."
-        if what == "images"
-        else "Delete a set that is not needed any more.",
+        remedy="Delete what is not needed any more, or begin another set.",
     )
 
 
@@ -251,7 +235,7 @@ def _kinds(session: Session, bank: str, name: str, sha256s: Sequence[str]) -> di
     query = select(CheckImage.sha256, CheckImage.kind).where(
         CheckImage.bank == bank, CheckImage.check_set == name, CheckImage.sha256.in_(sha256s)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(iter(session.execute(query)))
 
 
 def _totals(session: Session, bank: str) -> list[CheckTotals]:

@@ -121,6 +121,16 @@ class Images:
                 )
             ]
 
+    def serials_of(self, bank: str, sha256s: Sequence[str]) -> set[str]:
+        """The serial numbers of these, of as many as have one."""
+        found: set[str] = set()
+        with self._database.read() as session:
+            for start in range(0, len(sha256s), BATCH):
+                some = Image.sha256.in_(sha256s[start : start + BATCH])
+                query = select(Image.serial).where(Image.bank == bank, some)
+                found.update(serial for serial in session.scalars(query) if serial is not None)
+        return found
+
     def parts(self, bank: str) -> tuple[int, int]:
         """How many images have a serial number, and how many different ones there are."""
         query = select(func.count(Image.serial), func.count(Image.serial.distinct())).where(
