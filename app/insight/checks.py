@@ -216,12 +216,9 @@ def _says(judged: Sequence[CheckedImage], found: Share, alarms: Share) -> Iterab
     if counts["unscored"]:
         yield f"Not counted: {_images(counts['unscored'])} that came after this check. Run it again."
     if 0 < found.total <= FEW:
-        yield f"Few defects: from {found.low:.0%} to {found.high:.0%} of defects like these {found.total} may be found."
+        yield f"Few defects: {_range(found)} of defects like these {found.total} may be found."
     if 0 < alarms.total <= FEW:
-        yield (
-            f"Few good images: from {alarms.low:.0%} to {alarms.high:.0%} of good parts like these {alarms.total} may "
-            "be false alarms."
-        )
+        yield f"Few good images: {_range(alarms)} of good parts like these {alarms.total} may be false alarms."
     if not found.total and alarms.total:
         yield "No defect is counted: the figures say nothing of what is missed."
     if not alarms.total and found.total:
@@ -230,3 +227,7 @@ def _says(judged: Sequence[CheckedImage], found: Share, alarms: Share) -> Iterab
 
 def _images(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _range(share: Share) -> str:
+    return f"from {100 * share.low:.0f} % to {100 * share.high:.0f} %"

@@ -25,8 +25,8 @@ from core.config import EXPECTED_SUSPECTS
 from core.input.mask import inspected_share
 from nominal_client import BadArgument, Client
 from nominal_client.answers.jobs import Job
-from nominal_client.banks import files_of
 from nominal_client.litter import LeftOut, sentences
+from nominal_client.uploads import files_of
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")

@@ -13,12 +13,12 @@ from nominal_client.answers.checks import (
     LabelledImage,
 )
 from nominal_client.answers.jobs import Job
-from nominal_client.banks import Progress, send
 from nominal_client.builds import Progress as JobProgress
 from nominal_client.builds import wait_for_job
 from nominal_client.call import Call, Flow, Pages, at, get, nothing, pages_of, post
 from nominal_client.images import GivenImages
 from nominal_client.streams import as_json
+from nominal_client.uploads import Progress, send
 
 
 def list_check_sets(bank: str) -> Call[CheckSetList]:

@@ -28,7 +28,7 @@ FIELD = "outlined dense options-dense"
 LOOK_SECONDS = 2.0
 
 
-@page("/banks/{bank}/check", TEXT.name, icon="rule", order=58)
+@page("/banks/{bank}/check", TEXT.name, icon="fact_check", order=58)
 async def show(view: View) -> None:
     """The address names the set and the version: ``?set=line&version=3``."""
     view.use("inspection.css", "viewer.js")
@@ -122,7 +122,7 @@ class Checking:
             if self._versions:
                 chosen: Any = ui.select(names, label=TEXT.version, value=self._version).props(FIELD)
                 chosen.on_value_change(lambda: self._go(set=self._name, version=chosen.value))
-            self._run = primary(self._view, TEXT.run, self._start, icon="rule", role="admin")
+            self._run = primary(self._view, TEXT.run, self._start, icon="fact_check", role="admin")
             self._stop = secondary(self._view, TEXT.cancel, self._cancel, icon="stop", role="admin")
 
     async def _draw(self, totals: CheckTotals | None) -> None:
@@ -149,11 +149,11 @@ class Checking:
 
     def _nothing(self, totals: CheckTotals | None) -> None:
         if totals is None or not totals.images:
-            empty_state("rule", TEXT.none, TEXT.none_hint)
+            empty_state("fact_check", TEXT.none, TEXT.none_hint)
         elif self._version is None:
             empty_state("school", TEXT.no_version, TEXT.no_version_hint)
         else:
-            empty_state("rule", TEXT.untried.format(n=self._version), TEXT.untried_hint)
+            empty_state("fact_check", TEXT.untried.format(n=self._version), TEXT.untried_hint)
 
     async def _start(self) -> None:
         view, version = self._view, self._version

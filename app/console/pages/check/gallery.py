@@ -37,7 +37,7 @@ class Gallery:
         wrong = tried.of("missed", "false_alarm")
         choice = ui.toggle(dict(TEXT.show), value="wrong" if wrong else "all").classes("n-toggle")
         choice.props(f'no-caps unelevated dense toggle-text-color=ink aria-label="{TEXT.show_label}"')
-        self._tiles = ui.element("div")
+        self._tiles = block("n-found")
 
         def fill() -> None:
             self._fill(self._chosen(str(choice.value)), str(choice.value), PAGE)
