@@ -7,6 +7,7 @@ cannot stay without effect. Durations say their unit in their name; 0 days means
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -284,6 +285,8 @@ def table() -> list[tuple[str, str, str]]:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "~/.local/share/nominal"  # only data_dir has a factory
+    if isinstance(field.default, dict):
+        return json.dumps(field.default)
     return "unset" if field.default in (None, "") else str(field.default)
 
 
