@@ -97,7 +97,7 @@ async def _keys(view: View) -> None:
         if rows:
             key_table(view, rows)
         else:
-            ui.label(TEXT.no_keys).classes("n-caption")
+            ui.label(TEXT.no_keys if view.service.provider is None else TEXT.no_keys_yet).classes("n-caption")
 
 
 async def _people(view: View) -> None:

@@ -80,6 +80,7 @@ class System:
     nobody: str = "Nobody yet."
     last_sign_in: str = "Last sign-in"
     sign_out_person: str = "Sign out everywhere"
+    no_keys_yet: str = "No key yet. Cameras and scripts need one; people sign in at the provider."
     create: str = "Create key"
     create_title: str = "Create an API key"
     key_name: str = "Name"
