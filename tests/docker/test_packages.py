@@ -16,14 +16,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRA = "telemetry"  # what the image and the wheelhouse install beside the plain requirements
+EXTRAS = ("telemetry", "oidc")  # what the image and the wheelhouse install beside the plain requirements
 OWN = {"app": "app", "core": "core", "models": "models", "nominal_client": "clients/python/nominal_client"}
 
 
 def declared() -> list[Requirement]:
-    return [
-        Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"][EXTRA])
-    ]
+    further = [text for extra in EXTRAS for text in PROJECT["optional-dependencies"][extra]]
+    return [Requirement(text) for text in (*PROJECT["dependencies"], *further)]
 
 
 def pinned() -> dict[str, str]:
