@@ -150,7 +150,7 @@ def _tried(inspecting: Inspecting, images: Sequence[CheckImage], run: CheckRun, 
         alarms=alarms,
         auroc=_auroc(judged),
         kinds=[KindFound(kind, _share(judged, [kind])) for kind in kinds],
-        says=[*_says(judged, found, alarms)],
+        says=[*_says(judged, found, alarms, kept["names_images"])],
     )
 
 
@@ -203,9 +203,11 @@ def _auroc(judged: Sequence[CheckedImage]) -> float | None:
     return auroc(np.asarray([each.score for each in scored]), defective)
 
 
-def _says(judged: Sequence[CheckedImage], found: Share, alarms: Share) -> Iterable[str]:
-    """What a person must know before believing the figures."""
+def _says(judged: Sequence[CheckedImage], found: Share, alarms: Share, names_images: bool) -> Iterable[str]:
+    """What a person must know before believing the figures. names_images: whether the version says what it learnt."""
     counts = {outcome: sum(each.outcome == outcome for each in judged) for outcome in FIRST}
+    if not names_images:
+        yield "The version was built elsewhere: whether it learnt any of these images is not known."
     if counts["learnt"]:
         yield (
             f"Not counted: {_images(counts['learnt'])} that the version learnt, or whose part it learnt from other "

@@ -54,7 +54,9 @@ def check(means: Means, job: Job, task: Task) -> Checked:
             task.advance("scoring", done, len(rows))
             _refuse_stopped(task)
             images[row.sha256] = {"problem": read} if isinstance(read, str) else _scored(engine, read)
-    found = {"images": images, "learnt": _learnt(means.store, job.bank, engine, rows)}
+    digests = _digests(engine)
+    learnt = _learnt(means.store, job.bank, digests, rows)
+    found = {"images": images, "learnt": learnt, "names_images": bool(digests)}
     task.advance("saving", 0, 1)
     data = json.dumps(found, sort_keys=True).encode()
     return Checked(means.store.blobs.put([data], limit=len(data), media_type=MEDIA_TYPE).sha256)
@@ -93,10 +95,14 @@ def _scored(engine: Engine, photograph: Photograph) -> dict[str, Any]:
     return {"score": found.score, "regions": [vars(region) for region in found.regions[:REGIONS]]}
 
 
-def _learnt(store: Store, bank: str, engine: Engine, rows: Sequence[JobImage]) -> dict[str, str]:
-    """The images that the version learnt (``image``), or whose part it learnt by its serial number (``part``)."""
+def _digests(engine: Engine) -> set[str]:
+    """Of the images that the version learnt; none where it was built elsewhere."""
     named = [split_name(name)[0] for name in engine.bank.provenance.images]
-    digests = {sha256 for sha256 in named if sha256 is not None}
+    return {sha256 for sha256 in named if sha256 is not None}
+
+
+def _learnt(store: Store, bank: str, digests: set[str], rows: Sequence[JobImage]) -> dict[str, str]:
+    """The images that the version learnt (``image``), or whose part it learnt by its serial number (``part``)."""
     serials = store.images.serials_of(bank, sorted(digests))
     found = {row.sha256: "part" for row in rows if row.serial in serials}
     return found | {row.sha256: "image" for row in rows if row.sha256 in digests}

@@ -81,6 +81,7 @@ def test_labelled_images_are_given_tried_and_looked_at(
     axe = Axe()
     for width, height in ((1280, 720), (1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("window.scrollTo(0, 0)")
         page.wait_for_timeout(300)
         shot(page, f"check-{width}")
         assert page.evaluate(WIDE), width

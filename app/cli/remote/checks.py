@@ -9,15 +9,13 @@ from typing import Annotated
 import typer
 
 from app.cli.console import Json, notice, print_json, print_list, print_rows, say, transferring
-from app.cli.remote.banks import Bank, client_of, watch
+from app.cli.remote.banks import Bank, client_of, tell, watch
 from app.errors import FolderError
 from app.imaging.published import open_dataset
 from nominal_client import Client
-from nominal_client.answers.banks import UploadedFiles
 from nominal_client.answers.checks import CheckedPage, Tried
 from nominal_client.answers.insight import Share
 from nominal_client.images import GivenImages
-from nominal_client.litter import LeftOut, sentences
 
 checks = typer.Typer(
     no_args_is_help=True, help="Try versions on labelled images: found, missed, false alarms."
@@ -54,7 +52,7 @@ def upload(
     for shows, chosen in _labelled(files, kind):
         with transferring(f"Sending {shows or 'images'}") as progress:
             uploaded = client.upload_check_images(bank, check, chosen, kind=shows, progress=progress)
-        _tell(uploaded)
+        tell(uploaded)
         rejected += uploaded.rejected
         answers.append(uploaded)
         if not json_output:
@@ -139,14 +137,6 @@ def _labelled(files: list[Path], kind: str | None) -> list[tuple[str | None, Giv
         (label, [(test.name, test.path) for test in some])
         for label, some in groupby(tests, lambda test: test.label)
     ]
-
-
-def _tell(uploaded: UploadedFiles) -> None:
-    for sentence in sentences(LeftOut(each.name, each.reason, each.files) for each in uploaded.left_out):
-        notice(sentence)
-    for file in uploaded.files:
-        if file.status == "rejected":
-            notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
 
 
 def _show(client: Client, bank: str, check: str, version: int, json_output: bool) -> None:

@@ -12,7 +12,7 @@ from app.http.auth import Admin, Reader
 from app.http.multipart import feed_of
 from app.http.routes import BankPath, Cursor, Limit, Number, Root, Running, refuses
 from app.http.routes.images import FILE, FOREVER, REFUSED, UPLOAD, Sha256, Side
-from app.http.routes.inspections import PICTURE
+from app.http.routes.inspections import PICTURE, drawn
 from app.insight import checks as figures
 from app.learning import checks, uploads
 from app.store.errors import (
@@ -191,7 +191,4 @@ async def get_check_overlay(
     service: Running, actor: Reader, bank: BankPath, check: CheckPath, version: Number, sha256: Sha256
 ) -> Response:
     """The map of an image by a version, over the image."""
-    picture, threshold = await figures.drawn(service.inspecting, bank, check, version, sha256, "overlay")
-    return Response(
-        picture.data, media_type=picture.media_type, headers={"Nominal-Map-Threshold": repr(threshold)}
-    )
+    return drawn(*await figures.drawn(service.inspecting, bank, check, version, sha256, "overlay"))

@@ -105,6 +105,7 @@ def test_a_version_is_tried_on_a_published_set_and_its_figures_have_exact_interv
     assert found["auroc"] == pytest.approx(sum(pairs) / len(pairs))
     reject = found["thresholds"]["reject"]
     assert all((each["score"] <= reject) == (each["decision"] == "accept") for each in scores.values())
+    assert found["says"][0].startswith("The version was built elsewhere")
     whole = running.get(at).json()
     assert whole["job"]["id"] == job["id"]
     assert whole["tried"] == [{name: found[name] for name in whole["tried"][0]}]
@@ -197,6 +198,7 @@ def test_images_that_a_version_learnt_and_their_parts_are_named_and_not_counted(
     said = " ".join(found["says"])
     assert "2 images that the version learnt" in said
     assert "No defect is counted" in said
+    assert "built elsewhere" not in said
     assert "Few good images" in said
 
 
