@@ -12,8 +12,8 @@ from app.console.pages.check import figures
 from app.console.pages.check.gallery import Gallery
 from app.console.pages.check.words import CHECK as TEXT
 from app.console.view import View, page
-from app.console.widgets.blocks import empty_state, page_header, row, section
-from app.console.widgets.controls import confirm, danger, form, primary, secondary
+from app.console.widgets.blocks import block, empty_state, page_header, row, section
+from app.console.widgets.controls import confirm, form, primary, secondary
 from app.console.widgets.controls import show as shown
 from app.console.widgets.uploader import Uploader
 from app.imaging.datasets import GOOD
@@ -58,11 +58,12 @@ class Checking:
     async def open(self) -> None:
         """The page, looked at anew while a check goes on."""
         with section(TEXT.add, TEXT.add_hint):
-            self._choice()
-            self._labels()
+            self._files()
             with row():
-                self._totals = ui.label().classes("n-caption")
-                self._delete = danger(self._view, TEXT.delete, self._ask_delete, icon="delete", role="admin")
+                self._totals = ui.label()
+                self._delete = secondary(
+                    self._view, TEXT.delete, self._ask_delete, icon="delete", role="admin"
+                )
         with section(TEXT.try_it):
             self._controls()
             self._state = ui.label().classes("n-caption").props('role="status"')
@@ -88,18 +89,16 @@ class Checking:
             self._now = now
             await self._draw(totals)
 
-    def _choice(self) -> None:
-        with row():
+    def _files(self) -> None:
+        """The set, what the files show, and where they are dropped."""
+        at = self._view.url("v1", "banks", self._bank, "checks", self._name, "images")
+        with block("n-compare-choice n-after"):
             chosen: Any = ui.select(self._names, label=TEXT.set, value=self._name).props(FIELD)
             chosen.on_value_change(lambda: self._go(set=chosen.value))
-            secondary(self._view, TEXT.new, self._begin, icon="add", role="admin")
-
-    def _labels(self) -> None:
-        """What the files show, and where they are dropped."""
-        at = self._view.url("v1", "banks", self._bank, "checks", self._name, "images")
-        with row():
             label: Any = ui.select(dict(TEXT.labels), label=TEXT.label, value="folders").props(FIELD)
             kind = ui.input(TEXT.kind, value=TEXT.usual).props("outlined dense maxlength=64")
+            with row():
+                secondary(self._view, TEXT.new, self._begin, icon="add", role="admin")
         uploader = Uploader(self._view, at, TEXT.formats["folders"])
         kind.set_visibility(False)
 
@@ -118,12 +117,13 @@ class Checking:
     def _controls(self) -> None:
         active = self._view.own_bank.active_version
         names = {n: TEXT.active.format(n=n) if n == active else str(n) for n in self._versions}
-        with row():
+        with block("n-compare-choice"):
             if self._versions:
                 chosen: Any = ui.select(names, label=TEXT.version, value=self._version).props(FIELD)
                 chosen.on_value_change(lambda: self._go(set=self._name, version=chosen.value))
-            self._run = primary(self._view, TEXT.run, self._start, icon="fact_check", role="admin")
-            self._stop = secondary(self._view, TEXT.cancel, self._cancel, icon="stop", role="admin")
+            with row():
+                self._run = primary(self._view, TEXT.run, self._start, icon="fact_check", role="admin")
+                self._stop = secondary(self._view, TEXT.cancel, self._cancel, icon="stop", role="admin")
 
     async def _draw(self, totals: CheckTotals | None) -> None:
         tried = await self._tried() if totals is not None else []
