@@ -148,9 +148,8 @@ class Checks:
 
     def owed(self, bank: str) -> tuple[str, int] | None:
         """A set with images that the newest version has not been tried on, and that version's number."""
-        newest = select(func.max(Version.number)).where(Version.bank == bank)
         with self._database.read() as session:
-            number = session.scalar(newest)
+            number = session.scalar(select(func.max(Version.number)).where(Version.bank == bank))
             if number is None:
                 return None
             of_set = (CheckImage.bank == CheckSet.bank) & (CheckImage.check_set == CheckSet.name)
