@@ -7,8 +7,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from app.errors import AppError, ArchiveRefused, ImageRefused
-from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
+from app.imaging.decode import DECODED_BYTES, WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import shown_name
+from app.imaging.pictures import thumbnail
+from app.inspection.gate import Memory
+from app.inspection.lanes import Lane
+from app.inspection.viewing import STORED_SIDES
 from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
 from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
@@ -92,9 +96,12 @@ class Upload:
         bank: str,
         actor: str,
         serials: Serials | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._store, self._settings, self._limits = store, settings, limits
         self._bank, self._actor = bank, actor
+        self._memory = memory or Memory(settings.memory_bytes)
+        self._lane = Lane(bank).background()
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self._starts: list[int] = []  # of each file's entries
@@ -206,7 +213,7 @@ class Upload:
         Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
         """
         try:
-            check_header(data, self._limits)
+            header = check_header(data, self._limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
@@ -223,10 +230,16 @@ class Upload:
             self.entries.append(entry)
             return False
         try:
-            photograph = decode_photograph(data, WHOLE, self._limits)
+            with self._memory.waiting_for(
+                len(data) + DECODED_BYTES * header.width * header.height, self._lane
+            ):
+                photograph = decode_photograph(data, WHOLE, self._limits, header)
+                shown = None if photograph.bits else thumbnail(photograph.pixels, STORED_SIDES[0])
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
+        if shown is not None:  # of wide samples the bank says which bits count
+            self._store.thumbnails.put(sha256, STORED_SIDES[0], None, shown)
         height, width = photograph.shape
         image = NewImage(sha256, name, len(data), width, height)
         entry |= {"width": width, "height": height, "notice": dark_notice(photograph)}

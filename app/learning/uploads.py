@@ -50,7 +50,8 @@ async def receive(
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
     limits = learning.inspecting.image_limits
-    upload = Upload(learning.store, learning.settings, limits, bank, actor, serials)
+    memory = learning.inspecting.memory
+    upload = Upload(learning.store, learning.settings, limits, bank, actor, serials, memory)
     feed = feed_of(upload)
     try:
         pending = bytearray()

@@ -10,6 +10,8 @@ from typing import Any
 from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
+from app.lifecycle.pace import Pace
+from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
@@ -53,3 +55,5 @@ class Service:
     admission: Admission
     trail: Trail
     census: Census
+    quotas: Quotas
+    pace: Pace

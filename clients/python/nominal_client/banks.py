@@ -20,6 +20,7 @@ from nominal_client.answers.banks import (
     Uploaded,
     UploadedFile,
 )
+from nominal_client.answers.server import Priority
 from nominal_client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
 from nominal_client.errors import BadArgument, ProblemError
 from nominal_client.folders import list_images as image_files
@@ -39,6 +40,8 @@ class BankSettings(TypedDict, total=False):
 
     config: Mapping[str, Any]
     pinned: bool
+    priority: Priority | None
+    share: float | None
     target_false_reject: float | None
     target_review: float | None
     review_threshold: float | None

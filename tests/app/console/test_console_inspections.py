@@ -94,7 +94,7 @@ def test_an_image_larger_than_the_limit_is_refused_while_it_is_read(
     client.post("/v1/banks", json={"id": "caps"})
     client.post("/v1/banks/caps/import?activate=true", content=bank_file)
     problem(client.post(INSPECT, content=iter([bad, bad])), 413, "image-too-large")
-    assert service_of(client).inspecting.gate.bytes == 0
+    assert service_of(client).inspecting.memory.used == 0
 
 
 def test_a_reader_may_look_and_not_inspect(taught: TestClient, bad: bytes) -> None:

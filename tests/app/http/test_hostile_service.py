@@ -92,7 +92,7 @@ def test_an_inspected_body_over_the_limit_is_refused_with_and_without_its_length
         problem(client.post(f"{CAPS}/inspect", content=body, headers=PNG), 413, "body-too-large")
     problem(client.post(f"{CAPS}/inspect", content=bytes(50_001), headers=PNG), 413, "image-too-large")
     problem(client.post("/v1/banks", content=bytes(1 << 21)), 413, "body-too-large")
-    assert service_of(client).inspecting.gate.bytes == 0
+    assert service_of(client).inspecting.memory.used == 0
 
 
 def test_a_body_that_stops_coming_is_refused_and_leaves_nothing(

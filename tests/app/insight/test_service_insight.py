@@ -311,7 +311,7 @@ def test_a_nominal_images_map_is_that_of_a_version_without_its_part(client: Test
     object.__setattr__(bank.provenance, "images", names)
     engine = Engine(backbone, bank)
     odd = Photograph(images[-1])
-    known, held = engine.inspect([odd])[0], inspect_held_out(engine, odd, sent[-1]["sha256"])
+    known, held = engine.inspect([odd])[0], inspect_held_out(engine, engine.prepare(odd), sent[-1]["sha256"])
     alone = Engine(backbone, build(images[:-1], replace(SMALL, coreset_ratio=1.0), backbone)).inspect([odd])[
         0
     ]

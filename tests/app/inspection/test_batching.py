@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.batcher import Batcher
-from app.inspection.waiting import FairQueue, Served, ServiceTimes
+from app.inspection.lanes import BACKGROUND, LINE, NORMAL, PATIENCE, FairQueue, Lane, Turns
+from app.inspection.waiting import Served, ServiceTimes
 
 pytestmark = pytest.mark.anyio
 FOREVER = 1e6  # seconds; a window or deadline that never passes in a test
@@ -283,17 +285,6 @@ async def test_a_busy_bank_makes_way_for_one_that_has_fewer_waiting(work: Work, 
     assert [type(a) for a in answers] == [Served, Served, Served, QueueFull, Served]
 
 
-async def test_bytes_waiting_are_bounded_but_one_item_always_may(work: Work, clock: Clock) -> None:
-    async with Batcher(work, queue_bytes=10, size_of=len, clock=clock) as batcher:
-        held = await hold(batcher, work)
-        tasks = submitted(batcher, "k", "x" * 50)
-        await settle()
-        with pytest.raises(QueueFull, match="At most 10 bytes"):
-            await batcher.submit("k", "y")
-        work.open.set()
-        await results([held, *tasks])
-
-
 # Deadlines
 
 
@@ -464,25 +455,34 @@ async def test_a_thousand_callers_in_any_order_get_their_own_answers(work: Work,
 # The parts
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """What waits."""
+
+    number: int
+    arrived: float = 0.0
+
+
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(["push", "take", "remove"])), max_size=60))
 @settings(deadline=None)
 def test_the_queue_is_bounded_and_keeps_order_within_a_key(steps: list[tuple[str, str]]) -> None:
-    queue: FairQueue[str, int] = FairQueue(5)
-    inside: dict[str, list[int]] = {"x": [], "y": [], "z": []}
+    queue: FairQueue[str, Numbered] = FairQueue(5, Turns(Clock()))
+    inside: dict[str, list[Numbered]] = {"x": [], "y": [], "z": []}
     for number, (key, step) in enumerate(steps):
+        lane = Lane(key)
         if step == "push":
-            dropped = queue.push(key, number)
-            inside[key].append(number)
+            dropped = queue.push(key, lane, entry := Numbered(number))
+            inside[key].append(entry)
             for entries in inside.values():
                 if dropped in entries:
                     assert entries.pop() == dropped  # always the newest
         elif step == "take":
-            assert queue.take(key, 2) == inside[key][:2]
+            assert queue.take(key, NORMAL, 2) == [(lane, entry) for entry in inside[key][:2]]
             del inside[key][:2]
         elif inside[key]:
-            queue.remove(key, inside[key].pop(0))
+            queue.remove(key, lane, inside[key].pop(0))
         assert queue.counts() == {k: len(v) for k, v in inside.items() if v}
-        assert sorted(queue) == sorted(n for v in inside.values() for n in v)
+        assert {entry.number for entry in queue} == {entry.number for v in inside.values() for entry in v}
         assert len(queue) <= 5
 
 
