@@ -1,7 +1,7 @@
 """What others do to a server beside a line: the loads of bench/fortress.py, each in a process of its own.
 
-``python -m bench.fortress_loads NAME JSON`` says when it has begun, goes on until its standard input ends or its time is
-over, and says what it got. Refused clients wait as long as Retry-After says. Loopback only.
+``python -m bench.fortress_loads NAME JSON`` says when it has begun, goes on until its standard input ends or its time
+is over, and says what it got. Refused clients wait as long as Retry-After says. Loopback only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,7 +83,9 @@ async def together(count: int, one: Callable[[int], Awaitable[None]]) -> None:
 async def inspecting(party: Party, bank: str) -> None:
     async def one(number: int) -> None:
         image = party.parts[number % len(party.parts)]
-        await party.call("POST", f"/v1/banks/{bank}/inspect", content=image, headers={"Content-Type": "image/png"})
+        await party.call(
+            "POST", f"/v1/banks/{bank}/inspect", content=image, headers={"Content-Type": "image/png"}
+        )
 
     await together(party.many(64), one)
 
@@ -196,7 +198,9 @@ async def imports(party: Party) -> None:
 
     async def one(number: int) -> None:
         if number < 2:
-            await party.call("POST", "/v1/banks/other/import", "admin", params={"activate": "false"}, content=bundle)
+            await party.call(
+                "POST", "/v1/banks/other/import", "admin", params={"activate": "false"}, content=bundle
+            )
         else:
             await party.call("GET", "/v1/banks/other/health", params={"check": "true"})
 
@@ -208,10 +212,19 @@ async def metrics(party: Party) -> None:
     await together(party.many(16), lambda number: party.call("GET", "/metrics"))
 
 
-LOADS: dict[str, Load] = {
-    load.__name__: load
-    for load in (other_bank, same_bank, batches, large, thumbnails, connections, headers, imports, metrics)
-}
+ALONE = (other_bank, same_bank, batches, large, thumbnails, connections, headers, imports, metrics)
+
+
+async def everything(party: Party) -> None:
+    """All of them at once."""
+    parties = {load: replace(party, got=Counter()) for load in ALONE}
+    try:
+        await asyncio.gather(*(load(each) for load, each in parties.items()))
+    finally:
+        party.got.update({load.__name__: each.got.total() for load, each in parties.items()})
+
+
+LOADS: dict[str, Load] = {load.__name__: load for load in (*ALONE, everything)}
 
 
 async def run(name: str, url: str, keys: dict[str, str], size: float, seconds: float) -> Counter[str]:
@@ -222,7 +235,7 @@ async def run(name: str, url: str, keys: dict[str, str], size: float, seconds: f
         load = asyncio.ensure_future(LOADS[name](party))
         ended = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
         print("begun", flush=True)
-        done, _ = await asyncio.wait({load, ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({load, ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         load.cancel()
         with suppress(asyncio.CancelledError):
             await load

@@ -13,9 +13,10 @@ from app.errors import ImageRefused, Overloaded, PictureUnavailable, QueueFull
 from app.inspection import inspections
 from app.inspection.engine import Prepared, split_name
 from app.inspection.gate import Pass
-from app.inspection.inspect import Inspecting, prepared
+from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
 from app.inspection.registry import Key, Loaded
+from app.inspection.taking import prepared
 from app.inspection.thresholds import effective, wish_with
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection

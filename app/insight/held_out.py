@@ -13,9 +13,11 @@ import numpy as np
 from app.errors import PictureUnavailable
 from app.imaging.pictures import Kind, Picture
 from app.inspection.engine import Engine, Inspection, Prepared, split_name
-from app.inspection.inspect import Inspecting, prepared, render
+from app.inspection.inspect import render
+from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
 from app.inspection.registry import Key
+from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
 from core.bank import Bank, Provenance
 from core.config import IndexConfig

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
 from app.imaging.pictures import encode_jpeg
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
 from app.inspection.viewing import viewed
 from app.store.errors import BlobMissing, NotFound

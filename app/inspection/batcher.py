@@ -15,13 +15,20 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
-from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.lanes import BACKGROUND, LINE, FairQueue, Lane, Turns
-from app.inspection.waiting import BatchObserver, Entry, Load, Served, ServiceTimes
+from app.inspection.waiting import (
+    BatchObserver,
+    Call,
+    Entry,
+    Load,
+    Refusals,
+    Served,
+    ServiceTimes,
+    answer_each,
+)
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -30,17 +37,9 @@ V = TypeVar("V")
 
 SLICE = 0.03  # seconds of a batch below the line's priority, while a line inspects; one image may take longer
 LINE_SECONDS = 10.0  # since its last image, in which a line is taken to inspect
-SHUT = "the server must not be shutting down", "a request while it is"
 CALLS = Lane(rank=BACKGROUND)  # of other work on the thread, where nobody says whose it is
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, frozen=True)
-class Call:
-    """Other work for the thread, in place of a key: it waits for its turn and runs by itself."""
-
-    function: Callable[[], Any]
 
 
 class Batcher(Generic[K, T, R]):
@@ -61,6 +60,7 @@ class Batcher(Generic[K, T, R]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._observer, self._clock = run, observer, clock
+        self._refuse = Refusals(observer, lambda: self._seconds(self._queue.counts()))
         self._queue_size, self._batch_size, self._window = queue_size, batch_size, window
         self._turns = Turns(clock)
         self._queue: FairQueue[K | Call, Entry[K, T, R]] = FairQueue(queue_size, self._turns)
@@ -98,14 +98,14 @@ class Batcher(Generic[K, T, R]):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise self._late(key, "none when it passed") from None
+            raise self._refuse.late(key, "none when it passed") from None
         finally:
             self._queue.remove(key, entry.lane, entry)
 
     async def call(self, function: Callable[[], V], lane: Lane = CALLS) -> V:
         """What ``function`` gives on the inference thread, by itself, in the lane's turn. Raises ``Draining``."""
         if not self._accepting:
-            raise self._shut()
+            raise self._refuse.shut()
         call = cast("K", Call(function))
         answer = asyncio.get_running_loop().create_future()
         entry = Entry[K, T, R](call, lane, cast("T", None), self._clock(), None, answer)
@@ -134,23 +134,23 @@ class Batcher(Generic[K, T, R]):
             self._dispatcher.cancel()
             await asyncio.wait([self._dispatcher])
         for entry in unanswered:
-            entry.fail(self._shut() if isinstance(entry.key, Call) else self._closed(entry.key))
+            entry.fail(self._refuse.shut() if isinstance(entry.key, Call) else self._refuse.closed(entry.key))
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     # Admission
 
     def _admit(self, key: K, item: T, lane: Lane, deadline: float | None) -> Entry[K, T, R]:
         if not self._accepting:
-            raise self._closed(key)
+            raise self._refuse.closed(key)
         now = self._clock()
         if deadline is not None and (now >= deadline or now + self._seconds_to_answer(key, lane) > deadline):
-            raise self._late(key, f"{max(0.0, deadline - now):.3f} s left, which is too little")
+            raise self._refuse.late(key, f"{max(0.0, deadline - now):.3f} s left, which is too little")
         entry = Entry[K, T, R](key, lane, item, now, deadline, asyncio.get_running_loop().create_future())
         dropped = self._queue.push(key, lane, entry)
         if dropped is entry:
-            raise self._full(key, f"{self._queue_size} images")
+            raise self._refuse.full(key, f"{self._queue_size} images")
         if dropped is not None:
-            dropped.fail(self._full(dropped.key, f"{self._queue_size} images"))
+            dropped.fail(self._refuse.full(dropped.key, f"{self._queue_size} images"))
         self._arrived(lane)
         return entry
 
@@ -206,7 +206,7 @@ class Batcher(Generic[K, T, R]):
         now, batch = self._clock(), []
         for _, entry in self._queue.take(key, rank, self._most(key, rank)):
             if entry.deadline is not None and entry.deadline <= now:
-                entry.fail(self._late(entry.key, "none when it passed"))
+                entry.fail(self._refuse.late(entry.key, "none when it passed"))
             elif not entry.answer.done():
                 batch.append(entry)
         return batch
@@ -268,39 +268,3 @@ class Batcher(Generic[K, T, R]):
         started = self._clock()
         outcomes = answer_each(self._run, key, items)
         return outcomes, self._clock() - started
-
-    # Refusals
-
-    def _full(self, key: K, bound: str) -> Overloaded:
-        return self._refusal(QueueFull, key, f"at most {bound} may wait", "one more")
-
-    def _late(self, key: K, received: str) -> Overloaded:
-        return self._refusal(DeadlineExceeded, key, "the answer must come by the deadline", received)
-
-    def _closed(self, key: K) -> Overloaded:
-        return self._refusal(Draining, key, *SHUT)
-
-    def _shut(self) -> Overloaded:
-        return Draining.within(self._seconds(self._queue.counts()), *SHUT)
-
-    def _refusal(self, kind: type[Overloaded], key: K, requirement: str, received: str) -> Overloaded:
-        error = kind.within(self._seconds(self._queue.counts()), requirement, received)
-        if self._observer is not None:
-            self._observer.batch_refused(key, error)
-        return error
-
-
-def answer_each(
-    run: Callable[[K, Sequence[T]], Sequence[R]], key: K, items: Sequence[T]
-) -> list[R | Exception]:
-    """One answer or error an item; an image that ``run`` fails on does not fail its neighbours."""
-    try:
-        results = list(run(key, items))
-        if len(results) != len(items):
-            raise RuntimeError(f"{len(items)} items were given and {len(results)} answered")
-        return [*results]
-    except Exception as error:
-        if len(items) > 1:
-            log.warning("a batch of %d failed and is tried one by one", len(items), exc_info=True)
-            return [outcome for item in items for outcome in answer_each(run, key, [item])]
-        return [error if not isinstance(error, StopIteration) else RuntimeError("run stopped iterating")]

@@ -10,108 +10,27 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 
-from app.errors import BankWithoutVersion
-from app.imaging.decode import DECODED_BYTES, ImageLimits, check_header, decode_image, decode_photograph
+from app.imaging.decode import decode_image
 from app.imaging.header import Header
 from app.imaging.pictures import MAP_BYTES, PICTURE_BYTES, Kind, Picture, draw
 from app.inspection import engine
-from app.inspection.backbones import Backbones
-from app.inspection.batcher import Batcher
-from app.inspection.decoders import Decoders
 from app.inspection.engine import SMALL_PIXELS
-from app.inspection.gate import Gate, Memory, Pass
-from app.inspection.lanes import NO_RULES, Lane, Rules, lane_of
-from app.inspection.ledger import KeptImage, Ledger
-from app.inspection.registry import Key, Loaded, Registry
-from app.inspection.sampling import Sample
-from app.inspection.thresholds import Calibrations, effective, overridden
+from app.inspection.gate import Pass
+from app.inspection.inspecting import Answer, Asked, Inspecting, Taken
+from app.inspection.lanes import Rules
+from app.inspection.ledger import KeptImage
+from app.inspection.registry import Key, Loaded
+from app.inspection.taking import read, take
+from app.inspection.thresholds import effective, overridden
 from app.inspection.waiting import Deadline, Served
-from app.ops.observed import Metrics
-from app.ops.process import Life, Pools
 from app.problems.types import type_of
-from app.settings import Settings
 from app.store import schema
 from app.store.errors import StoreError
-from app.store.store import Store
-from core.input.photograph import Image, Photograph, reduction
+from core.input.photograph import Image
 from core.judging.scoring import Thresholds
 from nominal_client.formats import media_type_of
-
-MAP = 4  # bytes of a pixel of a map that was drawn
-
-
-@dataclass(frozen=True, eq=False)
-class Inspecting:
-    """What inspecting takes: loaded banks, the queue, the ledger. Made by ``app.lifecycle.opening`` only.
-
-    memory: for what is in flight. image_limits: what one image may ask for. sample: of accepted images, where only some
-    are kept. comparing: held while two versions are compared. rules: priorities and shares of banks, as last read.
-    """
-
-    settings: Settings
-    store: Store
-    backbones: Backbones
-    batcher: Batcher[Key, engine.Work, engine.Found]
-    decoders: Decoders
-    memory: Memory
-    registry: Registry
-    calibrations: Calibrations
-    ledger: Ledger
-    gate: Gate
-    metrics: Metrics
-    pools: Pools
-    life: Life
-    image_limits: ImageLimits
-    sample: Sample | None = None
-    comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    rules: dict[str, Rules] = field(default_factory=dict)
-
-    def lane(self, bank: str, key: str, of_key: Rules = NO_RULES) -> Lane:
-        """Where a key's inspections for a bank wait."""
-        return lane_of(bank, key, self.rules.get(bank, NO_RULES), of_key)
-
-    def keeps(self, row: schema.Inspection, size: int) -> bool:
-        """Whether the policy keeps the image, of ``size`` bytes, of an inspection about to be written down."""
-        keep = self.settings.image_keep
-        if keep in ("all", "none") or row.decision != "accept":
-            return keep != "none"
-        return self.sample is not None and self.sample.takes(row, size)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a caller wants beside the score. share: of the memory; thresholds override the bank's."""
-
-    deadline: Deadline
-    actor: str
-    share: Pass
-    serial: str | None = None
-    station: str | None = None
-    name: str | None = None
-    review_threshold: float | None = None
-    reject_threshold: float | None = None
-    picture: Kind | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """An inspection in the ledger, the picture asked for, and the level its regions exceed."""
-
-    row: schema.Inspection
-    picture: Picture | None
-    map_threshold: float
-
-
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """An image as a version takes it; milliseconds: decoding took. whole: all of it, where a picture needs that."""
-
-    image: engine.Prepared
-    milliseconds: float
-    whole: Image | None
 
 
 async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> Answer:
@@ -174,26 +93,6 @@ async def drawn(
     return await inspecting.decoders.run(made, share.lane, large=True)
 
 
-def read(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> tuple[schema.Bank, Taken | Header]:
-    """The bank as it is now, and its image where it is small and the version that says how to take it is in memory.
-
-    Raises NotFound, BankWithoutVersion, ImageRefused.
-    """
-    row = inspecting.store.banks.current(bank)
-    key = Key.active(row)
-    if key is None:
-        raise BankWithoutVersion(
-            requirement="an inspection needs a bank with an active version",
-            received=f"the bank {bank}, which has none",
-            remedy="Upload nominal images and build it, import a version, or activate one.",
-        )
-    loaded = inspecting.registry.peek(key)
-    header = check_header(body, inspecting.image_limits)  # what is not an image has no version loaded for it
-    if loaded is None or header.width * header.height > SMALL_PIXELS:
-        return row, header
-    return row, take(inspecting, loaded, body, header, asked)
-
-
 async def load(inspecting: Inspecting, row: schema.Bank, deadline: Deadline) -> Loaded:
     """The bank's active version, ready to inspect. Raises VersionUnusable, NotFound."""
     key = Key.active(row)
@@ -201,48 +100,6 @@ async def load(inspecting: Inspecting, row: schema.Bank, deadline: Deadline) -> 
     if inspecting.registry.peek(key) is None:
         deadline.doing = "the bank was loaded; pin it to keep it loaded"
     return await inspecting.registry.get(key, pinned=row.pinned)
-
-
-def take(inspecting: Inspecting, loaded: Loaded, body: bytes, header: Header, asked: Asked) -> Taken:
-    """The image as the version takes it, its memory counted. Raises ImageRefused, MemoryFull."""
-    whole = asked.picture == "overlay"
-    with asked.share.holding(decoded_bytes(header, loaded)):
-        started = time.perf_counter()
-        photograph = photographed(inspecting, loaded, body, header)
-        milliseconds = (time.perf_counter() - started) * 1e3
-        image = loaded.engine.prepare(photograph)
-        kept = photograph.pixels if whole and photograph.reduced == 1 else None
-        drawn = MAP * image.pixels if image.pixels <= SMALL_PIXELS else 0
-        asked.share.grow(image.input.nbytes + drawn + (0 if kept is None else kept.nbytes))
-    return Taken(image, milliseconds, kept)
-
-
-def decoded_bytes(header: Header, loaded: Loaded) -> int:
-    """What decoding an image for a version takes at most."""
-    config = loaded.engine.bank.config.input
-    by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
-    return DECODED_BYTES * header.width * header.height // by**2
-
-
-def photographed(
-    inspecting: Inspecting, loaded: Loaded, body: bytes, header: Header | None = None
-) -> Photograph:
-    """The image as the version has it decoded. Raises ImageRefused."""
-    return decode_photograph(body, loaded.engine.bank.config.input, inspecting.image_limits, header)
-
-
-async def prepared(inspecting: Inspecting, loaded: Loaded, body: bytes, share: Pass) -> engine.Prepared:
-    """An image as a version takes it, decoded in its turn and counted. Raises ImageRefused, Overloaded."""
-    header = await inspecting.pools.background(partial(check_header, body, inspecting.image_limits))
-
-    def made() -> engine.Prepared:
-        with share.holding(decoded_bytes(header, loaded)):
-            image = loaded.engine.prepare(photographed(inspecting, loaded, body, header))
-        share.grow(image.input.nbytes)
-        return image
-
-    large = header.width * header.height > SMALL_PIXELS
-    return await inspecting.decoders.run(made, share.lane, large)
 
 
 def judge(

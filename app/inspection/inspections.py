@@ -14,11 +14,13 @@ import orjson
 from app.errors import PictureUnavailable
 from app.imaging.pictures import Kind, Picture
 from app.inspection.engine import Work
-from app.inspection.inspect import Inspecting, prepared, render
 from app.inspection.inspect import drawn as found_of
+from app.inspection.inspect import render
+from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
 from app.inspection.ledger import document
 from app.inspection.registry import Key
+from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection

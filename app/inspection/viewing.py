@@ -9,7 +9,7 @@ from typing import TypeVar
 from app.imaging.decode import check_header, decode_image
 from app.imaging.pictures import PICTURE_BYTES, thumbnail
 from app.inspection.engine import SMALL_PIXELS
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
 from core.input.photograph import Image
 

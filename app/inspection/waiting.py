@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from cachetools import FIFOCache
 
-from app.errors import DeadlineExceeded, Overloaded
+from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.lanes import Lane
 
 K = TypeVar("K", bound=Hashable)
@@ -21,6 +22,9 @@ R = TypeVar("R")
 
 WEIGHT = 0.2  # of the newest batch
 KEYS_REMEMBERED = 256
+SHUT = "the server must not be shutting down", "a request while it is"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,42 @@ class Entry(Generic[K, T, R]):
         """Answers by ``error``, unless there is an answer or nobody waits for one."""
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+@dataclass(eq=False, frozen=True)
+class Call:
+    """Other work for the thread, in place of a key: it waits for its turn and runs by itself."""
+
+    function: Callable[[], Any]
+
+
+class Refusals(Generic[K]):
+    """What a batcher refuses by, heard by its observer. seconds: until all that waits is answered."""
+
+    def __init__(self, observer: BatchObserver[K] | None, seconds: Callable[[], float]) -> None:
+        self._observer, self._seconds = observer, seconds
+
+    def full(self, key: K, bound: str) -> Overloaded:
+        """No place."""
+        return self._refusal(QueueFull, key, f"at most {bound} may wait", "one more")
+
+    def late(self, key: K, received: str) -> Overloaded:
+        """No answer in time."""
+        return self._refusal(DeadlineExceeded, key, "the answer must come by the deadline", received)
+
+    def closed(self, key: K) -> Overloaded:
+        """Nothing new is begun."""
+        return self._refusal(Draining, key, *SHUT)
+
+    def shut(self) -> Overloaded:
+        """The same of other work."""
+        return Draining.within(self._seconds(), *SHUT)
+
+    def _refusal(self, kind: type[Overloaded], key: K, requirement: str, received: str) -> Overloaded:
+        error = kind.within(self._seconds(), requirement, received)
+        if self._observer is not None:
+            self._observer.batch_refused(key, error)
+        return error
 
 
 @dataclass
@@ -138,3 +178,19 @@ class Deadline:
         return DeadlineExceeded.within(
             1.0, "the answer must come by the deadline", f"none when it passed, while {self.doing}"
         )
+
+
+def answer_each(
+    run: Callable[[K, Sequence[T]], Sequence[R]], key: K, items: Sequence[T]
+) -> list[R | Exception]:
+    """One answer or error an item; an image that ``run`` fails on does not fail its neighbours."""
+    try:
+        results = list(run(key, items))
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(items)} items were given and {len(results)} answered")
+        return [*results]
+    except Exception as error:
+        if len(items) > 1:
+            log.warning("a batch of %d failed and is tried one by one", len(items), exc_info=True)
+            return [outcome for item in items for outcome in answer_each(run, key, [item])]
+        return [error if not isinstance(error, StopIteration) else RuntimeError("run stopped iterating")]

@@ -80,6 +80,7 @@ class _Waiting:
     staged: Staged
     image: NewImage
     media_type: str
+    thumbnail: bytes | None  # not of wide samples: the bank says which of their bits count
 
 
 class Upload:
@@ -175,6 +176,8 @@ class Upload:
                 each.staged.__exit__(None, None, None)
         for each, status in zip(waiting, added, strict=True):
             each.entry["status"] = status
+            if each.thumbnail is not None:
+                self._store.thumbnails.put(each.image.sha256, STORED_SIDES[0], None, each.thumbnail)
 
     def close(self) -> None:
         """After success and failure alike; what failed once is not raised again."""
@@ -238,14 +241,12 @@ class Upload:
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
-        if shown is not None:  # of wide samples the bank says which bits count
-            self._store.thumbnails.put(sha256, STORED_SIDES[0], None, shown)
         height, width = photograph.shape
         image = NewImage(sha256, name, len(data), width, height)
         entry |= {"width": width, "height": height, "notice": dark_notice(photograph)}
         kept = staged.finish() if staged else self._stage(data)
         self.entries.append(entry)
-        self._waiting.append(_Waiting(entry, kept, image, media_type_of(data)))
+        self._waiting.append(_Waiting(entry, kept, image, media_type_of(data), shown))
         if len(self._waiting) >= GROUP or sum(each.image.bytes for each in self._waiting) >= GROUP_BYTES:
             self.flush()
         return True

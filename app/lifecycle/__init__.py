@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
 from app.lifecycle.pace import Pace

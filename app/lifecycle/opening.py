@@ -17,7 +17,7 @@ from app.inspection.batcher import Batcher
 from app.inspection.decoders import Decoders
 from app.inspection.engine import Found, Work, run_batch
 from app.inspection.gate import Gate, Memory
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
 from app.inspection.sampling import Sample

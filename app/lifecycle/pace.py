@@ -1,7 +1,7 @@
 """How often health and metrics are answered: anybody may ask, so who asks without a pause waits a moment.
 
-A bucket of answers fills evenly (token bucket). A monitor that asks once a second never waits; loops share what is left,
-and their answers cost a lookup.
+A bucket of answers fills evenly (token bucket). A monitor that asks once a second hardly waits; loops share what is
+left, and their answers cost a lookup.
 """
 
 from __future__ import annotations

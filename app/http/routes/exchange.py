@@ -20,7 +20,7 @@ from app.imaging.decode import ImageLimits
 from app.imaging.header import shown_name
 from app.imaging.pictures import NPY, PNG, Kind, Picture
 from app.inspection.gate import Pass
-from app.inspection.inspect import Answer
+from app.inspection.inspecting import Answer
 from app.inspection.ledger import document
 from app.inspection.waiting import Deadline
 from app.store.page import Page as Rows

@@ -33,7 +33,8 @@ from app.http.routes.exchange import (
 from app.http.routes.images import FILE
 from app.imaging.pictures import NPY, PNG
 from app.inspection.gate import Pass
-from app.inspection.inspect import Answer, Asked, inspect
+from app.inspection.inspect import inspect
+from app.inspection.inspecting import Answer, Asked
 from app.inspection.ledger import document
 from app.inspection.waiting import Deadline
 from app.lifecycle import Service

@@ -361,8 +361,9 @@ def test_a_disk_that_is_full_refuses_what_must_be_kept_and_says_so(
     service_of(client).store.blobs.staging.reserve = 1 << 60
     problem(client.post(f"{CAPS}/images", content=bad), 507, "storage-full")
     problem(client.post(f"{CAPS}/import", content=bank_file), 507, "storage-full")
-    problem(client.post(f"{CAPS}/inspect", content=bad, headers=PNG), 507, "storage-full")
-    assert [row["id"] for row in client.get("/v1/inspections").json()["items"]] == [before["id"]]
+    assert inspect(client, bad)["image_not_kept"] == "storage-full"  # a decision needs no image
+    rows = client.get("/v1/inspections").json()["items"]
+    assert [row["image_sha256"] is None for row in rows] == [True, False]
     assert client.get("/readyz").status_code == 200
     service_of(client).store.blobs.staging.reserve = 0
     assert inspect(client, bad)["id"] > before["id"]

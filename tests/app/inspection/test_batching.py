@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.batcher import Batcher
-from app.inspection.lanes import BACKGROUND, LINE, NORMAL, PATIENCE, FairQueue, Lane, Turns
+from app.inspection.lanes import NORMAL, FairQueue, Lane, Turns
 from app.inspection.waiting import Served, ServiceTimes
 
 pytestmark = pytest.mark.anyio
@@ -450,6 +450,76 @@ async def test_a_thousand_callers_in_any_order_get_their_own_answers(work: Work,
         else:
             assert isinstance(answer, Served)
             assert answer.result == f"k{i % 5}:{i}"
+
+
+# Lanes
+
+
+async def test_a_batch_holds_one_priority_and_the_lines_goes_first(work: Work, clock: Clock) -> None:
+    line, late = Lane("k", rank=LINE), Lane("k", rank=BACKGROUND)
+    async with Batcher(work, clock=clock) as batcher:
+        held = await hold(batcher, work)
+        tasks = [asyncio.create_task(batcher.submit("k", item, lane=late)) for item in "ab"]
+        tasks += submitted(batcher, "k", "c")
+        await settle()
+        tasks += [asyncio.create_task(batcher.submit("k", item, lane=line)) for item in "de"]
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *tasks)
+    order = [items for _, items in work.batches[1:]]
+    assert order[0] == ["d", "e"]
+    assert sorted(map(tuple, order)) in (
+        [("a", "b"), ("c",), ("d", "e")],
+        [("a",), ("b",), ("c",), ("d", "e")],
+    )
+
+
+async def test_while_a_line_inspects_batches_below_it_are_short(work: Work, clock: Clock) -> None:
+    async with Batcher(work, clock=clock) as batcher:
+        await batcher.submit("k", "measured")  # a second an item, more than a batch may take
+        await batcher.submit("fast", "line", lane=Lane("fast", rank=LINE))
+        held = await hold(batcher, work)
+        tasks = submitted(batcher, "k", "a", "b", "c")
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *tasks)
+        clock.now += 100
+        held = await hold(batcher, work, "again")
+        later = submitted(batcher, "k", "d", "e", "f")
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *later)
+    of_k = [items for key, items in work.batches if key == "k"]
+    assert of_k == [["measured"], ["a"], ["b"], ["c"], ["d", "e", "f"]]
+
+
+async def test_what_waits_behind_a_line_does_not_count_against_its_deadline(work: Work, clock: Clock) -> None:
+    async with Batcher(work, clock=clock) as batcher:
+        await batcher.submit("k", "measured")
+        await batcher.submit("busy", "measured")
+        held = await hold(batcher, work)
+        flood = submitted(batcher, "k", *"12345678")
+        await settle()
+        soon = clock.now + 2.5  # the running one and itself
+        with pytest.raises(DeadlineExceeded):
+            await batcher.submit("k", "plain", deadline=soon)
+        fast = asyncio.create_task(batcher.submit("k", "line", lane=Lane("k", rank=LINE), deadline=soon))
+        await settle()
+        work.open.set()
+        assert (await fast).result == "k:line"
+        await asyncio.gather(held, *flood)
+
+
+async def test_other_work_waits_behind_inspections_for_a_while_at_most(work: Work, clock: Clock) -> None:
+    async with Batcher(work, window=0, batch_size=1, clock=clock) as batcher:
+        held = await hold(batcher, work)
+        call = asyncio.create_task(batcher.call(lambda: work.batches.append(("call", []))))
+        tasks = submitted(batcher, "k", "a", "b", "c")
+        await settle()
+        work.open.set()  # the held batch takes longer than the call's patience
+        await asyncio.gather(held, call, *tasks)
+    assert PATIENCE < 1
+    assert ("call", []) in work.batches[1:-1]
 
 
 # The parts

@@ -23,8 +23,6 @@ from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Prepared, Wo
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
 from core.config import DetectorConfig, InputConfig
-from core.input.photograph import Image as Pixels
-from core.input.photograph import Photograph
 from core.judging.scoring import Thresholds
 from models.backbone import Backbone
 

@@ -96,7 +96,7 @@ def ask_limits(view: View, key: ApiKey) -> None:
     now = KeyLimits.of(key.limits)
 
     async def change() -> None:
-        if not all([field.validate() for field in (share, *quotas.values())]):
+        if not all(field.validate() for field in (share, *quotas.values())):
             return
         given = {name: None if (n := number_in(field)) is None else int(n) for name, field in quotas.items()}
         percent = number_in(share)
@@ -108,7 +108,9 @@ def ask_limits(view: View, key: ApiKey) -> None:
 
     with form(view, TEXT.limits_title.format(name=key.name), TEXT.save, change) as made:
         ui.label(TEXT.limits_text).classes("n-caption")
-        priority = ui.select(dict(TEXT.priorities), label=TEXT.priority, value=now.priority or "").props(FIELD)
+        priority = ui.select(dict(TEXT.priorities), label=TEXT.priority, value=now.priority or "").props(
+            FIELD
+        )
         shown = round(100 * now.share, 6) if now.share else None
         share = number_field(TEXT.share, shown, needed=False, fault=_share_fault).props(FIELD)
         quotas = {
