@@ -4,9 +4,9 @@
 per 300 ms by a key of the priority ``line`` and wants each answer within 300 ms; beside it runs one load after another,
 as a process of its own on the same cores (bench/fortress_loads.py). It prints the answers in time, and the server's
 peak memory against what it held before the loads plus its budget (NOMINAL_MEMORY_BYTES). It exits with 1 unless 95 of
-100 answers came in time in each row and memory stayed within the budget and a fifth. All of it is on 127.0.0.1, bounded
-in time, and every process is ended by its id. ``--toy`` runs all loads at once, short and small, and judges neither
-times nor memory.
+100 answers came in time beside each load by itself and memory stayed within the budget and a fifth. All of it is on
+127.0.0.1, bounded in time, and every process is ended by its id. ``--toy`` runs all loads at once, short and small,
+and judges neither times nor memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from bench.fortress_loads import LOADS
+from bench.fortress_loads import LOADS, everything
 from bench.line import AT_ONCE, Machine, built_bank, part, upload
 from bench.tables import machine, table
 
@@ -44,6 +44,7 @@ SETTINGS = {"memory_bytes": BUDGET, "max_pixels": 30_000_000, "max_image_bytes":
 CONFIG = {"target_false_reject": 0.1, "target_review": 0.1, "coreset_ratio": 0.05}
 HEAD = ("beside", "in time", "p50 ms", "p95 ms", "slowest ms", "peak memory", "the load got")
 MIB = 1 << 20
+ALL = everything.__name__
 
 
 @dataclass
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="of the line beside each load; 100; 5 with --toy")
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
-    loads = options.loads or (["everything"] if options.toy else [*LOADS])
+    loads = options.loads or ([ALL] if options.toy else [*LOADS])
     images, size = options.images or (5 if options.toy else 100), 0.05 if options.toy else 1.0
     with (
         tempfile.TemporaryDirectory(prefix="nominal-fortress-") as folder,
@@ -106,7 +107,9 @@ def main() -> None:
         f"{limit / MIB:.0f} MiB with a fifth of it. Clients and server share the cores. Machine: {machine()}. "
         "Command: `make bench-fortress`."
     )
-    faults = [f"{row.load}: {row.share:.0%} in time" for row in rows if row.share < NEEDED]
+    faults = [
+        f"{row.load}: {row.share:.0%} in time" for row in rows if row.share < NEEDED and row.load != ALL
+    ]
     faults += [f"{row.load}: {row.peak / MIB:.0f} MiB" for row in rows if row.peak > limit]
     for fault in faults:
         print(f"{'missed' if options.toy else 'BROKEN'}: {fault}")

@@ -5,7 +5,8 @@ tag goes next. A lane that comes back after a pause starts where the others are,
 scheme serves decoders and inference.
 
 Priorities are strict, with two exceptions: what has waited in the background for ``PATIENCE`` goes as normal, so that
-it ends; and a lane whose bank or key has had less than its guaranteed share of the last seconds goes as the line.
+it ends; and a lane whose bank or key has had less than its guaranteed share of the last seconds goes as the line, and
+first.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class Turns:
 
     def order(self, lane: Lane, arrived: float) -> tuple[int, float, int]:
         """Sorts lanes: the least goes next; of two that used as much, the one served longer ago."""
+        if self._is_short(lane):
+            return LINE, -1.0, self._served.get(lane, 0)
         behind = self._tag(lane) - self._virtual[lane.rank]
         return self.rank(lane, arrived), behind, self._served.get(lane, 0)
 

@@ -165,6 +165,8 @@ class Deadline:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Ends the block when it passes. Raises ``DeadlineExceeded``, which says what was done then."""
+        if self.passed:
+            raise self.missed()
         try:
             async with asyncio.timeout(self.at - time.monotonic()) as limit:
                 yield

@@ -28,7 +28,7 @@ NEEDS: dict[Role, set[str]] = {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
         "start_build", "start_screening",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
-        "create_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit",
+        "create_key", "limit_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit",
     },
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.batcher import Batcher
-from app.inspection.lanes import NORMAL, FairQueue, Lane, Turns
+from app.inspection.lanes import BACKGROUND, LINE, NORMAL, PATIENCE, FairQueue, Lane, Turns
 from app.inspection.waiting import Served, ServiceTimes
 
 pytestmark = pytest.mark.anyio

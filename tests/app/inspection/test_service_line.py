@@ -201,7 +201,7 @@ def test_pixels_beyond_the_memory_are_refused_before_they_are_decoded(
     monkeypatch.undo()
     inspect(banked, good)
     assert banked.get("/health").json()["memory"]["in_flight_bytes"] == 0
-    assert f"nominal_memory_budget_bytes {memory.budget:.1f}"[:30] in banked.get("/metrics").text
+    assert "nominal_memory_budget_bytes 2.147483648e+09" in banked.get("/metrics").text
 
 
 def test_while_an_image_is_decoded_its_pixels_are_counted(
