@@ -11,6 +11,7 @@ from app.inspection.inspecting import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
 from app.lifecycle.pace import Pace
+from app.lifecycle.provider import Provider
 from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
@@ -54,6 +55,7 @@ class Service:
     learning: Learning
     admission: Admission
     trail: Trail
+    provider: Provider | None
     census: Census
     quotas: Quotas
     pace: Pace

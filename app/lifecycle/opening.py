@@ -26,6 +26,7 @@ from app.learning.supervisor import Learning, Supervisor
 from app.lifecycle import Census, Service
 from app.lifecycle.keys import Admission
 from app.lifecycle.pace import Pace
+from app.lifecycle.provider import Provider
 from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
@@ -141,8 +142,9 @@ async def _assembled(
     )
     learning = Learning(settings, store, inspecting, pools, life)
     trail = Trail(store.audit)
-    admission = Admission(store.keys, trail)
-    parts = settings, store, pools, life, observed, inspecting, learning, admission, trail
+    provider = None if settings.oidc_issuer is None else Provider(settings)
+    admission = Admission(store.keys, store.people, trail, closed=provider is not None)
+    parts = settings, store, pools, life, observed, inspecting, learning, admission, trail, provider
     return Service(*parts, Census(), Quotas(), Pace())
 
 

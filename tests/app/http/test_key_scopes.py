@@ -23,6 +23,9 @@ WHOLE = {
     "revoke_key",
     "list_audit",
     "create_sign_in_link",
+} | {
+    "list_people",
+    "sign_out_person",
 }
 Headers = dict[str, str]
 
