@@ -21,6 +21,7 @@ from typing import Generic, Self, TypeVar, cast
 from app.inspection.lanes import BACKGROUND, LINE, FairQueue, Lane, Turns
 from app.inspection.waiting import (
     BatchObserver,
+    BatchSizes,
     Call,
     Entry,
     Load,
@@ -35,8 +36,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 V = TypeVar("V")
 
-SLICE = 0.03  # seconds of a batch below the line's priority, while a line inspects; one image may take longer
-LINE_SECONDS = 10.0  # since its last image, in which a line is taken to inspect
 CALLS = Lane(rank=BACKGROUND)  # of other work on the thread, where nobody says whose it is
 
 log = logging.getLogger(__name__)
@@ -64,10 +63,10 @@ class Batcher(Generic[K, T, R]):
         self._queue_size, self._batch_size, self._window = queue_size, batch_size, window
         self._turns = Turns(clock)
         self._queue: FairQueue[K | Call, Entry[K, T, R]] = FairQueue(queue_size, self._turns)
-        self._line_seen = float("-inf")
         self._running: list[Entry[K, T, R]] = []
         self._started = 0.0
         self._times: ServiceTimes[K] = ServiceTimes()
+        self._sizes = BatchSizes(batch_size, self._times, clock)
         self._thread = ThreadPoolExecutor(1, "inference")
         self._changed, self._idle = asyncio.Event(), asyncio.Event()
         self._accepting = False
@@ -155,8 +154,7 @@ class Batcher(Generic[K, T, R]):
         return entry
 
     def _arrived(self, lane: Lane) -> None:
-        if lane.rank == LINE:
-            self._line_seen = self._clock()
+        self._sizes.came(lane)
         self._idle.clear()
         self._changed.set()
 
@@ -204,19 +202,12 @@ class Batcher(Generic[K, T, R]):
 
     def _take(self, key: K | Call, rank: int) -> list[Entry[K, T, R]]:
         now, batch = self._clock(), []
-        for _, entry in self._queue.take(key, rank, self._most(key, rank)):
+        for _, entry in self._queue.take(key, rank, self._sizes.most(key, rank)):
             if entry.deadline is not None and entry.deadline <= now:
                 entry.fail(self._refuse.late(entry.key, "none when it passed"))
             elif not entry.answer.done():
                 batch.append(entry)
         return batch
-
-    def _most(self, key: K | Call, rank: int) -> int:
-        """Items of the next batch at most."""
-        if rank == LINE or self._clock() - self._line_seen > LINE_SECONDS:
-            return self._batch_size
-        seconds = self._times.seconds({key: 1})
-        return max(1, min(self._batch_size, int(SLICE / seconds))) if seconds else 1
 
     async def _answer(self, key: K | Call, batch: list[Entry[K, T, R]]) -> None:
         if not batch:

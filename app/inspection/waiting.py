@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from cachetools import FIFOCache
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
-from app.inspection.lanes import Lane
+from app.inspection.lanes import LINE, Lane
 
 K = TypeVar("K", bound=Hashable)
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 WEIGHT = 0.2  # of the newest batch
 KEYS_REMEMBERED = 256
+SLICE = 0.03  # seconds of a batch below the line's priority, while a line inspects; one image may take longer
+LINE_SECONDS = 10.0  # since its last image, in which a line is taken to inspect
 SHUT = "the server must not be shutting down", "a request while it is"
 
 log = logging.getLogger(__name__)
@@ -148,6 +150,26 @@ class ServiceTimes(Generic[K]):
 
     def _pace(self, key: object) -> _Pace:
         return self._paces.get(key) or _Pace()
+
+
+class BatchSizes:
+    """How many items a batch may have: few below the line's priority, while a line inspects. clock: seconds."""
+
+    def __init__(self, most: int, times: ServiceTimes[Any], clock: Callable[[], float]) -> None:
+        self._most, self._times, self._clock = most, times, clock
+        self._line_seen = float("-inf")
+
+    def came(self, lane: Lane) -> None:
+        """An item of this lane."""
+        if lane.rank == LINE:
+            self._line_seen = self._clock()
+
+    def most(self, key: object, rank: int) -> int:
+        """Of the next batch at most."""
+        if rank == LINE or self._clock() - self._line_seen > LINE_SECONDS:
+            return self._most
+        seconds = self._times.seconds({key: 1})
+        return max(1, min(self._most, int(SLICE / seconds))) if seconds else 1
 
 
 @dataclass(eq=False)

@@ -145,11 +145,9 @@ class Keys:
         """
         with self._database.write() as session:
             key = _found(session.get(ApiKey, id, with_for_update=True), id)
-            before = KeyLimits.of(key.limits)
-            after = before.changed(change)
-            key.limits = after.document()
-            said = {"before": before.document(), "after": after.document()}
-            record(session, self._clock, actor, "key.limit", f"key:{id}", name=key.name, **said)
+            before, key.limits = key.limits, KeyLimits.of(key.limits).changed(change).document()
+            said = {"name": key.name, "before": before, "after": key.limits}
+            record(session, self._clock, actor, "key.limit", f"key:{id}", **said)
         return key
 
     def revoke(self, id: str, *, actor: str) -> ApiKey:

@@ -457,7 +457,7 @@ async def test_a_thousand_callers_in_any_order_get_their_own_answers(work: Work,
 
 async def test_a_batch_holds_one_priority_and_the_lines_goes_first(work: Work, clock: Clock) -> None:
     line, late = Lane("k", rank=LINE), Lane("k", rank=BACKGROUND)
-    async with Batcher(work, clock=clock) as batcher:
+    async with Batcher(work, window=0, clock=clock) as batcher:
         held = await hold(batcher, work)
         tasks = [asyncio.create_task(batcher.submit("k", item, lane=late)) for item in "ab"]
         tasks += submitted(batcher, "k", "c")
@@ -475,7 +475,7 @@ async def test_a_batch_holds_one_priority_and_the_lines_goes_first(work: Work, c
 
 
 async def test_while_a_line_inspects_batches_below_it_are_short(work: Work, clock: Clock) -> None:
-    async with Batcher(work, clock=clock) as batcher:
+    async with Batcher(work, window=0, clock=clock) as batcher:
         await batcher.submit("k", "measured")  # a second an item, more than a batch may take
         await batcher.submit("fast", "line", lane=Lane("fast", rank=LINE))
         held = await hold(batcher, work)
@@ -494,7 +494,7 @@ async def test_while_a_line_inspects_batches_below_it_are_short(work: Work, cloc
 
 
 async def test_what_waits_behind_a_line_does_not_count_against_its_deadline(work: Work, clock: Clock) -> None:
-    async with Batcher(work, clock=clock) as batcher:
+    async with Batcher(work, window=0, clock=clock) as batcher:
         await batcher.submit("k", "measured")
         await batcher.submit("busy", "measured")
         held = await hold(batcher, work)
