@@ -19,7 +19,6 @@ from app.inspection import engine
 from app.inspection.engine import SMALL_PIXELS
 from app.inspection.gate import Pass
 from app.inspection.inspecting import Answer, Asked, Inspecting, Taken
-from app.inspection.lanes import Rules
 from app.inspection.ledger import KeptImage
 from app.inspection.registry import Key, Loaded
 from app.inspection.taking import read, take
@@ -27,7 +26,7 @@ from app.inspection.thresholds import effective, overridden
 from app.inspection.waiting import Deadline, Served
 from app.problems.types import type_of
 from app.store import schema
-from app.store.errors import StoreError
+from app.store.errors import DatabaseBusy, DatabaseUnavailable, StoreError
 from core.input.photograph import Image
 from core.judging.scoring import Thresholds
 from nominal_client.formats import media_type_of
@@ -63,8 +62,7 @@ async def compute(
     share, decoders = asked.share, inspecting.decoders
     asked.deadline.doing = "it waited to be decoded, or was"
     row, taken = await decoders.run(partial(read, inspecting, bank, body, asked), share.lane)
-    if row.priority is not None or row.share:
-        inspecting.rules[bank] = Rules(row.priority, row.share or 0.0)
+    inspecting.noted(row)
     loaded = await load(inspecting, row, asked.deadline)
     if isinstance(taken, Header):
         asked.deadline.doing = "it waited to be decoded, or was"
@@ -174,6 +172,8 @@ async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) ->
     except (StoreError, OSError) as error:
         row.image_sha256 = None
         if row.decision != "accept" or inspecting.sample is None:  # nobody counts on a sample
+            if isinstance(error, DatabaseBusy | DatabaseUnavailable):
+                raise  # what cannot write the image's row cannot write the inspection's
             row.image_not_kept = reason_of(error)
         await inspecting.ledger.record(row)
 

@@ -52,6 +52,13 @@ class Inspecting:
     comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     rules: dict[str, Rules] = field(default_factory=dict)
 
+    def noted(self, row: schema.Bank) -> None:
+        """Remember a bank's priority and share, as its row has them."""
+        if row.priority is not None or row.share:
+            self.rules[row.id] = Rules(row.priority, row.share or 0.0)
+        else:
+            self.rules.pop(row.id, None)
+
     def lane(self, bank: str, key: str, of_key: Rules = NO_RULES) -> Lane:
         """Where a key's inspections for a bank wait."""
         return lane_of(bank, key, self.rules.get(bank, NO_RULES), of_key)

@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import AppError
 from app.inspection.backbones import rehearse
-from app.inspection.lanes import Rules
 from app.inspection.registry import UNFIT, Key
 from app.lifecycle import Census, Counted, Service, vitals
 from app.store.page import MAX_LIMIT
@@ -187,10 +186,7 @@ def _look(service: Service) -> Counted:
     standing = service.inspecting.calibrations.standing
     banks = {}
     for bank, version in service.store.banks.with_versions():
-        if bank.priority is not None or bank.share:
-            service.inspecting.rules[bank.id] = Rules(bank.priority, bank.share or 0.0)
-        else:
-            service.inspecting.rules.pop(bank.id, None)
+        service.inspecting.noted(bank)
         state, reason = standing(bank, version)
         banks[bank.id] = {"state": state, "reason": reason}
     return Counted(vitals.database(service), banks, service.store.jobs.active(), lost=vitals.lost(service))
