@@ -198,8 +198,11 @@ def prepared(server: Machine, toy: bool) -> dict[str, str]:
     with httpx.Client(base_url=server.url, timeout=300) as client:
         admin = _key(client, "admin", "admin")
         client.headers["Authorization"] = f"Bearer {admin}"
+        built_bank(client, "line", [part(i) for i in range(12 if toy else 40)], CONFIG)
+        client.post("/v1/banks", json={"id": "other"}).raise_for_status()
+        bundle = client.get("/v1/banks/line/versions/1/bundle").raise_for_status().content
+        client.post("/v1/banks/other/import?activate=true", content=bundle).raise_for_status()
         for bank in ("line", "other"):
-            built_bank(client, bank, [part(i) for i in range(12 if toy else 40)], CONFIG)
             client.patch(f"/v1/banks/{bank}", json={"pinned": True}).raise_for_status()
         upload(client, "other", [photograph(800 if toy else 4500, seed) for seed in range(4)])
         line = _key(client, "line", "inspect", priority="line")
