@@ -88,11 +88,11 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.fortress", description=__doc__)
     parser.add_argument("loads", nargs="*", help=f"of {', '.join(LOADS)}; all by default")
-    parser.add_argument("--images", type=int, help="of the line beside each load; 100; 5 with --toy")
+    parser.add_argument("--images", type=int, help="of the line beside each load; 100; 3 with --toy")
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     loads = options.loads or ([ALL] if options.toy else [*LOADS])
-    images, size = options.images or (5 if options.toy else 100), 0.05 if options.toy else 1.0
+    images, size = options.images or (3 if options.toy else 100), 0.05 if options.toy else 1.0
     with (
         tempfile.TemporaryDirectory(prefix="nominal-fortress-") as folder,
         Machine(Path(folder), **SETTINGS, **(AT_ONCE if options.toy else {})) as server,
@@ -171,7 +171,7 @@ def beside(
     try:
         assert process.stdout is not None
         process.stdout.readline()  # it has begun
-        time.sleep(WARM_UP)
+        time.sleep(WARM_UP * size)
         yield did
         did.append(process.communicate("", timeout=60)[0].strip())  # the end of its input ends it
     finally:
