@@ -117,6 +117,9 @@ bench-load: setup  ## 64 clients for a minute on one bank, then inspections besi
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.load --beside-build
 
+bench-fortress: setup  ## a line's answers in time, and the server's memory, beside floods of each kind
+	$(BIN)/python -m bench.fortress
+
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Int8
 
 from app.errors import BankWithoutVersion
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import Wish, effective, wish_with
 from app.store.inspections import Scored
 from app.store.schema import Bank, Decision, Inspection, Verdict

@@ -33,6 +33,7 @@ from models.backbone import Backbone
 
 REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
 ROUNDING = 1 + 1e-5  # how far above its highest distance a map may come, which averages them
+SMALL_PIXELS = 1 << 22  # of an image, 2,048 each way: more are decoded and drawn on few threads
 BATCH_PIXELS = 2 << 20  # of input that pass the backbone together: 32 at 256 pixels a side, 2 at 1,024
 
 
@@ -54,7 +55,7 @@ class NearestPatch:
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds an image of each stage; images of one batch share its features and search equally."""
+    """Milliseconds of each stage for an image; images of one batch share its features and search equally."""
 
     preprocess: float
     features: float
@@ -87,6 +88,20 @@ class Inspection:
         return self.draw()
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An image as a backbone takes it, and where that is in the original; milliseconds: making it took."""
+
+    input: Float32[Tensor, "3 h w"]
+    geometry: Frame
+    milliseconds: float
+
+    @property
+    def pixels(self) -> int:
+        """Of the original."""
+        return self.geometry.rows.source * self.geometry.columns.source
+
+
 class Engine:
     """A bank with its backbone, ready to inspect. Safe to call from one thread at a time."""
 
@@ -106,19 +121,24 @@ class Engine:
         images: decoded for the bank's ``config.input`` (``decode_photograph``). thresholds: in place of the bank's
         own, for this call only.
         """
-        config, spec = self.bank.config.input, self.backbone.spec
-        answers: dict[int, Inspection] = {}
+        ready = [self.prepare(image) for image in images]
+        return [answer() for answer in self.judge(ready, thresholds or self.thresholds)]
+
+    def prepare(self, image: Image | Photograph) -> Prepared:
+        """An image as the backbone takes it; the image itself is needed no more. Safe from any thread."""
         started = time.perf_counter()
-        photographs = [x if isinstance(x, Photograph) else Photograph(x) for x in images]
-        inputs = [to_tensor(each.pixels, config, spec.mean, spec.std) for each in photographs]
-        preprocess = time.perf_counter() - started
-        for members in _same_shape(inputs):
-            found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
+        config, spec = self.bank.config.input, self.backbone.spec
+        photograph = Photograph.of(image)
+        input = to_tensor(photograph.pixels, config, spec.mean, spec.std)
+        return Prepared(input, frame_of(config, photograph), (time.perf_counter() - started) * 1e3)
+
+    def judge(self, images: Sequence[Prepared], thresholds: Thresholds) -> list[Callable[[], Inspection]]:
+        """The answers, in order, each to be called for: it may take the time to draw a map of the image's size."""
+        answers: dict[int, Callable[[], Inspection]] = {}
+        for members in _same_shape([each.input for each in images]):
+            found = detect(torch.stack([images[i].input for i in members]), self.backbone, self.bank)
             for place, i in enumerate(members):
-                geometry = frame_of(config, photographs[i])
-                answers[i] = self._answer(
-                    found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
-                )
+                answers[i] = functools.partial(self._answer, found, place, images[i], thresholds)
         return [answers[i] for i in range(len(images))]
 
     def prove(self) -> float:
@@ -144,10 +164,8 @@ class Engine:
         grid = grid or patch_grid(geometry, spec.strides[0], self.bank.config.patch.stride)
         return patch_place(*cell, grid, geometry, spec.offset)
 
-    def _answer(
-        self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
-    ) -> Inspection:
-        started = time.perf_counter()
+    def _answer(self, found: Detection, place: int, image: Prepared, thresholds: Thresholds) -> Inspection:
+        started, geometry = time.perf_counter(), image.geometry
         distances = found.distances[place]
         draw = functools.cache(lambda: self._drawn(distances, found.grid, geometry))
         score = float(found.scores[place])
@@ -160,7 +178,7 @@ class Engine:
             areas = tuple(regions(draw(), level))
         members = len(found.scores)
         timings = Timings(
-            preprocess=preprocess * 1e3,
+            preprocess=image.milliseconds,
             features=found.feature_seconds * 1e3 / members,
             search=found.search_seconds * 1e3 / members,
             map=(time.perf_counter() - started) * 1e3,
@@ -199,28 +217,27 @@ class Engine:
 class Work:
     """What waits in the queue; it holds its engine, which may leave the memory meanwhile."""
 
-    image: Photograph
+    image: Prepared
     thresholds: Thresholds
     engine: Engine
 
 
-def image_bytes(work: Work) -> int:
-    """What a waiting image weighs."""
-    return work.image.pixels.nbytes
+Found = Inspection | Callable[[], Inspection]
+"""An answer; of an image of more than ``SMALL_PIXELS``, what gives it: elsewhere, for its map takes time."""
 
 
-def run_batch(key: object, works: Sequence[Work]) -> list[Inspection]:
+def run_batch(key: object, works: Sequence[Work]) -> list[Found]:
     """What the batcher calls on the inference thread: one call of the engine, or some where inputs are large."""
     engine = works[0].engine
     most = max(1, BATCH_PIXELS // engine.bank.config.input.size**2)
     same: dict[Thresholds, list[int]] = {}
     for i, work in enumerate(works):
         same.setdefault(work.thresholds, []).append(i)
-    answers: dict[int, Inspection] = {}
+    answers: dict[int, Found] = {}
     for thresholds, members in same.items():
         for some in (members[i : i + most] for i in range(0, len(members), most)):
-            found = engine.inspect([works[i].image for i in some], thresholds)
-            answers.update(zip(some, found, strict=True))
+            for i, answer in zip(some, engine.judge([works[i].image for i in some], thresholds), strict=True):
+                answers[i] = answer if works[i].image.pixels > SMALL_PIXELS else answer()
     return [answers[i] for i in range(len(works))]
 
 

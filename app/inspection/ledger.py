@@ -122,6 +122,7 @@ def document(row: Inspection) -> dict[str, Any]:
         "timings": row.timings,
         "verdict": row.verdict,
         "image_sha256": row.image_sha256,
+        "image_not_kept": row.image_not_kept,
         "links": {
             "self": path,
             "reviews": f"{path}/reviews",

@@ -166,6 +166,8 @@ TYPES: tuple[ProblemType, ...] = (
     _type("overloaded", 503, "Too much to do", app.Overloaded),
     _type("connections-full", 503, "Too many connections", app.ConnectionsFull),
     _type("queue-full", 503, "The queue is full", app.QueueFull),
+    _type("memory-full", 503, "The memory for what is in flight is taken", app.MemoryFull),
+    _type("quota-exceeded", 429, "The key's quota is used up", app.QuotaExceeded),
     _type("deadline-exceeded", 503, "The deadline cannot be met", app.DeadlineExceeded),
     _type("draining", 503, "The server is shutting down", app.Draining),
     _type("warming-up", 503, "The server is starting", app.WarmingUp),

@@ -25,6 +25,7 @@ VersionState = Literal["ok", "quarantined"]
 JobKind = Literal["build", "screening", "check"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
+Priority = Literal["line", "normal", "background"]
 
 LONGEST_TEXT = 128  # characters of a serial number or a station
 ID, SLUG, SHA, NAME, SERIAL, KIND = (Words(n) for n in (36, 63, 64, 255, LONGEST_TEXT, 64))
@@ -59,7 +60,8 @@ class Blob(Base):
 class Bank(Base):
     """One product view. ``revision`` rises with every change; thresholds override the version's.
 
-    ``active_sha256`` is the active version's file: what is served is compared with it.
+    ``priority`` and ``share`` are of its inspections, where their key has none of its own. ``active_sha256`` is the
+    active version's file: what is served is compared with it.
     """
 
     __tablename__ = "banks"
@@ -73,6 +75,8 @@ class Bank(Base):
     review_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
     reject_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
     pinned: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[Priority | None] = mapped_column(Words(16), default=None)
+    share: Mapped[float | None] = mapped_column(Finite, default=None)
     active_version: Mapped[int | None] = mapped_column(default=None)
     active_sha256: Mapped[str | None] = mapped_column(SHA, default=None)
     last_version: Mapped[int] = mapped_column(default=0)
@@ -264,7 +268,10 @@ class IdempotencyKey(Base):
 
 
 class Inspection(Base):
-    """One scored image with its decision. Outlives its bank; ``verdict`` is the latest review's."""
+    """One scored image with its decision. Outlives its bank; ``verdict`` is the latest review's.
+
+    ``image_not_kept`` says why its image could not be kept, which the policy wanted, as a problem type's slug.
+    """
 
     __tablename__ = "inspections"
     __table_args__ = (
@@ -294,6 +301,7 @@ class Inspection(Base):
     image_sha256: Mapped[str | None] = mapped_column(
         SHA, ForeignKey("blobs.sha256"), index=True, default=None
     )
+    image_not_kept: Mapped[str | None] = mapped_column(Words(64), default=None)
     nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
@@ -330,6 +338,7 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
     stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    limits: Mapped[JsonObject | None] = mapped_column(Document, default=None)  # app/store/key_limits.py
 
 
 class Person(Base):

@@ -33,6 +33,9 @@ class Answer:
     scale_middle: str = "threshold of the map"
     scale_high: str = "twice the threshold"
     no_image: str = "Image not kept"
+    lost: str = (
+        "The part was decided, but its image could not be kept ({why}). Free disk space to see later parts."
+    )
     no_picture: str = "No picture of this part was kept"
     kept_only: Mapping[str, str] = table(
         none="This server keeps no images (NOMINAL_IMAGE_KEEP=none). Set it to rejected or all to see later parts.",

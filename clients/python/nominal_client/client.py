@@ -162,6 +162,7 @@ class _Calls:
     list_people = _call(server.list_people)
     sign_out_person = _call(server.sign_out_person)
     create_key = _call(server.create_key)
+    limit_key = _call(server.limit_key)
     rotate_key = _call(server.rotate_key)
     revoke_key = _call(server.revoke_key)
     create_sign_in_link = _call(server.create_sign_in_link)

@@ -29,7 +29,7 @@ NEEDS: dict[Role, set[str]] = {
         "start_build", "start_screening", "start_check", "upload_check_images", "delete_check_image",
         "delete_check_set",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
-        "create_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit", "list_people",
+        "create_key", "limit_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit", "list_people",
         "sign_out_person",
     },
 }  # fmt: skip

@@ -93,6 +93,10 @@ class Inspection(Answer):
     )
     verdict: Verdict | None
     image_sha256: str | None
+    image_not_kept: str | None = Field(
+        None,
+        description="Why its image could not be kept, though it should be: a problem type, as storage-full.",
+    )
     links: Links
     heatmap: InlinePicture | None = Field(None, description="Where it was asked for inline.")
 
