@@ -22,6 +22,7 @@ from core.detector import Extractor, conformance_scores
 from core.errors import Cancelled, ConfigError, ShapeError, TooFewImages
 from core.features.patches import Patches
 from core.features.pca import Pca, check_kept, reducing
+from core.features.position import Position
 from core.features.stream import FeatureStream
 from core.groups import Describer, Groups, Source
 from core.input.augment import places, poses
@@ -65,6 +66,7 @@ class Learned:
     store: PatchStore
     points: StreamedCoreset
     pca: Pca | None
+    position: Position | None
     read: FeatureStream
 
 
@@ -142,11 +144,11 @@ class Build:
         dimension = self.config.dimensions(sum(self._backbone.channels))
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
-            with closing(batches), self._reduced(batches) as (pca, patches):
+            with closing(batches), self._reduced(batches) as (pca, position, patches):
                 points = self._read(patches, store, plan, one.vectors.device)
             if len(stream.names) < 2:
                 raise too_few(len(stream.names))
-            yield Learned(store, points, pca, stream)
+            yield Learned(store, points, pca, position, stream)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -154,7 +156,7 @@ class Build:
         self._check_whitened(expected)
         _, p, d = one.vectors.shape
         k, whole = d, 0
-        if config.reduces:
+        if config.fitted:
             k, whole = config.dimensions(d), d
             if config.pca is not None:
                 check_kept(config.pca, d, max(1, expected) * p)
@@ -191,11 +193,11 @@ class Build:
 
     def _reduced(
         self, batches: Iterator[Patches]
-    ) -> AbstractContextManager[tuple[Pca | None, Iterator[Patches]]]:
-        """The batches as they are or, by option, in the dimensions of their principal components."""
+    ) -> AbstractContextManager[tuple[Pca | None, Position | None, Iterator[Patches]]]:
+        """The batches as they are or, by option, in the dimensions of their principal components, with places."""
         config, check = self.config, lambda: self._check_cancelled("features")
-        if not config.reduces:
-            return nullcontext((None, batches))
+        if not config.fitted:
+            return nullcontext((None, None, batches))
         return reducing(batches, config, sum(self._backbone.channels), self._limits.directory, check)
 
     def _read(
@@ -246,6 +248,7 @@ class Build:
             calibration_scores=held.scores,
             calibration_peaks=held.peaks,
             pca=learned.pca,
+            position=learned.position,
             groups=None if groups is None else groups.astype(np.int32),
             grouped_by=grouped_by,
             calibrated=None if len(held.images) == len(read.names) else held.images.astype(np.int32),

@@ -20,6 +20,7 @@ STEP = 32  # sides of an input are multiples of this, so that every layer's grid
 LARGEST_SIZE = 2048
 BUILD_MEMORY = 2 << 30  # bytes that a build may use unless its caller says otherwise
 RANDOM_COPIES = 4  # of a photograph, where a range to vary in is named without their number
+STEADY = 15.0  # degrees that a part may be turned by while its places still mean something
 EXPECTED_SUSPECTS = 0.02  # share of a nominal set that does not belong, unless the caller knows better
 _SIDE: dict[str, Any] = {"ge": STEP, "le": LARGEST_SIZE, "multiple_of": STEP}
 
@@ -215,6 +216,15 @@ class DetectorConfig(Declared):
         "--metric",
         later=True,
     )
+    position: float = setting(
+        0.0,
+        "How much the place of a patch counts: patches four cells apart are so many median nominal distances further "
+        "from each other; 0 for nothing, 1 or 2 for parts that always lie alike.",
+        "--position",
+        later=True,
+        ge=0,
+        le=100,
+    )
     score: Score = setting(
         "patch",
         "Score of an image: patch, the largest distance of a patch (Eq. 6), or map, the highest value of the smoothed "
@@ -228,9 +238,18 @@ class DetectorConfig(Declared):
         """Whether patch vectors are turned to principal axes before they are searched."""
         return self.pca is not None or self.metric == "whitened"
 
-    def dimensions(self, d: int) -> int:
-        """Of the vectors searched, where a backbone's have d."""
+    @property
+    def fitted(self) -> bool:
+        """Whether all nominal patches are read before it is known how they are searched."""
+        return self.reduces or self.position > 0
+
+    def components(self, d: int) -> int:
+        """Of a patch vector, where a backbone's has d dimensions."""
         return self.pca or d
+
+    def dimensions(self, d: int) -> int:
+        """Of the vectors searched, where a backbone's have d: with those of the place."""
+        return self.components(d) + (2 if self.position > 0 else 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -239,6 +258,13 @@ class DetectorConfig(Declared):
             "target_review must be at least target_false_reject and below 1",
             self.target_review,
             "choose a larger rate, or leave it out",
+        )
+        free = self.augment.flips or self.augment.quarter_turns or self.augment.rotation > STEADY
+        require(
+            self.position == 0 or not free,
+            f"position is for parts that always lie alike, so copies may be turned by at most {STEADY:g} degrees",
+            f"position {self.position:g} with augment {self.augment.text}",
+            "leave flips, quarter-turns and wide rotation out, or position",
         )
         require(
             self.score == "patch" or not self.reweight,

@@ -19,6 +19,7 @@ from core.config import DetectorConfig
 from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
+from core.features.position import placed
 from core.input.cells import cells_of, drawn
 from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
@@ -55,7 +56,7 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6, Eq. 7 or the map's peak."""
     started = time.perf_counter()
     patches = patch_features(extract(batch), bank.config.patch)
-    vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
+    vectors, grid = placed(reduced(patches, bank.pca), bank.position)
     featured = time.perf_counter()
     cells = cells_of(bank.config.input, grid)
     if cells is not None:

@@ -14,6 +14,7 @@ from core.config import DetectorConfig
 from core.declared import all_settings
 from core.errors import BankHostile
 from core.features.pca import Pca
+from core.features.position import Position
 
 Form = tuple[type[np.generic], int]
 """dtype and number of dimensions of an array."""
@@ -49,6 +50,12 @@ SECTIONS = (
         {"mean": (np.float32, 1), "components": (np.float32, 2)},  # (d,) and (k, d)
         lambda pca: {"mean": pca.mean.numpy(), "components": pca.components.numpy()},
         lambda arrays: Pca(torch.tensor(arrays["mean"]), torch.tensor(arrays["components"])),  # copies
+    ),
+    Section(
+        "position",
+        {"step": (np.float64, 1)},  # (1,)
+        lambda position: {"step": np.array([position.step])},
+        lambda arrays: Position(float(_single(arrays["step"]))),
     ),
     Section(
         "groups",
@@ -89,6 +96,13 @@ def take(arrays: Arrays, name: str, form: Form) -> np.ndarray:
             "none" if array is None else f"{array.dtype} of shape {array.shape}",
         )
     return array
+
+
+def _single(array: np.ndarray) -> Any:
+    """The one entry of an array. Raises BankHostile."""
+    if array.shape != (1,):
+        raise hostile("a bank must say what places cost in one number", f"{array.size}")
+    return array[0]
 
 
 def text_lines(encoded: np.ndarray, count: int | None) -> tuple[str, ...]:

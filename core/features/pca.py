@@ -25,6 +25,8 @@ from torch import Tensor
 from core.config import DetectorConfig
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
+from core.features.position import SAMPLE as PLACED
+from core.features.position import Position, fit_position, placed
 from core.input.cells import cells_of
 from core.memory.patch_store import PatchStore
 from core.parallel import run_alone, run_parts
@@ -130,8 +132,8 @@ def reducing(
     dimension: int,
     directory: Path | None,
     check: Callable[[], None],
-) -> Iterator[tuple[Pca, Iterator[Patches]]]:
-    """Read all batches, fit the config's components, and give the images again, one per batch, reduced.
+) -> Iterator[tuple[Pca | None, Position | None, Iterator[Patches]]]:
+    """Read all batches, fit the config's components and places, and give the images again, one per batch.
 
     directory: where the whole vectors lie for as long as the context is open. check: called between steps;
     what it raises ends the work. Raises ConfigError as ``check_kept``, ShapeError for values that are not
@@ -142,8 +144,9 @@ def reducing(
         for batch in batches:
             store.extend(batch)
             device = batch.vectors.device
-        pca = fit_pca(store, config, check)
-        yield pca, _again(store, pca, device, check)
+        pca = fit_pca(store, config, check) if config.reduces else None
+        position = _fit_position(store, config, pca) if config.position else None
+        yield pca, position, _again(store, pca, position, device, check)
 
 
 def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]) -> Pca:
@@ -151,7 +154,7 @@ def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]
 
     Each component's largest coordinate is positive. The same vectors and seed give the same bits.
     """
-    k = config.dimensions(store.dimension)
+    k = config.components(store.dimension)
     if config.pca is not None:
         check_kept(k, store.dimension, store.count)
     counted = _counted(store, config)
@@ -217,8 +220,26 @@ def _principal(moments: _Moments, k: int, whitened: bool) -> Pca:
     return Pca(moments.mean().float(), components.float().contiguous())
 
 
-def _again(store: PatchStore, pca: Pca, device: torch.device, check: Callable[[], None]) -> Iterator[Patches]:
+def _fit_position(store: PatchStore, config: DetectorConfig, pca: Pca | None) -> Position:
+    """Of a sample of the stored vectors, drawn by the config's seed."""
+    counted = _counted(store, config)
+    count = store.count if counted is None else len(counted)
+    ids = np.random.default_rng(config.seed).permutation(count)[:PLACED]
+    ids = ids if counted is None else counted[ids]
+    vectors = store.rows(ids)
+    if pca is not None:
+        vectors = pca.project(torch.from_numpy(vectors)[None])[0].numpy()
+    return fit_position(vectors, store.image_of(ids) // config.augment.views, config.position)
+
+
+def _again(
+    store: PatchStore,
+    pca: Pca | None,
+    position: Position | None,
+    device: torch.device,
+    check: Callable[[], None],
+) -> Iterator[Patches]:
     for image in range(store.images):
         check()
         vectors = torch.from_numpy(store.image_vectors(image)).to(device)
-        yield reduced(Patches(vectors[None], store.grid(image)), pca)
+        yield placed(reduced(Patches(vectors[None], store.grid(image)), pca), position)

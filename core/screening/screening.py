@@ -163,6 +163,7 @@ def screening_config(config: DetectorConfig) -> DetectorConfig:
         reweight=False,
         pca=None,
         metric="euclidean",
+        position=0.0,
     )
 
 
