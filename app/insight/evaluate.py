@@ -23,6 +23,8 @@ from app.imaging.header import shown_names
 from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
 from core.groups import Described, Describer, Groups, by_likeness
+from core.input.photograph import Photograph
+from core.input.preprocess import to_tensor
 from core.judging.calibration import images_needed
 from core.judging.conformal import RateOverParts, hierarchical_threshold, over_parts
 from core.judging.groups import as_groups, group_sizes
@@ -157,6 +159,8 @@ def evaluate(
             raise image
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
+        if engine.bank.reference is not None:
+            _show(engine, image)
         scores.append(answer.score)
         if image.dark:
             dark.append(test.name)
@@ -179,6 +183,12 @@ def evaluate(
         ms_per_image=median(milliseconds),
         dark=tuple(dark),
     )
+
+
+def _show(engine: Engine, image: Photograph) -> None:
+    """An image as taken, to what watches the backbone: parts are told apart by that, not by what is registered."""
+    spec = engine.backbone.spec
+    engine.backbone(to_tensor(image.pixels, engine.bank.config.input, spec.mean, spec.std)[None])
 
 
 @dataclass

@@ -47,8 +47,8 @@ async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     def made() -> bytes:
         config = loaded.engine.bank.config.input
         image = decode_image(body, inspecting.image_limits, config.significant_bits)
-        geometry = frame(config, *image.shape[:2])
-        return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), geometry))
+        geometry, seen = frame(config, *image.shape[:2]), loaded.engine.view(image)
+        return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), seen.placement))
 
     return await inspecting.pools.decoder(made)
 

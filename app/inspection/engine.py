@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,14 @@ from core.detector import (
     map_threshold_of,
     thresholds_of,
 )
-from core.input.cells import drawn, shown
+from core.input.cells import drawn
 from core.input.photograph import Image, Photograph
-from core.input.preprocess import Frame, frame_of, patch_grid, patch_place, to_tensor
+from core.input.preprocess import patch_grid
+from core.input.views import Placement, View, view_of
 from core.judging.heatmap import heatmap, peak
 from core.judging.regions import Region, regions
-from core.judging.scoring import Decision, Thresholds, decide
+from core.judging.scoring import UNLOCATED, Decision, Thresholds, decide
+from core.registration import Location
 from models.backbone import Backbone
 
 REGION_FLOOR = 0.9  # of the map's peak: a part that is not accepted shows at least its worst place
@@ -67,18 +69,20 @@ class Inspection:
     """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
 
     heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
-    needed it. map_threshold: what its regions exceed. size: (height, width) of the original.
+    needed it. map_threshold: what its regions exceed. size: (height, width) of the original. location: of the part,
+    where the bank registers parts; one that is not located is rejected without a map, a region or a nearest patch.
     """
 
     score: float
     thresholds: Thresholds
     decision: Decision
     regions: tuple[Region, ...]
-    nearest: NearestPatch
+    nearest: NearestPatch | None
     map_threshold: float
     timings: Timings
     size: tuple[int, int]
     draw: Callable[[], Float32[np.ndarray, "height width"]]
+    location: Location | None = None
 
     @property
     def heatmap(self) -> Float32[np.ndarray, "height width"]:
@@ -96,27 +100,31 @@ class Engine:
         self.thresholds = thresholds_of(bank)
         self.map_threshold = map_threshold_of(bank)
 
+    def view(self, image: Image | Photograph) -> View:
+        """What is seen of an image; on any thread, so that the one that inspects need not look for the part."""
+        return view_of(image, self.bank.config, self.bank.backbone.mean, self.bank.reference)
+
     def inspect(
-        self, images: Sequence[Image | Photograph], thresholds: Thresholds | None = None
+        self, images: Sequence[Image | Photograph | View], thresholds: Thresholds | None = None
     ) -> list[Inspection]:
         """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
 
-        images: decoded for the bank's ``config.input`` (``decode_photograph``). thresholds: in place of the bank's
-        own, for this call only.
+        images: decoded for the bank's ``config.input`` (``decode_photograph``), or views of such. thresholds: in place
+        of the bank's own, for this call only.
         """
-        config, spec = self.bank.config.input, self.backbone.spec
-        answers: dict[int, Inspection] = {}
+        config, spec, thresholds = self.bank.config.input, self.backbone.spec, thresholds or self.thresholds
         started = time.perf_counter()
-        photographs = [x if isinstance(x, Photograph) else Photograph(x) for x in images]
-        inputs = [to_tensor(each.pixels, config, spec.mean, spec.std) for each in photographs]
-        preprocess = time.perf_counter() - started
+        views = [each if isinstance(each, View) else self.view(each) for each in images]
+        inputs = {i: each.tensor(config, spec.mean, spec.std) for i, each in enumerate(views) if each.located}
+        preprocess = (time.perf_counter() - started) / max(1, len(images))
+        answers = {
+            i: self._lost(each, thresholds, preprocess) for i, each in enumerate(views) if not each.located
+        }
         for members in _same_shape(inputs):
-            found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank)
+            placements = [views[i].placement for i in members]
+            found = detect(torch.stack([inputs[i] for i in members]), self.backbone, self.bank, placements)
             for place, i in enumerate(members):
-                geometry = frame_of(config, photographs[i])
-                answers[i] = self._answer(
-                    found, place, geometry, thresholds or self.thresholds, preprocess / len(images)
-                )
+                answers[i] = self._answer(found, place, views[i], thresholds, preprocess)
         return [answers[i] for i in range(len(images))]
 
     def prove(self) -> float:
@@ -131,23 +139,25 @@ class Engine:
         """The largest relative difference of conformance scores. Raises BankMismatch past the tolerance."""
         return conformance_difference(self.bank, np.asarray(scores, dtype=np.float32))
 
-    def place(
-        self, cell: tuple[int, int], geometry: Frame, grid: tuple[int, int] | None = None
-    ) -> tuple[int, int]:
-        """The original pixel (y, x) where a cell (row, column) of an image's patch grid looks.
-
-        geometry: of that image, inspected or nominal. grid: (rows, columns) where they are known already.
-        """
+    def place(self, cell: tuple[int, int], placement: Placement) -> tuple[int, int]:
+        """The original pixel (y, x) where a cell (row, column) of an image's patch grid looks."""
         spec = self.backbone.spec
-        grid = grid or patch_grid(geometry, spec.strides[0], self.bank.config.patch.stride)
-        return patch_place(*cell, grid, geometry, spec.offset)
+        grid = patch_grid(placement.frame, spec.strides[0], self.bank.config.patch.stride)
+        return placement.at(cell, grid, spec.offset)
+
+    def _lost(self, view: View, thresholds: Thresholds, preprocess: float) -> Inspection:
+        """The answer of a part that is not located."""
+        size, timings = view.placement.size, Timings(preprocess * 1e3, 0.0, 0.0, 0.0)
+        draw = functools.cache(lambda: np.zeros(size, np.float32))
+        decided = thresholds, decide(UNLOCATED, thresholds), (), None
+        return Inspection(UNLOCATED, *decided, self.map_threshold, timings, size, draw, view.location)
 
     def _answer(
-        self, found: Detection, place: int, geometry: Frame, thresholds: Thresholds, preprocess: float
+        self, found: Detection, place: int, view: View, thresholds: Thresholds, preprocess: float
     ) -> Inspection:
         started = time.perf_counter()
-        distances = found.distances[place]
-        draw = functools.cache(lambda: self._drawn(distances, found.grid, geometry))
+        distances, placement = found.distances[place], view.placement
+        draw = functools.cache(lambda: self._drawn(distances, found.grid, placement))
         score = float(found.scores[place])
         decision = decide(score, thresholds)
         level, areas = self.map_threshold, tuple[Region, ...]()
@@ -163,25 +173,24 @@ class Engine:
             search=found.search_seconds * 1e3 / members,
             map=(time.perf_counter() - started) * 1e3,
         )
-        nearest = self._nearest(found, place, geometry)
-        size = geometry.rows.source, geometry.columns.source
-        return Inspection(score, thresholds, decision, areas, nearest, level, timings, size, draw)
+        nearest = self._nearest(found, place, placement)
+        decided = thresholds, decision, areas, nearest
+        return Inspection(score, *decided, level, timings, placement.size, draw, view.location)
 
     def _drawn(
-        self, distances: Float32[np.ndarray, " p"], grid: tuple[int, int], geometry: Frame
+        self, distances: Float32[np.ndarray, " p"], grid: tuple[int, int], placement: Placement
     ) -> Float32[np.ndarray, "height width"]:
         """The map at the original size, 0 where a mask leaves out."""
         config, offset = self.bank.config, self.backbone.spec.offset
-        spread = drawn(config.input, grid, distances)
-        heat = heatmap(spread.reshape(grid), geometry, config.sigma, offset)
-        inspected = shown(config.input, *heat.shape)
-        return heat if inspected is None else heat * inspected
+        spread = drawn(placement.cells(config.input, grid), distances)
+        heat = heatmap(spread.reshape(grid), placement.frame, config.sigma, offset)
+        return placement.original(heat, config.input)
 
-    def _nearest(self, found: Detection, place: int, geometry: Frame) -> NearestPatch:
+    def _nearest(self, found: Detection, place: int, placement: Placement) -> NearestPatch:
         worst = int(found.distances[place].argmax())
         kept = int(found.ids[place, worst])
         origin = self.bank.provenance
-        y, x = self.place(divmod(worst, found.grid[1]), geometry, found.grid)
+        y, x = placement.at(divmod(worst, found.grid[1]), found.grid, self.backbone.spec.offset)
         return NearestPatch(
             image=origin.images[int(origin.image[kept])],
             row=int(origin.row[kept]),
@@ -196,14 +205,14 @@ class Engine:
 class Work:
     """What waits in the queue; it holds its engine, which may leave the memory meanwhile."""
 
-    image: Photograph
+    image: Photograph | View
     thresholds: Thresholds
     engine: Engine
 
 
 def image_bytes(work: Work) -> int:
     """What a waiting image weighs."""
-    return work.image.pixels.nbytes
+    return work.image.nbytes if isinstance(work.image, View) else work.image.pixels.nbytes
 
 
 def run_batch(key: object, works: Sequence[Work]) -> list[Inspection]:
@@ -227,9 +236,9 @@ def split_name(name: str) -> tuple[str | None, str]:
     return (sha256, rest) if rest and len(sha256) == 64 else (None, name)
 
 
-def _same_shape(inputs: Sequence[Tensor]) -> Iterator[list[int]]:
-    """Positions of the inputs, grouped by shape in order of first appearance."""
+def _same_shape(inputs: Mapping[int, Tensor]) -> Iterator[list[int]]:
+    """Keys of the inputs, grouped by shape in order of first appearance."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for i, x in enumerate(inputs):
+    for i, x in inputs.items():
         groups.setdefault(tuple(x.shape), []).append(i)
     yield from groups.values()

@@ -9,6 +9,7 @@ import asyncio
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.errors import BankWithoutVersion, DeadlineExceeded
 from app.imaging.decode import ImageLimits, check_header, decode_image, decode_photograph
@@ -28,6 +29,7 @@ from app.store import schema
 from app.store.errors import StoreError
 from app.store.store import Store
 from core.input.photograph import Image, Photograph
+from core.input.views import View
 from core.judging.scoring import Thresholds
 from nominal_client.formats import media_type_of
 
@@ -88,9 +90,10 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """An image as a version takes it, and the milliseconds decoding took."""
+    """An image as a version takes it, what that sees of it, and the milliseconds decoding took."""
 
     photograph: Photograph
+    view: View
     milliseconds: float
 
 
@@ -108,7 +111,7 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
     thresholds = effective_of(row, loaded)
     if (asked.review_threshold, asked.reject_threshold) != (None, None):
         thresholds = overridden(thresholds, asked.review_threshold, asked.reject_threshold)
-    work = engine.Work(decoded.photograph, thresholds, loaded.engine)
+    work = engine.Work(decoded.view, thresholds, loaded.engine)
     served = await inspecting.batcher.submit(loaded.key, work, deadline=asked.deadline)
     judged = judge(loaded, decoded, served, asked, started)
     picture = None
@@ -161,7 +164,8 @@ def decode(inspecting: Inspecting, loaded: Loaded, body: bytes) -> Decoded:
     """The image as the version takes it. Raises ImageRefused."""
     started = time.perf_counter()
     photograph = decode_photograph(body, loaded.engine.bank.config.input, inspecting.image_limits)
-    return Decoded(photograph, (time.perf_counter() - started) * 1e3)
+    view = loaded.engine.view(photograph)
+    return Decoded(photograph, view, (time.perf_counter() - started) * 1e3)
 
 
 def judge(
@@ -170,7 +174,6 @@ def judge(
     """The inspection as the ledger keeps it and everybody sees it. started: ``time.perf_counter`` of the request."""
     found = served.result
     height, width = found.size
-    sha256, name = engine.split_name(found.nearest.image)
     timings = {"queue": served.queue_seconds * 1e3, "decode": decoded.milliseconds, **vars(found.timings)}
     timings["total"] = (time.perf_counter() - started) * 1e3
     return schema.Inspection(
@@ -188,9 +191,15 @@ def judge(
         serial=asked.serial,
         station=asked.station,
         name=asked.name,
-        nearest=vars(found.nearest) | {"image": name, "sha256": sha256},
+        nearest=None if found.nearest is None else _nearest(found.nearest),
+        location=None if found.location is None else found.location.document(),
         actor=asked.actor,
     )
+
+
+def _nearest(found: engine.NearestPatch) -> dict[str, Any]:
+    sha256, name = engine.split_name(found.image)
+    return vars(found) | {"image": name, "sha256": sha256}
 
 
 async def render(

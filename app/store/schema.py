@@ -247,6 +247,7 @@ class Inspection(Base):
         SHA, ForeignKey("blobs.sha256"), index=True, default=None
     )
     nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    location: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
     created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=partial(datetime.now, UTC))

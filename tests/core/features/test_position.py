@@ -132,9 +132,9 @@ def test_parts_that_turn_freely_have_no_places(augment: AugmentConfig) -> None:
 
 
 def test_a_bank_holds_a_step_only_where_its_config_asks(bank: Bank) -> None:
-    with pytest.raises(ShapeError, match="what places cost"):
+    with pytest.raises(ShapeError, match="hold places and a reference only"):
         replace(bank, position=None)
-    with pytest.raises(ShapeError, match="what places cost"):
+    with pytest.raises(ShapeError, match="hold places and a reference only"):
         replace(bank, config=replace(bank.config, position=0.0))
 
 

@@ -89,6 +89,7 @@ def ask_new_bank(view: View) -> None:
             "metric": metric.value,
             "score": score.value,
             "position": shape.place(),
+            "registration": shape.registration(),
             "augment": copies.config(),
         }
         given: BankChange = {"title": title.value.strip(), "config": config}
