@@ -26,6 +26,7 @@ from core.input.views import Placement, View, view_of
 from core.judging.conformal import hierarchical_threshold
 from core.judging.heatmap import map_scores
 from core.judging.scoring import UNLOCATED, Thresholds, image_scores, reweighted_scores
+from core.retrieval import WORST
 from core.search import Index
 
 LEAST_LEVEL = 1e-6
@@ -41,13 +42,14 @@ class Detection:
     """Scores and distances of a batch: Euclidean, larger is more anomalous.
 
     scores (b,): image scores. distances, ids (b, p): each patch's distance to its nearest bank vector and that
-    vector's row in the bank, row-major over grid = (rows, columns); both 0 where a mask leaves out. Seconds are for
-    the whole batch.
+    vector's row in the bank, row-major over grid = (rows, columns); both 0 where a mask leaves out. worst (b, d): the
+    mean of each image's worst patches, by which similar ones are found. Seconds are for the whole batch.
     """
 
     scores: Float32[np.ndarray, " b"]
     distances: Float32[np.ndarray, "b p"]
     ids: Int64[np.ndarray, "b p"]
+    worst: Float32[np.ndarray, "b d"]
     grid: tuple[int, int]
     feature_seconds: float
     search_seconds: float
@@ -75,8 +77,8 @@ def detect(
             _judged(one[None], place.cells(sizes, grid), bank, grid, inputs)
             for one, place in zip(vectors, placements, strict=True)
         ]
-    scores, distances, ids = (np.concatenate(parts) for parts in zip(*judged, strict=True))
-    return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
+    scores, distances, ids, worst = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+    return Detection(scores, distances, ids, worst, grid, featured - started, time.perf_counter() - featured)
 
 
 def _judged(
@@ -85,8 +87,8 @@ def _judged(
     bank: Bank,
     grid: tuple[int, int],
     inputs: tuple[int, int],
-) -> tuple[Float32[np.ndarray, " b"], Float32[np.ndarray, "b p"], Int64[np.ndarray, "b p"]]:
-    """Scores, distances and ids of images whose same cells count."""
+) -> tuple[Float32[np.ndarray, " b"], Float32[np.ndarray, "b p"], Int64[np.ndarray, "b p"], np.ndarray]:
+    """Scores, distances, ids and means of the worst patches of images whose same cells count."""
     if cells is not None:
         vectors = vectors[:, torch.from_numpy(cells.rows).to(vectors.device)]
     b, p, d = vectors.shape
@@ -95,11 +97,12 @@ def _judged(
     scores = image_scores(distances)
     if bank.config.reweight:
         scores = _reweighted(scores, flat, distances, ids, bank.index, bank.config)
+    worst = _worst(vectors, distances)
     if cells is not None:
         distances, ids = cells.scattered(distances), cells.scattered(ids)
     if bank.config.score == "map":
         scores = map_scores(drawn(cells, distances), grid, inputs, bank.config.sigma)
-    return scores, distances, ids
+    return scores, distances, ids, worst
 
 
 def score_of(view: View, extract: Extractor, bank: Bank) -> float:
@@ -133,6 +136,15 @@ def _reweighted(
         index.search,
         config.neighbours,
     )
+
+
+def _worst(
+    vectors: Float32[Tensor, "b p d"], distances: Float32[np.ndarray, "b p"]
+) -> Float32[np.ndarray, "b d"]:
+    most = min(WORST, distances.shape[1])
+    farthest = np.argpartition(-distances, most - 1, axis=1)[:, :most]  # (b, most)
+    rows = torch.from_numpy(farthest).to(vectors.device)[:, :, None].expand(-1, -1, vectors.shape[2])
+    return vectors.gather(1, rows).mean(dim=1).cpu().numpy()
 
 
 def thresholds_of(bank: Bank) -> Thresholds:

@@ -15,7 +15,8 @@ from models.quantise import Ranges
 class Source:
     """load: makes the folded module in eval mode, which may be changed; not called where compiled networks suffice.
 
-    precisions: those that ``auto`` may take, float32 first. ranges: that int8 needs. memory: of networks compiled before, and of what ``auto`` chose.
+    ranges: that int8 needs. memory: of networks compiled before, and of what ``auto`` chose. precisions: those that
+    ``auto`` may take, float32 first.
     """
 
     load: Callable[[], nn.Module]

@@ -30,6 +30,7 @@ from core.judging.conformal import RateOverParts, hierarchical_threshold, over_p
 from core.judging.groups import as_groups, group_sizes
 from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
+from core.retrieval import EXPANDED, RetrievalQuality, retrieval_quality, whitening_of
 from models.runtime import Runtime
 
 TARGET_RATES = (0.01, 0.05)
@@ -54,7 +55,8 @@ class AtRate:
 class Evaluation:
     """Metrics over a test set: all in [0, 1], larger is better but for false-reject rates.
 
-    dark: names of images whose highest bits are unused.
+    dark: names of images whose highest bits are unused. retrieval: how well a defect finds others of its kind, on other
+    parts; None where there are not two kinds.
     """
 
     scores: Float32[np.ndarray, " n"]
@@ -69,6 +71,7 @@ class Evaluation:
     at_rates: tuple[AtRate, ...]
     ms_per_image: float
     dark: tuple[str, ...]
+    retrieval: RetrievalQuality | None
 
     @property
     def warnings(self) -> list[str]:
@@ -97,6 +100,9 @@ class Evaluation:
                 str(a.target): _rate_json(a.threshold, a.detection, a.defective_parts) for a in self.at_rates
             },
             "kinds": {kind: self._kind_json(kind) for kind in sorted({*self.labels} - {GOOD})},
+            "retrieval": None
+            if self.retrieval is None
+            else {"map": self.retrieval.map, "precision_at_1": self.retrieval.precision_at_1},
             "masks": self.masks.to_json(),
             "ms_per_image": self.ms_per_image,
             "test_images": len(self.scores),
@@ -152,6 +158,7 @@ def evaluate(
     not fit, EvaluationError where a class is missing.
     """
     scores, milliseconds, pixels, masks, dark = [], [], PixelEvaluation(), Masks(), list[str]()
+    worst = list[Float32[np.ndarray, " d"] | None]()
     for test in tests:
         started = time.perf_counter()
         image = read_photograph(test.path, engine.bank.config.input, limits)
@@ -162,6 +169,7 @@ def evaluate(
         if engine.bank.reference is not None:
             _show(engine, image)
         scores.append(answer.score)
+        worst.append(answer.worst)
         if image.dark:
             dark.append(test.name)
         _add_pixels(pixels, masks, test, answer.heatmap, limits)
@@ -182,6 +190,7 @@ def evaluate(
         at_rates=tuple(_at_rate(engine, rate, found, defective, labels) for rate in rates),
         ms_per_image=median(milliseconds),
         dark=tuple(dark),
+        retrieval=_retrieval(engine, tests, worst, labels),
     )
 
 
@@ -189,6 +198,22 @@ def _show(engine: Engine, image: Photograph) -> None:
     """An image as taken, to what watches the backbone: parts are told apart by that, not by what is registered."""
     spec = engine.backbone.spec
     engine.backbone(to_tensor(image.pixels, engine.bank.config.input, spec.mean, spec.std)[None])
+
+
+def _retrieval(
+    engine: Engine,
+    tests: Sequence[TestImage],
+    worst: Sequence[Float32[np.ndarray, " d"] | None],
+    parts: Int[np.ndarray, " t"] | None,
+) -> RetrievalQuality | None:
+    bad = [i for i, test in enumerate(tests) if test.defective and worst[i] is not None]
+    kinds = np.asarray([tests[i].label for i in bad])
+    if len(np.unique(kinds)) < 2:
+        return None
+    described = whitening_of(engine.bank.vectors)(
+        np.stack([each for i in bad if (each := worst[i]) is not None])
+    )
+    return retrieval_quality(described, kinds, np.asarray(bad) if parts is None else parts[bad], EXPANDED)
 
 
 @dataclass

@@ -69,8 +69,9 @@ class Inspection:
     """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
 
     heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
-    needed it. map_threshold: what its regions exceed. size: (height, width) of the original. location: of the part,
-    where the bank registers parts; one that is not located is rejected without a map, a region or a nearest patch.
+    needed it. map_threshold: what its regions exceed. size: (height, width) of the original. worst (d,): the mean of
+    its worst patches, by which similar ones are found. location: of the part, where the bank registers parts; one that
+    is not located is rejected without a map, a region, a nearest or a worst patch.
     """
 
     score: float
@@ -81,6 +82,7 @@ class Inspection:
     map_threshold: float
     timings: Timings
     size: tuple[int, int]
+    worst: Float32[np.ndarray, " d"] | None
     draw: Callable[[], Float32[np.ndarray, "height width"]]
     location: Location | None = None
 
@@ -150,7 +152,7 @@ class Engine:
         size, timings = view.placement.size, Timings(preprocess * 1e3, 0.0, 0.0, 0.0)
         draw = functools.cache(lambda: np.zeros(size, np.float32))
         decided = thresholds, decide(UNLOCATED, thresholds), (), None
-        return Inspection(UNLOCATED, *decided, self.map_threshold, timings, size, draw, view.location)
+        return Inspection(UNLOCATED, *decided, self.map_threshold, timings, size, None, draw, view.location)
 
     def _answer(
         self, found: Detection, place: int, view: View, thresholds: Thresholds, preprocess: float
@@ -174,8 +176,8 @@ class Engine:
             map=(time.perf_counter() - started) * 1e3,
         )
         nearest = self._nearest(found, place, placement)
-        decided = thresholds, decision, areas, nearest
-        return Inspection(score, *decided, level, timings, placement.size, draw, view.location)
+        decided, seen = (thresholds, decision, areas, nearest), (placement.size, found.worst[place])
+        return Inspection(score, *decided, level, timings, *seen, draw, view.location)
 
     def _drawn(
         self, distances: Float32[np.ndarray, " p"], grid: tuple[int, int], placement: Placement

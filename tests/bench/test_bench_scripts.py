@@ -10,7 +10,20 @@ import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, few, gpu, groups, placement, reduced, screening, tables
+from bench import (
+    accuracy,
+    alignment,
+    coreset,
+    demo,
+    few,
+    gpu,
+    groups,
+    memory,
+    placement,
+    reduced,
+    screening,
+    tables,
+)
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -194,3 +207,17 @@ def test_the_bench_of_placement_prints_every_way_and_leaves_its_page_alone(monke
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono |")]
     assert [row.split(" | ")[1] for row in rows] == [way.name for way in ways]
     assert tables.ACCURACY.read_text() == before
+
+
+@pytest.mark.skipif(
+    not (memory.SHARED / "data" / memory.SET).is_dir(), reason="the shared image set mtd is not here"
+)
+def test_the_bench_of_memory_asks_by_each_descriptor_and_leaves_its_page_alone(monkeypatch, capsys):
+    before = memory.ACCURACY.read_text(encoding="utf-8")
+    run(memory.main, monkeypatch, "--toy")
+    printed = capsys.readouterr().out
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert [row[0].strip("| ") for row in rows] == list(memory.KINDS)
+    assert all(0 <= float(cell.strip("| ")) <= 1 for row in rows for cell in row[1:])
+    assert "on the other half" in printed
+    assert memory.ACCURACY.read_text(encoding="utf-8") == before
