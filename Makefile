@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-groups bench-screening bench-memory chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-memory chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -77,6 +77,9 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 	$(BIN)/python -m bench.alignment
+
+bench-placement: setup  ## parts turned, dirtied and covered, with and without the remedies; a table of docs/accuracy.md
+	$(BIN)/python -m bench.placement
 
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups

@@ -42,14 +42,13 @@ async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     """The patch of a good part that comes nearest to it; a JPEG. Raises PictureUnavailable, VersionUnusable."""
     loaded, nearest = await _loaded(inspecting, row), _nearest(row)
     body = await inspecting.pools.background(lambda: _nominal_image(inspecting, row.bank, nearest["sha256"]))
-
-    config = loaded.engine.bank.config.input
+    engine = loaded.engine
 
     def made(image: Pixels) -> bytes:
-        geometry = frame(config, *image.shape[:2])
-        return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), geometry))
+        geometry, seen = frame(engine.bank.config.input, *image.shape[:2]), engine.view(image)
+        return cut(image, geometry, *engine.place((nearest["row"], nearest["column"]), seen.placement))
 
-    return await viewed(inspecting, row.bank, body, made, config.significant_bits)
+    return await viewed(inspecting, row.bank, body, made, engine.bank.config.input.significant_bits)
 
 
 def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:

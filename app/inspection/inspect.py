@@ -11,6 +11,7 @@ import asyncio
 import time
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 from app.imaging.decode import decode_image
 from app.imaging.header import Header
@@ -111,7 +112,6 @@ def judge(
 ) -> schema.Inspection:
     """The inspection as the ledger keeps it and everybody sees it. started: ``time.perf_counter`` of the request."""
     height, width = found.size
-    sha256, name = engine.split_name(found.nearest.image)
     timings = {"queue": served.queue_seconds * 1e3, "decode": taken.milliseconds, **vars(found.timings)}
     timings["total"] = (time.perf_counter() - started) * 1e3
     return schema.Inspection(
@@ -129,9 +129,15 @@ def judge(
         serial=asked.serial,
         station=asked.station,
         name=asked.name,
-        nearest=vars(found.nearest) | {"image": name, "sha256": sha256},
+        nearest=None if found.nearest is None else _nearest(found.nearest),
+        location=None if found.location is None else found.location.document(),
         actor=asked.actor,
     )
+
+
+def _nearest(found: engine.NearestPatch) -> dict[str, Any]:
+    sha256, name = engine.split_name(found.image)
+    return vars(found) | {"image": name, "sha256": sha256}
 
 
 async def render(

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -18,7 +18,7 @@ from app.inspection.inspect import drawn as found_of
 from app.inspection.inspect import render
 from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
-from app.inspection.ledger import document
+from app.inspection.ledger import document, reason
 from app.inspection.registry import Key
 from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
@@ -29,7 +29,7 @@ from core.judging.scoring import Thresholds
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
     "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "score",
-    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor",
+    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason",
 )  # fmt: skip
 ROWS = 500  # of one piece of an export
 
@@ -104,7 +104,7 @@ def _json_lines(rows: Iterator[Inspection]) -> Iterator[bytes]:
 
 def _cell(name: str, row: Inspection) -> object:
     """A value of a spreadsheet's cell; text that a spreadsheet would run as a formula is quoted (OWASP)."""
-    value = getattr(row, name)
+    value: Any = reason(row) if name == "reason" else getattr(row, name)
     if name == "regions":
         return len(value)
     if name == "created_at":

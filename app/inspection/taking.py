@@ -49,7 +49,7 @@ def take(inspecting: Inspecting, loaded: Loaded, body: bytes, header: Header, as
         image = loaded.engine.prepare(photograph)
         kept = photograph.pixels if whole and photograph.reduced == 1 else None
         drawn = MAP * image.pixels if image.pixels <= SMALL_PIXELS else 0
-        asked.share.grow(image.input.nbytes + drawn + (0 if kept is None else kept.nbytes))
+        asked.share.grow(image.nbytes + drawn + (0 if kept is None else kept.nbytes))
     return Taken(image, milliseconds, kept)
 
 
@@ -74,7 +74,7 @@ async def prepared(inspecting: Inspecting, loaded: Loaded, body: bytes, share: P
     def made() -> engine.Prepared:
         with share.holding(decoded_bytes(header, loaded)):
             image = loaded.engine.prepare(photographed(inspecting, loaded, body, header))
-        share.grow(image.input.nbytes)
+        share.grow(image.nbytes)
         return image
 
     large = header.width * header.height > SMALL_PIXELS

@@ -133,6 +133,7 @@ TYPES: tuple[ProblemType, ...] = (
     ),
     _type("key-conflict", 409, "The keys are not in a state for this", store.KeyConflict),
     _type("mask-unusable", 422, "The mask is not usable", core.MaskError),
+    _type("registration-impossible", 422, "The parts cannot be registered", core.RegistrationError),
     _type("serial-conflict", 409, "The image has another serial number", store.SerialConflict),
     _type("label-missing", 422, "The image has no label", app.LabelMissing),
     _type("label-conflict", 409, "The image has another label", store.LabelConflict),

@@ -303,6 +303,7 @@ class Inspection(Base):
     )
     image_not_kept: Mapped[str | None] = mapped_column(Words(64), default=None)
     nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    location: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
     created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=partial(datetime.now, UTC))

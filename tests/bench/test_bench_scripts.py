@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, few, gpu, groups, memory, reduced, screening, tables
+from bench import (
+    accuracy,
+    alignment,
+    coreset,
+    demo,
+    few,
+    gpu,
+    groups,
+    memory,
+    placement,
+    reduced,
+    screening,
+    tables,
+)
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -181,6 +195,18 @@ def test_the_machine_is_named_in_one_line():
 def test_pages_have_the_markers_that_benches_write_between(page, name):
     text = page.read_text(encoding="utf-8")
     assert text.index(f"<!-- {name}:start -->") < text.index(f"<!-- {name}:end -->")
+
+
+def test_the_bench_of_placement_prints_every_way_and_leaves_its_page_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(placement, "WORK", tmp_path)
+    monkeypatch.setattr(placement, "sets", lambda: [write_elpv(tmp_path / "elpv-mono")])
+    ways = [replace(way, remedies=dict([*way.remedies.items()][-1:])) for way in placement.WAYS]
+    monkeypatch.setattr(placement, "WAYS", ways)
+    before = tables.ACCURACY.read_text()
+    run(placement.main, monkeypatch, "--toy")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono |")]
+    assert [row.split(" | ")[1] for row in rows] == [way.name for way in ways]
+    assert tables.ACCURACY.read_text() == before
 
 
 @pytest.mark.skipif(

@@ -88,6 +88,8 @@ def ask_new_bank(view: View) -> None:
             "target_false_reject": asked / 100,
             "metric": metric.value,
             "score": score.value,
+            "position": shape.place(),
+            "registration": shape.registration(),
             "augment": copies.config(),
         }
         given: BankChange = {"title": title.value.strip(), "config": config}
