@@ -1,8 +1,7 @@
 """Does the advice help, and what does it cost? Settings given and advised, both judged by true defects.
 
-``python -m bench.advice`` lets ``nominal advise`` look at the good photographs of each set, builds the set with the default
-settings and with those advised, and inspects its test images with both. It prints a table and writes it to
-docs/accuracy.md; ``--only SET`` prints some rows, ``--toy`` a small set, and both leave the page alone.
+``python -m bench.advice`` takes advice on the good photographs of each set, builds the set with the default settings and
+with those advised, and inspects its test images with both. It prints a table and writes it to docs/accuracy.md; ``--only SET`` prints some rows, ``--toy`` a small set, and both leave the page alone.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from bench.tables import ACCURACY, machine, replace_section, table
 from bench.threads import Threads, write_threads
 from core.advice.search import sizes_above
 from core.config import DetectorConfig, InputConfig
+from core.groups import by_photograph
 from core.judging.calibration import supported_rate
 from core.judging.conformal import hierarchical_threshold
 from core.judging.groups import group_sizes
@@ -70,7 +70,9 @@ def main() -> None:
     arguments = parser.parse_args()
     backbone, rows = in_float32(BACKBONE), []
     config = TOY if arguments.toy else DEFAULT
-    sets = {"threads-toy": toy} if arguments.toy else {k: v for k, v in at_hand().items() if arguments.only in k}
+    sets = (
+        {"threads-toy": toy} if arguments.toy else {k: v for k, v in at_hand().items() if arguments.only in k}
+    )
     for name, written in sets.items():
         rows.append(_row(name, written(), backbone, config))
         print(" | ".join(rows[-1]), flush=True)
@@ -106,7 +108,12 @@ def _row(name: str, folder: Path, backbone: Backbone, config: DetectorConfig) ->
     sizes = {config.input.size, *_sizes(train[0], config)}
     _warm(backbone, sizes)
     plain, before = _built(dataset, backbone, config)
-    advising = Advising(file_sources(train, relative_names(train, folder)), {BACKBONE: lambda: backbone}, config)
+    advising = Advising(
+        file_sources(train, relative_names(train, folder)),
+        {BACKBONE: lambda: backbone},
+        config,
+        groups=by_photograph(len(train)),
+    )
     started = time.process_time()
     advising.run()
     cost = time.process_time() - started
@@ -143,17 +150,21 @@ def _built(dataset: MvtecDataset, backbone: Backbone, config: DetectorConfig) ->
     train = dataset.train_images()
     files = image_files(train, relative_names(train, dataset.root), config.input)
     started = time.process_time()
-    bank = learn(files, backbone, config, Hooks(any_rate=True)).bank
+    bank = learn(files, backbone, config, Hooks(any_rate=True), groups=by_photograph(len(files))).bank
     took = time.process_time() - started
     engine, tests = Engine(backbone, bank), dataset.test_images()
     images = [read_photograph(test.path, config.input) for test in tests]
-    scores = np.array([engine.inspect([image])[0].score for image in images if not isinstance(image, ImageRefused)])
+    scores = np.array(
+        [engine.inspect([image])[0].score for image in images if not isinstance(image, ImageRefused)]
+    )
     defective = np.array([test.defective for test in tests])
     groups = bank.calibration_groups
     rate = max(RATE, np.ceil(1e4 * supported_rate(len(group_sizes(groups)))) / 1e4)
     above = scores > hierarchical_threshold(bank.calibration_scores, groups, rate)
     return took, Judged(
-        auroc(scores.astype(np.float32), defective), float(above[defective].mean()), float(above[~defective].mean())
+        auroc(scores.astype(np.float32), defective),
+        float(above[defective].mean()),
+        float(above[~defective].mean()),
     )
 
 

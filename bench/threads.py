@@ -1,7 +1,7 @@
 """Photographs of a threaded part, drawn: small defects in a large picture, as screws and bolts show them.
 
-A bolt with a head, a smooth neck and a thread, a little moved, turned and lit otherwise in each photograph, before a dark
-ground. A defect takes about a fortieth of the side: a nick in the thread, a flattened turn, a burr, a scratch, a stain.
+A bolt with a head, a smooth neck and a thread before a dark ground, a little moved, turned and lit otherwise in each
+photograph. A defect takes about a fortieth of the side: a nick in the thread, a flattened turn, a burr, a scratch, a stain.
 """
 
 from __future__ import annotations

@@ -34,7 +34,10 @@ FEWEST = 10  # nominal images; fewer leave five to learn from
 MOST = 48  # nominal images read: what more of them add to the intervals is not worth their time
 MOST_TESTS = 120
 STEPS_SHARE = 0.65  # of the time is for the settings given and the next
-LARGER, OTHER = 4.0, 2.0  # how many times the settings given the next larger input costs, and what else is tried
+LARGER, OTHER = (
+    4.0,
+    2.0,
+)  # how many times the settings given the next larger input costs, and what else is tried
 JUDGED = 1.5  # how many times reading an image costs that and judging it
 
 
@@ -82,9 +85,13 @@ class Advising:
         tests = self._tests(units - len(nominal))
         flawed = [] if tests else range(0, len(nominal), 2)
         kept = [place for place, _ in nominal]
-        groups = self.groups and regrouped(self.groups, kept + [len(self.images) + place for place, _ in tests])
+        groups = self.groups and regrouped(
+            self.groups, kept + [len(self.images) + place for place, _ in tests]
+        )
         self._search = Search(
-            Sample([shot for _, shot in nominal], list(flawed), [shot for _, shot in tests], self.config.seed),
+            Sample(
+                [shot for _, shot in nominal], list(flawed), [shot for _, shot in tests], self.config.seed
+            ),
             lens,
             self.config,
             len(self.images),
@@ -145,7 +152,7 @@ class Advising:
     def _readable(self, count: int) -> tuple[list[tuple[int, Shot]], list[tuple[int, int]]]:
         """So many images drawn at random, by place, and their shapes; others in place of what cannot be read."""
         order = np.random.default_rng(self.config.seed).permutation(len(self.images)).tolist()
-        found, shapes = [], []
+        found, shapes = list[tuple[int, Shot]](), list[tuple[int, int]]()
         for place in order:
             if len(found) == count:
                 break
@@ -229,4 +236,3 @@ def _once(lenses: Mapping[str, Callable[[], Lens]]) -> dict[str, Callable[[], Le
         return known[name]
 
     return {name: partial(get, name) for name in lenses}
-

@@ -15,7 +15,9 @@ from core.declared import require
 
 BUILDS = 3.0  # plain builds that advice may cost in CPU seconds
 KEPT_BACK = 0.9  # of it is planned with: estimates are rough
-PER_FEATURES = 2.0  # a plain build costs at least so many times what reading its images and their features costs
+PER_FEATURES = (
+    2.0  # a plain build costs at least so many times what reading its images and their features costs
+)
 
 
 @dataclass

@@ -24,7 +24,9 @@ from core.judging.groups import as_groups
 from core.metrics.evaluation import auroc
 
 DRAWS = 300
-LEVEL = 0.98  # of an interval: several settings are compared, so that 0.95 would advise one by chance too often
+LEVEL = (
+    0.98  # of an interval: several settings are compared, so that 0.95 would advise one by chance too often
+)
 LEAST_FOUND, LEAST_AUROC = 0.03, 0.01  # smaller gains are not worth another setting, however certain
 SLACK = 0.005  # of AUROC, that a setting which finds clearly more may lose
 
@@ -42,7 +44,9 @@ class Judged:
     sizes: tuple[float, ...]
 
     @classmethod
-    def of(cls, clean: Sequence[tuple[float, int]], defects: Sequence[tuple[float, int, str, float]]) -> Judged:
+    def of(
+        cls, clean: Sequence[tuple[float, int]], defects: Sequence[tuple[float, int, str, float]]
+    ) -> Judged:
         """Of (score, part) and (score, part, kind, size)."""
         scores, parts = zip(*clean, strict=True)
         found, shown, kinds, sizes = zip(*defects, strict=True)
@@ -127,13 +131,20 @@ def gain(old: Judged, new: Judged, asked: float, seed: int) -> Gain:
         c, n = (np.concatenate([each[i] for i in chosen]) for each in (clean, defects))
         if len(c) and len(n):
             drawn.append(np.subtract(_measured(new, c, n, asked), _measured(old, c, n, asked)))
-    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else np.array([[-1, -1], [1, 1]])
+    ends = (
+        np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        if drawn
+        else np.array([[-1, -1], [1, 1]])
+    )
     found = float(after.mean() - before.mean())
+    (found_low, auroc_low), (found_high, auroc_high) = np.asarray(ends, float).tolist()
     return Gain(
         found,
-        *map(float, ends[:, 0]),
+        found_low,
+        found_high,
         new.auroc - old.auroc,
-        *map(float, ends[:, 1]),
+        auroc_low,
+        auroc_high,
         only_new,
         only_old,
         sign_test(only_new, only_old),

@@ -1,13 +1,14 @@
 """Defects made on nominal photographs, to try settings by where nobody has a photograph of a real one.
 
-Four kinds: a piece of the photograph pasted elsewhere (after CutPaste, Li et al. 2021), a scratch, a stain, a blob. Each
-is drawn in four sizes, and equally often in each, so that small ones weigh as much as large ones. Four are drawn on a
-photograph, one per quarter of it, so that each can be judged by the patches around it.
-Letters: h w height and width of a photograph, a b of a drawn window, k sides of the coarse grid that places are drawn from.
+Four kinds: a piece of the photograph pasted elsewhere (after CutPaste, Li et al. 2021), a scratch, a stain, a blob.
+Each is drawn in four sizes, and equally often in each, so that small ones weigh as much as large ones. Four are drawn on
+a photograph, one per quarter of it, so that each can be judged by the patches around it.
+Letters: h w height and width of a photograph, a b of a drawn window, k sides of the grid that places are drawn from.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ TRIES = 6  # places looked at for a piece to paste
 
 @dataclass(frozen=True)
 class Made:
-    """One defect. size: share of the shorter side; y, x: its middle, as shares of height and width; seed: of its looks."""
+    """One defect. size: share of the shorter side; y, x: its middle, in shares of the sides; seed: of its looks."""
 
     kind: str
     size: float
@@ -72,8 +73,8 @@ def _grids(image: Image, mask: str | None) -> tuple[Bool[np.ndarray, "k k"], Boo
     apart = np.abs(small - np.median(border))
     cells = np.array(
         [
-            [apart[a:b, c:d].mean() if a < b and c < d else 0 for c, d in zip(columns, columns[1:], strict=False)]
-            for a, b in zip(rows, rows[1:], strict=False)
+            [apart[a:b, c:d].mean() if a < b and c < d else 0 for c, d in itertools.pairwise(columns)]
+            for a, b in itertools.pairwise(rows)
         ]
     )
     inside = np.ones((GRID, GRID), bool) if mask is None else scaled(mask_of(mask), GRID, GRID)
@@ -104,7 +105,8 @@ def _draw(out: Image, image: Image, made: Made) -> None:
     reach = int(np.ceil(size * (1.0 if made.kind == "scratch" else 0.5))) + 2
     middle = int(made.y * h), int(made.x * w)
     rows, columns = (
-        np.arange(max(0, at - reach), min(side, at + reach + 1)) for at, side in zip(middle, (h, w), strict=True)
+        np.arange(max(0, at - reach), min(side, at + reach + 1))
+        for at, side in zip(middle, (h, w), strict=True)
     )
     y, x = np.meshgrid(rows - middle[0], columns - middle[1], indexing="ij")
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -144,10 +146,14 @@ def _paste(
     a, b = here.shape[:2]
     pieces = []
     for _ in range(TRIES):
-        top, left = (int(rng.integers(max(1, side - n + 1))) for side, n in zip(image.shape, (a, b), strict=False))
+        top, left = (
+            int(rng.integers(max(1, side - n + 1))) for side, n in zip(image.shape, (a, b), strict=False)
+        )
         pieces.append(image[top : top + a, left : left + b].astype(np.float32))
     apart = [float(np.abs(piece.mean(axis=(0, 1)) - here.mean(axis=(0, 1))).sum()) for piece in pieces]
-    piece = pieces[int(np.argsort(apart)[-2])]  # another place that looks different, not the most different one
+    piece = pieces[
+        int(np.argsort(apart)[-2])
+    ]  # another place that looks different, not the most different one
     return _ellipse(y, x, size, rng, 1.5), piece[::-1, ::-1]
 
 

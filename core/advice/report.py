@@ -104,7 +104,10 @@ class Advice:
         if self.taken == 0:
             return "Keep the settings: nothing that was tried finds clearly more."
         old, new = (int(trial.judged.found(base.config.target_false_reject).sum()) for trial in (base, best))
-        cost = f"{best.ms:.0f} ms per image instead of {base.ms:.0f}, {best.megabytes:.1f} MB instead of {base.megabytes:.1f}"
+        cost = (
+            f"{best.ms:.0f} ms per image instead of {base.ms:.0f} and a bank of {best.megabytes:.1f} MB instead of "
+            f"{base.megabytes:.1f}"
+        )
         return (
             f"Take {words(base, best)}: {new} of {len(base.judged.defects)} {self._what} found instead of {old}, image "
             f"AUROC {best.judged.auroc:.3f} instead of {base.judged.auroc:.3f}, for {cost}."
@@ -130,12 +133,15 @@ class Advice:
                 f"{percent(asked)} was asked."
             )
         if base.clean.max() <= 0:
-            found.append("The held-out images are all alike, so that nothing can be learned of how good parts differ.")
+            found.append(
+                "The held-out images are all alike, so that nothing can be learned of how good parts differ."
+            )
         if not self.complete:
             found.append("Stopped early: this is what was known by then.")
         if len(self.trials) > 1:
             found.append(
-                f"A setting is advised where the {100 * LEVEL:g} % interval of its gain, over parts drawn anew, is above 0."
+                f"A setting is advised where the {100 * LEVEL:g} % interval of its gain, over parts drawn anew, "
+                "is above 0."
             )
         return found
 

@@ -1,7 +1,7 @@
 """A part of a nominal set, and what is judged: its own photographs held out, made or labelled defects.
 
-Parts are dealt to two folds; each fold's photographs are judged by a bank of the other's, so no part is judged by a bank
-that knows it, and every photograph serves both as one to learn and as one that is held out.
+Parts are dealt to two folds; each fold's photographs are judged by a bank of the other's. So no part is judged by a
+bank that knows it, and every photograph serves both as one to learn and as one that is held out.
 Letters: k nominal photographs, f of them with made defects, t labelled test images.
 """
 

@@ -21,7 +21,7 @@ from core.advice.report import Advice, NotTried, Trial, options
 from core.advice.sample import Lens, Reading, Sample, Seen, seen
 from core.advice.trial import judged, vectors_kept, vectors_of, without_eq7
 from core.build import WHITENED_PARTS, Progress, stopped
-from core.config import BUILD_MEMORY, LARGEST_SIZE, STEP, AugmentConfig, DetectorConfig
+from core.config import BUILD_MEMORY, LARGEST_SIZE, STEP, AugmentConfig, DetectorConfig, Fit
 from core.features.patches import patch_features
 from core.groups import Describer, Groups, by_likeness, require_several
 from core.input.preprocess import to_tensor
@@ -128,13 +128,18 @@ class Search:
         given = self.config.input.size
         most, larger = largest_size(self.photograph), sizes_above(given, self.photograph)
         if self.config.input.crop is not None and larger:
-            self._skip(f"size {larger[0]} and larger", "the settings crop the input; choose size and crop together")
+            self._skip(
+                f"size {larger[0]} and larger", "the settings crop the input; choose size and crop together"
+            )
             return
         if not larger:
             if given > most:
                 self._smaller(most)
             else:
-                self._skip(f"sizes above {given}", f"the photographs have {max(self.photograph)} pixels a side at most")
+                self._skip(
+                    f"sizes above {given}",
+                    f"the photographs have {max(self.photograph)} pixels a side at most",
+                )
             return
         steps = [size for size in larger if size >= 2 * given] or larger[-1:]
         for size in steps:
@@ -168,7 +173,7 @@ class Search:
         height, width = self.photograph
         if abs(height - width) <= SQUARE * width or self.config.input.crop is not None:
             return
-        other = "letterbox" if self.config.input.fit == "stretch" else "stretch"
+        other: Fit = "letterbox" if self.config.input.fit == "stretch" else "stretch"
         self._try(replace(self._best.config, input=replace(self._best.config.input, fit=other)))
 
     def _copies(self) -> None:
@@ -205,9 +210,7 @@ class Search:
             return None
         self.progress(f"Trying {said}"[:64], 0, 1)
         against, rate = self.taken, self.config.target_false_reject
-        before = self.budget.spent
         trial = self._judge(config, backbone)
-        print("DEBUG", said, "estimated", round(cost, 2), "took", round(self.budget.spent - before, 2), "spent", round(self.budget.spent, 2), "whole", round(self.budget.whole, 2))
         found = gain(self.trials[against].judged, trial.judged, rate, self.config.seed)
         self.trials[-1] = replace(trial, against=against, gain=found)
         return self.trials[-1]
@@ -321,4 +324,3 @@ def sizes_above(size: int, photograph: tuple[int, int]) -> list[int]:
 def _view(config: DetectorConfig) -> DetectorConfig:
     """The settings that features depend on; the others at their defaults."""
     return DetectorConfig(input=config.input, patch=config.patch, augment=config.augment, seed=config.seed)
-

@@ -96,7 +96,11 @@ def _half(
     turn: Callable[[np.ndarray], np.ndarray] = lambda vectors: vectors  # noqa: E731
     if config.reduces:
         turn = _turn(seen, config, places, check)
-    rows = [turn(_inspected(config, store, place * seen.views + view)) for place in places for view in range(seen.views)]
+    rows = [
+        turn(_inspected(config, store, place * seen.views + view))
+        for place in places
+        for view in range(seen.views)
+    ]
     vectors = np.concatenate(rows)
     check()
     generator = torch.Generator().manual_seed(config.seed)
@@ -118,7 +122,9 @@ def _turn(
     """Onto principal axes that are fitted to these photographs only, so that the others are unseen by them too."""
     with PatchStore(seen.nominal.dimension, 1 << 62) as own:
         for image in (place * seen.views + view for place in places for view in range(seen.views)):
-            own.append(torch.from_numpy(seen.nominal.image_vectors(image)), own.images, seen.nominal.grid(image))
+            own.append(
+                torch.from_numpy(seen.nominal.image_vectors(image)), own.images, seen.nominal.grid(image)
+            )
         pca = fit_pca(own, config, check)
 
     def turned(vectors: np.ndarray) -> np.ndarray:
@@ -180,7 +186,9 @@ def _made(
 
 def _window(made: Made, frame: Frame, grid: tuple[int, ...]) -> tuple[slice, slice]:
     """The cells around a defect; none where a crop leaves it out."""
-    extent = made.size * min(frame.rows.source, frame.columns.source) * (1.0 if made.kind == "scratch" else 0.5)
+    extent = (
+        made.size * min(frame.rows.source, frame.columns.source) * (1.0 if made.kind == "scratch" else 0.5)
+    )
     return _span(made.y, extent, frame.rows, grid[0]), _span(made.x, extent, frame.columns, grid[1])
 
 
@@ -193,5 +201,3 @@ def _span(middle: float, extent: float, axis: AxisMap, cells: int) -> slice:
 def without_eq7(config: DetectorConfig) -> DetectorConfig:
     """The settings that a trial uses: scores of Eq. 6, an exact index."""
     return replace(config, reweight=False, index=type(config.index)())
-
-

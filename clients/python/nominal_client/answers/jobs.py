@@ -11,13 +11,15 @@ from nominal_client.answers import Answer, JsonObject
 
 
 class Job(Answer):
-    """A build or a screening. ``seconds_left`` is of the present stage, at its speed so far."""
+    """A build, a screening or advice. ``seconds_left`` is of the present stage, at its speed so far."""
 
     id: str
     bank: str
-    kind: Literal["build", "screening"]
+    kind: Literal["build", "screening", "advice"]
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    stage: str | None = Field(description="features, coreset, index, calibration, saving or warming.")
+    stage: str | None = Field(
+        description="features, coreset, index, calibration, saving or warming; of advice, what it tries."
+    )
     done: int
     total: int
     seconds_left: float | None
