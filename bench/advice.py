@@ -1,7 +1,8 @@
 """Does the advice help, and what does it cost? Settings given and advised, both judged by true defects.
 
-``python -m bench.advice`` takes advice on the good photographs of each set, builds the set with the default settings and
-with those advised, and inspects its test images with both. It prints a table and writes it to docs/accuracy.md; ``--only SET`` prints some rows, ``--toy`` a small set, and both leave the page alone.
+``python -m bench.advice`` takes advice on the good photographs of each set, builds it with the default settings and
+with those advised, and inspects its test images with both. It prints a table and writes it to docs/accuracy.md;
+``--only SET`` prints some rows, ``--toy`` a small set, and both leave the page alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Photographs of a threaded part, drawn: small defects in a large picture, as screws and bolts show them.
 
 A bolt with a head, a smooth neck and a thread before a dark ground, a little moved, turned and lit otherwise in each
-photograph. A defect takes about a fortieth of the side: a nick in the thread, a flattened turn, a burr, a scratch, a stain.
+photograph. A defect takes about a fortieth of the side: a nick in the thread, a flattened turn, a burr, a scratch or a
+stain.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def bolt(side: int, rng: np.random.Generator, defect: str | None = None) -> np.n
     height = 0.085 + 0.006 * _thread(u, v)
     if defect in ("nick", "flat", "burr"):
         at, edge = rng.uniform(0.02, 0.34), rng.choice([-1.0, 1.0])
-        near = np.exp(-(((u - at) / (0.012 if defect == "nick" else 0.018)) ** 2)) * (np.sign(v) == edge)
-        height = height + near * {"nick": -0.014, "burr": 0.012, "flat": 0.0}[defect]
-        height = np.where((near > 0.3) & (defect == "flat"), np.minimum(height, 0.081), height)
+        near = np.exp(-(((u - at) / 0.008) ** 2)) * (np.sign(v) == edge)
+        height = height + near * {"nick": -0.011, "burr": 0.009, "flat": 0.0}[defect]
+        height = np.where((near > 0.1) & (defect == "flat"), np.minimum(height, 0.083), height)
     shaft = (np.abs(v) < height) & (u > -0.12) & (u < 0.38)
     head = (np.abs(v) < 0.17) & (u > -0.3) & (u <= -0.12)
     light = np.where(shaft, 0.45 + 0.35 * np.sqrt(np.clip(1 - (v / 0.1) ** 2, 0, 1)), 0.1)
@@ -64,6 +65,10 @@ def bolt(side: int, rng: np.random.Generator, defect: str | None = None) -> np.n
     light = np.where(head, 0.55 + 0.1 * np.cos(v * 40), light)
     if defect in ("scratch", "stain"):
         light = light + _mark(defect, u, v, rng)
+    streaks = np.interp(
+        u, np.linspace(-0.5, 0.5, 160), rng.normal(0, 0.012, 160)
+    )  # of machining, no two alike
+    light = light + np.where(shaft | head, streaks, 0.0)
     light = light * (1 + rng.uniform(-LIGHT, LIGHT)) + rng.normal(0, 0.012, light.shape)
     colours = light[..., None] * np.array([1.0, 0.98, 0.94])
     return (colours * 255).clip(0, 255).astype(np.uint8)
@@ -88,5 +93,5 @@ def _mark(defect: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -
     angle = rng.uniform(0, np.pi)
     along, across = a * np.cos(angle) + b * np.sin(angle), b * np.cos(angle) - a * np.sin(angle)
     if defect == "stain":
-        return np.asarray(-0.3 * np.exp(-((along / 0.01) ** 2) - (across / 0.008) ** 2))
-    return np.asarray(0.35 * ((np.abs(along) < 0.018) & (np.abs(across) < 0.0016)))
+        return np.asarray(-0.25 * np.exp(-((along / 0.007) ** 2) - (across / 0.006) ** 2))
+    return np.asarray(0.3 * ((np.abs(along) < 0.014) & (np.abs(across) < 0.0014)))

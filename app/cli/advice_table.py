@@ -6,7 +6,7 @@ from typing import Any
 
 from app.cli.console import cell, plain, say, stdout, table
 
-HEADINGS = ("setting", "found", "by kind", "AUROC", "spread", "ms", "MB", "gain in found", "in AUROC")
+HEADINGS = ("setting", "found", "by kind", "AUROC", "spread", "ms", "MB", "gain in found", "at rates to 20 %")
 
 
 def print_advice(found: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def print_advice(found: dict[str, Any]) -> None:
 def _row(trial: dict[str, Any]) -> tuple[object, ...]:
     kinds = ", ".join(f"{kind} {of['found']}/{of['of']}" for kind, of in trial["kinds"].items())
     gain = trial["gain"]
-    gains = ("", "") if gain is None else (_interval(gain, "found"), _interval(gain, "auroc"))
+    gains = ("", "") if gain is None else (_interval(gain, "found"), _interval(gain, "early"))
     return (
         trial["setting"],
         f"{trial['found']} of {trial['defects']}",

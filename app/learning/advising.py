@@ -16,7 +16,7 @@ from app.imaging.folders import named
 from app.inspection.backbones import backbone_ref
 from app.learning.learn import Hooks, regrouped
 from app.learning.screening import Source
-from core.advice.budget import BUILDS, KEPT_BACK, PER_FEATURES, Budget, check_within
+from core.advice.budget import JUDGED, Budget, check_within, readings_of_builds
 from core.advice.report import Advice
 from core.advice.sample import GOOD, Lens, Sample, Shot
 from core.advice.search import Search, sizes_above
@@ -33,12 +33,12 @@ from models.backbone import Backbone
 FEWEST = 10  # nominal images; fewer leave five to learn from
 MOST = 48  # nominal images read: what more of them add to the intervals is not worth their time
 MOST_TESTS = 120
-STEPS_SHARE = 0.65  # of the time is for the settings given and the next
+STEPS_SHARE = 0.85  # of what may be spent is for the settings given and the next
 LARGER, OTHER = (
-    4.0,
+    4.5,
     2.0,
 )  # how many times the settings given the next larger input costs, and what else is tried
-JUDGED = 1.5  # how many times reading an image costs that and judging it
+KEPT_BACK = 0.9  # of a time by the clock: it is measured on one image
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Advising:
         """
         check_within(self.within)
         self._check_count(len(self.images))
-        budget = Budget(len(self.images), self.within)
         lens = _once({name: partial(_lens, load) for name, load in self.backbones.items()})
-        units = self._units(budget, next(iter(lens.values())))
-        budget.lap()
+        budget = Budget(len(self.images), readings_of_builds(len(self.images)), self.within)
+        if self.within is not None:
+            budget.whole = self._readings(budget, next(iter(lens.values())))
+        units = self._units(budget)
         nominal, shapes = self._readable(self._nominal_count(units))
-        decode = budget.lap() / len(nominal)
         tests = self._tests(units - len(nominal))
         flawed = [] if tests else range(0, len(nominal), 2)
         kept = [place for place, _ in nominal]
@@ -97,7 +97,6 @@ class Advising:
             len(self.images),
             Counter(shapes).most_common(1)[0][0],
             budget,
-            decode,
             groups,
             self.hooks.progress or (lambda stage, done, total: None),
             self.hooks.cancelled or (lambda: False),
@@ -113,26 +112,26 @@ class Advising:
             return None
         return self._search.advice(tuple(self._left_aside))
 
-    def _units(self, budget: Budget, lens: Callable[[], Lens]) -> float:
-        """How many images can be read at the settings given, beside a next larger input.
-
-        Raises ConfigError where a time by the clock is too short for the settings given.
-        """
-        if self.within is None:
-            whole = KEPT_BACK * BUILDS * PER_FEATURES * len(self.images)
-        else:
-            each = self._seconds_of_one(lens())
-            whole = KEPT_BACK * (self.within - budget.seconds) / each
-            needed = 2 * FEWEST * each + budget.seconds
-            require(
-                whole >= 2 * FEWEST,
-                f"one setting must be tried within the time: {2 * FEWEST} images take about {needed:.0f} s here",
-                f"{self.within:g} s",
-                f"name at least {needed / KEPT_BACK + 1:.0f} seconds",
-            )
+    def _units(self, budget: Budget) -> float:
+        """How many images can be read at the settings given, with a next trial beside them."""
         shape = self._readable(1)[1][0]
         steps = LARGER if sizes_above(self.config.input.size, shape) else OTHER
-        return STEPS_SHARE * whole / (1 + steps) / JUDGED
+        return STEPS_SHARE * budget.whole / (1 + steps) / (1 + JUDGED)
+
+    def _readings(self, budget: Budget, lens: Lens) -> float:
+        """That fit into the time by the clock. Raises ConfigError where it is too short for the settings given."""
+        assert self.within is not None
+        each = self._seconds_of_one(lens)
+        found = KEPT_BACK * (self.within - budget.seconds) / each
+        least = 1.5 * FEWEST * (1 + JUDGED)
+        needed = (least * each + budget.seconds) / KEPT_BACK + 1
+        require(
+            found >= least,
+            f"one setting must be tried within the time: its images take about {least * each:.1f} s here",
+            f"{self.within:g} s",
+            f"name at least {needed:.0f} seconds",
+        )
+        return found
 
     def _seconds_of_one(self, lens: Lens) -> float:
         """By the clock, of reading an image at the settings given; what happens once is not counted."""

@@ -1,7 +1,9 @@
-"""What advice may cost: CPU seconds as a multiple of a plain build's, or seconds by the clock that a person gave.
+"""What advice may cost, in readings: one image read at the settings given, with its features.
 
-What a machine does once for an input size, such as compiling a network for it, is not counted: a build in that size
-does it too, and the machine keeps it.
+Counted, not timed: the same set and settings have the same trials tried, however busy the machine is. A plain build of n
+images costs about PLAIN n readings in CPU seconds, advice BUILDS times that at most. With a time by the clock there are
+as many readings as fit into it, and nothing begins once it is over. What a machine does once for an input size, such as
+compiling a network for it, does not count: a build in that size does it too, and the machine keeps it.
 """
 
 from __future__ import annotations
@@ -13,51 +15,42 @@ from dataclasses import dataclass, field
 
 from core.declared import require
 
-BUILDS = 3.0  # plain builds that advice may cost in CPU seconds
-KEPT_BACK = 0.9  # of it is planned with: estimates are rough
-PER_FEATURES = (
-    2.0  # a plain build costs at least so many times what reading its images and their features costs
-)
+BUILDS = 3.0  # plain builds that advice may cost
+PLAIN = 1.7  # readings that a build costs per image; measured 1.9 to 2.2, with its coreset and calibration
+JUDGED = 0.75  # readings that banks and scores cost per image read, at the settings given
 
 
 @dataclass
 class Budget:
-    """within: seconds by the clock, None for BUILDS plain builds. image: CPU seconds to read one image at the settings
-    that trials begin with, once they are measured; images: of a plain build."""
+    """images: of the set. whole: readings that may be spent. within: seconds by the clock, if they are bounded."""
 
     images: int
+    whole: float
     within: float | None = None
-    image: float = 0.0
+    used: float = 0.0
+    image: float = 0.0  # CPU seconds of a reading, once it is measured
     _cpu: float = field(default_factory=time.process_time)
     _clock: float = field(default_factory=time.monotonic)
     _uncounted: float = 0.0
-    _since: float = field(default_factory=time.process_time)
 
     @property
     def plain(self) -> float:
-        """CPU seconds of a plain build, by what was measured so far; rather too few."""
-        return PER_FEATURES * self.images * self.image
+        """CPU seconds of a plain build, about."""
+        return PLAIN * self.images * self.image
 
     @property
-    def spent(self) -> float:
+    def cpu(self) -> float:
         """CPU seconds so far."""
         return time.process_time() - self._cpu - self._uncounted
 
     @property
     def seconds(self) -> float:
-        """By the clock."""
+        """By the clock, so far."""
         return time.monotonic() - self._clock
 
-    @property
-    def whole(self) -> float:
-        """CPU seconds that may be spent in all; of a time by the clock, at the pace so far."""
-        if self.within is None:
-            return KEPT_BACK * BUILDS * self.plain
-        return self.within * max(self.spent, 1e-6) / max(self.seconds, 1e-6)
-
-    def left(self) -> float:
-        """CPU seconds."""
-        return self.whole - self.spent
+    def allows(self, readings: float) -> bool:
+        """Whether so many more may be spent."""
+        return self.used + readings <= self.whole and not self.over()
 
     def over(self) -> bool:
         """Whether the time by the clock is up."""
@@ -65,18 +58,17 @@ class Budget:
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
-        """What runs inside costs nothing."""
+        """What runs inside is not in ``cpu``."""
         before = time.process_time()
         try:
             yield
         finally:
             self._uncounted += time.process_time() - before
 
-    def lap(self) -> float:
-        """CPU seconds since the last lap."""
-        now = time.process_time() - self._uncounted
-        took, self._since = now - self._since, now
-        return took
+
+def readings_of_builds(images: int) -> float:
+    """What may be spent on a set without a time by the clock."""
+    return BUILDS * PLAIN * images
 
 
 def check_within(within: float | None) -> None:

@@ -1,9 +1,10 @@
 """Whether a setting finds more than another on the same images, clearly more than chance makes of them.
 
-Both are judged at the threshold that their own held-out scores give for the asked rate. Parts are drawn again with
-replacement (Efron and Tibshirani 1993, chapter 13), for both settings alike: threshold, share found and AUROC of each
-draw give the differences' intervals, in which the thresholds' own uncertainty is contained. Counts of defects that only
-one setting finds give McNemar's exact test (1947).
+Both are judged at the threshold that their own held-out scores give for the asked rate. One threshold of few scores is
+uncertain; so the share found is also averaged over those of all rates up to EARLY, the partial area under the ROC curve
+(McClish 1989). Parts are drawn again with replacement (Efron and Tibshirani 1993, chapter 13), for both settings alike:
+the thresholds and shares of each draw give the differences' intervals. Counts of defects that only one setting finds
+give McNemar's exact test (1947).
 Letters: c held-out nominal images, n defects, g parts.
 """
 
@@ -27,8 +28,8 @@ DRAWS = 300
 LEVEL = (
     0.98  # of an interval: several settings are compared, so that 0.95 would advise one by chance too often
 )
-LEAST_FOUND, LEAST_AUROC = 0.03, 0.01  # smaller gains are not worth another setting, however certain
-SLACK = 0.005  # of AUROC, that a setting which finds clearly more may lose
+LEAST = 0.03  # of the share found: smaller gains are not worth another setting, however certain
+EARLY = 0.2  # false-reject rate, up to which shares found are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a setting finds more than another. found, auroc: differences, with the ends of their intervals at LEVEL.
+    """What a setting finds more than another. found: difference of the shares found; early: the same, averaged over the
+    rates up to EARLY; both with the ends of their intervals at LEVEL. auroc: difference.
 
     only_new, only_old: defects that one of both finds; p: chance of so uneven counts or more uneven ones.
     """
@@ -93,9 +95,10 @@ class Gain:
     found: float
     found_low: float
     found_high: float
+    early: float
+    early_low: float
+    early_high: float
     auroc: float
-    auroc_low: float
-    auroc_high: float
     only_new: int
     only_old: int
     p: float
@@ -103,14 +106,14 @@ class Gain:
     @property
     def clear(self) -> bool:
         """Whether it is more than chance, and enough to be worth a change."""
-        finds = self.found_low > 0 and self.found >= LEAST_FOUND and self.auroc >= -SLACK
-        ranks = self.auroc_low > 0 and self.auroc >= LEAST_AUROC and self.found >= 0
-        return finds or ranks
+        at_rate = self.found_low > 0 and self.found >= LEAST and self.early >= 0
+        around = self.early_low > 0 and self.early >= LEAST and self.found >= 0
+        return at_rate or around
 
     @property
     def worse(self) -> bool:
         """Whether it clearly loses."""
-        return self.found_high < 0 or self.auroc_high < 0
+        return self.found_high < 0 or self.early_high < 0
 
     def to_json(self) -> dict[str, Any]:
         """With its verdict."""
@@ -131,20 +134,18 @@ def gain(old: Judged, new: Judged, asked: float, seed: int) -> Gain:
         c, n = (np.concatenate([each[i] for i in chosen]) for each in (clean, defects))
         if len(c) and len(n):
             drawn.append(np.subtract(_measured(new, c, n, asked), _measured(old, c, n, asked)))
-    ends = (
-        np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        if drawn
-        else np.array([[-1, -1], [1, 1]])
-    )
-    found = float(after.mean() - before.mean())
-    (found_low, auroc_low), (found_high, auroc_high) = np.asarray(ends, float).tolist()
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else [[-1, -1], [1, 1]]
+    (found_low, early_low), (found_high, early_high) = np.asarray(ends, float).tolist()
+    whole = np.arange(len(old.clean)), np.arange(len(old.defects)), asked
+    early = _measured(new, *whole)[1] - _measured(old, *whole)[1]
     return Gain(
-        found,
+        float(after.mean() - before.mean()),
         found_low,
         found_high,
+        early,
+        early_low,
+        early_high,
         new.auroc - old.auroc,
-        auroc_low,
-        auroc_high,
         only_new,
         only_old,
         sign_test(only_new, only_old),
@@ -158,11 +159,11 @@ def sign_test(a: int, b: int) -> float:
 
 
 def _measured(judged: Judged, c: np.ndarray, n: np.ndarray, asked: float) -> tuple[float, float]:
-    """(share found, AUROC) of a draw."""
-    clean, defects = np.sort(judged.clean[c]), judged.defects[n]
+    """Shares found, at the rate and averaged up to EARLY, of a draw."""
+    clean, defects = np.sort(judged.clean[c]), np.sort(judged.defects[n])
     rank = min(len(clean), math.ceil((len(clean) + 1) * (1 - judged.rate(asked)) - 1e-9))
-    beaten = np.searchsorted(clean, defects, "left") + np.searchsorted(clean, defects, "right")
-    return float((defects > clean[rank - 1]).mean()), float(beaten.mean() / (2 * len(clean)))
+    found = 1 - np.searchsorted(defects, clean, "right") / len(defects)  # above each clean score
+    return float(found[rank - 1]), float(found[-math.ceil(EARLY * len(clean)) :].mean())
 
 
 def _tally(names: Sequence[str], hits: np.ndarray) -> dict[str, dict[str, int]]:

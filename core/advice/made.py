@@ -1,8 +1,8 @@
 """Defects made on nominal photographs, to try settings by where nobody has a photograph of a real one.
 
 Four kinds: a piece of the photograph pasted elsewhere (after CutPaste, Li et al. 2021), a scratch, a stain, a blob.
-Each is drawn in four sizes, and equally often in each, so that small ones weigh as much as large ones. Four are drawn on
-a photograph, one per quarter of it, so that each can be judged by the patches around it.
+Kinds and five sizes take turns, so that small ones weigh as much as large ones. Several are drawn on one photograph, so
+far apart that each can be judged by the patches around it.
 Letters: h w height and width of a photograph, a b of a drawn window, k sides of the grid that places are drawn from.
 """
 
@@ -20,12 +20,13 @@ from core.input.photograph import Image
 from core.input.preprocess import reduced
 
 KINDS = ("paste", "scratch", "stain", "blob")
-SIZES = (0.01, 0.02, 0.04, 0.08)
+SIZES = (0.005, 0.01, 0.02, 0.04, 0.08)
 """Longest side of a defect, as a share of the photograph's shorter side; a scratch is twice as long."""
 GRID = 32  # cells along a side, among which a place is drawn
-MARGIN = 0.08  # of each side, that no defect's middle is nearer to the edge of its quarter than
+EACH = 8  # defects of a photograph, at most
+BETWEEN = 4.0  # cells that are left between two defects
 PLAIN = 0.1  # of the range of levels: cells that differ less from the photograph's border are background
-TRIES = 6  # places looked at for a piece to paste
+TRIES, PLACES = 6, 40  # places looked at for a piece to paste, and for a defect
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,32 @@ class Made:
 
 
 def planned(image: Image, number: int, seed: int, mask: str | None = None) -> list[Made]:
-    """The defects of the ``number``-th photograph: up to four, on the part where it stands out from the background.
+    """The defects of the ``number``-th photograph: up to EACH, on the part where it stands out from the background.
 
     mask: of the bank (``core.input.mask``); none is put where it leaves out. The same arguments give the same defects.
     """
     rng = np.random.default_rng([seed, number])
-    inside, part = _grids(image, mask)
-    kinds = rng.permutation(len(KINDS))
-    found = []
-    for quarter, kind in enumerate(kinds.tolist()):
-        cell = _place(quarter, inside, part, rng)
-        size = SIZES[(number + kind) % len(SIZES)]
-        if cell is not None:
-            y, x = (np.array(cell) + rng.uniform(0.2, 0.8, 2)) / GRID
-            found.append(Made(KINDS[kind], size, float(y), float(x), int(rng.integers(2**32))))
+    places = np.argwhere(_part(image, mask))
+    found: list[Made] = []
+    for turn in range(number * EACH, (number + 1) * EACH):
+        kind, size = KINDS[turn % len(KINDS)], SIZES[turn % len(SIZES)]
+        for place in places[rng.integers(len(places), size=PLACES)]:
+            y, x = ((place + rng.uniform(0.2, 0.8, 2)) / GRID).tolist()
+            if all(_apart(y, x, kind, size, other) for other in found):
+                found.append(Made(kind, size, y, x, int(rng.integers(2**32))))
+                break
     return found
+
+
+def extent(kind: str, size: float) -> float:
+    """How far a defect reaches from its middle, as a share of the shorter side."""
+    return size * (1.0 if kind == "scratch" else 0.5)
+
+
+def _apart(y: float, x: float, kind: str, size: float, other: Made) -> bool:
+    """Whether a defect there is far enough from another, whichever side is the shorter."""
+    away = float(np.hypot(y - other.y, x - other.x))
+    return away >= extent(kind, size) + extent(other.kind, other.size) + BETWEEN / GRID
 
 
 def drawn(image: Image, defects: Sequence[Made]) -> Image:
@@ -65,8 +77,8 @@ def drawn(image: Image, defects: Sequence[Made]) -> Image:
     return found
 
 
-def _grids(image: Image, mask: str | None) -> tuple[Bool[np.ndarray, "k k"], Bool[np.ndarray, "k k"]]:
-    """Cells where a defect may be, and those of them that show the part; all of them where nothing stands out."""
+def _part(image: Image, mask: str | None) -> Bool[np.ndarray, "k k"]:
+    """Cells that show the part; all where nothing stands out; of either those that a mask leaves in."""
     small = reduced(image, 4 * GRID).astype(np.float32).mean(axis=2)
     rows, columns = (np.linspace(0, side, GRID + 1).astype(int) for side in small.shape)
     border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
@@ -79,30 +91,14 @@ def _grids(image: Image, mask: str | None) -> tuple[Bool[np.ndarray, "k k"], Boo
     )
     inside = np.ones((GRID, GRID), bool) if mask is None else scaled(mask_of(mask), GRID, GRID)
     part = inside & (cells > PLAIN * 255)
-    return inside, part if part.sum() >= 0.05 * inside.sum() else inside
-
-
-def _place(
-    quarter: int, inside: np.ndarray, part: np.ndarray, rng: np.random.Generator
-) -> tuple[int, int] | None:
-    """A cell of one quarter of the grid, on the part if it is there; None where a mask leaves the quarter out."""
-    half, edge = GRID // 2, round(MARGIN * GRID / 2)
-    own = np.zeros((GRID, GRID), bool)
-    top, left = (quarter // 2) * half, (quarter % 2) * half
-    own[top + edge : top + half - edge, left + edge : left + half - edge] = True
-    for cells in (part & own, inside & own):
-        places = np.argwhere(cells)
-        if len(places):
-            row, column = places[rng.integers(len(places))].tolist()
-            return row, column
-    return None
+    return part if part.sum() >= 0.05 * inside.sum() else inside
 
 
 def _draw(out: Image, image: Image, made: Made) -> None:
     h, w = image.shape[:2]
     rng = np.random.default_rng(made.seed)
     size = max(2.0, made.size * min(h, w))
-    reach = int(np.ceil(size * (1.0 if made.kind == "scratch" else 0.5))) + 2
+    reach = int(np.ceil(extent(made.kind, size))) + 2
     middle = int(made.y * h), int(made.x * w)
     rows, columns = (
         np.arange(max(0, at - reach), min(side, at + reach + 1))
@@ -165,7 +161,7 @@ def _scratch(
     width = max(1.0, size / 8)
     along = np.clip(size - np.abs(u) + 0.5, 0, 1)
     share = np.clip(0.5 + width / 2 - np.abs(bent), 0, 1) * along
-    return share.astype(np.float32), np.broadcast_to(_other(here, rng, 20, 80), here.shape)
+    return share.astype(np.float32), np.broadcast_to(_other(here, rng, 20.0, 80.0), here.shape)
 
 
 def _stain(
@@ -174,14 +170,14 @@ def _stain(
     v, u = _turned(y, x, rng)
     away = np.hypot(v, u / rng.uniform(0.6, 1.0)) / (size / 2)
     share = np.exp(-2 * away**2) * rng.uniform(0.5, 0.9)
-    return share.astype(np.float32), here + (_other(here, rng, 40, 90) - np.median(here, axis=(0, 1)))
+    return share.astype(np.float32), here + (_other(here, rng, 40.0, 90.0) - np.median(here, axis=(0, 1)))
 
 
 def _blob(
     here: np.ndarray, image: Image, y: np.ndarray, x: np.ndarray, size: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     grain = rng.normal(0, 6, (*here.shape[:2], 1))
-    return _ellipse(y, x, size, rng, 1.0), (_other(here, rng, 20, 90) + grain).astype(np.float32)
+    return _ellipse(y, x, size, rng, 1.0), (_other(here, rng, 20.0, 90.0) + grain).astype(np.float32)
 
 
 _LOOKS = {"paste": _paste, "scratch": _scratch, "stain": _stain, "blob": _blob}

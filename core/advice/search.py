@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.advice.budget import Budget
+from core.advice.budget import JUDGED, PLAIN, Budget
 from core.advice.compare import gain
 from core.advice.report import Advice, NotTried, Trial, options
 from core.advice.sample import Lens, Reading, Sample, Seen, seen
@@ -38,7 +38,7 @@ TIMED = 2  # images that a setting's time is the fastest of
 class Search:
     """sample: read by its ``read``. lenses: what loads each backbone at hand, the one given first. groups: of nominal
     photographs, then tests; None finds them by likeness. images: of the whole set. photograph: (height, width) of most.
-    decode: CPU seconds to decode one."""
+    """
 
     sample: Sample
     lenses: Mapping[str, Callable[[], Lens]]
@@ -46,7 +46,6 @@ class Search:
     images: int
     photograph: tuple[int, int]
     budget: Budget
-    decode: float = 0.0
     groups: Groups | None = None
     progress: Progress = lambda stage, done, total: None
     cancelled: Callable[[], bool] = lambda: False
@@ -61,9 +60,8 @@ class Search:
         self.config = without_eq7(self.config)
         self._loaded: dict[str, Lens] = {}
         self._kept: dict[tuple[str, DetectorConfig], Seen] = {}
-        self._costs: dict[str, float] = {}  # of a backbone: CPU seconds for an image, per input pixel
+        self._costs: dict[str, float] = {}  # of a backbone: readings per image, at the settings given
         self._patches = 0.0  # of the whole set, at the settings given
-        self._judging = 0.0  # CPU seconds of the first trial's banks and scores
 
     def run(self) -> None:
         """Try all there is time for. Raises Cancelled, what reading raises, ConfigError for too short a time,
@@ -96,7 +94,7 @@ class Search:
             bool(self.sample.tests),
             self.photograph,
             self.complete,
-            self.budget.spent,
+            self.budget.cpu,
             self.budget.plain,
             self.budget.seconds,
             left_aside,
@@ -109,19 +107,17 @@ class Search:
     def _begin(self, backbone: str) -> None:
         """The settings given; on the way the parts are found, and what an image costs."""
         describer = Describer(self.sample.seed) if self.groups is None else None
-        self.budget.lap()
-        self._seen(self.config, backbone, describer)
+        before = self.budget.cpu
+        self._patches = self.images * self._seen(self.config, backbone, describer).patches
         read = len(self.sample.nominal) * self.config.augment.views + self.sample.judged
-        self.budget.image = self.budget.lap() / read
-        self._costs[backbone] = max(1e-4, self.budget.image - self.decode) / self._pixels(self.config)
-        self._patches = self.images * self._seen(self.config, backbone).patches
+        self.budget.image = (self.budget.cpu - before) / read
+        self._costs[backbone] = 1.0
+        self.budget.used += read * (1 + JUDGED)
         if describer is not None:
             self.groups = by_likeness(describer.described(), self.sample.seed, self._check)
         assert self.groups is not None
         self.sample.parts = as_groups(require_several(self.groups).labels)
-        self.budget.lap()
         self._judge(self.config, backbone)
-        self._judging = self.budget.lap()
 
     def _sizes(self) -> None:
         """Up while that gains; then the one between, which is kept where the larger finds no more than it."""
@@ -204,10 +200,12 @@ class Search:
     def _compared(self, config: DetectorConfig, backbone: str) -> Trial | None:
         said = " ".join(options(self._best.config, config)).replace("--", "") or f"backbone {backbone}"
         cost = self._estimate(config, backbone)
-        if self.budget.over() or cost > self.budget.left():
-            left = max(0.0, self.budget.left())
-            self._skip(said, f"it takes about {cost:.1f} CPU seconds, and {left:.1f} are left")
+        if not self.budget.allows(cost):
+            builds = cost / (PLAIN * self.images)
+            over = "the time is up" if self.budget.over() else "that is more than there is time for"
+            self._skip(said, f"it costs about {builds:.1f} plain builds, {over}")
             return None
+        self.budget.used += cost
         self.progress(f"Trying {said}"[:64], 0, 1)
         against, rate = self.taken, self.config.target_false_reject
         trial = self._judge(config, backbone)
@@ -267,22 +265,27 @@ class Search:
         return min(took)
 
     def _estimate(self, config: DetectorConfig, backbone: str) -> float:
-        """CPU seconds of a trial, by those before it."""
-        larger, first = self._pixels(config) / self._pixels(self.config), self.trials[0]
-        judging = self._judging * larger * vectors_kept(config, self._patches * larger) / first.vectors
+        """Readings that a trial costs."""
+        larger = self._pixels(config) / self._pixels(self.config)
+        vectors = vectors_kept(config, self._patches * larger) / self.trials[0].vectors
+        images = len(self.sample.nominal) + self.sample.judged
+        judging = JUDGED * images * larger * vectors**0.5  # greedy reads few points for a pick
         if (backbone, _view(config)) in self._kept:
             return judging
-        read = len(self.sample.nominal) + self.sample.judged
-        made = len(self.sample.nominal) * config.augment.views + self.sample.judged + TIMED
-        return judging + read * self.decode + made * self._cost(backbone) * self._pixels(config)
+        read = len(self.sample.nominal) * config.augment.views + self.sample.judged + TIMED
+        return judging + read * self._cost(backbone) * larger
 
     def _cost(self, backbone: str) -> float:
+        """Readings of the first backbone that one of another costs."""
         if backbone not in self._costs:
-            with self.budget.uncounted():
-                self._warm(self.config, backbone)
-            self.budget.lap()
-            self._warm(self.config, backbone)
-            self._costs[backbone] = self.budget.lap() / self._pixels(self.config)
+            took = []
+            for name in (next(iter(self.lenses)), backbone):
+                with self.budget.uncounted():
+                    self._warm(self.config, name)
+                before = self.budget.cpu
+                self._warm(self.config, name)
+                took.append(self.budget.cpu - before)
+            self._costs[backbone] = max(1e-3, took[1]) / max(1e-3, took[0])
         return self._costs[backbone]
 
     def _pixels(self, config: DetectorConfig) -> float:

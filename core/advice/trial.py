@@ -17,7 +17,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.advice.compare import Judged
-from core.advice.made import Made
+from core.advice.made import Made, extent
 from core.advice.sample import GOOD, Sample, Seen
 from core.config import DetectorConfig
 from core.features.patches import Patches
@@ -186,15 +186,13 @@ def _made(
 
 def _window(made: Made, frame: Frame, grid: tuple[int, ...]) -> tuple[slice, slice]:
     """The cells around a defect; none where a crop leaves it out."""
-    extent = (
-        made.size * min(frame.rows.source, frame.columns.source) * (1.0 if made.kind == "scratch" else 0.5)
-    )
-    return _span(made.y, extent, frame.rows, grid[0]), _span(made.x, extent, frame.columns, grid[1])
+    reach = extent(made.kind, made.size) * min(frame.rows.source, frame.columns.source)
+    return _span(made.y, reach, frame.rows, grid[0]), _span(made.x, reach, frame.columns, grid[1])
 
 
-def _span(middle: float, extent: float, axis: AxisMap, cells: int) -> slice:
-    at, reach = middle * axis.source * axis.scale + axis.offset, extent * axis.scale
-    low, high = ((at + way * reach) * cells / axis.input + way * AROUND for way in (-1, 1))
+def _span(middle: float, reach: float, axis: AxisMap, cells: int) -> slice:
+    at = middle * axis.source * axis.scale + axis.offset
+    low, high = ((at + way * reach * axis.scale) * cells / axis.input + way * AROUND for way in (-1, 1))
     return slice(int(np.clip(math.floor(low), 0, cells)), int(np.clip(math.ceil(high), 0, cells)))
 
 

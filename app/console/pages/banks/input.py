@@ -1,4 +1,4 @@
-"""Fields of a new bank for how a photograph becomes the input, and how many of its patches are kept."""
+"""Fields of a bank for how a photograph becomes the input, and how many of its patches are kept."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from app.console.widgets.controls import number_field, number_in
 from app.console.words import plain
 from core.config import FITS, LARGEST_SIZE, STEP, DetectorConfig
 
-DEFAULTS = DetectorConfig()
 FIELD = "outlined dense hide-bottom-space"
 
 
 class InputFields:
     """What a build takes beside the usual sizes: any size, fit, crop, and the share of patches kept."""
 
-    def __init__(self, size: Any) -> None:
-        """size: the field of the usual sizes, which another one goes over."""
+    def __init__(self, size: Any, config: DetectorConfig) -> None:
+        """size: the field of the usual sizes, which another one goes over. config: what to show."""
         self._size = size
-        self._other = number_field(TEXT.other_size, None, needed=False, fault=_side_fault)
+        unusual = None if config.input.size in TEXT.sizes else config.input.size
+        self._other = number_field(TEXT.other_size, unusual, needed=False, fault=_side_fault)
         self._other.props(f'{FIELD} hint="{TEXT.other_size_hint}"')
         self._fit: Any = ui.select(
-            {name: TEXT.fits[name] for name in FITS}, label=TEXT.fit, value=DEFAULTS.input.fit
+            {name: TEXT.fits[name] for name in FITS}, label=TEXT.fit, value=config.input.fit
         )
         self._fit.props(f'{FIELD} hint="{TEXT.fit_hint}"')
-        self._crop = number_field(TEXT.crop, None, needed=False, fault=self._crop_fault)
+        self._crop = number_field(TEXT.crop, config.input.crop, needed=False, fault=self._crop_fault)
         self._crop.props(f'{FIELD} hint="{TEXT.crop_hint}"')
-        usual = float(plain(DEFAULTS.coreset_ratio * 100))
-        self._ratio = number_field(TEXT.ratio, usual, fault=_ratio_fault).props(
+        share = float(plain(config.coreset_ratio * 100))
+        self._ratio = number_field(TEXT.ratio, share, fault=_ratio_fault).props(
             f'{FIELD} hint="{TEXT.ratio_hint}"'
         )
 

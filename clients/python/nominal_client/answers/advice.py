@@ -23,9 +23,10 @@ class Gain(Answer):
     found: float = Field(description="Difference of the shares of defects found.")
     found_low: float
     found_high: float
+    early: float = Field(description="The same, averaged over all false-reject rates up to 20 %.")
+    early_low: float
+    early_high: float
     auroc: float = Field(description="Difference of the image AUROC.")
-    auroc_low: float
-    auroc_high: float
     only_new: int = Field(description="Defects that only this setting finds.")
     only_old: int = Field(description="Defects that only the other finds.")
     p: float = Field(description="McNemar's exact test of both counts.")
