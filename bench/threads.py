@@ -66,7 +66,7 @@ def bolt(side: int, rng: np.random.Generator, defect: str | None = None) -> np.n
     if defect in ("scratch", "stain"):
         light = light + _mark(defect, u, v, rng)
     streaks = np.interp(
-        u, np.linspace(-0.5, 0.5, 160), rng.normal(0, 0.012, 160)
+        u, np.linspace(-0.5, 0.5, 160), rng.normal(0, 0.003, 160)
     )  # of machining, no two alike
     light = light + np.where(shaft | head, streaks, 0.0)
     light = light * (1 + rng.uniform(-LIGHT, LIGHT)) + rng.normal(0, 0.012, light.shape)

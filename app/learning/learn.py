@@ -145,7 +145,7 @@ def learn(
 
     def parts() -> Groups:
         found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)
-        for sentence in likeness.notices():
+        for sentence in filter(None, (*likeness.notices(), likeness.detail(config.input.size))):
             notice(sentence)
         for sentence in found.notices():
             notice(f"{sentence[0].upper()}{sentence[1:]}.")

@@ -1,6 +1,6 @@
 """What advice may cost, in readings: one image read at the settings given, with its features.
 
-Counted, not timed: the same set and settings have the same trials tried, however busy the machine is. A plain build of n
+Counted, not timed: the same set and settings have the same trials tried, however busy the machine. A plain build of n
 images costs about PLAIN n readings in CPU seconds, advice BUILDS times that at most. With a time by the clock there are
 as many readings as fit into it, and nothing begins once it is over. What a machine does once for an input size, such as
 compiling a network for it, does not count: a build in that size does it too, and the machine keeps it.

@@ -20,7 +20,7 @@ from core.input.photograph import Image
 from core.input.preprocess import reduced
 
 KINDS = ("paste", "scratch", "stain", "blob")
-SIZES = (0.005, 0.01, 0.02, 0.04, 0.08)
+SIZES = (0.006, 0.012, 0.02, 0.035, 0.06)
 """Longest side of a defect, as a share of the photograph's shorter side; a scratch is twice as long."""
 GRID = 32  # cells along a side, among which a place is drawn
 EACH = 8  # defects of a photograph, at most
