@@ -7,10 +7,12 @@ cannot stay without effect. Durations say their unit in their name; 0 days means
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -30,6 +32,7 @@ Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
+Role = Literal["read", "inspect", "admin"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -99,6 +102,26 @@ class Settings(BaseSettings):
     console: bool = Field(True, description="Whether the web console is served at /console.")
     console_secret: SecretStr | None = Field(
         None, description="Signs console sessions; a file in data_dir, made once, when unset."
+    )
+
+    oidc_issuer: str | None = Field(
+        None,
+        description="Address of an OpenID provider where people may sign in to the console; none when unset.",
+    )
+    oidc_client_id: str | None = Field(None, description="This server's name at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Its secret there; a public client, with PKCE only, when unset."
+    )
+    oidc_name: str = Field(
+        "your organisation", max_length=60, description="What the sign-in button calls the provider."
+    )
+    oidc_scopes: str = Field("openid profile email", description="Scopes asked of the provider.")
+    oidc_role_claim: str = Field(
+        "roles", description="Claim with a person's roles or groups; a path such as realm_access.roles."
+    )
+    oidc_roles: dict[str, Role] = Field(
+        {"nominal-admin": "admin", "nominal-inspect": "inspect", "nominal-read": "read"},
+        description="Which of its values give which role here, as JSON; the highest counts.",
     )
 
     tls_cert: Path | None = Field(
@@ -218,6 +241,14 @@ class Settings(BaseSettings):
             raise ValueError("max_body_bytes must be at least max_image_bytes")
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("tls_key must come with tls_cert")
+        if self.oidc_issuer is not None:
+            address = urlsplit(self.oidc_issuer)
+            if address.scheme != "https" and address.hostname not in ("127.0.0.1", "::1", "localhost"):
+                raise ValueError("oidc_issuer must be an https:// address")
+            if not self.oidc_client_id:
+                raise ValueError("oidc_issuer must come with oidc_client_id")
+            if "openid" not in self.oidc_scopes.split():
+                raise ValueError("oidc_scopes must hold openid")
         if self.root_path.split("/")[1:2] in OWN_PATHS:
             raise ValueError(
                 "root_path must not begin with /v1, /console or /docs, which the server has itself"
@@ -254,6 +285,8 @@ def table() -> list[tuple[str, str, str]]:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "~/.local/share/nominal"  # only data_dir has a factory
+    if isinstance(field.default, dict):
+        return json.dumps(field.default)
     return "unset" if field.default in (None, "") else str(field.default)
 
 

@@ -1,4 +1,4 @@
-"""``nominal keys``: the API keys of this machine's store; ``nominal audit``: proof of its log.
+"""``nominal keys`` and ``nominal people``: who may call, by this machine's store; ``nominal audit``: proof of its log.
 
 They work on the store that the settings name, beside a running server and without one.
 """
@@ -16,12 +16,17 @@ from app.store.links import MOST_MINUTES
 from app.store.schema import ApiKey
 from app.store.scope import Scope
 from app.store.store import open_store
-from nominal_client.answers.server import Key, Role
+from nominal_client.answers.server import Key, Person, Role
 
 keys = typer.Typer(
     no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
 )
 app.add_typer(keys, name="keys")
+
+people = typer.Typer(
+    no_args_is_help=True, help="List and sign out those who signed in at the OpenID provider."
+)
+app.add_typer(people, name="people")
 
 audit = typer.Typer(no_args_is_help=True, help="Prove the audit log of this machine's store.")
 app.add_typer(audit, name="audit")
@@ -107,6 +112,24 @@ def open_() -> None:
     with open_store(load_settings()) as store:
         store.keys.open(actor=ACTOR)
     say("Without a key, only this machine may call, until the next key is created")
+
+
+@people.command("list")
+def list_people(json_output: Json = False) -> None:
+    """List everybody who signed in at the OpenID provider, by name, with the role of the last time."""
+    with open_store(load_settings()) as store:
+        found = [Person.model_validate(row) for row in store.people.all()]
+    print_list(
+        "people", found, json_output, {"id": "id", "name": "name", "role": "role", "last": "signed_in_at"}
+    )
+
+
+@people.command("sign-out")
+def sign_out(person: Annotated[str, typer.Argument(help="Person's id, such as person:anna.")]) -> None:
+    """End a person's sessions in every browser, within two seconds; the provider decides whether they come back."""
+    with open_store(load_settings()) as store:
+        row = store.people.end_sessions(person, actor=ACTOR)
+    say(f"Signed out {row.id} ({row.name})")
 
 
 @audit.command()

@@ -86,7 +86,8 @@ def preflight(settings: Settings) -> None:
     with open_store(settings) as store:
         if settings.keys_file is not None:
             store.keys.admit_file(settings.keys_file, actor="keys_file")
-        if not is_loopback(settings.host) and not store.keys.any_valid():
+        others = store.keys.any_valid() or settings.oidc_issuer is not None
+        if not is_loopback(settings.host) and not others:
             raise StartRefused(
                 requirement="an address that others reach needs at least one valid API key",
                 received=f"{settings.host} and no key",

@@ -29,7 +29,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.console import links, pages, pictures, session
+from app.console import links, pages, people, pictures, session
 from app.console.assets import STATIC, CacheAssets, asset
 from app.console.navigation import rail, topbar
 from app.console.session import Entrance, Sessions, secret_of
@@ -70,7 +70,7 @@ class Console:
     def __init__(self, pages: ASGIApp) -> None:
         self._site = FastAPI(openapi_url=None)
         problems.install(self._site)
-        for module in (session, links, pictures, *REUSED):
+        for module in (session, links, people, pictures, *REUSED):
             self._site.include_router(module.router)
         self._site.mount("/", CacheAssets(GZipMiddleware(pages, minimum_size=1024, compresslevel=3)))
         self._entrance: Entrance | None = None

@@ -158,7 +158,8 @@ def _account(view: View) -> None:
         with ui.menu().classes("n-menu n-account"):
             ui.label(SHELL.local_user if local else view.actor.name).classes("n-strong")
             if not local:
-                ui.label(SHELL.signed_in.format(id=view.actor.id)).classes("n-caption")
+                signed_in = SHELL.signed_in_person if view.actor.is_person else SHELL.signed_in
+                ui.label(signed_in.format(id=view.actor.id)).classes("n-caption")
             ui.label(SHELL.role.format(role=view.actor.role)).classes("n-caption")
             if local:
                 ui.label(SHELL.local_hint).classes("n-caption")

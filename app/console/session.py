@@ -1,7 +1,7 @@
 """The way into the console: who comes and from where is settled before a page, an upload or a socket is reached.
 
-A session is a signed cookie that names an API key's id, never the key. One that was signed out is refused on the
-server, even where its cookie is kept.
+A session is a signed cookie that names an API key's id, never the key, or a person for whom an OpenID provider
+vouched. One that was signed out is refused on the server, even where its cookie is kept.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ REASONS = {
     "limited": SHELL.key_limited,
     "out": SHELL.signed_out,
     **SHELL.links_refused,
+    **SHELL.sign_in_refused,
 }
 
 router = APIRouter(include_in_schema=False)
@@ -55,30 +56,36 @@ SERVICE = "nominal.service"  # in a scope
 
 @dataclass(frozen=True)
 class Session:
-    """Who signed in: the id of the key, and the session's own."""
+    """Who signed in: the id of the key or person, and the session's own; of a person the epoch of their sessions."""
 
-    key: str
+    holder: str
     id: str
+    epoch: int = 0
 
 
 class Sessions:
     """Issued and read with one secret; those ended here are refused even where their cookie is kept."""
 
     def __init__(self, secret: str) -> None:
-        self._serializer = URLSafeTimedSerializer(secret, salt="nominal.console.session")
+        self._secret = secret
+        self._serializer = self.serializer("nominal.console.session")
         self._ended: set[str] = set()
 
-    def issue(self, key: str) -> str:
+    def serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        """What signs and reads cookies for one purpose; those for another are not valid for it."""
+        return URLSafeTimedSerializer(self._secret, salt=purpose)
+
+    def issue(self, holder: str, epoch: int = 0) -> str:
         """The cookie of a new session."""
-        return str(self._serializer.dumps([key, secrets.token_hex(8)]))
+        return str(self._serializer.dumps([holder, secrets.token_hex(8), epoch]))
 
     def read(self, connection: HTTPConnection) -> Session | None:
         """The session a request comes with; None where it has none that is whole, young and not ended."""
         try:
-            key, id = self._serializer.loads(connection.cookies.get(COOKIE, ""), max_age=SECONDS)
+            session = Session(*self._serializer.loads(connection.cookies.get(COOKIE, ""), max_age=SECONDS))
         except (BadSignature, ValueError, TypeError):
             return None
-        return None if id in self._ended else Session(key, id)
+        return None if session.id in self._ended else session
 
     def end(self, session: Session) -> None:
         """Refused from now on."""
@@ -91,9 +98,11 @@ async def sign_in_page(request: Request, reason: str = "", next: str = "/") -> R
     service: Service = request.app.state.service
     values: dict[str, Any] = {
         **shell(request),
-        "next": _path(next),
+        "next": asked_path(next),
         "message": REASONS.get(reason, ""),
         "needed": await service.pools.background(service.admission.look_up_needed),
+        "provider": service.settings.oidc_name if service.provider is not None else None,
+        "again": reason in ("out", "ended"),
     }
     return templates.TemplateResponse(request, "sign_in.html", values, headers={"Cache-Control": "no-store"})
 
@@ -115,30 +124,38 @@ async def sign_in(request: Request) -> Response:
     """Trade a key for a session: a cookie out of scripts' reach, for this site only."""
     service: Service = request.app.state.service
     form = await request.form()
-    key, wanted = str(form.get("key", "")).strip(), _path(str(form.get("next", "/")))
+    key, wanted = str(form.get("key", "")).strip(), asked_path(str(form.get("next", "/")))
     try:
         actor = await service.pools.background(partial(service.admission.verify, key, "console.refused"))
         actor.scope.admit_whole()
     except (KeyRefused, OutOfScope) as error:
         reason = "refused" if isinstance(error, KeyRefused) else "limited"
         return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}&next={wanted}", 303)
+    await service.pools.background(
+        partial(service.trail.note, actor.id, "console.sign_in", f"key:{actor.id}")
+    )
     return entered(request, actor.id, wanted)
 
 
 def entered(request: Request, key: str, wanted: str) -> Response:
     """To the page that was wanted, with the cookie of a new session."""
-    sessions: Sessions = request.scope[SESSIONS]
     response = RedirectResponse(root_of(request) + wanted, 303)
+    enter(request, response, key)
+    return response
+
+
+def enter(request: Request, response: Response, holder: str, epoch: int = 0) -> None:
+    """Give the browser the cookie of a new session of this key or person."""
+    sessions: Sessions = request.scope[SESSIONS]
     response.set_cookie(
         COOKIE,
-        sessions.issue(key),
+        sessions.issue(holder, epoch),
         max_age=SECONDS,
         path=root_of(request) or "/",
         secure=request.scope["scheme"] == "https",
         httponly=True,
         samesite="strict",
     )
-    return response
 
 
 @router.post("/sign-out")
@@ -158,7 +175,7 @@ def root_of(request: Request) -> str:
     return root
 
 
-def _path(wanted: str) -> str:
+def asked_path(wanted: str) -> str:
     """``wanted`` where it is a path of this console; else its first page. Never another site."""
     return wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else "/"
 
@@ -221,7 +238,7 @@ async def visitor(connection: HTTPConnection) -> Actor:
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)
-    return await service.pools.background(lambda: service.admission.holder(session.key))
+    return await service.pools.background(lambda: service.admission.holder(session.holder, session.epoch))
 
 
 def refuse_other_sites(connection: HTTPConnection) -> None:

@@ -72,6 +72,7 @@ class Shell:
         "No API key exists yet, so only this machine may use the console, and it may do everything."
     )
     signed_in: str = "Key {id}"
+    signed_in_person: str = "Named {id} in the records"
     role: str = "Role: {role}"
     sign_out: str = "Sign out"
     health_ok: str = "Healthy"
@@ -82,7 +83,7 @@ class Shell:
     cancel: str = "Cancel"
     retry: str = "Try again"
     load_more: str = "Show more"
-    role_needed: str = "This needs the role {needed}; your key has the role {held}."
+    role_needed: str = "This needs the role {needed}; you have the role {held}."
     internal_error: str = (
         "An internal error occurred. The server's log has the details; nothing saved is lost."
     )
@@ -104,6 +105,15 @@ class Shell:
         used="This sign-in link was used already. Each signs in once; ask an administrator for another one.",
         expired="The time of this sign-in link is over. Ask an administrator for another one.",
         unknown="This sign-in link is not known. Copy all of it, or ask an administrator for another one.",
+    )
+    sign_in_with: str = "Sign in with {provider}"
+    or_by_key: str = "or with an API key"
+    arrived: str = "Signed in as {name}"
+    sign_in_refused: Mapping[str, str] = table(
+        denied="You were not signed in: the sign-in was cancelled, or refused by the provider.",
+        stale="This sign-in took too long, or another one was begun after it. Sign in again.",
+        no_role="You were recognised, but you have no role here. Ask an administrator for one.",
+        provider="The sign-in provider cannot be used at the moment. Try again, or sign in with an API key.",
     )
     key_refused: str = "This key is not valid. Check that you copied all of it, or ask for a new one."
     key_limited: str = "This key is limited to banks or stations. The console needs one that is not."

@@ -10,6 +10,7 @@ from typing import Any
 from app.inspection.inspect import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
+from app.lifecycle.provider import Provider
 from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
@@ -52,4 +53,5 @@ class Service:
     learning: Learning
     admission: Admission
     trail: Trail
+    provider: Provider | None
     census: Census

@@ -1,4 +1,4 @@
-"""API keys: who holds one, made, replaced with an overlap, revoked; a change counts at once on this server."""
+"""Who calls: the holder of an API key, or a person who signed in; a change counts at once on this server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from app.errors import RoleTooLow
 from app.lifecycle.trail import Trail
 from app.store.errors import KeyRefused, StoreError
 from app.store.keys import RANK, Keys
-from app.store.schema import ApiKey, Role
+from app.store.people import PREFIX, People
+from app.store.schema import ApiKey, Person, Role
 from app.store.scope import EVERYTHING, Scope
 
 BELIEVED_SECONDS = 2.0
@@ -26,7 +27,7 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a key's id, or ``local`` for this machine without keys. name: what people call the key.
+    """Who calls: a key's or a person's id, or ``local`` for this machine without keys. name: what people call them.
 
     scope: the banks and stations that the key is for.
     """
@@ -41,12 +42,25 @@ class Actor:
         """Who holds this key."""
         return cls(key.id, key.role, key.name, Scope.of(key.banks, key.stations))
 
+    @property
+    def is_person(self) -> bool:
+        """Whether it is somebody whom the OpenID provider vouches for."""
+        return self.id.startswith(PREFIX)
+
 
 class Admission:
     """Verifies keys, remembering the valid ones for ``BELIEVED_SECONDS`` by the digest of their text."""
 
-    def __init__(self, keys: Keys, trail: Trail, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys, self._trail = keys, trail
+    def __init__(
+        self,
+        keys: Keys,
+        people: People,
+        trail: Trail,
+        closed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """closed: people sign in at a provider, so nobody is let in without a key or a session."""
+        self._keys, self._people, self._trail, self._closed = keys, people, trail, closed
         self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
         self._needed: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
         self._lock = threading.Lock()
@@ -65,11 +79,17 @@ class Admission:
             raise
         return self._remember(_digest(text), Actor.of(key))
 
-    def holder(self, id: str) -> Actor:
-        """Who signed in with the key of this id, which must still be valid; by the database. Raises ``KeyRefused``."""
-        if (known := self._recall(id.encode())) is not None:
+    def holder(self, id: str, epoch: int = 0) -> Actor:
+        """Who signed in: with the key of this id, which must still be valid, or as this person, in this epoch.
+
+        By the database. Raises ``KeyRefused``.
+        """
+        name = f"{id} {epoch}".encode()
+        if (known := self._recall(name)) is not None:
             return known
-        return self._remember(id.encode(), Actor.of(self._keys.valid(id)))
+        if id.startswith(PREFIX):
+            return self._remember(name, _acting(self._people.valid(id, epoch)))
+        return self._remember(name, Actor.of(self._keys.valid(id)))
 
     def needed(self) -> bool | None:
         """Whether every request needs a key, if that was looked up a moment ago."""
@@ -78,7 +98,7 @@ class Admission:
 
     def look_up_needed(self) -> bool:
         """Whether every request needs a key, by the database."""
-        needed = self._keys.needed()
+        needed = self._closed or self._keys.needed()
         with self._lock:
             self._needed[ANY] = needed
         return needed
@@ -123,19 +143,27 @@ class Admission:
         self.forget()
         return key
 
+    def end_sessions(self, id: str, actor: str) -> Person:
+        """Sign a person out everywhere. Raises NotFound."""
+        person = self._people.end_sessions(id, actor=actor)
+        self.forget()
+        return person
+
 
 def require(actor: Actor, needed: Role) -> Actor:
     """``actor``, who must hold the role. Raises ``RoleTooLow``."""
     if not allows(actor.role, needed):
-        raise RoleTooLow(
-            f"this needs the role {needed}", f"a key of the role {actor.role}", "Use a key of that role."
-        )
+        raise RoleTooLow(f"this needs the role {needed}", f"the role {actor.role}", "Use a key of that role.")
     return actor
 
 
 def allows(held: Role, needed: Role) -> bool:
     """Whether a key of role ``held`` may do what needs ``needed``: read < inspect < admin."""
     return RANK[held] >= RANK[needed]
+
+
+def _acting(person: Person) -> Actor:
+    return Actor(person.id, person.role, person.name)
 
 
 def _digest(text: str) -> bytes:

@@ -24,6 +24,7 @@ from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.supervisor import Learning, Supervisor
 from app.lifecycle import Census, Service
 from app.lifecycle.keys import Admission
+from app.lifecycle.provider import Provider
 from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
     CLOCK,
@@ -136,8 +137,21 @@ async def _assembled(
     )
     learning = Learning(settings, store, inspecting, pools, life)
     trail = Trail(store.audit)
-    admission = Admission(store.keys, trail)
-    return Service(settings, store, pools, life, observed, inspecting, learning, admission, trail, Census())
+    provider = None if settings.oidc_issuer is None else Provider(settings)
+    admission = Admission(store.keys, store.people, trail, closed=provider is not None)
+    return Service(
+        settings,
+        store,
+        pools,
+        life,
+        observed,
+        inspecting,
+        learning,
+        admission,
+        trail,
+        provider,
+        Census(),
+    )
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:

@@ -78,6 +78,12 @@ class LinkRefused(KeyRefused):
     reason: str = "unknown"
 
 
+class SignInRefused(KeyRefused):
+    """Signing in at the OpenID provider came to nothing; ``reason`` is denied, stale, no_role or provider."""
+
+    reason: str = "provider"
+
+
 class KeyConflict(StoreError):
     """The keys are not in a state for this: one that ended cannot be replaced, a store with valid ones not opened."""
 

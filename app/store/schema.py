@@ -1,7 +1,7 @@
 """The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, marks, blobs.
 
 Rows leave the store detached: they are values, and changing one changes nothing. Times are UTC. Every
-``actor`` is an API key's id, or ``cli`` or ``local``. app/store/migrations must produce exactly this
+``actor`` is an API key's id, a person's, or ``cli`` or ``local``. app/store/migrations must produce exactly this
 metadata (a test compares them).
 """
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, text
+from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from app.store.columns import Document, Finite, JsonObject, Utc, Words, one_of
@@ -286,6 +286,24 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
     stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+
+
+class Person(Base):
+    """Somebody whom an OpenID provider vouches for, with the role of the last sign-in; ``id`` is the actor.
+
+    ``epoch`` rises when their sessions are ended: older ones are no longer theirs.
+    """
+
+    __tablename__ = "people"
+    __table_args__ = (one_of("role", Role), UniqueConstraint("issuer", "subject"))
+    id: Mapped[str] = mapped_column(Words(128), primary_key=True)
+    issuer: Mapped[str] = mapped_column(NAME)
+    subject: Mapped[str] = mapped_column(NAME)
+    name: Mapped[str] = mapped_column(Words(100))
+    role: Mapped[Role] = mapped_column(Words(16))
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    signed_in_at: Mapped[datetime] = mapped_column(Utc)
+    epoch: Mapped[int] = mapped_column(default=0)
 
 
 class Mark(Base):

@@ -25,6 +25,7 @@ from app.store.jobs import Jobs
 from app.store.keys import Keys
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.people import People
 from app.store.retention import Retention, Rules
 from app.store.samples import SampleRules, Samples
 from app.store.schema import Mark
@@ -71,6 +72,7 @@ class Store:
         self.retention = Retention(self.database, clock, self.time, Rules.of(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))
         self.keys = Keys(self.database, clock, self.time, settings.key_max_days, continuity.note)
+        self.people = People(self.database, clock)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
 

@@ -50,6 +50,7 @@ def _as_get(scope: types.Scope) -> types.Scope:
 router = APIRouter(tags=["health"], route_class=Probed)
 keys = APIRouter(prefix="/v1", tags=["keys"])
 SIGN_IN_LINK = "/console/sign-in/link"  # the text is after #, which browsers send to nobody
+PersonPath = Annotated[str, Path(max_length=128, description="A person's id, such as person:anna.")]
 KeyPath = Annotated[str, Path(description="A key's id: the part between the underscores.")]
 
 
@@ -155,6 +156,18 @@ def create_sign_in_link(
 def revoke_key(service: Running, actor: ServerAdmin, key: KeyPath) -> schema.Key:
     """Refuse this key from now on."""
     return schema.Key.model_validate(service.admission.revoke(key, actor.id))
+
+
+@keys.get("/people", responses=refuses())
+def list_people(service: Running, actor: ServerAdmin) -> schema.PersonList:
+    """Everybody who signed in at the OpenID provider, by name, with the role of the last time."""
+    return schema.PersonList(items=[schema.Person.model_validate(row) for row in service.store.people.all()])
+
+
+@keys.post("/people/{person}/sign-out", responses=refuses(NotFound))
+def sign_out_person(service: Running, actor: ServerAdmin, person: PersonPath) -> schema.Person:
+    """End a person's sessions in every browser. Whether they may sign in again is for the provider to say."""
+    return schema.Person.model_validate(service.admission.end_sessions(person, actor.id))
 
 
 @keys.get("/audit", responses=refuses())

@@ -149,6 +149,8 @@ class _Calls:
     wait_until_ready = _call(server.wait_until_ready)
 
     list_keys = _call(server.list_keys)
+    list_people = _call(server.list_people)
+    sign_out_person = _call(server.sign_out_person)
     create_key = _call(server.create_key)
     rotate_key = _call(server.rotate_key)
     revoke_key = _call(server.revoke_key)

@@ -13,6 +13,8 @@ from nominal_client.answers.server import (
     KeyList,
     Live,
     NewKey,
+    Person,
+    PersonList,
     Ready,
     Release,
     Role,
@@ -103,6 +105,17 @@ def revoke_key(key: str) -> Call[Key]:
 def create_sign_in_link(key: str, minutes: float = 10.0) -> Call[SignInLink]:
     """A link by which a browser signs in to the console as the key with this id, once and within ``minutes``."""
     return post(SignInLink, "/v1/keys/{}/links", key, body=as_json({"minutes": minutes}))
+
+
+def list_people() -> Call[list[Person]]:
+    """Everybody who signed in to the console at the OpenID provider, by name."""
+    whole = parsed(PersonList)
+    return Call("GET", "/v1/people", lambda response: whole(response).items)
+
+
+def sign_out_person(person: str) -> Call[Person]:
+    """End the sessions of the person with this id in every browser; the provider decides whether they come back."""
+    return post(Person, "/v1/people/{}/sign-out", person)
 
 
 def list_audit(target: str | None = None) -> Pages[AuditEntry]:

@@ -28,7 +28,8 @@ NEEDS: dict[Role, set[str]] = {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
         "start_build", "start_screening", "start_advice",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
-        "create_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit",
+        "create_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit", "list_people",
+        "sign_out_person",
     },
 }  # fmt: skip
 
@@ -244,7 +245,9 @@ def test_a_key_that_ended_is_refused_a_successor(
 def test_a_key_is_believed_for_a_moment_and_then_looked_up_again(client: TestClient) -> None:
     now = [0.0]
     keys = service_of(client).store.keys
-    admission = Admission(keys, service_of(client).trail, lambda: now[0])
+    admission = Admission(
+        keys, service_of(client).store.people, service_of(client).trail, clock=lambda: now[0]
+    )
     text, key = keys.create("line", "read", actor="test")
     assert admission.remembered(text) is None
     assert admission.verify(text).id == key.id

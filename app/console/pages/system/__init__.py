@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from app.console.pages.system.keys import ask_new_key, key_table
+from app.console.pages.system.keys import ask_new_key, key_table, people_table
 from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import badge, block, fact, figure, page_header, section, table, text
@@ -39,6 +39,7 @@ async def show(view: View) -> None:
     await look()
     await _kept(view)
     await _keys(view)
+    await _people(view)
     _about(view)
     ui.timer(LOOK_SECONDS, view.handler(look), immediate=False)
 
@@ -96,7 +97,21 @@ async def _keys(view: View) -> None:
         if rows:
             key_table(view, rows)
         else:
-            ui.label(TEXT.no_keys).classes("n-caption")
+            ui.label(TEXT.no_keys if view.service.provider is None else TEXT.no_keys_yet).classes("n-caption")
+
+
+async def _people(view: View) -> None:
+    """Those who signed in at the provider, where one is set up or anybody ever did."""
+    if not view.may("admin"):
+        return
+    rows = await view.run(lambda: view.store.people.all())
+    if not rows and view.service.provider is None:
+        return
+    with section(TEXT.people, TEXT.people_hint):
+        if rows:
+            people_table(view, rows)
+        else:
+            ui.label(TEXT.nobody).classes("n-caption")
 
 
 def _about(view: View) -> None:

@@ -1,9 +1,10 @@
-"""API keys: a table of them, and the dialogs that create, rotate and revoke one and show its text once."""
+"""Who may call: tables of keys and people, and the dialogs that create, rotate and revoke a key."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 from nicegui import ui
 
@@ -14,7 +15,7 @@ from app.console.widgets.blocks import badge, block, table, text
 from app.console.widgets.controls import danger, dialog, form, number_field, number_in, primary, secondary
 from app.console.words import age, moment
 from app.lifecycle.keys import LOCAL
-from app.store.schema import ApiKey
+from app.store.schema import ApiKey, Person
 
 FIELD = "outlined dense hide-bottom-space"
 MOST_DAYS = 36_500
@@ -59,6 +60,26 @@ def _state(row: ApiKey) -> None:
         badge(TEXT.valid, "check_circle", "accept")
     else:
         badge(TEXT.expired, "schedule")
+
+
+def people_table(view: View, rows: list[Person]) -> None:
+    """Those who signed in at the provider; each can be signed out everywhere."""
+    heads = TEXT.key_name, TEXT.id, TEXT.role, TEXT.last_sign_in, ""
+    with block("n-table-section"), table(*heads):
+        for row in rows:
+            own = f" ({TEXT.you})" if row.id == view.actor.id else ""
+            with ui.element("tr").mark(row.id):
+                text(f"{row.name}{own}", "n-strong", "td")
+                text(row.id, "n-id", "td")
+                text(TEXT.roles[row.role].partition(":")[0], tag="td")
+                text(age(row.signed_in_at), "n-caption", "td").props["title"] = moment(row.signed_in_at)
+                with ui.element("td"):
+                    secondary(view, TEXT.sign_out_person, partial(_sign_out, view, row), role="admin")
+
+
+async def _sign_out(view: View, row: Person) -> None:
+    await view.run(lambda: view.service.admission.end_sessions(row.id, view.actor.id))
+    view.reload()
 
 
 def ask_new_key(view: View) -> None:

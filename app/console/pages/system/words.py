@@ -75,6 +75,12 @@ class System:
         "No key yet: only this machine may call the server, and it may do everything. Create an administrator's key"
         " to give others access."
     )
+    people: str = "People"
+    people_hint: str = "Who signed in at the sign-in provider, with the role it gave them the last time."
+    nobody: str = "Nobody yet."
+    last_sign_in: str = "Last sign-in"
+    sign_out_person: str = "Sign out everywhere"
+    no_keys_yet: str = "No key yet. Cameras and scripts need one; people sign in at the provider."
     create: str = "Create key"
     create_title: str = "Create an API key"
     key_name: str = "Name"

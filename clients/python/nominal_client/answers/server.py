@@ -104,6 +104,24 @@ class KeyList(Answer):
     items: list[Key]
 
 
+class Person(Answer):
+    """Somebody who signed in at the OpenID provider. ``id`` is how ledger, reviews and audit name them."""
+
+    id: str
+    name: str
+    role: Role
+    issuer: str
+    subject: str
+    created_at: datetime
+    signed_in_at: datetime
+
+
+class PersonList(Answer):
+    """Everybody who signed in, by name."""
+
+    items: list[Person]
+
+
 class AuditEntry(Answer):
     """Who did what, when, from which address. ``number`` and ``digest`` chain it to the entry before."""
 
