@@ -27,7 +27,7 @@ class Threads:
     """How many photographs of ``side`` pixels: to learn, good ones to test, and of each defect."""
 
     side: int = 640
-    train: int = 60
+    train: int = 120
     good: int = 30
     each: int = 8
     seed: int = 0

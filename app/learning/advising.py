@@ -79,7 +79,7 @@ class Advising:
         lens = _once({name: partial(_lens, load) for name, load in self.backbones.items()})
         budget = Budget(len(self.images), readings_of_builds(len(self.images)), self.within)
         if self.within is not None:
-            budget.whole = self._readings(budget, next(iter(lens.values())))
+            budget.whole = self._readings(budget, next(iter(lens.values()))())
         units = self._units(budget)
         nominal, shapes = self._readable(self._nominal_count(units))
         tests = self._tests(units - len(nominal))

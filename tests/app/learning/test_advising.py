@@ -110,7 +110,7 @@ def test_a_time_too_short_for_one_setting_names_the_seconds_needed():
         return data
 
     sources = [(f"{i}.png", partial(slow, data)) for i, data in enumerate(good(12))]
-    with pytest.raises(ConfigError, match=r"name at least \d+ seconds"):
+    with pytest.raises(ConfigError, match=r"Name at least \d+ seconds"):
         Advising(sources, {"tiny": lambda: backbone}, CONFIG, within=1.0).run()
 
 
