@@ -55,8 +55,8 @@ class Likeness:
         if times < FAR_LARGER:
             return ""
         return (
-            f"The photographs have {width} x {height} pixels, {times:.1f} times the input's {size} or more: defects of a "
-            f"few pixels may be lost. Try size {2 * size}, or ask for advice (nominal advise)."
+            f"The photographs have {width} x {height} pixels, {times:.1f} times the input's {size} or more: defects of "
+            f"a few pixels may be lost. Try size {2 * size}, or ask for advice (nominal advise)."
         )
 
     def _brighter(self) -> str:

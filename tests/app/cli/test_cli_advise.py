@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from parts import parts, scratched
 
 from app.imaging.pictures import encode_png
