@@ -67,7 +67,7 @@ def test_advice_is_a_job_whose_answer_stays_and_can_be_taken(running: TestClient
 def test_too_few_images_and_times_that_are_none_are_refused(running: TestClient) -> None:
     bank = filled(running, 9)
     few = running.post(bank + "/advice")
-    assert few.status_code == 422
+    assert few.status_code == 409
     assert "dvice needs at least 10 nominal images" in few.json()["detail"]
     assert running.post(bank + "/advice", json={"within_seconds": 0}).status_code == 422
     assert running.post("/v1/banks/absent/advice").status_code == 404
