@@ -269,7 +269,7 @@ class Search:
         larger = self._pixels(config) / self._pixels(self.config)
         vectors = vectors_kept(config, self._patches * larger) / self.trials[0].vectors
         images = len(self.sample.nominal) + self.sample.judged
-        judging = JUDGED * images * larger * vectors**0.5  # greedy reads few points for a pick
+        judging = JUDGED * images * larger * math.sqrt(vectors)  # greedy reads few points for a pick
         if (backbone, _view(config)) in self._kept:
             return judging
         read = len(self.sample.nominal) * config.augment.views + self.sample.judged + TIMED
