@@ -34,10 +34,7 @@ FEWEST = 10  # nominal images; fewer leave five to learn from
 MOST = 48  # nominal images read: what more of them add to the intervals is not worth their time
 MOST_TESTS = 120
 STEPS_SHARE = 0.85  # of what may be spent is for the settings given and the next
-LARGER, OTHER = (
-    4.5,
-    2.0,
-)  # how many times the settings given the next larger input costs, and what else is tried
+LARGER, OTHER = 6.2, 2.0  # times the settings given that the next larger input costs, and what else is tried
 KEPT_BACK = 0.9  # of a time by the clock: it is measured on one image
 
 
