@@ -47,6 +47,10 @@ class ImageCorrupt(ImageRefused):
     """An image that is truncated or cannot be decoded."""
 
 
+class LabelMissing(AppError):
+    """An image to check by is not said to be good or to show a kind of defect."""
+
+
 class FolderError(AppError):
     """A folder or dataset holds no image, too few, or is not in the documented form."""
 

@@ -24,6 +24,7 @@ from core.input.preprocess import to_tensor
 from core.judging.conformal import hierarchical_threshold
 from core.judging.heatmap import map_scores
 from core.judging.scoring import Thresholds, image_scores, reweighted_scores
+from core.retrieval import WORST
 from core.search import Index
 
 LEAST_LEVEL = 1e-6
@@ -39,13 +40,14 @@ class Detection:
     """Scores and distances of a batch: Euclidean, larger is more anomalous.
 
     scores (b,): image scores. distances, ids (b, p): each patch's distance to its nearest bank vector and that
-    vector's row in the bank, row-major over grid = (rows, columns); both 0 where a mask leaves out. Seconds are for
-    the whole batch.
+    vector's row in the bank, row-major over grid = (rows, columns); both 0 where a mask leaves out. worst (b, d): the
+    mean of each image's worst patches, by which similar ones are found. Seconds are for the whole batch.
     """
 
     scores: Float32[np.ndarray, " b"]
     distances: Float32[np.ndarray, "b p"]
     ids: Int64[np.ndarray, "b p"]
+    worst: Float32[np.ndarray, "b d"]
     grid: tuple[int, int]
     feature_seconds: float
     search_seconds: float
@@ -66,12 +68,13 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     scores = image_scores(distances)
     if bank.config.reweight:
         scores = _reweighted(scores, flat, distances, ids, bank.index, bank.config)
+    worst = _worst(vectors, distances)
     if cells is not None:
         distances, ids = cells.scattered(distances), cells.scattered(ids)
     if bank.config.score == "map":
         spread = drawn(bank.config.input, grid, distances)
         scores = map_scores(spread, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
-    return Detection(scores, distances, ids, grid, featured - started, time.perf_counter() - featured)
+    return Detection(scores, distances, ids, worst, grid, featured - started, time.perf_counter() - featured)
 
 
 def _reweighted(
@@ -96,6 +99,15 @@ def _reweighted(
         index.search,
         config.neighbours,
     )
+
+
+def _worst(
+    vectors: Float32[Tensor, "b p d"], distances: Float32[np.ndarray, "b p"]
+) -> Float32[np.ndarray, "b d"]:
+    most = min(WORST, distances.shape[1])
+    farthest = np.argpartition(-distances, most - 1, axis=1)[:, :most]  # (b, most)
+    rows = torch.from_numpy(farthest).to(vectors.device)[:, :, None].expand(-1, -1, vectors.shape[2])
+    return vectors.gather(1, rows).mean(dim=1).cpu().numpy()
 
 
 def thresholds_of(bank: Bank) -> Thresholds:

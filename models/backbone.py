@@ -113,7 +113,7 @@ def _source(spec: BackboneSpec, found: Found, threads: int | None) -> Source:
     digest = found.weights.digest
     ranges = ranges_of(spec.name, digest)
     memory = Memory.of(weights=digest, threads=threads, ranges=ranges)
-    return Source(partial(load_module, spec, found.weights), ranges, memory)
+    return Source(partial(load_module, spec, found.weights), ranges, memory, spec.precisions)
 
 
 def load_module(spec: BackboneSpec, weights: Weights) -> nn.Module:

@@ -21,7 +21,6 @@ from models.source import Source
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-AUTO_PRECISIONS = ("float32", "bfloat16")  # int8 costs accuracy: it is taken where it is asked for
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01, "int8": 0.25}
 """Of each precision: the largest distance of features from those of torch in float32, relative to their length."""
 PREFERRED = ("openvino", "torch", "torch-cuda")  # where their times are alike
@@ -66,13 +65,15 @@ def choose(
     if memory is not None and (kept := memory.read(name)) is not None:
         with suppress(
             RuntimeUnavailable, ValueError, TypeError
-        ):  # what it ran on is gone, or it is of other code
+        ):  # it ran on what is gone, or is of other code
             first, *others = (Candidate(**each) for each in json.loads(kept))
+            if precision == AUTO and first.precision not in source.precisions:
+                raise ValueError("an earlier release chose a precision that costs accuracy")
             opened = open_runtime(source, first.runtime, first.precision, threads)
             return opened, (first, *others)
     log.info("measuring which runtime is fastest on this machine; the next start knows")
     runtimes = PREFERRED if runtime == AUTO else (runtime,)
-    precisions = AUTO_PRECISIONS if precision == AUTO else (precision,)
+    precisions = source.precisions if precision == AUTO else (precision,)
     considered = consider(source, runtimes, precisions, threads)
     fit = [candidate for candidate in considered if candidate.opened is not None]
     if not fit:  # say why, or take what is asked for in simulation

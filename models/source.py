@@ -15,9 +15,11 @@ from models.quantise import Ranges
 class Source:
     """load: makes the folded module in eval mode, which may be changed; not called where compiled networks suffice.
 
-    ranges: that int8 needs. memory: of networks compiled before, and of what ``auto`` chose.
+    ranges: that int8 needs. memory: of networks compiled before, and of what ``auto`` chose. precisions: those that
+    ``auto`` may take, float32 first.
     """
 
     load: Callable[[], nn.Module]
     ranges: Ranges | None = None
     memory: Memory | None = None
+    precisions: tuple[str, ...] = ("float32",)

@@ -227,6 +227,10 @@ def _table(report: dict[str, Any], found: Evaluation, cost: dict[str, Any]) -> T
         )
     for kind, of in report["kinds"].items():
         table.add_row(kind, _kind(of))
+    if found.retrieval is not None:
+        quality = found.retrieval
+        said = f"mean average precision {quality.map:.3f}, {quality.precision_at_1:.1%} of the nearest are of the kind"
+        table.add_row("similar defects", said)
     for key, value in cost.items():
         table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
     return table

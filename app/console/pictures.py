@@ -1,4 +1,4 @@
-"""Pictures as only the console shows them, of inspections and nominal images; images not kept are held for a while."""
+"""Pictures as only the console shows them, of inspections and sets of images; images not kept are held for a while."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from fastapi.responses import Response
 
 from app.imaging.decode import decode_image
 from app.imaging.pictures import Kind, Picture, sparse, thumbnail
+from app.insight import checks as figures
 from app.insight import held_out, places
 from app.inspection import inspections
-from app.learning import banks
+from app.learning import banks, checks
 from app.lifecycle import Service
 from app.store.schema import Inspection
 
@@ -98,6 +99,24 @@ async def nominal_map(
     """Its map by a version as it would be without the part that the image shows."""
     service: Service = request.app.state.service
     return _map(kind, await held_out.drawn(service.inspecting, bank, number, sha256, FORMS[kind]))
+
+
+@router.get("/media/banks/{bank}/checks/{check}/{sha256}")
+async def labelled(request: Request, bank: str, check: str, sha256: str, side: Side = SIDE) -> Response:
+    """An image of a check set as a JPEG of at most ``side`` pixels each way."""
+    service: Service = request.app.state.service
+    image = await service.pools.background(lambda: checks.read_image(service.learning, bank, check, sha256))
+    return await _photo(service, bank, image, side)
+
+
+@router.get("/media/banks/{bank}/checks/{check}/{sha256}/versions/{number}/{kind}")
+async def labelled_map(
+    request: Request, bank: str, check: str, sha256: str, number: int, kind: Literal["layer", "map", "values"]
+) -> Response:
+    """Its map by a version."""
+    service: Service = request.app.state.service
+    drawn, _ = await figures.drawn(service.inspecting, bank, check, number, sha256, FORMS[kind])
+    return _map(kind, drawn)
 
 
 async def _photo(service: Service, bank: str, image: bytes, side: int) -> Response:

@@ -16,7 +16,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import FieldInvalid, MultipartInvalid, TooManyFiles
-from app.learning.upload_files import Incoming, Upload
+from app.learning.incoming import Incoming
+from app.learning.upload_files import Upload
 from app.learning.uploads import Feed, Single
 
 MOST_FIELDS = 32

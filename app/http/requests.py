@@ -112,6 +112,12 @@ class AdviceRequest(Request):
     groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
 
 
+class CheckRequest(Request):
+    """A check of a version by a labelled set as it is now."""
+
+    version: VersionNumber | None = Field(None, description="The newest unless given.")
+
+
 class Explored(Request):
     """Thresholds or rates to try in place of the bank's; a rate counts over a threshold that the bank keeps."""
 

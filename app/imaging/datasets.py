@@ -7,7 +7,7 @@ or be several to an image. Whatever a set calls its good images, they are labell
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from app.errors import FolderError
@@ -17,6 +17,12 @@ from nominal_client.formats import SUFFIXES
 from nominal_client.litter import is_litter
 
 GOOD = "good"
+GOOD_FOLDERS = frozenset({GOOD, "ok", "normal", "nominal"})
+TESTS = frozenset({"test", "test_public", "ng"})  # folders below which each class has one
+MASKS = frozenset({"ground_truth", "mask", "masks"})
+UNSAID = frozenset(
+    {"data", "image", "images", "img", "photos", "pictures"}
+)  # names that say nothing of a class
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,26 @@ MVTEC_2 = Form("MVTec AD 2", "train/good", "test_public", "test_public/ground_tr
 BTAD = Form("BTAD", "train/ok", "test", "ground_truth")
 LOGICAL = ("logical_anomalies", "structural_anomalies")  # classes of LOCO
 UNREAD = ("validation", "test_private", "test_private_mixed")  # of MVTec's later sets
+
+
+def class_of(name: str) -> str | None:
+    """What an image shows by its path within any of these sets: ``good``, a kind of defect; None where it is unsaid."""
+    folders = PurePosixPath(name).parts[:-1]
+    if any(folder.lower() in GOOD_FOLDERS for folder in folders):
+        return GOOD
+    below = next((i + 1 for i, folder in enumerate(folders) if folder.lower() in TESTS), len(folders) - 1)
+    if not 0 <= below < len(folders) or folders[below].lower() in UNSAID:
+        return None
+    return folders[below]
+
+
+def not_to_test(name: str) -> str | None:
+    """Why a file of such a set is not an image to test: it is one to learn, or a mask; None for all others."""
+    path = PurePosixPath(name)
+    folders = {folder.lower() for folder in path.parts[:-1]}
+    if folders & MASKS or path.stem.endswith(("_mask", "_GT")):
+        return "a mask of a test image"
+    return "an image to learn, not to test" if "train" in folders else None
 
 
 class MvtecDataset:

@@ -28,6 +28,7 @@ from core.judging.conformal import RateOverParts, hierarchical_threshold, over_p
 from core.judging.groups import as_groups, group_sizes
 from core.metrics.evaluation import Rate, auroc, average_precision, detection_rate, f1_max, false_reject_rate
 from core.metrics.pixel_evaluation import PixelEvaluation, PixelMetrics
+from core.retrieval import EXPANDED, RetrievalQuality, retrieval_quality, whitening_of
 from models.runtime import Runtime
 
 TARGET_RATES = (0.01, 0.05)
@@ -52,7 +53,8 @@ class AtRate:
 class Evaluation:
     """Metrics over a test set: all in [0, 1], larger is better but for false-reject rates.
 
-    dark: names of images whose highest bits are unused.
+    dark: names of images whose highest bits are unused. retrieval: how well a defect finds others of its kind, on other
+    parts; None where there are not two kinds.
     """
 
     scores: Float32[np.ndarray, " n"]
@@ -67,6 +69,7 @@ class Evaluation:
     at_rates: tuple[AtRate, ...]
     ms_per_image: float
     dark: tuple[str, ...]
+    retrieval: RetrievalQuality | None
 
     @property
     def warnings(self) -> list[str]:
@@ -95,6 +98,9 @@ class Evaluation:
                 str(a.target): _rate_json(a.threshold, a.detection, a.defective_parts) for a in self.at_rates
             },
             "kinds": {kind: self._kind_json(kind) for kind in sorted({*self.labels} - {GOOD})},
+            "retrieval": None
+            if self.retrieval is None
+            else {"map": self.retrieval.map, "precision_at_1": self.retrieval.precision_at_1},
             "masks": self.masks.to_json(),
             "ms_per_image": self.ms_per_image,
             "test_images": len(self.scores),
@@ -150,6 +156,7 @@ def evaluate(
     not fit, EvaluationError where a class is missing.
     """
     scores, milliseconds, pixels, masks, dark = [], [], PixelEvaluation(), Masks(), list[str]()
+    worst = list[Float32[np.ndarray, " d"]]()
     for test in tests:
         started = time.perf_counter()
         image = read_photograph(test.path, engine.bank.config.input, limits)
@@ -158,6 +165,7 @@ def evaluate(
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         scores.append(answer.score)
+        worst.append(answer.worst)
         if image.dark:
             dark.append(test.name)
         _add_pixels(pixels, masks, test, answer.heatmap, limits)
@@ -178,7 +186,22 @@ def evaluate(
         at_rates=tuple(_at_rate(engine, rate, found, defective, labels) for rate in rates),
         ms_per_image=median(milliseconds),
         dark=tuple(dark),
+        retrieval=_retrieval(engine, tests, worst, labels),
     )
+
+
+def _retrieval(
+    engine: Engine,
+    tests: Sequence[TestImage],
+    worst: Sequence[Float32[np.ndarray, " d"]],
+    parts: Int[np.ndarray, " t"] | None,
+) -> RetrievalQuality | None:
+    bad = [i for i, test in enumerate(tests) if test.defective]
+    kinds = np.asarray([tests[i].label for i in bad])
+    if len(np.unique(kinds)) < 2:
+        return None
+    described = whitening_of(engine.bank.vectors)(np.stack([worst[i] for i in bad]))
+    return retrieval_quality(described, kinds, np.asarray(bad) if parts is None else parts[bad], EXPANDED)
 
 
 @dataclass

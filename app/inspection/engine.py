@@ -67,7 +67,8 @@ class Inspection:
     """One image's answer. score: Euclidean feature distance, unbounded, larger is more anomalous.
 
     heatmap: (height, width) of the original image, in score units; drawn when first asked for, unless its regions
-    needed it. map_threshold: what its regions exceed. size: (height, width) of the original.
+    needed it. map_threshold: what its regions exceed. size: (height, width) of the original. worst (d,): the mean of
+    its worst patches, by which similar ones are found.
     """
 
     score: float
@@ -78,6 +79,7 @@ class Inspection:
     map_threshold: float
     timings: Timings
     size: tuple[int, int]
+    worst: Float32[np.ndarray, " d"]
     draw: Callable[[], Float32[np.ndarray, "height width"]]
 
     @property
@@ -165,7 +167,8 @@ class Engine:
         )
         nearest = self._nearest(found, place, geometry)
         size = geometry.rows.source, geometry.columns.source
-        return Inspection(score, thresholds, decision, areas, nearest, level, timings, size, draw)
+        worst = found.worst[place]
+        return Inspection(score, thresholds, decision, areas, nearest, level, timings, size, worst, draw)
 
     def _drawn(
         self, distances: Float32[np.ndarray, " p"], grid: tuple[int, int], geometry: Frame

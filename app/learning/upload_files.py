@@ -1,4 +1,4 @@
-"""The files of one upload: held to their limits on the way to disk, proven to be images, kept, each with its entry."""
+"""The files of one upload: proven to be images, kept in groups, each with its entry."""
 
 from __future__ import annotations
 
@@ -6,63 +6,21 @@ import hashlib
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-from app.errors import AppError, ArchiveRefused, ImageRefused
+from app.errors import AppError, ArchiveRefused, ImageRefused, LabelMissing
 from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import shown_name
-from app.learning.archives import HEAD_BYTES, ArchiveLimits, Refused, archive_kind, read_archive
+from app.learning.archives import ArchiveLimits, Refused, read_archive
+from app.learning.incoming import Incoming, Shelf
 from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
 from app.settings import Settings
-from app.store.errors import storage_full
+from app.store.errors import LabelConflict
 from app.store.images import NewImage
-from app.store.staging import Staged, Staging
+from app.store.staging import Staged
 from app.store.store import Store
 from nominal_client.formats import media_type_of
 from nominal_client.litter import HIDDEN, LeftOut, litter_of
-
-RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
-
-
-class Incoming:
-    """The sink of one file. ``refused`` says why the rest of it is dropped."""
-
-    def __init__(self, staging: Staging, settings: Settings, limits: ImageLimits) -> None:
-        self._staging, self._limits = staging, limits
-        self.staged: Staged = staging.begin(settings.max_body_bytes)
-        self.head = b""
-        self.refused: AppError | None = None
-
-    @property
-    def is_archive(self) -> bool:
-        """By its first bytes."""
-        return archive_kind(self.head) is not None
-
-    def write(self, chunk: bytes) -> None:
-        """Raises ``StorageFull``; an image that is too large only stops being kept."""
-        if self.refused is not None:
-            return
-        before = self.staged.bytes
-        self.head += chunk[: HEAD_BYTES - len(self.head)]
-        if not self.is_archive:
-            try:
-                self._limits.check_bytes(before + len(chunk))
-            except ImageRefused as error:
-                self.refused = error
-                return
-        self.staged.write(chunk)
-        if before // RESERVE_CHECK != self.staged.bytes // RESERVE_CHECK:
-            self._keep_reserve()
-
-    def discard(self) -> None:
-        """Delete what was not kept."""
-        self.staged.__exit__(None, None, None)
-
-    def _keep_reserve(self) -> None:
-        free = self._staging.free_bytes()
-        if free < self._staging.reserve:
-            raise storage_full(f"the disk must keep {self._staging.reserve:,} bytes free", f"{free:,} bytes")
-
 
 GROUP = 32  # images kept by one transaction
 GROUP_BYTES = 64 << 20
@@ -89,12 +47,10 @@ class Upload:
         store: Store,
         settings: Settings,
         limits: ImageLimits,
-        bank: str,
-        actor: str,
+        shelf: Shelf,
         serials: Serials | None = None,
     ) -> None:
-        self._store, self._settings, self._limits = store, settings, limits
-        self._bank, self._actor = bank, actor
+        self._store, self._settings, self._limits, self._shelf = store, settings, limits, shelf
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self._starts: list[int] = []  # of each file's entries
@@ -114,8 +70,8 @@ class Upload:
         shown, staged = shown_name(name, f"image-{len(self.entries) + 1}"), incoming.staged
         self._starts.append(len(self.entries))
         self._incoming = None
-        if (place := litter_of(shown)) is not None:
-            self._leave_out(LeftOut(place, HIDDEN), None)
+        if (reason := HIDDEN if litter_of(shown) else self._shelf.aside(shown)) is not None:
+            self._leave_out(LeftOut(litter_of(shown) or folder_of(shown), reason), None)
             incoming.discard()
             return
         with ExitStack() as stack:
@@ -146,7 +102,7 @@ class Upload:
         files = [self.entries[start:end] for start, end in zip(self._starts, ends, strict=True)]
         said = self.serials.by_image(files)
         if said:
-            self._store.images.say_serials(self._bank, said, actor=self._actor)
+            self._shelf.say_serials(said)
         for entry in self.entries:
             if serial := said.get(entry.get("sha256", "")):
                 entry["serial"] = serial
@@ -158,16 +114,17 @@ class Upload:
             for media_type in {each.media_type for each in waiting}:
                 same = [each.staged for each in waiting if each.media_type == media_type]
                 self._store.blobs.keep(same, media_type)
-            added = (
-                self._store.images.add(self._bank, [w.image for w in waiting], actor=self._actor)
-                if waiting
-                else []
-            )
+            added = self._shelf.add([each.image for each in waiting]) if waiting else []
         finally:
             for each in waiting:
                 each.staged.__exit__(None, None, None)
         for each, status in zip(waiting, added, strict=True):
-            each.entry["status"] = status
+            if isinstance(status, AppError):
+                del each.entry["sha256"]
+                each.entry.update(status="rejected", problem=problem_of(status).document())
+                self.errors.append(status)
+            else:
+                each.entry["status"] = status
 
     def close(self) -> None:
         """After success and failure alike; what failed once is not raised again."""
@@ -191,6 +148,8 @@ class Upload:
                 name = shown_name(member.name, f"image-{len(self.entries) + 1}")
                 if isinstance(member, Refused):
                     self._reject(name, archive, member.error)
+                elif (reason := self._shelf.aside(name)) is not None:
+                    self._leave_out(LeftOut(folder_of(name), reason), archive)
                 elif is_manifest(name):
                     manifests.append((member.data, name))
                 else:
@@ -218,13 +177,13 @@ class Upload:
             "sha256": sha256,
             "bytes": len(data),
         }
-        if self._is_known(entry):
-            self._heal(entry, data)
-            self.entries.append(entry)
-            return False
         try:
+            if self._is_known(entry):
+                self._heal(entry, data)
+                self.entries.append(entry)
+                return False
             photograph = decode_photograph(data, WHOLE, self._limits)
-        except ImageRefused as error:
+        except (ImageRefused, LabelMissing, LabelConflict) as error:
             self._reject(name, archive, error)
             return False
         height, width = photograph.shape
@@ -239,7 +198,7 @@ class Upload:
 
     def _is_known(self, entry: Entry) -> bool:
         """Whether the set has the image; its size and its part are then noted."""
-        known = self._store.images.find(self._bank, entry["sha256"])
+        known = self._shelf.find(entry["name"], entry["sha256"])
         if known is None:
             return False
         entry |= {"width": known.width, "height": known.height, "serial": known.serial}
@@ -272,3 +231,9 @@ class Upload:
         problem = problem_of(error).document()
         self.errors.append(error)
         self.entries.append({"name": name, "archive": archive, "status": "rejected", "problem": problem})
+
+
+def folder_of(name: str) -> str:
+    """The folder of a file, or itself where it has none: files that are left out are named together."""
+    folder, slash, _ = name.rpartition("/")
+    return folder + slash or name

@@ -1,19 +1,23 @@
-"""Images into a bank's nominal set: streamed to disk, proven to be images, kept in groups; each file has its answer.
+"""Images into a set of a bank: streamed to disk, proven to be images, kept in groups; each file has its answer.
 
 What was accepted before a request broke off stays, so sending the same files again goes on where it ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from app.errors import AppError, UploadRefused
+from app.learning.incoming import Shelf
 from app.learning.serials import Entry, Serials
 from app.learning.supervisor import Learning
 from app.learning.upload_files import Upload
+from app.store.images import Added, NewImage
+from app.store.schema import Image
+from app.store.store import Store
 
 FEED = 1 << 20  # bytes gathered before a thread is asked to write them
 
@@ -23,6 +27,27 @@ class Feed(Protocol):
 
     def write(self, data: bytes) -> None: ...
     def end(self, data: bytes) -> None: ...
+
+
+@dataclass(frozen=True)
+class NominalSet:
+    """The nominal set of a bank, as the shelf that an actor puts images on."""
+
+    store: Store
+    bank: str
+    actor: str
+
+    def aside(self, name: str) -> str | None:
+        return None
+
+    def find(self, name: str, sha256: str) -> Image | None:
+        return self.store.images.find(self.bank, sha256)
+
+    def add(self, images: Sequence[NewImage]) -> list[Added]:
+        return self.store.images.add(self.bank, images, actor=self.actor)
+
+    def say_serials(self, serials: Mapping[str, str]) -> None:
+        self.store.images.say_serials(self.bank, serials, actor=self.actor)
 
 
 class Received(NamedTuple):
@@ -37,7 +62,7 @@ async def receive(
     bank: str,
     feed_of: Callable[[Upload], Feed],
     body: AsyncIterator[bytes],
-    actor: str,
+    shelf: Shelf,
     serial: str | None = None,
 ) -> Received:
     """Take the files of a body, images and archives alike. serial: of the part that all of them show.
@@ -50,7 +75,7 @@ async def receive(
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
     limits = learning.inspecting.image_limits
-    upload = Upload(learning.store, learning.settings, limits, bank, actor, serials)
+    upload = Upload(learning.store, learning.settings, limits, shelf, serials)
     feed = feed_of(upload)
     try:
         pending = bytearray()
@@ -64,6 +89,13 @@ async def receive(
         await learning.pools.upload(upload.close)
     left_out = [{"archive": archive, **asdict(found)} for (archive, _), found in upload.left_out.items()]
     return refuse_empty(Received(upload.entries, left_out), upload.errors)
+
+
+def counted(received: Received) -> dict[str, Any]:
+    """An upload as its answer has it: how many files of each status, each file, what was left out."""
+    statuses = [entry["status"] for entry in received.entries]
+    counts = {status: statuses.count(status) for status in ("accepted", "duplicate", "rejected")}
+    return {**counts, "files": received.entries, "left_out": received.left_out}
 
 
 def refuse_empty(received: Received, errors: list[AppError]) -> Received:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import IO
 
 from app.inspection.registry import Key
 from app.inspection.thresholds import effective
 from app.learning.building import BANK_MEDIA_TYPE
+from app.learning.checking import follow
 from app.learning.learn import summary_of
 from app.learning.supervisor import Learning
 from app.learning.uploads import FEED
+from app.store.errors import StoreError
 from app.store.schema import Bank, Version
 from app.store.staging import Staged
 from core.bank import load_bank
@@ -65,6 +68,8 @@ async def take_in(
         await learning.pools.upload(lambda: staged.__exit__(None, None, None))
     if activated:
         await activate(learning, bank, version.number, None, actor)
+    with suppress(StoreError):  # the next version asks again
+        await learning.pools.background(lambda: follow(learning.store, bank, actor))
     return version
 
 

@@ -1,4 +1,5 @@
-"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, advice.
+"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, checks
+and advice.
 
 Two threads. The main one claims, sends heartbeats and commits, at normal priority, so that it never holds the
 database while it is starved. The builder computes, at low priority, so that inspections stay fast.
@@ -17,12 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 from app.inspection.backbones import Backbones
 from app.learning.advices import advise
 from app.learning.building import build
+from app.learning.checking import check, follow
 from app.learning.reporting import report
 from app.learning.task import Means, Outcome, Task, Warm
 from app.learning.worker_line import ServerLine
@@ -41,6 +44,7 @@ TRIES = 30  # seconds that a result waits for a busy database or a full disk
 WORK: dict[str, Callable[[Means, Job, Task], Outcome]] = {
     "build": build,
     "screening": report,
+    "check": check,
     "advice": advise,
 }
 """What each kind of job is done by."""
@@ -138,6 +142,9 @@ class Worker:
         ended = self._store.jobs.get(job.id)
         log.info("%s ended", job.kind, extra={"job": job.id, "bank": job.bank, "state": ended.state})
         self._finished(ended)
+        if ended.state == "succeeded":
+            with suppress(StoreError):  # the next build asks again
+                follow(self._store, ended.bank, ended.actor)
 
     def _commit(self, task: Task, job: Job, lease: Lease) -> None:
         leases = self._store.leases

@@ -134,6 +134,9 @@ TYPES: tuple[ProblemType, ...] = (
     _type("key-conflict", 409, "The keys are not in a state for this", store.KeyConflict),
     _type("mask-unusable", 422, "The mask is not usable", core.MaskError),
     _type("serial-conflict", 409, "The image has another serial number", store.SerialConflict),
+    _type("label-missing", 422, "The image has no label", app.LabelMissing),
+    _type("label-conflict", 409, "The image has another label", store.LabelConflict),
+    _type("check-set-full", 409, "No more fits into the check set", store.CheckSetFull),
     _type("evaluation-impossible", 422, "The evaluation lacks what it needs", core.EvaluationError),
     _type("bank-without-version", 409, "The bank has no active version", app.BankWithoutVersion),
     _type("version-unusable", 409, "The version is in quarantine", store.VersionUnusable),
@@ -145,7 +148,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("bank-mismatch", 409, "The bank belongs to another backbone", core.BankMismatch),
     # Builds
     _type("too-few-images", 409, "The nominal set is too small", core.TooFewImages),
-    _type("build-running", 409, "The bank is being built or screened", store.BuildAlreadyRunning),
+    _type("build-running", 409, "The bank is being built, screened or checked", store.BuildAlreadyRunning),
     _type("build-too-large", 422, "The build does not fit in memory or disk", core.MemoryBudgetError),
     _type("build-cancelled", 409, "The build was cancelled", core.Cancelled),
     _type("job-finished", 409, "The job has ended", store.JobFinished),

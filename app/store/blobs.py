@@ -26,11 +26,14 @@ from app.store.database import Database
 from app.store.errors import BlobCorrupt, BlobMissing
 from app.store.files import BlobFiles, LocalFiles, unavailable
 from app.store.ids import Clock
-from app.store.schema import Blob, Image, Inspection, JobImage, Screening, Version
+from app.store.schema import Blob, CheckImage, CheckRun, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import Staged, Staging
 
 CHUNK = 1 << 20
-REFERENCES = (Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256, Screening.sha256)
+REFERENCES = (
+    Image.sha256, Version.sha256, JobImage.sha256, Inspection.image_sha256, Screening.sha256, CheckImage.sha256,
+    CheckRun.sha256,
+)  # fmt: skip
 
 BLOB_FAULTS = (BlobMissing, BlobCorrupt)
 

@@ -96,6 +96,14 @@ class SerialConflict(StoreError):
     """An image is said to show one part and then another."""
 
 
+class LabelConflict(StoreError):
+    """An image of a check set is said to be of one kind and then of another."""
+
+
+class CheckSetFull(StoreError):
+    """A check set holds as many images as it may, or a bank as many check sets."""
+
+
 class ReferenceGone(StoreError):
     """A write refers to a blob that was never kept, or was collected before; nothing was written."""
 

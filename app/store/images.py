@@ -17,7 +17,7 @@ from app.store.errors import ImageNotKept, NotAFalseAlarm, SerialConflict
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
 from app.store.page import Page, page_of
-from app.store.schema import Bank, Blob, Image, Inspection, Source
+from app.store.schema import Bank, Blob, CheckImage, Image, Inspection, Source
 
 Added = Literal["accepted", "duplicate"]
 BATCH = 1000  # images that one statement looks for
@@ -121,6 +121,16 @@ class Images:
                 )
             ]
 
+    def serials_of(self, bank: str, sha256s: Sequence[str]) -> set[str]:
+        """The serial numbers of these, of as many as have one."""
+        found: set[str] = set()
+        with self._database.read() as session:
+            for start in range(0, len(sha256s), BATCH):
+                some = Image.sha256.in_(sha256s[start : start + BATCH])
+                query = select(Image.serial).where(Image.bank == bank, some)
+                found.update(serial for serial in session.scalars(query) if serial is not None)
+        return found
+
     def parts(self, bank: str) -> tuple[int, int]:
         """How many images have a serial number, and how many different ones there are."""
         query = select(func.count(Image.serial), func.count(Image.serial.distinct())).where(
@@ -143,7 +153,7 @@ class Images:
                 )
                 for image in session.scalars(query.with_for_update()):
                     said += image.serial is None
-                    image.serial = _agreed(image, serials[image.sha256])
+                    image.serial = agreed(image, serials[image.sha256])
             if said:
                 record(session, self._clock, actor, "image.serial", f"bank:{bank}", images=said)
 
@@ -204,7 +214,7 @@ def image_found(image: Image | None, sha256: str) -> Image:
     )
 
 
-def _agreed(image: Image, serial: str) -> str:
+def agreed(image: Image | CheckImage, serial: str) -> str:
     """``serial``, unless the image has another."""
     if image.serial in (None, serial):
         return serial

@@ -20,7 +20,16 @@ from app.store.database import Database, present
 from app.store.errors import IdempotencyConflict, JobFinished
 from app.store.ids import Clock, new_id, shown
 from app.store.page import Page, newest_first
-from app.store.schema import ACTIVE_STATES, IdempotencyKey, Image, Job, JobImage, JobKind, JobState
+from app.store.schema import (
+    ACTIVE_STATES,
+    CheckImage,
+    IdempotencyKey,
+    Image,
+    Job,
+    JobImage,
+    JobKind,
+    JobState,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Jobs:
         actor: str,
         idempotency: Idempotency | None = None,
     ) -> Job:
-        """A queued job over the nominal set as it is now, or the one that this Idempotency-Key made before.
+        """A queued job over the images of its set as it is now, or the one that this Idempotency-Key made before.
 
         Raises ``NotFound``, ``BuildAlreadyRunning`` or ``IdempotencyConflict``.
         """
@@ -104,7 +113,7 @@ class Jobs:
         return newest_first(self._database, query, Job.id, before, limit)
 
     def images(self, id: str) -> list[JobImage]:
-        """The nominal set the job was asked for, by sha256: alike at every attempt."""
+        """The images that the job was asked for, by sha256: alike at every attempt."""
         query = select(JobImage).where(JobImage.job_id == id).order_by(JobImage.sha256)
         with self._database.read() as session:
             return [*session.scalars(query)]
@@ -167,5 +176,8 @@ def job_found(job: Job | None, id: str) -> Job:
 
 
 def _keep_images(session: Session, job: Job) -> None:
-    images = select(literal(job.id), Image.sha256, Image.name, Image.serial).where(Image.bank == job.bank)
+    of: type[Image] | type[CheckImage] = CheckImage if job.kind == "check" else Image
+    images = select(literal(job.id), of.sha256, of.name, of.serial).where(of.bank == job.bank)
+    if job.kind == "check":
+        images = images.where(CheckImage.check_set == job.request["check"])
     session.execute(insert(JobImage).from_select(["job_id", "sha256", "name", "serial"], images))

@@ -22,6 +22,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.store.banks import BY_SCORE, locked, note_thresholds, revise, swap_thresholds, swapped
+from app.store.checks import keep_run
 from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.errors import LeaseLost
@@ -57,8 +58,9 @@ class Leases:
         self._database, self._clock, self._max_attempts = database, clock, max_attempts
 
     def claim(self, owner: str) -> tuple[Job, Lease] | None:
-        """The oldest queued job, now ``owner``'s; None if none is queued. No two claims get the same one."""
-        query = select(Job).where(Job.state == "queued").order_by(Job.id).limit(1)
+        """The oldest queued job, checks last, now ``owner``'s; None if none is. No two claims get the same one."""
+        last = Job.kind == "check"  # nobody waits for it as for a build
+        query = select(Job).where(Job.state == "queued").order_by(last, Job.id).limit(1)
         with self._database.write() as session:
             job = session.scalar(query.with_for_update(skip_locked=True))
             if job is None:
@@ -142,6 +144,14 @@ class Leases:
         with self._database.write() as session:
             job = self._own(session, lease)
             job.result, job.done = result, job.total
+            finish(session, job, "succeeded", self._clock)
+
+    def checked(self, lease: Lease, *, sha256: str) -> None:
+        """At once the job ends and its scores, whose bytes are a blob already, are those of its version on its set."""
+        with self._database.write() as session:
+            job = self._own(session, lease)
+            keep_run(session, self._clock, job, sha256)
+            job.done = job.total
             finish(session, job, "succeeded", self._clock)
 
     def fail(self, lease: Lease, problem: JsonObject) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -39,3 +39,10 @@ def page_of(database: Database, query: Select[Row], limit: int, cursor: Callable
         rows = list(session.scalars(query.limit(limit + 1)))
     items = rows[:limit]
     return Page(items, cursor(items[-1]) if len(rows) > limit else None)
+
+
+def page_among(rows: Sequence[Row], key: Callable[[Row], str], after: str | None, limit: int) -> Page[Row]:
+    """The same of rows that are in memory already, those after the one of this key."""
+    start = next((place for place, row in enumerate(rows, 1) if key(row) == after), 0)
+    items = [*rows[start : start + min(max(limit, 1), MAX_LIMIT)]]
+    return Page(items, key(items[-1]) if start + len(items) < len(rows) else None)

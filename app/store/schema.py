@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from app.store.columns import Document, Finite, JsonObject, Utc, Words, one_of
@@ -22,12 +22,12 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
-JobKind = Literal["build", "screening", "advice"]
+JobKind = Literal["build", "screening", "check", "advice"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 
 LONGEST_TEXT = 128  # characters of a serial number or a station
-ID, SLUG, SHA, NAME, SERIAL = Words(36), Words(63), Words(64), Words(255), Words(LONGEST_TEXT)
+ID, SLUG, SHA, NAME, SERIAL, KIND = (Words(n) for n in (36, 63, 64, 255, LONGEST_TEXT, 64))
 ACTIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 ACTIVE = "state IN ('queued', 'running')"
 
@@ -142,9 +142,9 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build, a screening or advice, whose ``result`` is what it found.
+    """A build, screening, check or advice, whose ``result`` is what it found.
 
-    ``token`` fences its workers off, ``beats`` counts heartbeats (app/store/leases.py).
+    ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
     """
 
     __tablename__ = "jobs"
@@ -187,7 +187,7 @@ class Job(Base):
 
 
 class JobImage(Base):
-    """The nominal set as it was when the job was asked for; held until the job ends."""
+    """The images as they were when the job was asked for; held until the job ends."""
 
     __tablename__ = "job_images"
     job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -205,6 +205,54 @@ class Screening(Base):
     bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"))
     sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), index=True)
     set_sha256: Mapped[str] = mapped_column(SHA)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class CheckSet(Base):
+    """Labelled images that every version of a bank is tried on, by a name."""
+
+    __tablename__ = "check_sets"
+    bank: Mapped[str] = mapped_column(SLUG, ForeignKey("banks.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class CheckImage(Base):
+    """An image of a check set. ``kind`` is ``good`` or the kind of defect that it shows."""
+
+    __tablename__ = "check_images"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["bank", "check_set"], ["check_sets.bank", "check_sets.name"], ondelete="CASCADE"
+        ),
+    )
+    bank: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    check_set: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), primary_key=True, index=True)
+    name: Mapped[str] = mapped_column(NAME)
+    kind: Mapped[str] = mapped_column(KIND)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    added_at: Mapped[datetime] = mapped_column(Utc)
+    serial: Mapped[str | None] = mapped_column(SERIAL, default=None)
+
+
+class CheckRun(Base):
+    """What one version scored on a check set: a blob. A later run of the version on the set takes its place."""
+
+    __tablename__ = "check_runs"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["bank", "check_set"], ["check_sets.bank", "check_sets.name"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["bank", "version"], ["versions.bank", "versions.number"], ondelete="CASCADE"),
+    )
+    bank: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    check_set: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256"), index=True)
+    job_id: Mapped[str] = mapped_column(ID)
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 

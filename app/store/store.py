@@ -14,6 +14,7 @@ from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected
+from app.store.checks import Checks
 from app.store.continuity import Continuity, filled_tables
 from app.store.database import Database, parse_url
 from app.store.errors import StoreNotEmpty
@@ -64,6 +65,7 @@ class Store:
         self.versions = Versions(self.database, clock)
         self.jobs = Jobs(self.database, clock, settings.idempotency_hours)
         self.screenings = Screenings(self.database)
+        self.checks = Checks(self.database, clock)
         self.leases = Leases(self.database, clock, settings.job_attempts)
         self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
         self.inspections = Inspections(self.database)

@@ -21,7 +21,7 @@ from app.store.columns import JsonObject
 from app.store.database import Database
 from app.store.ids import Clock
 from app.store.marks import forget_mark, set_mark
-from app.store.schema import Blob, Image, Inspection, JobImage, Screening, Version
+from app.store.schema import Blob, CheckImage, CheckRun, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import local_faults
 from core.errors import Refusal
 
@@ -35,6 +35,16 @@ USERS: tuple[tuple[str, tuple[Column, ...], Column], ...] = (
     ("inspection {}", (Inspection.id,), Inspection.image_sha256),
     ("screening {}", (Screening.id,), Screening.sha256),
     ("job {}", (JobImage.job_id,), JobImage.sha256),
+    (
+        "image {} of the check set {} of {}",
+        (CheckImage.name, CheckImage.check_set, CheckImage.bank),
+        CheckImage.sha256,
+    ),
+    (
+        "version {} on the check set {} of {}",
+        (CheckRun.version, CheckRun.check_set, CheckRun.bank),
+        CheckRun.sha256,
+    ),
 )
 LOST = "blobs.lost"  # the mark of how many were lost when somebody looked last
 

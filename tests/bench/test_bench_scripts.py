@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, few, gpu, groups, reduced, screening, tables
+from bench import accuracy, alignment, coreset, demo, few, gpu, groups, memory, reduced, screening, tables
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -181,3 +181,17 @@ def test_the_machine_is_named_in_one_line():
 def test_pages_have_the_markers_that_benches_write_between(page, name):
     text = page.read_text(encoding="utf-8")
     assert text.index(f"<!-- {name}:start -->") < text.index(f"<!-- {name}:end -->")
+
+
+@pytest.mark.skipif(
+    not (memory.SHARED / "data" / memory.SET).is_dir(), reason="the shared image set mtd is not here"
+)
+def test_the_bench_of_memory_asks_by_each_descriptor_and_leaves_its_page_alone(monkeypatch, capsys):
+    before = memory.ACCURACY.read_text(encoding="utf-8")
+    run(memory.main, monkeypatch, "--toy")
+    printed = capsys.readouterr().out
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert [row[0].strip("| ") for row in rows] == list(memory.KINDS)
+    assert all(0 <= float(cell.strip("| ")) <= 1 for row in rows for cell in row[1:])
+    assert "on the other half" in printed
+    assert memory.ACCURACY.read_text(encoding="utf-8") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_auto_says_what_it_considered_and_leaves_int8_to_those_who_ask_for_it() 
     assert "int8" not in {c.precision for c in considered}
     assert any(c.opened is runtime for c in considered)
     assert [c.runtime for c in considered][: len(PREFERRED)] == [*PREFERRED]
+
+
+def test_auto_takes_only_precisions_of_which_accuracy_showed_no_loss() -> None:
+    _, considered = choose(Source(tiny_module), "auto", "auto", None)
+    assert {c.precision for c in considered} == {"float32"}
+    _, considered = choose(Source(tiny_module, precisions=("float32", "bfloat16")), "auto", "auto", None)
+    assert {c.precision for c in considered} == {"float32", "bfloat16"}
+
+
+def test_a_choice_of_an_earlier_release_that_costs_accuracy_is_made_anew(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, {})
+    memory.keep("choice auto auto", json.dumps([timed("torch", "bfloat16", 1.0).said()]).encode())
+    runtime, _ = choose(Source(tiny_module, memory=memory), "auto", "auto", None)
+    assert runtime.precision == "float32"
+    kept = memory.read("choice auto auto")
+    assert kept is not None
+    assert json.loads(kept)[0]["precision"] == "float32"
 
 
 def test_what_is_asked_for_is_opened_without_a_choice() -> None:

@@ -24,9 +24,10 @@ from app.cli.console import (
 from core.config import EXPECTED_SUSPECTS
 from core.input.mask import inspected_share
 from nominal_client import BadArgument, Client
+from nominal_client.answers.banks import UploadedFiles
 from nominal_client.answers.jobs import Job
-from nominal_client.banks import files_of
 from nominal_client.litter import LeftOut, sentences
+from nominal_client.uploads import files_of
 
 commands = typer.Typer()
 banks = typer.Typer(no_args_is_help=True, help="List, create, show and delete banks.")
@@ -163,11 +164,7 @@ def upload(
     with transferring("Sending") as progress:
         serials = serial if groups is None else _serials(groups, [file.name for file in files_of(chosen)])
         uploaded = client_of(ctx).upload_images(bank, chosen, serials=serials, progress=progress)
-    for sentence in sentences(LeftOut(each.name, each.reason, each.files) for each in uploaded.left_out):
-        notice(sentence)
-    for file in uploaded.files:
-        if file.status == "rejected":
-            notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
+    tell(uploaded)
     if json_output:
         print_json(uploaded.model_dump(mode="json"))
     else:
@@ -247,7 +244,7 @@ def _by_name(found: Any, names: dict[str, str]) -> Any:
 
 @commands.command()
 def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id.")]) -> None:
-    """Cancel a build, a screening or advice; it stops within about a second."""
+    """Cancel a build, a screening, a check or advice; it stops within about a second."""
     say(f"Job {job}: {client_of(ctx).cancel_job(job).state}, cancelling")
 
 
@@ -344,6 +341,15 @@ def import_(
     """Import a bank file as the bank's next version."""
     version = client_of(ctx).import_version(bank, file, activate=activate)
     say(f"Version {version.number} of {bank}{' is active' if activate else ''}")
+
+
+def tell(uploaded: UploadedFiles) -> None:
+    """What was left out of an upload or rejected, and why."""
+    for sentence in sentences(LeftOut(each.name, each.reason, each.files) for each in uploaded.left_out):
+        notice(sentence)
+    for file in uploaded.files:
+        if file.status == "rejected":
+            notice(f"{file.name}: {(file.problem or {}).get('detail', 'rejected')}")
 
 
 def watch(client: Client, job: Job) -> Job:

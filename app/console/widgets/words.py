@@ -1,4 +1,4 @@
-"""Words of one inspection wherever it is shown, filtered or reviewed, and of nominal images."""
+"""Words of one inspection wherever it is shown, filtered or reviewed, of nominal images, and of uploads."""
 
 from __future__ import annotations
 
@@ -185,4 +185,29 @@ class Activation:
     activate: str = "Activate version {n}"
 
 
+@dataclass(frozen=True)
+class Uploader:
+    """English."""
+
+    drop: str = "Drop images, folders or an archive here"
+    formats: str = (
+        "PNG, JPEG, TIFF, BMP or WebP, or a zip or tar of them. Only good parts, as the camera sees them."
+    )
+    files: str = "Choose files"
+    folder: str = "Choose a folder"
+    stop: str = "Stop"
+    sending: str = "Sending"
+    checking: str = "Sent; the server is checking every image"
+    done: str = "Done"
+    stopped: str = "Stopped; accepted images stay"
+    failed: str = "Not all files were accepted"
+    lost: str = "The connection is lost. Sending continues by itself; accepted images stay."
+    accepted: str = "accepted"
+    duplicate: str = "already there"
+    rejected: str = "rejected"
+    left_out: str = "left out"
+    answers: str = "File by file"
+
+
 ANSWER, FILTERS, REVIEWING, NOMINAL, ACTIVATION = Answer(), Filters(), Reviewing(), Nominal(), Activation()
+UPLOADER = Uploader()

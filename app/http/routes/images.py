@@ -94,20 +94,11 @@ async def upload_images(
     one was kept, the answer is the problem, with `files`. Photographs of one part have one serial number: `serial`,
     `manifest`, or a `parts.csv` in an archive. An image sent before takes one if it has none.
     """
-    content_type = request.headers.get("content-type", "")
-    entries, left_out = await uploads.receive(
-        service.learning, bank, feed_of(content_type, name), request.stream(), actor.id, serial
-    )
+    shelf = uploads.NominalSet(service.store, bank, actor.id)
+    feed = feed_of(request.headers.get("content-type", ""), name)
+    received = await uploads.receive(service.learning, bank, feed, request.stream(), shelf, serial)
     count = await service.pools.background(lambda: service.store.images.totals(bank)[0])
-    statuses = [entry["status"] for entry in entries]
-    return schema.Uploaded(
-        accepted=statuses.count("accepted"),
-        duplicate=statuses.count("duplicate"),
-        rejected=statuses.count("rejected"),
-        files=[schema.UploadedFile.model_validate(entry) for entry in entries],
-        left_out=[schema.LeftOut.model_validate(each) for each in left_out],
-        nominal_images=count,
-    )
+    return schema.Uploaded.model_validate(uploads.counted(received) | {"nominal_images": count})
 
 
 @router.get("", responses=refuses(NotFound))

@@ -144,13 +144,13 @@ async def get_inspection_heatmap(
     ] = "png",
 ) -> Response:
     """The map of an inspection whose image was kept, computed again by the version that made it."""
-    return _drawn(*await inspections.picture(service.inspecting, inspection, form))
+    return drawn(*await inspections.picture(service.inspecting, inspection, form))
 
 
 @router.get("/{inspection}/overlay", response_class=Response, responses=PICTURE)
 async def get_inspection_overlay(service: Running, actor: Reader, inspection: InspectionPath) -> Response:
     """The map over the image, with boxes around the regions."""
-    return _drawn(*await inspections.picture(service.inspecting, inspection, "overlay"))
+    return drawn(*await inspections.picture(service.inspecting, inspection, "overlay"))
 
 
 @router.get(
@@ -199,7 +199,8 @@ def teach_inspection(service: Running, actor: Admin, inspection: InspectionPath)
     return schema.Taught(status=status, nominal_images=service.store.images.totals(bank)[0])
 
 
-def _drawn(picture: Picture, threshold: float) -> Response:
+def drawn(picture: Picture, threshold: float) -> Response:
+    """A map as the answer, with the threshold of the map as a header."""
     headers = {"Nominal-Map-Threshold": repr(threshold)}
     return Response(picture.data, media_type=picture.media_type, headers=headers)
 

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, inspections, server
+from nominal_client import advice, banks, builds, checks, inspections, server
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -112,6 +112,20 @@ class _Calls:
     start_advice = _call(advice.start_advice)
     advise = _call(advice.advise)
     get_advice = _call(advice.get_advice)
+
+    list_check_sets = _call(checks.list_check_sets)
+    get_check_set = _call(checks.get_check_set)
+    delete_check_set = _call(checks.delete_check_set)
+    upload_check_images = _call(checks.upload_check_images)
+    list_check_images = _list(checks.list_check_images)
+    get_check_image = _call(checks.get_check_image)
+    get_check_thumbnail = _call(checks.get_check_thumbnail)
+    delete_check_image = _call(checks.delete_check_image)
+    start_check = _call(checks.start_check)
+    check = _call(checks.check)
+    get_check = _call(checks.get_check)
+    list_checked_images = _list(checks.list_checked_images)
+    get_check_overlay = _call(checks.get_check_overlay)
 
     list_versions = _call(builds.list_versions)
     get_version = _call(builds.get_version)

@@ -67,6 +67,31 @@ def test_a_banks_images_are_screened_by_their_names(remote: Run) -> None:
     assert remote("screen", "absent").status == 1
 
 
+def test_a_version_is_tried_on_a_published_set_and_its_misses_are_named(remote: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train" / "good", 2)
+    write_pictures(tmp_path / "test" / "good", 3, first=600)
+    (tmp_path / "test" / "scratch").mkdir()
+    (tmp_path / "test" / "scratch" / "a.png").write_bytes(picture(71, flaw=True))
+    sent = remote("checks", "upload", "caps", "line", tmp_path)
+    assert (sent.status, sent.out.splitlines()[-1]) == (0, "4 images in line")
+    loose = remote("checks", "upload", "caps", "line", tmp_path / "test" / "scratch" / "a.png")
+    assert loose.status == 1
+    assert "says what it shows" in loose.err
+    other = remote("checks", "upload", "caps", "line", tmp_path / "test" / "scratch", "--kind", "dent")
+    assert other.status == 1
+    assert "labelled 'scratch'" in other.err
+    tried = remote("checks", "run", "caps", "line")
+    assert tried.status == 0, tried.err
+    assert "found 1 of 1 (100.0%, 95 % interval 2.5% to 100.0%)" in tried.out
+    assert "scratch: found 1 of 1" in tried.out
+    assert "Few defects" in tried.err
+    found = remote("checks", "show", "caps", "line", "--version", 1, "--json").json
+    assert (found["found"]["count"], found["alarms"]["total"]) == (1, 3)
+    assert "4 images: 3 good, 1 scratch" in remote("checks", "show", "caps", "line").out
+    assert "line" in remote("checks", "list", "caps").out
+    assert remote("checks", "delete", "caps", "line", "--yes").out == "Deleted line\n"
+
+
 def test_an_upload_says_which_images_show_one_part(remote: Run, tmp_path: Path) -> None:
     remote("banks", "create", "marked", "--size", 64, "--target-false-reject", 0.085)
     folder = write_pictures(tmp_path / "good", 12, first=500)

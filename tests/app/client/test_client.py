@@ -30,6 +30,7 @@ from nominal_client import (
     ProblemError,
     banks,
     builds,
+    checks,
     inspections,
     map_array,
     picture_bytes,
@@ -38,7 +39,7 @@ from nominal_client import (
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (banks, builds, inspections, server)
+NOUNS = (banks, builds, checks, inspections, server)
 PNG = b"\x89PNG"
 
 
@@ -518,6 +519,7 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
     (tmp_path / "f.png").write_bytes(b"x")
     sample: dict[str, Any] = {
         "bank": "b",
+        "check": "c",
         "job": "j",
         "version": 1,
         "a": 1,
@@ -558,3 +560,25 @@ def test_an_answer_cannot_be_changed(caps: Client) -> None:
     bank = caps.get_bank("caps")
     with pytest.raises(ValidationError):
         bank.title = "other"
+
+
+def test_a_version_is_tried_on_labelled_images_and_its_figures_are_read(caps: Client, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "good", 3)
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "a.png").write_bytes(picture(70, flaw=True))
+    sent = caps.upload_check_images("caps", "line", tmp_path)
+    assert (sent.accepted, sent.images) == (4, 4)
+    assert caps.upload_check_images("caps", "line", tmp_path).duplicate == 4
+    assert {image.kind for image in caps.list_check_images("caps", "line")} == {"good", "scratch"}
+    found = caps.check("caps", "line")
+    every = list(caps.list_checked_images("caps", "line", found.version))
+    assert every == found.items
+    (worst,) = [each for each in every if each.image.kind == "scratch"]
+    assert caps.get_check_overlay("caps", "line", found.version, worst.image.sha256)[1:4] == b"PNG"
+    assert caps.get_check_image("caps", "line", worst.image.sha256) == picture(70, flaw=True)
+    assert [each.name for each in caps.list_check_sets("caps").items] == ["line"]
+    assert caps.get_check_set("caps", "line").tried[0].found == found.found
+    caps.delete_check_image("caps", "line", worst.image.sha256)
+    assert caps.get_check("caps", "line", found.version, limit=1).found.total == 0
+    caps.delete_check_set("caps", "line")
+    assert caps.list_check_sets("caps").items == []

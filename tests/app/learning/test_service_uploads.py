@@ -21,7 +21,7 @@ from app.imaging.decode import decode_image
 from app.imaging.folders import list_images, read_image
 from app.imaging.header import shown_name
 from app.imaging.pictures import encode_jpeg, encode_png
-from app.learning.upload_files import Incoming
+from app.learning.incoming import Incoming
 from app.settings import Settings
 from app.store.errors import StorageFull
 from app.store.staging import Staging

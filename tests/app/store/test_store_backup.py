@@ -15,6 +15,7 @@ from store_backends import BACKENDS, fresh_settings, overwrite
 
 from app.settings import Settings
 from app.store.backup import Manifest
+from app.store.checks import NewLabelled
 from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobsUnavailable, StoreNotEmpty
 from app.store.jobs import Idempotency
 from app.store.leases import Progress
@@ -42,6 +43,12 @@ def filled(
     claimed = store.leases.claim("w1")
     assert claimed is not None
     store.leases.screened(claimed[1], sha256=put(b"report"), set_sha256="1" * 64)
+    labelled = NewLabelled(put(b"labelled"), "ä.png", 8, 640, 480, kind="Kratzer")
+    store.checks.add(bank, "line", [labelled], actor="cli")
+    store.jobs.create(bank, kind="check", request={"check": "line", "version": 1}, actor="cli")
+    claimed = store.leases.claim("w1")
+    assert claimed is not None
+    store.leases.checked(claimed[1], sha256=put(b"scores"))
     store.jobs.create(bank, request={"note": "zweiter, 'quoted'"}, actor="cli")
     claimed = store.leases.claim("w1")
     assert claimed is not None
@@ -89,8 +96,8 @@ def test_a_restored_store_backs_up_to_the_same_rows_and_blobs(
 
 def test_bytes_that_nothing_refers_to_are_not_backed_up(filled: Store, tmp_path: Path) -> None:
     manifest = filled.backup(tmp_path / "backup.tar")
-    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 6, 4000]
-    assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 6
+    assert sorted(manifest["blobs"].values()) == [1, 1, 2, 6, 6, 6, 8, 4000]
+    assert next(table["rows"] for table in manifest["tables"] if table["name"] == "blobs") == 8
 
 
 def test_nothing_is_left_of_a_backup_that_fails(filled: Store, tmp_path: Path) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from nicegui import ui
-from nicegui.element import Element
 
 from app.console.pages.teach.build import BuildPanel
 from app.console.pages.teach.screening import ScreeningPanel
 from app.console.pages.teach.words import TEACH as TEXT
-from app.console.pages.teach.words import UPLOADER
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section
 from app.console.widgets.controls import more, secondary
+from app.console.widgets.uploader import Uploader
 from app.console.widgets.viewer import nominal_tile
 from app.console.words import percent, size
 from app.learning import masks
 from app.store.page import Page
 from app.store.schema import Image
 
-ACCEPT = "image/*,.jfif,.jpe,.zip,.tar,.gz,.tgz,.bz2,.xz"
 SHOWN = 60  # images of the set at a time
 
 
@@ -59,17 +55,6 @@ def _where(view: View) -> None:
         target = view.url("banks", bank.id, "mask")
         secondary(view, TEXT.where_draw, lambda: view.go(target), icon="format_shapes")
         ui.label(said)
-
-
-class Uploader(Element, component="uploader.js"):
-    """Sends to ``url``. Events: ``taken`` after each batch, ``done`` at the end; both with counts by status."""
-
-    def __init__(self, view: View, url: str) -> None:
-        super().__init__()
-        self.props["url"] = url
-        self.props["words"] = asdict(UPLOADER)
-        self.props["accept"] = ACCEPT
-        self.props["disabled"] = view.why_not("admin") or ""
 
 
 class NominalGrid:

@@ -1,4 +1,4 @@
-"""Words of the page that teaches a bank, and of the place where files are dropped."""
+"""Words of the page that teaches a bank."""
 
 from __future__ import annotations
 
@@ -142,28 +142,4 @@ class Check:
     )
 
 
-@dataclass(frozen=True)
-class Uploader:
-    """English."""
-
-    drop: str = "Drop images, folders or an archive here"
-    formats: str = (
-        "PNG, JPEG, TIFF, BMP or WebP, or a zip or tar of them. Only good parts, as the camera sees them."
-    )
-    files: str = "Choose files"
-    folder: str = "Choose a folder"
-    stop: str = "Stop"
-    sending: str = "Sending"
-    checking: str = "Sent; the server is checking every image"
-    done: str = "Done"
-    stopped: str = "Stopped; accepted images stay"
-    failed: str = "Not all files were accepted"
-    lost: str = "The connection is lost. Sending continues by itself; accepted images stay."
-    accepted: str = "accepted"
-    duplicate: str = "already there"
-    rejected: str = "rejected"
-    left_out: str = "left out"
-    answers: str = "File by file"
-
-
-TEACH, CHECK, UPLOADER = Teach(), Check(), Uploader()
+TEACH, CHECK = Teach(), Check()

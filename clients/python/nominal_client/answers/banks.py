@@ -105,12 +105,19 @@ class LeftOut(Answer):
     files: int = Field(1, description="How many files it is or holds.")
 
 
-class Uploaded(Answer):
+class UploadedFiles(Answer):
     """An upload, file by file; sending it again changes nothing."""
 
     accepted: int
     duplicate: int
     rejected: int
     files: list[UploadedFile]
-    left_out: list[LeftOut] = Field([], description="Hidden files, and what systems keep beside images.")
+    left_out: list[LeftOut] = Field(
+        [], description="Files that are not images of the set, such as hidden ones."
+    )
+
+
+class Uploaded(UploadedFiles):
+    """An upload into the nominal set."""
+
     nominal_images: int = Field(description="In the bank now.")

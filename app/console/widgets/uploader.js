@@ -91,7 +91,7 @@ export default {
     add(found) {
       if (!found.length) return;
       if (!this.busy) this.reset();
-      this.queue.push(...found); // the server names hidden files and a system's own
+      this.queue.push(...found.map((each) => ({ ...each, url: this.url }))); // the server names hidden files and a system's own
       this.total += found.reduce((sum, each) => sum + each.file.size, 0);
       if (!this.busy) this.run();
     },
@@ -112,7 +112,8 @@ export default {
     take() {
       const batch = [];
       let bytes = 0;
-      while (this.queue.length && batch.length < BATCH_FILES && (!batch.length || bytes + this.queue[0].file.size <= BATCH_BYTES)) {
+      const fits = ({ url, file }) => !batch.length || (url === batch[0].url && bytes + file.size <= BATCH_BYTES);
+      while (this.queue.length && batch.length < BATCH_FILES && fits(this.queue[0])) {
         const next = this.queue.shift();
         bytes += next.file.size;
         batch.push(next);
@@ -140,7 +141,7 @@ export default {
       const bytes = batch.reduce((sum, each) => sum + each.file.size, 0);
       return new Promise((give) => {
         const request = (this.request = new XMLHttpRequest());
-        request.open("POST", this.url);
+        request.open("POST", batch[0].url);
         request.responseType = "json";
         request.upload.onprogress = (event) => { this.sent = before + Math.min(event.loaded, bytes); };
         request.onload = () => {

@@ -1,0 +1,26 @@
+"""Have we seen this defect before? Images as one vector each, compared by angle (Gordo et al. 2017)."""
+
+from core.retrieval.descriptors import KINDS, WORST, Kind, describe, regions_of, worst_mean
+from core.retrieval.quality import RetrievalQuality, retrieval_quality
+from core.retrieval.ranking import EXPANDED, expanded, ranked
+from core.retrieval.triplets import Learnt, learn_projection
+from core.retrieval.whitening import Whitening, unit, whitening_of
+
+__all__ = [
+    "EXPANDED",
+    "KINDS",
+    "WORST",
+    "Kind",
+    "Learnt",
+    "RetrievalQuality",
+    "Whitening",
+    "describe",
+    "expanded",
+    "learn_projection",
+    "ranked",
+    "regions_of",
+    "retrieval_quality",
+    "unit",
+    "whitening_of",
+    "worst_mean",
+]
