@@ -12,7 +12,7 @@ from app.learning import banks
 from core.config import DetectorConfig
 
 
-@page("/banks/{bank}/settings", TEXT.name, icon="tune", order=25)
+@page("/banks/{bank}/settings", TEXT.name, icon="settings", order=25)
 async def show(view: View) -> None:
     """The form, and advice below it."""
     view.use("inspection.css")
