@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-memory chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -89,6 +89,9 @@ bench-memory: setup  ## whether a defect is found again by its kind; a table of 
 
 bench-screening: setup  ## defects mixed into good images: how many a screening lists; a table of docs/accuracy.md
 	$(BIN)/python -m bench.screening
+
+bench-advice: setup  ## advised settings against the default ones by true defects; a table of docs/accuracy.md
+	$(BIN)/python -m bench.advice
 
 bench-reduced: setup  ## JPEG decoded at a reduced scale against the whole
 	$(BIN)/python -m bench.reduced

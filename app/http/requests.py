@@ -107,6 +107,18 @@ class ScreeningRequest(Request):
     groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
 
 
+class AdviceRequest(Request):
+    """Advice on the settings, from a part of the nominal set as it is now."""
+
+    within_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        description="Time by the clock; left out, it takes at most three plain builds of CPU time.",
+    )
+    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
+
+
 class CheckRequest(Request):
     """A check of a version by a labelled set as it is now."""
 

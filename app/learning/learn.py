@@ -152,7 +152,8 @@ def learn(
 
     def parts() -> Groups:
         found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)
-        for sentence in filter(None, (registering.notice(len(images)), *likeness.notices())):
+        noticed = (registering.notice(len(images)), *likeness.notices(), likeness.detail(config.input.size))
+        for sentence in filter(None, noticed):
             notice(sentence)
         for sentence in found.notices():
             notice(f"{sentence[0].upper()}{sentence[1:]}.")

@@ -22,7 +22,7 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
-JobKind = Literal["build", "screening", "check"]
+JobKind = Literal["build", "screening", "check", "advice"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 Priority = Literal["line", "normal", "background"]
@@ -146,7 +146,10 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build, screening or check. ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
+    """A build, screening, check or advice, whose ``result`` is what it found.
+
+    ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -184,6 +187,7 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     version: Mapped[int | None] = mapped_column(default=None)
     not_activated: Mapped[str | None] = mapped_column(Words(4000), default=None)
+    result: Mapped[JsonObject | None] = mapped_column(Document, default=None)
 
 
 class JobImage(Base):

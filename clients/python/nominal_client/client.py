@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import banks, builds, checks, inspections, server
+from nominal_client import advice, banks, builds, checks, inspections, server
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -108,6 +108,10 @@ class _Calls:
     get_version_screening = _call(builds.get_version_screening)
     get_suspect_overlay = _call(builds.get_suspect_overlay)
     get_version_suspect_overlay = _call(builds.get_version_suspect_overlay)
+
+    start_advice = _call(advice.start_advice)
+    advise = _call(advice.advise)
+    get_advice = _call(advice.get_advice)
 
     list_check_sets = _call(checks.list_check_sets)
     get_check_set = _call(checks.get_check_set)
