@@ -67,9 +67,9 @@ class Advising:
     _left_aside: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self) -> None:
-        """Raises ConfigError for a time that is none or too short, for registration and position, TooFewImages for fewer than FEWEST that can be
-        read, EvaluationError for tests without a defect or without good images, OneGroup where all photographs show one
-        part, MemoryBudgetError, Cancelled.
+        """Raises ConfigError for a time that is none or too short, for registration and position, TooFewImages for
+        fewer than FEWEST that can be read, EvaluationError for tests without a defect or without good images, OneGroup
+        where all photographs show one part, MemoryBudgetError, Cancelled.
         """
         check_within(self.within)
         require(
