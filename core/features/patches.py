@@ -47,12 +47,18 @@ def patch_features(maps: Sequence[Tensor], config: PatchConfig) -> Patches:
 
     def write(part: tuple[slice, int]) -> None:
         images, layer = part
-        near = _neighbourhood_mean(maps[layer][images], config.size)  # Eq. 2
-        cells = _align(near, fine, config.stride)
+        cells = layer_patches(maps[layer][images], fine, config)
         vectors[images, :, :, edges[layer] : edges[layer + 1]] = cells.permute(0, 2, 3, 1)
 
     run_parts(write, itertools.product(_shares(maps[0]), range(len(maps))))
     return Patches(vectors.reshape(len(vectors), rows * columns, -1), (rows, columns))
+
+
+def layer_patches(
+    maps: Float32[Tensor, "b c h w"], fine: tuple[int, ...], config: PatchConfig
+) -> Float32[Tensor, "b c gh gw"]:
+    """One layer's part of every patch vector, where ``fine`` is the first layer's (h, w): linear in its maps."""
+    return _align(_neighbourhood_mean(maps, config.size), fine, config.stride)  # Eq. 2, Eq. 3
 
 
 def _shares(maps: Float32[Tensor, "b c h w"]) -> list[slice]:
