@@ -11,6 +11,7 @@ from app.inspection import engine
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
 from app.inspection.decoders import Decoders
+from app.inspection.explainers import Explainers
 from app.inspection.gate import Gate, Memory, Pass
 from app.inspection.lanes import NO_RULES, Lane, Rules, lane_of
 from app.inspection.ledger import Ledger
@@ -31,7 +32,7 @@ class Inspecting:
     """What inspecting takes: loaded banks, the queue, the ledger. Made by ``app.lifecycle.opening`` only.
 
     memory: for what is in flight. image_limits: what one image may ask for. sample: of accepted images, where only some
-    are kept. comparing: held while two versions are compared. rules: priorities and shares of banks, as last read.
+    are kept. comparing: held while two versions are compared. explainers: give explanations their turn. rules: priorities and shares of banks, as last read.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Inspecting:
     image_limits: ImageLimits
     sample: Sample | None = None
     comparing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    explainers: Explainers = field(default_factory=Explainers)
     rules: dict[str, Rules] = field(default_factory=dict)
 
     def noted(self, row: schema.Bank) -> None:

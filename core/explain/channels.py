@@ -17,7 +17,7 @@ MOST = 8  # channels by name
 
 @dataclass(frozen=True)
 class ChannelShare:
-    """share: of s* squared. channel: its number within its layer. more: whether the patch has more of it than nominal."""
+    """share: of s* squared. channel: its number within its layer. more: whether the patch has more of it than m*."""
 
     layer: str
     channel: int

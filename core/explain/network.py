@@ -51,7 +51,7 @@ class Network:
             yield self
 
     def __call__(self, batch: Float32[Tensor, "b 3 h w"]) -> Sequence[Float32[Tensor, "b _ _ _"]]:
-        """The maps of each layer, finest first; gradients reach back to the batch where it asks for them, or to them."""
+        """The maps of each layer, finest first; gradients reach back to the batch where it asks for them."""
         maps = cast(Sequence[Tensor], self._module(batch.contiguous(memory_format=torch.channels_last)))
         return maps if batch.requires_grad else [m.requires_grad_() for m in maps]
 

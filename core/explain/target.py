@@ -1,4 +1,4 @@
-"""What is explained: s*, the distance of an image's worst patch to its nearest nominal vector (Roth et al. 2022, Eq. 6).
+"""What is explained: s*, an image's worst patch's distance to its nearest nominal vector (Roth et al. 2022, Eq. 6).
 
 A patch vector is linear in the feature maps, so the gradient of a distance at the maps is that of one product.
 Letters: p patches, d dimensions compared, c channels of all layers, k explained patches, h w input pixels.
@@ -29,8 +29,9 @@ from core.input.views import Placement, View
 class Target:
     """An image run forward for its gradients, and what its score comes from.
 
-    x (1, 3, h, w) and maps, finest first, are of one graph, or x of none. vectors (p, d): of its patches, as compared. distances (p,),
-    ids (p,): to the nearest bank vector, and its row; 0 where a mask leaves out. cells: those that count; None: all.
+    x (1, 3, h, w) and maps, finest first, are of one graph, or x of none. vectors (p, d): of its patches, as compared.
+    distances (p,), ids (p,): to the nearest bank vector, and its row; 0 where a mask leaves out. cells: those that
+    count; None: all.
     """
 
     bank: Bank
@@ -84,7 +85,10 @@ def whole(directions: Float32[Tensor, "k d"], bank: Bank) -> Float32[Tensor, "k 
 
 
 def target_of(view: View, bank: Bank, network: Network, pixels: bool = True) -> Target:
-    """Run a view forward as an inspection does; pixels: whether gradients reach back to the input. Raises RegistrationError for a part that is not located."""
+    """Run a view forward as an inspection does. Raises RegistrationError for a part that is not located.
+
+    pixels: whether gradients reach back to the input, or only to the maps.
+    """
     if not view.located:
         raise RegistrationError(
             requirement="an explanation needs a part that is located",

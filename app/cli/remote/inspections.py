@@ -11,11 +11,24 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from app.cli.console import Columns, Json, map_names, print_answers, print_json, print_list, print_rows, say
+from app.cli.console import (
+    Columns,
+    Json,
+    map_names,
+    notice,
+    print_answers,
+    print_facts,
+    print_json,
+    print_list,
+    print_rows,
+    say,
+)
 from app.cli.remote.banks import Bank, client_of
 from core.files import write_atomically
 from nominal_client import Client, ProblemError, picture_bytes
+from nominal_client.answers.explanations import Method
 from nominal_client.answers.inspections import Decision, Finding, Inspection
+from nominal_client.explanations import facts
 from nominal_client.inspections import Asked, Which
 
 commands = typer.Typer()
@@ -134,6 +147,27 @@ def review(
     if teach:
         taught = client.add_false_alarm(inspection)
         say(f"Its image is in the nominal set ({taught.status}), which holds {taught.nominal_images}")
+
+
+@commands.command()
+def explain(
+    ctx: typer.Context,
+    inspection: Inspected,
+    method: Annotated[Method, typer.Option("--method", help="What to draw.")] = "patch-map",
+    out: Annotated[Path | None, typer.Option("--out", help="PNG to write: the map over the image.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Explain why an inspection whose image was kept scored as it did. Only the patch map is what it rests on."""
+    client = client_of(ctx)
+    found = client.explain(inspection, method).model_dump(mode="json")
+    if out is not None:
+        write_atomically(out, client.get_explanation_picture(inspection, method))
+    if json_output:
+        print_json(found)
+        return
+    print_facts(facts(found))
+    if found["note"]:
+        notice(found["note"])
 
 
 @commands.command()

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, checks, inspections, server
+from nominal_client import advice, banks, builds, checks, explanations, inspections, server
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -142,6 +142,8 @@ class _Calls:
     get_inspected_image = _call(inspections.get_inspected_image)
     get_heatmap = _call(inspections.get_heatmap)
     get_overlay = _call(inspections.get_overlay)
+    explain = _call(explanations.explain)
+    get_explanation_picture = _call(explanations.get_explanation_picture)
     export_inspections = _call(inspections.export_inspections)
     write_inspections = _call(inspections.write_inspections)
     list_reviews = _call(inspections.list_reviews)

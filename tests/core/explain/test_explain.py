@@ -17,14 +17,13 @@ from core.config import DetectorConfig, InputConfig
 from core.errors import ConfigError, ShapeError
 from core.explain import METHODS, Network, explain, faithfulness, shares
 from core.explain.methods import grad_cam, grad_cam_plus_plus, layer_cam
-from core.explain.network import gated, Switch
+from core.explain.network import Switch, gated
 from core.explain.target import target_of
 from core.features.position import Position
 from core.input.mask import mask_text
 from core.input.views import View, view_of
 from core.judging.heatmap import heatmap
 from core.search import Index
-
 
 SIDE = 64
 
