@@ -1,11 +1,16 @@
-"""Working stand-ins for tests: a tiny backbone with seeded random weights, no file and no network needed."""
+"""Working stand-ins for tests: a tiny backbone with seeded random weights, no network needed."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.backbone import Backbone, load_module
@@ -70,7 +75,22 @@ def random_backbone(seed: int = 0, channels: tuple[int, int] = (12, 20)) -> Back
     """
     spec, weights = tiny_spec(channels=channels), tiny_weights(seed, channels)
     engine = open_runtime(Source(lambda: load_module(spec, weights)), "torch", "float32", None)
-    return Backbone(spec, weights.digest, "file", Path("tiny.safetensors"), None, engine)
+    return Backbone(spec, weights.digest, "file", _file(seed, channels), None, engine)
+
+
+@cache
+def _file(seed: int, channels: tuple[int, int]) -> Path:
+    """The weights in a file of this process."""
+    path = _folder() / f"tiny-{seed}-{channels[0]}-{channels[1]}.safetensors"
+    save_file(dict(tiny_weights(seed, channels).tensors), path)
+    return path
+
+
+@cache
+def _folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="nominal-tiny-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 class EvenlyPadded(nn.Module):

@@ -32,7 +32,8 @@ class Inspecting:
     """What inspecting takes: loaded banks, the queue, the ledger. Made by ``app.lifecycle.opening`` only.
 
     memory: for what is in flight. image_limits: what one image may ask for. sample: of accepted images, where only some
-    are kept. comparing: held while two versions are compared. explainers: give explanations their turn. rules: priorities and shares of banks, as last read.
+    are kept. comparing: held while two versions are compared. explainers: give explanations
+    their turn. rules: priorities and shares of banks, as last read.
     """
 
     settings: Settings

@@ -15,6 +15,7 @@ from bench import (
     alignment,
     coreset,
     demo,
+    explain,
     few,
     gpu,
     groups,
@@ -221,3 +222,19 @@ def test_the_bench_of_memory_asks_by_each_descriptor_and_leaves_its_page_alone(m
     assert all(0 <= float(cell.strip("| ")) <= 1 for row in rows for cell in row[1:])
     assert "on the other half" in printed
     assert memory.ACCURACY.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.skipif(
+    not (explain.SHARED / "data" / explain.SET).is_dir(), reason="the shared image set mtd is not here"
+)
+def test_the_bench_of_explanations_draws_by_each_method_and_leaves_its_page_alone(monkeypatch, capsys):
+    before = explain.ACCURACY.read_text(encoding="utf-8")
+    run(explain.main, monkeypatch, "--toy")
+    printed = capsys.readouterr().out
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
+    assert [row[0] for row in rows if row[1] == "s*"] == list(explain.METHODS)
+    assert all(0 <= float(cell) <= 1 for row in rows for cell in row[2:7])
+    areas = {(row[0], row[1]): (float(row[5]), float(row[6])) for row in rows}
+    best = areas["patch-map", "s*"]
+    assert all(deletion >= best[0] and insertion <= best[1] for deletion, insertion in areas.values())
+    assert explain.ACCURACY.read_text(encoding="utf-8") == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from app.console.pages.inspections.explanation import ExplanationSection
 from app.console.pages.inspections.words import INSPECTIONS as TEXT
 from app.console.view import View
 from app.console.widgets.answer import answer, name_of
@@ -47,8 +48,10 @@ class Sheet:
                 undo=self._undo,
             )
             review_bar(view, row, deeds, may_undo=bool(self._reviews) and row.verdict is not None)
-            with answer(view, row), block("n-section n-reviews"):
-                self._history()
+            with answer(view, row):
+                ExplanationSection(view, row)
+                with block("n-section n-reviews"):
+                    self._history()
 
     def _history(self) -> None:
         text(TEXT.reviews, tag="h2")

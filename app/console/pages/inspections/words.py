@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from app.console.words import Plural
 
@@ -33,3 +34,45 @@ class Inspections:
 
 
 INSPECTIONS = Inspections()
+
+
+@dataclass(frozen=True)
+class ExplanationWords:
+    """English."""
+
+    title: str = "Why this score"
+    lead: str = "Where the score comes from, by a method of choice. The decision rests only on the patch map."
+    no_image: str = "Its image was not kept, so it cannot be explained."
+    not_located: str = "The part was not located, so there is nothing to explain."
+    method: str = "Method"
+    show: str = "Explain"
+    picture: str = "The map of the method {method} over the image"
+    decides: str = "The decision rests on this map."
+    decides_not: str = "A view of the network, not a decision: what it highlights is not therefore a defect."
+    deletion: str = "Deletion"
+    insertion: str = "Insertion"
+    area: str = "{n:.3f} (patch map {best:.3f}, random {random:.3f})"
+    faithful_hint: str = (
+        "Cells are replaced by their nearest good patch, the highlighted ones first (deletion), or put back (insertion). "
+        "A faithful method has little area under the score by deletion, and much by insertion."
+    )
+    distance: str = "Distance of the worst place"
+    layer: str = "Share of layer {layer}"
+    channel: str = "Channel {n} of {layer}"
+    more: str = "more than the nearest good patch"
+    less: str = "less than the nearest good patch"
+    methods: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "patch-map": "Patch map",
+            "saliency": "Saliency",
+            "guided": "Guided backpropagation",
+            "deconvnet": "Deconvnet",
+            "cam": "CAM of the residual",
+            "grad-cam": "Grad-CAM",
+            "grad-cam++": "Grad-CAM++",
+            "layer-cam": "LayerCAM",
+        }
+    )
+
+
+EXPLANATION = ExplanationWords()
