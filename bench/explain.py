@@ -1,8 +1,8 @@
 """Where do explanations point? Maps of each method against masks of real defects, and their faithfulness to the score.
 
 ``python -m bench.explain`` (``make bench-explain``) learns one cut by part of a set with masks, explains defective
-photographs by each method, of s* and of the mean of the 50 worst patches, and writes docs/accuracy.md's table. ``--toy``
-takes a few photographs and leaves the page alone.
+photographs by each method, of s* and of the mean of the 50 worst patches, and writes docs/accuracy.md's table.
+``--toy`` takes a few photographs and leaves the page alone.
 """
 
 from __future__ import annotations

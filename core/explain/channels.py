@@ -53,13 +53,14 @@ def shares(target: Target, most: int = MOST) -> Shares:
     shortest = own if bank.pca is None else _undone(own, bank)
     back = own if bank.pca is None else own @ bank.pca.components.double()
     share = shortest * back / square  # (c,)
-    of_layers = share.split([*bank.backbone.channels])
+    of_layers = torch.split(share, [*bank.backbone.channels])
     layers = {name: float(part.sum()) for name, part in zip(bank.backbone.layers, of_layers, strict=True)}
     largest = share.argsort(descending=True, stable=True)
     names = [(name, i) for name, count in zip(bank.backbone.layers, bank.backbone.channels, strict=True)
              for i in range(count)]  # fmt: skip
     named = tuple(
-        ChannelShare(*names[i], float(share[i]), bool(shortest[i] > 0)) for i in largest[:most].tolist()
+        ChannelShare(names[i][0], names[i][1], float(share[i]), bool(shortest[i] > 0))
+        for i in largest[:most].tolist()
     )
     reached = share[largest].cumsum(0) < share.sum() / 2
     return Shares(layers, named, place, min(int(reached.sum()) + 1, len(share)) if share.sum() > 0 else 0)

@@ -59,7 +59,9 @@ def explain(
         target = target_of(view, bank, held, explainer.pixels)
         raw = explainer(target, patches).detach()
     if explainer.pixels:
-        raw = F.adaptive_avg_pool2d(raw[None, None], [math.ceil(side / _COARSE) for side in raw.shape])[0, 0]
+        raw = F.adaptive_avg_pool2d(
+            raw[None, None], (math.ceil(raw.shape[0] / _COARSE), math.ceil(raw.shape[1] / _COARSE))
+        )[0, 0]
     values = (
         _on_cells(raw, target.grid, offset * raw.shape[0] / target.x.shape[2]) if explainer.pixels else raw
     )

@@ -65,14 +65,16 @@ class Target:
     def directions(self, patches: Int64[np.ndarray, " k"]) -> Float32[Tensor, "k d"]:
         """The residuals at length 1; 0 where there is none."""
         residuals = self.residuals(patches)
-        return residuals / residuals.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+        lengths: Tensor = residuals.norm(dim=1, keepdim=True)
+        return residuals / lengths.clamp(min=torch.finfo(torch.float32).tiny)
 
     def gradients(self, of: Sequence[Tensor], patches: int = 1) -> list[Tensor]:
         """Of the mean distance of the worst patches at tensors of the graph, nearest vectors held."""
         places = self.worst(patches)
         weights = whole(self.directions(places) / len(places), self.bank)  # (k, c)
         product, fine = torch.zeros(()), tuple(self.maps[0].shape[2:])
-        for maps, part in zip(self.maps, weights.split([*self.bank.backbone.channels], dim=1), strict=True):
+        parts = torch.split(weights, [*self.bank.backbone.channels], dim=1)
+        for maps, part in zip(self.maps, parts, strict=True):
             every = layer_patches(maps, fine, self.bank.config.patch)[0].flatten(1)  # (c of the layer, p)
             product = product + (every[:, torch.from_numpy(places)].T * part).sum()
         return list(torch.autograd.grad(product, of))

@@ -53,8 +53,8 @@ class ExplanationWords:
     insertion: str = "Insertion"
     area: str = "{n:.3f} (patch map {best:.3f}, random {random:.3f})"
     faithful_hint: str = (
-        "Cells are replaced by their nearest good patch, the highlighted ones first (deletion), or put back (insertion). "
-        "A faithful method has little area under the score by deletion, and much by insertion."
+        "Cells are replaced by their nearest good patch, the highlighted ones first (deletion), or put back "
+        "(insertion). A faithful method has little area under the score by deletion, and much by insertion."
     )
     distance: str = "Distance of the worst place"
     layer: str = "Share of layer {layer}"
