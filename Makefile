@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-fuzz chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -86,6 +86,9 @@ bench-groups: setup  ## photographs of one part found: true pairs joined, groups
 
 bench-memory: setup  ## whether a defect is found again by its kind; a table of docs/accuracy.md
 	$(BIN)/python -m bench.memory
+
+bench-fuzz: setup  ## 50,000 damaged pictures and banks: none may crash, hang or grow their reader
+	$(BIN)/python -m bench.fuzz
 
 bench-screening: setup  ## defects mixed into good images: how many a screening lists; a table of docs/accuracy.md
 	$(BIN)/python -m bench.screening

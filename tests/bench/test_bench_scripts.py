@@ -221,3 +221,13 @@ def test_the_bench_of_memory_asks_by_each_descriptor_and_leaves_its_page_alone(m
     assert all(0 <= float(cell.strip("| ")) <= 1 for row in rows for cell in row[1:])
     assert "on the other half" in printed
     assert memory.ACCURACY.read_text(encoding="utf-8") == before
+
+
+def test_damaged_files_are_read_or_refused_by_name(monkeypatch, capfd):
+    with pytest.raises(SystemExit) as done:
+        run(fuzz.main, monkeypatch, "--toy")
+    printed = capfd.readouterr().out
+    assert done.value.code == 0, printed
+    assert "300 damaged files, 0 faults" in printed
+    for outcome in ("banks read", "banks refused", "pictures read", "pictures refused"):
+        assert outcome in printed
