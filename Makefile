@@ -9,8 +9,8 @@ GENERATORS := tests/app/generated/.venv/.installed
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
-	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu bench-explain \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory chaos
+	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -89,6 +89,9 @@ bench-memory: setup  ## whether a defect is found again by its kind; a table of 
 
 bench-explain: setup  ## explanations against masks of defects, and their faithfulness; a table of docs/accuracy.md
 	$(BIN)/python -m bench.explain
+
+bench-fuzz: setup  ## 50,000 damaged pictures and banks: none may crash, hang or grow their reader
+	$(BIN)/python -m bench.fuzz
 
 bench-screening: setup  ## defects mixed into good images: how many a screening lists; a table of docs/accuracy.md
 	$(BIN)/python -m bench.screening

@@ -24,9 +24,9 @@ SIZES = (0.006, 0.012, 0.02, 0.035, 0.06)
 """Longest side of a defect, as a share of the photograph's shorter side; a scratch is twice as long."""
 GRID = 32  # cells along a side, among which a place is drawn
 EACH = 8  # defects of a photograph, at most
-BETWEEN = 4.0  # cells that are left between two defects
+BETWEEN = 8.0  # cells that are left between two defects; nearer ones raise the features of each other
 PLAIN = 0.1  # of the range of levels: cells that differ less from the photograph's border are background
-TRIES, PLACES = 6, 40  # places looked at for a piece to paste, and for a defect
+TRIES, PLACES = 6, 80  # places looked at for a piece to paste, and for a defect
 
 
 @dataclass(frozen=True)

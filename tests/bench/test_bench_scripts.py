@@ -238,3 +238,13 @@ def test_the_bench_of_explanations_draws_by_each_method_and_leaves_its_page_alon
     best = areas["patch-map", "s*"]
     assert all(deletion >= best[0] and insertion <= best[1] for deletion, insertion in areas.values())
     assert explain.ACCURACY.read_text(encoding="utf-8") == before
+
+
+def test_damaged_files_are_read_or_refused_by_name(monkeypatch, capfd):
+    with pytest.raises(SystemExit) as done:
+        run(fuzz.main, monkeypatch, "--toy")
+    printed = capfd.readouterr().out
+    assert done.value.code == 0, printed
+    assert "300 damaged files, 0 faults" in printed
+    for outcome in ("banks read", "banks refused", "pictures read", "pictures refused"):
+        assert outcome in printed
