@@ -17,6 +17,7 @@ from bench import (
     demo,
     explain,
     few,
+    fuzz,
     gpu,
     groups,
     memory,
