@@ -38,7 +38,7 @@ def explain_image(
     out: Annotated[Path | None, typer.Option("--out", help="PNG to write: the map over the image.")] = None,
     json_output: Json = False,
 ) -> None:
-    """Explain an image's score: where it comes from, how faithful the method is here, which channels carry it.
+    """Explain an image's score: where it comes from, how faithful the method is, which channels carry it.
 
     Computed by torch in float32, whatever the bank was built in. Only the patch map is what a decision rests on.
     """
