@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 import typer
 from jaxtyping import Float32
+from torch import Tensor
 
 from app.cli import app
 from app.cli import options as o
@@ -25,7 +27,7 @@ from core.features.patches import patch_features
 from core.features.pca import reduced
 from core.features.position import placed
 from core.input.views import Placement, view_of
-from core.patterns import Pooled, agreement, mine, pooled_of, stability
+from core.patterns import Mined, Pooled, agreement, mine, pooled_of, stability
 from models.backbone import Backbone
 
 SEEDS = 4
@@ -40,6 +42,17 @@ class Seen:
     patches: Float32[np.ndarray, "p d"]
     grid: tuple[int, int]
     placement: Placement
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pattern: how many rejects it answers to most, and where it is on the one it answers to most strongly."""
+
+    pattern: int
+    rejects: int
+    example: str
+    x: int
+    y: int
 
 
 @app.command()
@@ -75,14 +88,7 @@ def patterns(
     pooled = Pooled(*(pooled_of([each.patches for each in side]) for side in (nominal, rejects)))
     mined = [mine(pooled, count, seed) for seed in range(SEEDS)]
     first, groups = mined[0], mined[0].groups
-    rows = []
-    for pattern in range(count):
-        example = rejects[int(first.responses[:, pattern].argmax())]
-        y, x = _place(first.places(example.patches, pattern), example, backbone)
-        members = int(np.count_nonzero(groups == pattern))
-        rows.append(
-            {"pattern": pattern + 1, "rejects": members, "example": str(example.path), "x": x, "y": y}
-        )
+    rows = [_row(first, pattern, rejects, backbone) for pattern in range(count)]
     found: dict[str, Any] = {
         "bank": str(bank_file),
         "of": of,
@@ -90,7 +96,7 @@ def patterns(
         "rejects": len(rejects),
         "separation": first.separation,
         "stability": stability(mined),
-        "patterns": rows,
+        "patterns": [asdict(row) for row in rows],
     }
     kinds = [each.path.parent.name for each in rejects]
     if len(set(kinds)) > 1:
@@ -99,18 +105,9 @@ def patterns(
     if json_output:
         print_json(found)
         return
-    print_rows([_Row(**row) for row in rows], {name: name for name in rows[0]})
+    print_rows(rows, {field.name: field.name for field in fields(Row)})
     figures = ("separation", "stability", "nmi", "purity")
     say(", ".join(f"{name} {found[name]:.3f}" for name in figures if name in found))
-
-
-@dataclass(frozen=True)
-class _Row:
-    pattern: int
-    rejects: int
-    example: str
-    x: int
-    y: int
 
 
 def _images(folder: Path) -> list[Path]:
@@ -134,7 +131,7 @@ def _seen(
             continue
         x = view.tensor(bank.config.input, bank.backbone.mean, bank.backbone.std)[None]
         maps = backbone(x)
-        found = detect(x, lambda _, maps=maps: maps, bank, [view.placement])
+        found = detect(x, partial(_same, maps), bank, [view.placement])
         vectors, grid = placed(reduced(patch_features(maps, bank.config.patch), bank.pca), bank.position)
         patches = vectors[0].cpu()
         if of == "residual":
@@ -144,5 +141,13 @@ def _seen(
         yield Seen(path, patches.numpy(), grid, view.placement)
 
 
-def _place(added: Float32[np.ndarray, " p"], seen: Seen, backbone: Backbone) -> tuple[int, int]:
-    return seen.placement.at(divmod(int(added.argmax()), seen.grid[1]), seen.grid, backbone.spec.offset)
+def _same(maps: list[Tensor], x: Tensor) -> list[Tensor]:
+    """Maps that are at hand, as an extractor gives them."""
+    return maps
+
+
+def _row(mined: Mined, pattern: int, rejects: Sequence[Seen], backbone: Backbone) -> Row:
+    example = rejects[int(mined.responses[:, pattern].argmax())]
+    cell = divmod(int(mined.places(example.patches, pattern).argmax()), example.grid[1])
+    y, x = example.placement.at(cell, example.grid, backbone.spec.offset)
+    return Row(pattern + 1, int(np.count_nonzero(mined.groups == pattern)), str(example.path), x, y)

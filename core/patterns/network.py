@@ -63,7 +63,8 @@ class Mined:
     @property
     def groups(self) -> Int64[np.ndarray, " r"]:
         """Of each reject the pattern that answers most strongly."""
-        return self.responses.argmax(axis=1)
+        strongest: np.ndarray = self.responses.argmax(axis=1)
+        return strongest
 
     def places(self, patches: Float32[np.ndarray, "p c"], pattern: int) -> Float32[np.ndarray, " p"]:
         """Where a pattern is in an image: what each patch adds to it, from 0."""
