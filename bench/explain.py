@@ -50,8 +50,8 @@ class Row:
     seconds: list[float] = field(default_factory=list)
 
     def add(self, found: Explanation, mask: Bool[np.ndarray, "h w"], seconds: float) -> None:
-        """One image; its map is as high as its score, so that pixels of all images compare."""
-        self.pixels.add(found.heatmap * np.float32(found.score), mask)
+        """One image."""
+        self.pixels.add(found.heatmap, mask)
         self.hits.append(bool(mask.flat[found.heatmap.argmax()]))
         self.areas.append((found.faithfulness.deletion.area, found.faithfulness.insertion.area))
         self.seconds.append(seconds)
