@@ -20,6 +20,7 @@ from app.http.proxy import BehindProxy
 from app.http.routes import (
     banks,
     checks,
+    defects,
     images,
     insight,
     inspect,
@@ -40,7 +41,7 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    masks.router, checks.router, insight.router, inspections.router, inspections.reviews, server.keys,
+    masks.router, checks.router, insight.router, defects.router, inspections.router, inspections.reviews, server.keys,
 )  # fmt: skip
 
 

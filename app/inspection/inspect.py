@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from app.errors import BankWithoutVersion, DeadlineExceeded
 from app.imaging.decode import ImageLimits, check_header, decode_image, decode_photograph
 from app.imaging.pictures import Kind, Picture, draw
@@ -30,6 +32,8 @@ from app.store.store import Store
 from core.input.photograph import Image, Photograph
 from core.judging.scoring import Thresholds
 from nominal_client.formats import media_type_of
+
+HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
     picture = None
     if asked.picture is not None:
         picture = await render(inspecting, asked.picture, served.result, decoded.photograph, body)
-    await record(inspecting, judged, body)
+    await record(inspecting, judged, body, descriptor_of(loaded, served.result, judged))
     inspecting.metrics.inspected(judged.bank, judged.decision)
     return Answer(judged, picture, served.result.map_threshold)
 
@@ -206,20 +210,28 @@ async def render(
     )
 
 
-async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) -> None:
+def descriptor_of(loaded: Loaded, found: engine.Inspection, row: schema.Inspection) -> schema.Descriptor:
+    """By which inspections like this one are found: the mean of its worst patches, not whitened."""
+    vector = np.clip(found.worst, -HALF, HALF).astype(np.float16).tobytes()
+    return schema.Descriptor(inspection_id=row.id, bank=row.bank, space=loaded.space, vector=vector)
+
+
+async def record(
+    inspecting: Inspecting, row: schema.Inspection, body: bytes, descriptor: schema.Descriptor
+) -> None:
     """Write it to the ledger, with its image where the policy keeps it. Raises StoreError; then nothing was written."""
     if not inspecting.keeps(row, len(body)):
-        return await inspecting.ledger.record(row)
+        return await inspecting.ledger.record(row, descriptor=descriptor)
     try:
         with ExitStack() as stack:
             kept = await inspecting.pools.decoder(lambda: _staged(inspecting, body, stack))
             row.image_sha256 = kept.staged.sha256
-            await inspecting.ledger.record(row, kept)
+            await inspecting.ledger.record(row, kept, descriptor)
     except (StoreError, OSError):
         if row.decision != "accept" or inspecting.sample is None:
             raise
         row.image_sha256 = None  # a sample is worth less than an answer
-        await inspecting.ledger.record(row)
+        await inspecting.ledger.record(row, descriptor=descriptor)
 
 
 def effective_of(row: schema.Bank, loaded: Loaded) -> Thresholds:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import AppError
 from app.imaging.decode import ImageLimits
+from app.insight.recall import Recall
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
 from app.inspection.engine import Inspection, Work, image_bytes, run_batch
@@ -146,6 +147,7 @@ async def _assembled(
         life,
         observed,
         inspecting,
+        Recall(inspecting),
         learning,
         admission,
         trail,

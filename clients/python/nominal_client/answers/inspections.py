@@ -52,6 +52,7 @@ class Links(Answer):
 
     self: str
     reviews: str
+    similar: str
     image: str | None
     heatmap: str | None
     overlay: str | None
@@ -92,6 +93,7 @@ class Inspection(Answer):
         description="Milliseconds: queue, decode, preprocess, features, search, map, total."
     )
     verdict: Verdict | None
+    kind: str | None = Field(description="Of the defect, by the latest review.")
     image_sha256: str | None
     links: Links
     heatmap: InlinePicture | None = Field(None, description="Where it was asked for inline.")
@@ -118,6 +120,7 @@ class Review(Answer):
     revision: int
     verdict: Finding
     note: str
+    kind: str | None
     actor: str
     created_at: datetime
 
