@@ -25,6 +25,7 @@ COMMANDS = {
     "screen": "Look a folder of good images over before a build: parts, copies, suspects, mixtures.",
     "build": "Learn a bank from a folder of good images, with its threshold.",
     "inspect": "Inspect images against a bank, and show where they differ.",
+    "similar": "List the images of a folder that look most like an image, by their worst places.",
     "eval": "Build a bank from a set's good images, inspect its test images, and print the metrics.",
     "show": "Show a bank. Loading it verifies its integrity; --check verifies its conformance.",
     "export": "Write a bank with its backbone as one file for other programs: OpenVINO or ONNX.",

@@ -27,6 +27,7 @@ from core.retrieval import Learnt, Whitening, learn_projection, unit, whitening_
 from core.retrieval.triplets import LEAST
 
 MOST, MOST_BYTES = 100_000, 160 << 20  # of a bank's descriptors, the newest
+MOST_REVIEWED = 25_000  # of its reviews, the newest
 BANKS, WHITENINGS = 4, 8  # in memory
 WHITENED_BY = 16_384  # vectors of a bank, evenly spread, that whitening is learnt from
 OVERLAP = 256  # ids read again, since those of several servers do not arrive in order
@@ -64,7 +65,7 @@ class Remembered:
     def refresh(self, store: Store) -> Snapshot:
         """Read what came and what was reviewed since; all that is known now."""
         with self._turn:
-            self.said = store.descriptors.reviewed(self.bank, self.made, self.most)
+            self.said = store.descriptors.reviewed(self.bank, self.made, MOST_REVIEWED)
             after = self._flagged[-OVERLAP] if len(self._flagged) >= OVERLAP else ""
             flagged = store.descriptors.flagged(self.bank, self.made, after, self.most)
             self._flagged = sorted({*self._flagged[-OVERLAP:], *(one.id for one in flagged)})[-OVERLAP:]

@@ -69,7 +69,11 @@ class Descriptors:
         )
         with self._database.read() as session:
             rows = session.execute(query)
-            found = [Said(Known(*row), verdict, kind) for *row, verdict, kind in rows if verdict is not None]
+            found = [
+                Said(Known(id, serial, station), verdict, kind)
+                for id, serial, station, verdict, kind in rows
+                if verdict is not None
+            ]
             return {said.known.id: said for said in found}
 
     def vectors(self, space: str, ids: Sequence[str]) -> Iterator[tuple[str, Float16[np.ndarray, " d"]]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Date, String, cast, func, select, type_coerce, update
+from sqlalchemy import Date, String, and_, cast, func, or_, select, type_coerce, update
 
 from app.store.audit import record
 from app.store.database import Database, present
@@ -23,6 +22,24 @@ class Tally(NamedTuple):
     day: str
     station: str | None
     inspections: int
+
+
+class Placed(NamedTuple):
+    """A defect, and where on the part its regions are."""
+
+    id: str
+    kind: str | None
+    created_at: datetime
+    station: str | None
+    width: int
+    height: int
+    regions: list[Any]
+
+
+_NAMELESS = or_(
+    and_(Inspection.verdict.in_(DEFECTS), Inspection.kind.is_(None)),
+    and_(Inspection.verdict.is_(None), Inspection.decision == "reject"),
+)
 
 
 class Kinds:
@@ -91,20 +108,36 @@ class Kinds:
                 for kind, when, station, count in session.execute(query)
             ]
 
-    def examples(self, which: Filter, kind: str | None, limit: int) -> Sequence[Inspection]:
-        """The newest defects of a kind; None: those of which no kind was named."""
-        same = Inspection.kind.is_(None) if kind is None else Inspection.kind == kind
-        query = select(Inspection).where(*which.conditions(), Inspection.verdict.in_(DEFECTS), same)
+    def unnamed(self, which: Filter) -> list[Tally]:
+        """Defects without a kind and rejected parts that nobody reviewed, by day and station."""
+        day = self._day()
+        query = (
+            select(day, Inspection.station, func.count())
+            .where(*which.conditions(), _NAMELESS)
+            .group_by(day, Inspection.station)
+        )
         with self._database.read() as session:
-            return [*session.scalars(query.order_by(Inspection.id.desc()).limit(limit))]
+            return [Tally(None, str(when), station, count) for when, station, count in session.execute(query)]
+
+    def placed(self, which: Filter, *, named: bool, limit: int) -> list[Placed]:
+        """The newest defects that have a kind, or those that ``unnamed`` counts."""
+        mine = Inspection.kind.is_not(None) & Inspection.verdict.in_(DEFECTS) if named else _NAMELESS
+        newest = (
+            select(Inspection.id)
+            .where(*which.conditions(), mine)
+            .order_by(Inspection.created_at.desc())
+            .limit(limit)
+        )
+        query = (
+            select(*(getattr(Inspection, name) for name in Placed._fields))
+            .where(Inspection.id.in_(newest))
+            .order_by(Inspection.id.desc())
+        )
+        with self._database.read() as session:
+            return [Placed(*row) for row in session.execute(query)]
 
     def _day(self) -> Any:
         """The day of an inspection; SQLite keeps its UTC as text."""
         if self._database.is_sqlite:
             return func.substr(type_coerce(Inspection.created_at, String), 1, 10)
         return cast(func.timezone("UTC", Inspection.created_at), Date)
-
-
-def day_of(text: str) -> datetime:
-    """The beginning of a tally's day."""
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)

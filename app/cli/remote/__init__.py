@@ -8,7 +8,7 @@ import typer
 
 from app.cli import app
 from app.cli.console import Json, print_facts, print_json
-from app.cli.remote import banks, checks, inspections
+from app.cli.remote import banks, checks, defects, inspections
 from app.cli.remote.banks import client_of
 from nominal_client import Client
 from nominal_client.call import KEY, LOCAL, URL
@@ -18,6 +18,7 @@ app.add_typer(commands, name="remote")
 commands.add_typer(banks.commands)
 commands.add_typer(checks.checks, name="checks")
 commands.add_typer(inspections.commands)
+commands.add_typer(defects.commands)
 
 
 @commands.callback()

@@ -129,7 +129,7 @@ class Likeness:
         view, row = self._view, each.inspection
         thumbnail(view, row, side=192)
         with block("n-similar-facts"):
-            block("n-strong", "a", href=view.url("inspections", row.id)).text = name_of(row)
+            text(name_of(row), "n-strong", "a").props["href"] = view.url("inspections", row.id)
             ui.label(TEXT.similarity.format(share=percent(max(0.0, each.similarity)))).classes("n-caption")
             if row.verdict is None:
                 decision_badge(row.decision)

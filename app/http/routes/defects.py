@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from app.errors import BankWithoutVersion, NotDescribed
 from app.http import requests
 from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Running, refuses
-from app.http.routes.inspections import InspectionPath
+from app.http.routes.images import FILE
+from app.http.routes.inspections import InspectionPath, Moment
+from app.insight import pareto as piles
 from app.insight import similar as insight
 from app.inspection.ledger import document
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
@@ -58,6 +60,51 @@ def rename_kind(
     service.store.banks.get(bank)
     count = service.store.kinds.rename(bank, body.from_, body.to, actor=actor.id)
     return schema.KindRenamed(kind=body.to.strip(), inspections=count)
+
+
+Since = Annotated[Moment | None, Query(description="From then on, with its zone; 7 days before until.")]
+Until = Annotated[Moment | None, Query(description="Before then, with its zone; now.")]
+Station = Annotated[str | None, Query(max_length=128, description="Only of this one.")]
+
+
+@router.get("/v1/banks/{bank}/pareto", responses=refuses(NotFound))
+async def get_pareto(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    since: Since = None,
+    until: Until = None,
+    station: Station = None,
+) -> schema.Pareto:
+    """Defects by kind, with days, stations, examples and places; unnamed ones in groups; at most 31 days.
+
+    A key that is limited to one station sees that one.
+    """
+    place = actor.scope.station(station)
+    found = await piles.pareto(service.inspecting, service.recall, bank, since, until, place)
+    return schema.Pareto.model_validate(
+        {**vars(found), "piles": [{**vars(pile), "share": pile.count / found.total} for pile in found.piles]}
+    )
+
+
+@router.get(
+    "/v1/banks/{bank}/pareto/export",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": FILE}}}, **refuses(NotFound)},
+)
+async def export_pareto(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    since: Since = None,
+    until: Until = None,
+    station: Station = None,
+) -> Response:
+    """The same as CSV: a line per kind or group, a column per day."""
+    place = actor.scope.station(station)
+    found = await piles.pareto(service.inspecting, service.recall, bank, since, until, place)
+    headers = {"Content-Disposition": f'attachment; filename="{bank}-defects.csv"'}
+    return Response(piles.csv_of(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def answered(found: insight.Similar) -> schema.SimilarInspections:

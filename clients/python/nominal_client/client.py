@@ -147,6 +147,8 @@ class _Calls:
     list_similar_inspections = _call(defects.list_similar_inspections)
     list_kinds = _call(defects.list_kinds)
     rename_kind = _call(defects.rename_kind)
+    get_pareto = _call(defects.get_pareto)
+    export_pareto = _call(defects.export_pareto)
 
     get_calibration = _call(inspections.get_calibration)
     explore_thresholds = _call(inspections.explore_thresholds)

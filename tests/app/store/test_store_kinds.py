@@ -97,9 +97,16 @@ def test_defects_are_tallied_by_kind_day_and_station_of_utc(store: Store) -> Non
         ],
         key=str,
     )
-    assert [row.id for row in store.kinds.examples(Filter(bank="screws"), "scratch", 2)] == [
-        rows[2].id,
-        rows[1].id,
+    named = store.kinds.placed(Filter(bank="screws"), named=True, limit=2)
+    assert [(each.id, each.kind) for each in named] == [(rows[2].id, "scratch"), (rows[1].id, "scratch")]
+    waiting = add(store, station="c")
+    assert {each.id for each in store.kinds.placed(Filter(), named=False, limit=9)} == {
+        rows[3].id,
+        waiting.id,
+    }
+    assert sorted(store.kinds.unnamed(Filter(bank="screws")), key=str) == [
+        Tally(None, "2026-11-30", "c", 1),
+        Tally(None, "2026-11-30", None, 1),
     ]
 
 

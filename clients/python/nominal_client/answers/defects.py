@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from nominal_client.answers import Answer
@@ -62,3 +64,35 @@ class KindRenamed(Answer):
 
     kind: str
     inspections: int
+
+
+class Pile(Answer):
+    """Defects of one kind that people named, or a group of unnamed ones that look alike."""
+
+    kind: str | None = Field(
+        description="Null for unnamed ones: reviewed without a kind, or rejected and not reviewed."
+    )
+    group: int | None = Field(
+        description="Of unnamed ones, from 1; 0 for those in no group. Null for a kind."
+    )
+    count: int
+    share: float = Field(description="Of all defects.")
+    by_day: list[int] = Field(description="As many as `days`.")
+    by_station: dict[str, int] = Field(description='"" where no station was said.')
+    examples: list[str] = Field(description="Ids of inspections, the newest first.")
+    places: list[list[int]] = Field(
+        description="How many regions have their middle in each cell of a 16 x 16 grid over the image, by rows."
+    )
+    placed: int = Field(description="The newest inspections that `places` counts.")
+
+
+class Pareto(Answer):
+    """The defects of a bank in a span, the most frequent first, those in no group last."""
+
+    bank: str
+    station: str | None
+    since: datetime
+    until: datetime
+    days: list[str] = Field(description="Of UTC.")
+    total: int
+    piles: list[Pile]
