@@ -109,6 +109,7 @@ class Filters:
         none="Not reviewed",
     )
     serial: str = "Serial number"
+    kind: str = "Kind of defect"
     since: str = "From"
     until: str = "To"
     any: str = "Any"

@@ -45,8 +45,8 @@ def put(client: TestClient, vectors: np.ndarray, **fields: Sequence[Any]) -> lis
     rows = [
         Inspection(
             bank="caps", version=1, width=8, height=8, score=4.0, review_threshold=2.0, reject_threshold=3.0,
-            regions=[], timings={}, digests={}, created_at=datetime.now(UTC),
-            **({"decision": "reject"} | {name: values[i] for name, values in fields.items()}),
+            timings={}, digests={}, created_at=datetime.now(UTC),
+            **({"decision": "reject", "regions": []} | {name: values[i] for name, values in fields.items()}),
         )
         for i in range(len(vectors))
     ]  # fmt: skip

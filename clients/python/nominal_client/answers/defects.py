@@ -70,7 +70,7 @@ class Pile(Answer):
     """Defects of one kind that people named, or a group of unnamed ones that look alike."""
 
     kind: str | None = Field(
-        description="Null for unnamed ones: reviewed without a kind, or rejected and not reviewed."
+        description="Null for unnamed ones: reviewed without a kind, or rejected and waiting."
     )
     group: int | None = Field(
         description="Of unnamed ones, from 1; 0 for those in no group. Null for a kind."
