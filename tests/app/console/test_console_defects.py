@@ -6,6 +6,7 @@ from starlette.testclient import TestClient
 from test_console_inspections import inspected, shown
 
 from app.console.widgets.filters import Wanted
+from app.console.words import percent
 
 
 def reviewed(client: TestClient, image: bytes, kind: str | None = None) -> str:
@@ -32,7 +33,7 @@ def test_the_page_of_defects_names_kinds_and_says_what_has_no_name(taught: TestC
     page = shown(taught, "/banks/caps/defects?days=1&station=")
     assert page.index("scratch") < page.index("Unnamed, in no group")
     assert "2 parts" in page
-    assert "67 % of all defects" in page or "66.7 % of all defects" in page
+    assert f"{percent(2 / 3)} of all defects" in page
     assert "/console/v1/banks/caps/pareto/export?" in page
     assert "Defects by kind" in shown(taught, "/banks/caps/defects?days=nonsense")
 
