@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-groups bench-screening bench-memory chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-fuzz chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -78,14 +78,23 @@ wheelhouse:  ## every wheel that an installation without a network needs, in bui
 bench-alignment: setup  ## pixel metrics with maps moved by -8 to 8 input pixels
 	$(BIN)/python -m bench.alignment
 
+bench-placement: setup  ## parts turned, dirtied and covered, with and without the remedies; a table of docs/accuracy.md
+	$(BIN)/python -m bench.placement
+
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups
 
 bench-memory: setup  ## whether a defect is found again by its kind; a table of docs/accuracy.md
 	$(BIN)/python -m bench.memory
 
+bench-fuzz: setup  ## 50,000 damaged pictures and banks: none may crash, hang or grow their reader
+	$(BIN)/python -m bench.fuzz
+
 bench-screening: setup  ## defects mixed into good images: how many a screening lists; a table of docs/accuracy.md
 	$(BIN)/python -m bench.screening
+
+bench-advice: setup  ## advised settings against the default ones by true defects; a table of docs/accuracy.md
+	$(BIN)/python -m bench.advice
 
 bench-reduced: setup  ## JPEG decoded at a reduced scale against the whole
 	$(BIN)/python -m bench.reduced
@@ -116,6 +125,9 @@ bench-build: setup  ## what a build costs per image, and its growth; a table of 
 bench-load: setup  ## 64 clients for a minute on one bank, then inspections beside a build: latency, refusals, nothing lost
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.load --beside-build
+
+bench-fortress: setup  ## a line's answers in time, and the server's memory, beside floods of each kind
+	$(BIN)/python -m bench.fortress
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

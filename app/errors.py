@@ -111,6 +111,14 @@ class QueueFull(Overloaded):
     """As many inspections wait as may."""
 
 
+class MemoryFull(Overloaded):
+    """What is in flight takes as much memory as it may."""
+
+
+class QuotaExceeded(Overloaded):
+    """A key asked for more than its quota: requests or bytes within a minute, or requests at once."""
+
+
 class DeadlineExceeded(Overloaded):
     """The answer cannot come, or did not come, by the deadline the caller set."""
 

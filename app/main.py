@@ -18,6 +18,7 @@ from app.http.middleware import CatchErrors, Observe, SecurityHeaders
 from app.http.openapi import DESCRIPTION, document, include_docs, operation_id
 from app.http.proxy import BehindProxy
 from app.http.routes import (
+    advice,
     banks,
     checks,
     defects,
@@ -41,7 +42,8 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    masks.router, checks.router, insight.router, defects.router, inspections.router, inspections.reviews, server.keys,
+    advice.router, masks.router, checks.router, insight.router, defects.router, inspections.router,
+    inspections.reviews, server.keys,
 )  # fmt: skip
 
 

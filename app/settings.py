@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
+from app.imaging.pictures import MAP_BYTES
 from core.config import BUILD_MEMORY
 
 PREFIX = "NOMINAL_"
@@ -35,6 +36,7 @@ Count = Annotated[int, Field(gt=0)]
 Role = Literal["read", "inspect", "admin"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+PARTS = 8  # the last one of the places and the memory for inspections is for the priority line
 
 
 class SettingsError(AppError):
@@ -44,6 +46,11 @@ class SettingsError(AppError):
 def default_data_dir() -> Path:
     """``$XDG_DATA_HOME/nominal``, else ``~/.local/share/nominal``."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "nominal"
+
+
+def least_memory(pixels: int, bytes_: int) -> int:
+    """Bytes in which one image of so many pixels, in a file of so many bytes, is decoded and its map drawn."""
+    return (MAP_BYTES * pixels + 2 * bytes_) * PARTS // (PARTS - 1)
 
 
 class Settings(BaseSettings):
@@ -173,6 +180,10 @@ class Settings(BaseSettings):
     bank_memory_bytes: Bytes = Field(
         2 * GIB, description="Memory for loaded banks; the least recently used leaves."
     )
+    memory_bytes: Bytes = Field(
+        2 * GIB,
+        description="Memory for bodies, decoded pixels, maps and pictures in flight; past it 503 with Retry-After.",
+    )
     queue_size: Count = Field(256, description="Inspections waiting at most; past it 503 with Retry-After.")
     batch_size: Count = Field(16, description="Images of one bank joined into a batch at most.")
     batch_window_ms: float = Field(
@@ -239,6 +250,8 @@ class Settings(BaseSettings):
             raise ValueError("lease_seconds must be at least three times heartbeat_seconds")
         if self.max_image_bytes > self.max_body_bytes:
             raise ValueError("max_body_bytes must be at least max_image_bytes")
+        if self.memory_bytes < (least := least_memory(self.max_pixels, self.max_image_bytes)):
+            raise ValueError(f"memory_bytes must be at least {least}, which one image of max_pixels takes")
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("tls_key must come with tls_cert")
         if self.oidc_issuer is not None:

@@ -80,7 +80,7 @@ def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
     split = elpv_split(choice)
     folders = {"train/good": split.train, "test/good": split.test_good, "test/defective": split.defective}
     files = {f"{folder}/{file.name}": file for folder, each in folders.items() for file in each}
-    return _written(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
+    return write_files(out, json.dumps(asdict(choice)), files, {"LICENCE.txt": LICENCE})
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def write_apart(dataset: Path, out: Path, seed: int, train_share: float, few: Fe
     table = "".join(f"{name},{part[path]}\n" for name, path in to.items() if path in part)
     cut = {"set": dataset.name, "seed": seed, "train_share": train_share, "cut": CUT}
     mark = json.dumps(cut if few is None else cut | asdict(few))
-    return _written(out, mark, to, {"parts.csv": f"image,part\n{table}"})
+    return write_files(out, mark, to, {"parts.csv": f"image,part\n{table}"})
 
 
 def _some(few: Few, sides: Mapping[Path, str], taught: set[Path]) -> dict[Path, str]:
@@ -146,16 +146,24 @@ def _parts_of(dataset: Path, images: Sequence[Path]) -> dict[Path, str]:
     return {path: known[name] for path, name in names.items()}
 
 
-def _written(out: Path, mark: str, files: Mapping[str, Path], texts: Mapping[str, str]) -> Path:
-    """Write ``files`` and ``texts`` by their names in ``out``, unless ``mark`` says that they are there."""
+def write_files(
+    out: Path, mark: str, files: Mapping[str, Path | bytes], texts: Mapping[str, str] | None = None
+) -> Path:
+    """Write ``files``, copies or bytes, and ``texts`` by their names in ``out``, unless ``mark`` is there already.
+
+    The folder appears whole or not at all. Raises FolderError where ``out`` holds something else.
+    """
     if _is_complete(out, mark):
         return out
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for name, file in files.items():
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, partial / name)
-    for name, text in {**texts, MARK: mark}.items():
+        if isinstance(file, bytes):
+            (partial / name).write_bytes(file)
+        else:
+            shutil.copyfile(file, partial / name)
+    for name, text in {**(texts or {}), MARK: mark}.items():
         (partial / name).write_text(text)
     partial.replace(out)
     return out

@@ -21,12 +21,12 @@ from core.config import BUILD_MEMORY, DetectorConfig
 from core.detector import Extractor, conformance_scores
 from core.errors import Cancelled, ConfigError, ShapeError, TooFewImages
 from core.features.patches import Patches
-from core.features.pca import Pca, check_kept, reducing
-from core.features.stream import FeatureStream
+from core.features.pca import Pca, check_kept
+from core.features.position import Position
+from core.features.space import fitting
+from core.features.stream import FeatureStream, Seen
 from core.groups import Describer, Groups, Source
 from core.input.augment import places, poses
-from core.input.cells import cells_of
-from core.input.photograph import Image, Photograph
 from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
 from core.memory.coreset import Coreset, random_projection
@@ -34,6 +34,7 @@ from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.parallel import run_parts
+from core.registration import Reference
 from core.search import Index, lists_of
 
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
@@ -65,6 +66,7 @@ class Learned:
     store: PatchStore
     points: StreamedCoreset
     pca: Pca | None
+    position: Position | None
     read: FeatureStream
 
 
@@ -85,7 +87,15 @@ class Build:
         cancelled: Callable[[], bool] | None = None,
         say: Say | None = None,
         offset: float = 0.0,
+        reference: Reference | None = None,
     ) -> None:
+        if (reference is None) == config.registration.on:
+            raise ConfigError(
+                requirement="a build needs a reference where parts are registered, and none elsewhere",
+                received="another",
+                remedy="choose one of the nominal images (core.registration.choose_reference)",
+            )
+        self._reference = reference
         self._extract = extract
         self._backbone = backbone
         self.config = config
@@ -97,7 +107,7 @@ class Build:
 
     def run(
         self,
-        images: Iterable[tuple[str, Image | Photograph]],
+        images: Iterable[tuple[str, Seen]],
         expected: int,
         groups: Parts = None,
         describer: Describer | None = None,
@@ -120,7 +130,7 @@ class Build:
     @contextmanager
     def learned(
         self,
-        images: Iterable[tuple[str, Image | Photograph]],
+        images: Iterable[tuple[str, Seen]],
         expected: int,
         describer: Describer | None = None,
     ) -> Iterator[Learned]:
@@ -136,17 +146,18 @@ class Build:
             expected,
             lambda: self._check_cancelled("features"),
             describer,
+            self._reference,
         )
         one = stream.patches(first[1])
         plan = self._plan(one, expected)
         dimension = self.config.dimensions(sum(self._backbone.channels))
         with PatchStore(dimension, plan.store_bytes, self._limits.directory) as store:
             batches = self._counted(stream.batches(itertools.chain([first], arriving)), plan)
-            with closing(batches), self._reduced(batches) as (pca, patches):
-                points = self._read(patches, store, plan, one.vectors.device)
+            with closing(batches), self._fitted(batches, stream) as (pca, position, patches):
+                points = self._read(patches, store, plan, one.vectors.device, stream)
             if len(stream.names) < 2:
                 raise too_few(len(stream.names))
-            yield Learned(store, points, pca, stream)
+            yield Learned(store, points, pca, position, stream)
 
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
@@ -154,7 +165,7 @@ class Build:
         self._check_whitened(expected)
         _, p, d = one.vectors.shape
         k, whole = d, 0
-        if config.reduces:
+        if config.fitted:
             k, whole = config.dimensions(d), d
             if config.pca is not None:
                 check_kept(config.pca, d, max(1, expected) * p)
@@ -189,17 +200,23 @@ class Build:
                 images = done // plan.views
                 self.progress("features", images, max(plan.images, images))
 
-    def _reduced(
-        self, batches: Iterator[Patches]
-    ) -> AbstractContextManager[tuple[Pca | None, Iterator[Patches]]]:
-        """The batches as they are or, by option, in the dimensions of their principal components."""
+    def _fitted(
+        self, batches: Iterator[Patches], stream: FeatureStream
+    ) -> AbstractContextManager[tuple[Pca | None, Position | None, Iterator[Patches]]]:
+        """The batches as they are or, by option, in the dimensions of their principal components, with places."""
         config, check = self.config, lambda: self._check_cancelled("features")
-        if not config.reduces:
-            return nullcontext((None, batches))
-        return reducing(batches, config, sum(self._backbone.channels), self._limits.directory, check)
+        if not config.fitted:
+            return nullcontext((None, None, batches))
+        dimension = sum(self._backbone.channels)
+        return fitting(batches, config, dimension, self._limits.directory, check, stream.cells)
 
     def _read(
-        self, batches: Iterator[Patches], store: PatchStore, plan: BuildEstimate, device: torch.device
+        self,
+        batches: Iterator[Patches],
+        store: PatchStore,
+        plan: BuildEstimate,
+        device: torch.device,
+        read: FeatureStream,
     ) -> StreamedCoreset:
         """Stream the features into the store, and their projections into what a coreset is picked from."""
         generator = torch.Generator().manual_seed(self.config.seed)
@@ -209,9 +226,10 @@ class Build:
         projection = projection if projection is None else projection.to(device)
         stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
         for batch in batches:
+            first = store.images
             store.extend(batch)
-            cells = cells_of(self.config.input, batch.grid)
-            for points in _projected(batch.vectors, projection):
+            for view, points in enumerate(_projected(batch.vectors, projection), first):
+                cells = read.cells(view, batch.grid)
                 stream.add(points, None if cells is None else cells.rows)
         return stream
 
@@ -231,7 +249,7 @@ class Build:
         self.progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in self._origins(learned, kept))
         by_part = own_groups(len(read.names)) if groups is None else groups
-        of = (learned.points, kept, self.config, read.frames, self.offset)
+        of = (learned.points, kept, self.config, read.placements, self.offset)
         held = Calibration(store, index, image, by_part, *of).run(
             self.check, lambda done, total: self.progress("calibration", done, total)
         )
@@ -246,6 +264,8 @@ class Build:
             calibration_scores=held.scores,
             calibration_peaks=held.peaks,
             pca=learned.pca,
+            position=learned.position,
+            reference=self._reference and replace(self._reference, fits=np.array(read.fits, np.float32)),
             groups=None if groups is None else groups.astype(np.int32),
             grouped_by=grouped_by,
             calibrated=None if len(held.images) == len(read.names) else held.images.astype(np.int32),
@@ -263,7 +283,7 @@ class Build:
         for one in np.unique(view[copy > 0]).tolist():
             photograph, which = divmod(one, config.augment.views)
             pose = poses(config.augment, config.seed, photograph)[which]
-            own, place = view == one, (store.grid(one), read.frames[photograph], self.offset)
+            own, place = view == one, (store.grid(one), read.placements[photograph].frame, self.offset)
             row[own], column[own] = places(pose, np.column_stack([row[own], column[own]]), *place).T
         return image, row, column
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
+from core.arrival import AugmentConfig as AugmentConfig
+from core.arrival import RegistrationConfig as RegistrationConfig
 from core.declared import Declared, require, setting
 from core.input.mask import mask_of
 
@@ -19,7 +21,8 @@ FITS: tuple[str, ...] = get_args(Fit)
 STEP = 32  # sides of an input are multiples of this, so that every layer's grid divides evenly
 LARGEST_SIZE = 2048
 BUILD_MEMORY = 2 << 30  # bytes that a build may use unless its caller says otherwise
-RANDOM_COPIES = 4  # of a photograph, where a range to vary in is named without their number
+FREE = 180.0  # degrees either way: any
+STEADY = 15.0  # degrees that a part may be turned by while its places still mean something
 EXPECTED_SUSPECTS = 0.02  # share of a nominal set that does not belong, unless the caller knows better
 _SIDE: dict[str, Any] = {"ge": STEP, "le": LARGEST_SIZE, "multiple_of": STEP}
 
@@ -110,67 +113,6 @@ class IndexConfig(Declared):
 
 
 @dataclass(frozen=True)
-class AugmentConfig(Declared):
-    """Copies of each nominal photograph that a build learns too, for parts that arrive turned, moved or lit otherwise.
-
-    Only the coreset is made from copies: a part is calibrated by its photographs as taken, without any of its copies.
-    """
-
-    part: ClassVar[str] = "augment"
-    option: ClassVar[str] = "--augment"
-    example: ClassVar[str] = "rotation=15,shift=0.1,flips"
-
-    rotation: float = setting(
-        0.0, "Random copies are turned by at most so many degrees either way", later=True, ge=0, le=180
-    )
-    shift: float = setting(
-        0.0, "Random copies are moved by at most this share of the shorter side", later=True, ge=0, le=0.5
-    )
-    scale: float = setting(
-        0.0, "Random copies are larger or smaller by at most this share", later=True, ge=0, le=0.5
-    )
-    light: float = setting(
-        0.0, "Random copies are brighter or darker by at most this share", later=True, ge=0, le=0.9
-    )
-    flips: bool = setting(False, "A copy that is mirrored left to right.", later=True)
-    quarter_turns: bool = setting(
-        False,
-        "Three copies, turned by 90, 180 and 270 degrees; with flips, their mirror images too.",
-        later=True,
-    )
-    copies: int | None = setting(
-        None,
-        "Random copies of each photograph, 4 if a range is named without their number",
-        later=True,
-        ge=1,
-        le=64,
-    )
-
-    @property
-    def random(self) -> int:
-        """Random copies of a photograph."""
-        return (self.copies or RANDOM_COPIES) if self._varies else 0
-
-    @property
-    def views(self) -> int:
-        """How often a photograph is learned: as taken, in every exact turn, and in random copies."""
-        return (2 if self.flips else 1) * (4 if self.quarter_turns else 1) + self.random
-
-    @property
-    def _varies(self) -> bool:
-        return any((self.rotation, self.shift, self.scale, self.light))
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(
-            self.copies is None or self._varies,
-            "copies of augment are random, so they need a range to vary in",
-            f"copies {self.copies} without rotation, shift, scale or light",
-            "add one of them, such as rotation=15, or leave copies out",
-        )
-
-
-@dataclass(frozen=True)
 class DetectorConfig(Declared):
     """Settings of builds; the same images, config and seed give the same bank, byte for byte."""
 
@@ -178,6 +120,7 @@ class DetectorConfig(Declared):
     patch: PatchConfig = field(default_factory=PatchConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    registration: RegistrationConfig = field(default_factory=RegistrationConfig)
     coreset_ratio: float = setting(0.01, "Share of all nominal patches kept.", "--coreset-ratio", gt=0, le=1)
     max_bank_vectors: int = setting(
         50_000, "Upper bound on the kept patches.", "--max-bank-vectors", ge=1, le=10_000_000
@@ -215,6 +158,15 @@ class DetectorConfig(Declared):
         "--metric",
         later=True,
     )
+    position: float = setting(
+        0.0,
+        "How much the place of a patch counts: patches four cells apart are so many median nominal distances further "
+        "from each other; 0 for nothing, 1 or 2 for parts that always lie alike.",
+        "--position",
+        later=True,
+        ge=0,
+        le=100,
+    )
     score: Score = setting(
         "patch",
         "Score of an image: patch, the largest distance of a patch (Eq. 6), or map, the highest value of the smoothed "
@@ -228,9 +180,18 @@ class DetectorConfig(Declared):
         """Whether patch vectors are turned to principal axes before they are searched."""
         return self.pca is not None or self.metric == "whitened"
 
-    def dimensions(self, d: int) -> int:
-        """Of the vectors searched, where a backbone's have d."""
+    @property
+    def fitted(self) -> bool:
+        """Whether all nominal patches are read before it is known how they are searched."""
+        return self.reduces or self.position > 0
+
+    def components(self, d: int) -> int:
+        """Of a patch vector, where a backbone's has d dimensions."""
         return self.pca or d
+
+    def dimensions(self, d: int) -> int:
+        """Of the vectors searched, where a backbone's have d: with those of the place."""
+        return self.components(d) + (2 if self.position > 0 else 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -239,6 +200,25 @@ class DetectorConfig(Declared):
             "target_review must be at least target_false_reject and below 1",
             self.target_review,
             "choose a larger rate, or leave it out",
+        )
+        free = self.augment.flips or self.augment.quarter_turns or self.augment.rotation > STEADY
+        require(
+            self.position == 0 or not free,
+            f"position is for parts that always lie alike, so copies may be turned by at most {STEADY:g} degrees",
+            f"position {self.position:g} with augment {self.augment.text}",
+            "leave flips, quarter-turns and wide rotation out, or position",
+        )
+        require(
+            self.position == 0 or not self.registration.on or self.registration.rotation < FREE,
+            "position is for parts that do not turn freely",
+            f"position {self.position:g} with registration of parts turned by {self.registration.rotation:g} degrees",
+            f"say how far parts turn, by less than {FREE:g} degrees (--register-rotation), or leave position out",
+        )
+        require(
+            not self.registration.on or not self.augment.moves,
+            "registration undoes what copies that are turned, moved or sized imitate",
+            f"registration with augment {self.augment.text}",
+            "leave one of the two out; light may stay",
         )
         require(
             self.score == "patch" or not self.reweight,

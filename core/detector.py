@@ -19,11 +19,13 @@ from core.config import DetectorConfig
 from core.errors import BankMismatch
 from core.features.patches import patch_features
 from core.features.pca import reduced
-from core.input.cells import cells_of, drawn
-from core.input.preprocess import to_tensor
+from core.features.position import placed
+from core.input.cells import Cells, cells_of, drawn
+from core.input.photograph import Photograph
+from core.input.views import Placement, View, view_of
 from core.judging.conformal import hierarchical_threshold
 from core.judging.heatmap import map_scores
-from core.judging.scoring import Thresholds, image_scores, reweighted_scores
+from core.judging.scoring import UNLOCATED, Thresholds, image_scores, reweighted_scores
 from core.retrieval import WORST
 from core.search import Index
 
@@ -53,13 +55,40 @@ class Detection:
     search_seconds: float
 
 
-def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) -> Detection:
-    """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6, Eq. 7 or the map's peak."""
+def detect(
+    batch: Float32[Tensor, "b 3 h w"],
+    extract: Extractor,
+    bank: Bank,
+    placements: Sequence[Placement] = (),
+) -> Detection:
+    """Score a batch of inputs against a bank: features, nearest neighbours, Eq. 6, Eq. 7 or the map's peak.
+
+    placements: of each input in its photograph, where some of its cells may not count; none: as the mask says.
+    """
     started = time.perf_counter()
     patches = patch_features(extract(batch), bank.config.patch)
-    vectors, grid = patches if bank.pca is None else reduced(patches, bank.pca)
+    vectors, grid = placed(reduced(patches, bank.pca), bank.position)
     featured = time.perf_counter()
-    cells = cells_of(bank.config.input, grid)
+    inputs, sizes = (batch.shape[2], batch.shape[3]), bank.config.input
+    if all(each.warp is None for each in placements):
+        judged = [_judged(vectors, cells_of(sizes, grid), bank, grid, inputs)]
+    else:
+        judged = [
+            _judged(one[None], place.cells(sizes, grid), bank, grid, inputs)
+            for one, place in zip(vectors, placements, strict=True)
+        ]
+    scores, distances, ids, worst = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+    return Detection(scores, distances, ids, worst, grid, featured - started, time.perf_counter() - featured)
+
+
+def _judged(
+    vectors: Float32[Tensor, "b p d"],
+    cells: Cells | None,
+    bank: Bank,
+    grid: tuple[int, int],
+    inputs: tuple[int, int],
+) -> tuple[Float32[np.ndarray, " b"], Float32[np.ndarray, "b p"], Int64[np.ndarray, "b p"], np.ndarray]:
+    """Scores, distances, ids and means of the worst patches of images whose same cells count."""
     if cells is not None:
         vectors = vectors[:, torch.from_numpy(cells.rows).to(vectors.device)]
     b, p, d = vectors.shape
@@ -72,9 +101,17 @@ def detect(batch: Float32[Tensor, "b 3 h w"], extract: Extractor, bank: Bank) ->
     if cells is not None:
         distances, ids = cells.scattered(distances), cells.scattered(ids)
     if bank.config.score == "map":
-        spread = drawn(bank.config.input, grid, distances)
-        scores = map_scores(spread, grid, (batch.shape[2], batch.shape[3]), bank.config.sigma)
-    return Detection(scores, distances, ids, worst, grid, featured - started, time.perf_counter() - featured)
+        scores = map_scores(drawn(cells, distances), grid, inputs, bank.config.sigma)
+    return scores, distances, ids, worst
+
+
+def score_of(view: View, extract: Extractor, bank: Bank) -> float:
+    """Of one view; that of a part that is not located is above every threshold."""
+    if not view.located:
+        return UNLOCATED
+    ref = bank.backbone
+    x = view.tensor(bank.config.input, ref.mean, ref.std)
+    return float(detect(x[None], extract, bank, [view.placement]).scores[0])
 
 
 def _reweighted(
@@ -173,6 +210,5 @@ def conformance_scores(
     images: Sequence[np.ndarray], extract: Extractor, bank: Bank
 ) -> Float32[np.ndarray, " c"]:
     """Score images one at a time, the way an inspection does."""
-    ref = bank.backbone
-    inputs = [to_tensor(image, bank.config.input, ref.mean, ref.std) for image in images]
-    return np.asarray([detect(x[None], extract, bank).scores[0] for x in inputs], dtype=np.float32)
+    views = [view_of(Photograph(image), bank.config, bank.backbone.mean, bank.reference) for image in images]
+    return np.asarray([score_of(view, extract, bank) for view in views], dtype=np.float32)

@@ -34,6 +34,10 @@ class MaskError(CoreError):
     """A mask cannot be read, or does not fit a photograph or its patches."""
 
 
+class RegistrationError(CoreError):
+    """The nominal photographs cannot be registered, or the reference named for it is none of them."""
+
+
 class TooFewImages(CoreError):
     """A build needs at least two nominal images."""
 

@@ -37,6 +37,7 @@ class DetectorGraph(nn.Module):
         self._config, self._offset = bank.config, offset
         self.framing = _Framing(bank.config.input, bank.backbone.mean, bank.backbone.std)
         self.features = features
+        self._step = None if bank.position is None else bank.position.step
         self.axes = None if bank.pca is None else _linear(bank.pca.components, bank.pca.mean)
         self.search = _Search(bank.vectors)
         if bank.config.reweight:
@@ -49,6 +50,8 @@ class DetectorGraph(nn.Module):
         cells = self._cells(self.features(x))  # (1, d, gh, gw)
         vectors = cells.permute(0, 2, 3, 1).flatten(0, 2)  # (p, d)
         vectors = vectors if self.axes is None else self.axes(vectors)
+        if self._step is not None:
+            vectors = torch.cat([vectors, _places(cells.shape[2], cells.shape[3], self._step)], dim=1)
         distances, ids = self.search(vectors)  # (p,)
         grid = distances.reshape(cells.shape[2], cells.shape[3])
         heat = self._map(grid, x, self._offset)  # (H, W)
@@ -188,6 +191,13 @@ def _linear(components: Tensor, mean: Tensor) -> nn.Linear:
     layer.weight.data = components.clone()
     layer.bias.data = -(components.double() @ mean.double()).float()
     return layer.requires_grad_(False)
+
+
+def _places(rows: Any, columns: Any, step: float) -> Tensor:
+    """(p, 2): as ``core.features.position``."""
+    down, along = (step * torch.arange(side, dtype=torch.float32) for side in (rows, columns))
+    places = torch.stack([down[:, None].expand(-1, columns), along[None].expand(rows, -1)], dim=2)
+    return places.flatten(0, 1)
 
 
 def _smoothed(pixels: Any, cells: Any, sigma: float, offset: float) -> Tensor:

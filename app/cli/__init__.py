@@ -23,6 +23,7 @@ from app.errors import AppError
 
 COMMANDS = {
     "screen": "Look a folder of good images over before a build: parts, copies, suspects, mixtures.",
+    "advise": "Try sizes, scores, metrics, copies, fits and backbones on a part of the images; say what to take.",
     "build": "Learn a bank from a folder of good images, with its threshold.",
     "inspect": "Inspect images against a bank, and show where they differ.",
     "similar": "List the images of a folder that look most like an image, by their worst places.",

@@ -76,7 +76,8 @@ def inspection_json(found: Inspection) -> dict[str, Any]:
         "threshold_reject": found.thresholds.reject,
         "map_threshold": found.map_threshold,
         "regions": [asdict(region) for region in found.regions],
-        "nearest": asdict(found.nearest),
+        "nearest": found.nearest and asdict(found.nearest),
+        "location": found.location and found.location.document(),
         "milliseconds": asdict(found.timings),
     }
 
@@ -117,11 +118,12 @@ def _save_maps(place: Path, image: Image, found: Inspection, level: float) -> di
 
 
 def _row(answer: dict[str, Any]) -> list[object]:
-    near = answer["nearest"]
+    near, location = answer["nearest"], answer["location"]
+    lost = None if near is not None else location["reason"]
     return [
-        f"{answer['score']:.3f}",
+        "not located" if lost else f"{answer['score']:.3f}",
         f"{answer['threshold_reject']:.3f}",
         answer["decision"],
         len(answer["regions"]),
-        f"{near['image']} ({near['row']}, {near['column']})",
+        lost or f"{near['image']} ({near['row']}, {near['column']})",
     ]

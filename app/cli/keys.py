@@ -11,12 +11,14 @@ import typer
 
 from app.cli import app
 from app.cli.console import Json, notice, print_list, say
+from app.errors import FieldInvalid
 from app.settings import load_settings
+from app.store.key_limits import MOST_SHARE, NO_LIMITS
 from app.store.links import MOST_MINUTES
 from app.store.schema import ApiKey
 from app.store.scope import Scope
 from app.store.store import open_store
-from nominal_client.answers.server import Key, Person, Role
+from nominal_client.answers.server import Key, Person, Priority, Role
 
 keys = typer.Typer(
     no_args_is_help=True, help="Create, list, replace and revoke API keys in this machine's store."
@@ -31,6 +33,22 @@ app.add_typer(people, name="people")
 audit = typer.Typer(no_args_is_help=True, help="Prove the audit log of this machine's store.")
 app.add_typer(audit, name="audit")
 
+PriorityOption = Annotated[
+    Priority | None, typer.Option("--priority", help="line, normal or background (default: its bank's).")
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option("--share", min=0, max=MOST_SHARE, help="Guaranteed part of decoding and inference."),
+]
+RequestsOption = Annotated[
+    int | None, typer.Option("--requests-per-minute", min=1, help="Quota of requests, per server.")
+]
+BytesOption = Annotated[
+    int | None, typer.Option("--bytes-per-minute", min=1, help="Quota of bytes sent, per server.")
+]
+InFlightOption = Annotated[
+    int | None, typer.Option("--in-flight", min=1, help="Requests at once, per server.")
+]
 KeyId = Annotated[str, typer.Argument(help="Key's id: the part between its underscores.")]
 ACTOR = "cli"
 
@@ -47,11 +65,47 @@ def create(
     station: Annotated[
         list[str] | None, typer.Option("--station", help="Only for this station; repeatable.")
     ] = None,
+    priority: PriorityOption = None,
+    share: ShareOption = None,
+    requests_per_minute: RequestsOption = None,
+    bytes_per_minute: BytesOption = None,
+    in_flight: InFlightOption = None,
 ) -> None:
     """Create a key and print it; it is shown only once. From the first key on, every request needs one."""
     with open_store(load_settings()) as store:
         scope = Scope.of(bank, station)
-        _handed(*store.keys.create(name, role, actor=ACTOR, days=days, scope=scope))
+        quotas = _quotas(requests_per_minute, bytes_per_minute, in_flight)
+        limits = NO_LIMITS.changed({"priority": priority, "share": share, **quotas})
+        _handed(*store.keys.create(name, role, actor=ACTOR, days=days, scope=scope, limits=limits))
+
+
+@keys.command()
+def limit(
+    key: KeyId,
+    priority: PriorityOption = None,
+    share: ShareOption = None,
+    requests_per_minute: RequestsOption = None,
+    bytes_per_minute: BytesOption = None,
+    in_flight: InFlightOption = None,
+    none: Annotated[
+        list[str] | None, typer.Option("--no", help="Take this limit back, as in --no share; repeatable.")
+    ] = None,
+) -> None:
+    """Change a key's priority, guaranteed share or quotas; what is left out stays. Servers follow in 2 s."""
+    quotas = _quotas(requests_per_minute, bytes_per_minute, in_flight)
+    named = {"priority": priority, "share": share, **quotas}
+    given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+    taken = [each.replace("-", "_") for each in none or ()]
+    if (unknown := set(taken) - set(named)) or not (given or taken):
+        raise FieldInvalid(
+            requirement=f"a limit must be one of {', '.join(name.replace('_', '-') for name in named)}",
+            received=", ".join(sorted(unknown)) or "none",
+            remedy="Name at least one, as in --priority line or --no in-flight.",
+        )
+    with open_store(load_settings()) as store:
+        row = store.keys.limit(key, given | dict.fromkeys(taken), actor=ACTOR)
+    said = ", ".join(f"{name} {value}" for name, value in (row.limits or {}).items())
+    say(f"{row.id} ({row.name}): {said or 'no limits'}")
 
 
 @keys.command("list")
@@ -61,7 +115,7 @@ def list_(json_output: Json = False) -> None:
         found = [Key.model_validate(row) for row in store.keys.all()]
     times = {"created": "created_at", "expires": "expires_at", "revoked": "revoked_at"}
     whose = {"id": "id", "name": "name", "role": "role", "created by": "created_by"}
-    whose |= {"banks": "banks", "stations": "stations"}
+    whose |= {"banks": "banks", "stations": "stations", "limits": "limits"}
     print_list("keys", found, json_output, whose | times)
 
 
@@ -138,6 +192,10 @@ def verify() -> None:
     with open_store(load_settings()) as store:
         chain = store.audit.verify()
     say(f"{chain.entries} entries, each follows from the one before; the last has the digest {chain.digest}")
+
+
+def _quotas(requests: int | None, bytes_: int | None, in_flight: int | None) -> dict[str, int | None]:
+    return {"requests_per_minute": requests, "bytes_per_minute": bytes_, "in_flight": in_flight}
 
 
 def _handed(text: str, row: ApiKey) -> None:

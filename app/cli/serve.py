@@ -8,6 +8,7 @@ import logging
 import math
 import socket
 import ssl
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ from app.settings import Settings, load_settings
 from app.store.store import open_store
 
 SEEN_SECONDS = 1.0  # that a draining server still answers 503 at /readyz, so that balancers see it
+SWITCH_SECONDS = 0.001  # after which a thread lets another run: inference must not wait for many requests
 TICKS_A_LOOK = 20  # at the certificate's files, of a tenth of a second each
 log = logging.getLogger(__name__)
 CUT_SECONDS = 2  # after which connections that still talk are cut, once draining is over
@@ -60,6 +62,7 @@ def serve(
     named |= {"tls_cert": tls_cert, "tls_key": tls_key}
     given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     settings = load_settings(None, **given)
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = settings.model_copy(update={"threads": own_cores(settings.threads)})
     logs.configure(settings.log_level, as_json=settings.log_json)
     certificate = None if settings.tls_cert is None else Certificate(settings.tls_cert, settings.tls_key)

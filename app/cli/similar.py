@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from jaxtyping import Float32
 
 from app.cli import app
 from app.cli import options as o
 from app.cli.bank import BankFile
 from app.cli.console import Columns, Json, counting, notice, print_json, print_rows
-from app.errors import ImageRefused
+from app.errors import ImageRefused, NotDescribed
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_photograph
 from app.inspection.backbones import proven_engine
@@ -50,16 +52,16 @@ def similar(
     paths = [path for path in list_images(folder, recursive) if path.resolve() != image.resolve()]
     engine = proven_engine(bank, machine.precision, partial(machine.load, bank.backbone.name))
     asked = _inspected(engine, image, limits)
-    if isinstance(asked, Exception):
+    if not isinstance(asked, _Seen):
         raise asked
-    refused, known = list[str](), list[tuple[Path, Inspection]]()
+    refused, known = list[str](), list[_Seen]()
     with counting("Comparing", len(paths)) as done:
         for path in paths:
             found = _inspected(engine, path, limits)
-            if isinstance(found, Exception):
-                refused.append(f"{path}: {found}")
+            if isinstance(found, _Seen):
+                known.append(found)
             else:
-                known.append((path, found))
+                refused.append(f"{path}: {found}")
             done()
     answers = _ranked(engine, asked, known, most)
     if json_output:
@@ -72,31 +74,47 @@ def similar(
         raise typer.Exit(1)
 
 
-def _ranked(
-    engine: Engine, asked: Inspection, known: list[tuple[Path, Inspection]], most: int
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """An image that can be compared: its answer, and what its worst patches look like."""
+
+    path: Path
+    found: Inspection
+    worst: Float32[np.ndarray, " d"]
+
+
+def _ranked(engine: Engine, asked: _Seen, known: list[_Seen], most: int) -> list[dict[str, Any]]:
     if not known:
         return []
     whitening = whitening_of(engine.bank.vectors)
-    vectors = whitening(np.stack([found.worst for _, found in known]))
+    vectors = whitening(np.stack([seen.worst for seen in known]))
     query = expanded(whitening(asked.worst[None])[0], vectors)
     rows, similarities = ranked(query, vectors, most)
     return [
         {
-            "image": str(known[row][0]),
+            "image": str(known[row].path),
             "similarity": round(float(similarity), 4),
-            "score": known[row][1].score,
-            "decision": known[row][1].decision,
+            "score": known[row].found.score,
+            "decision": known[row].found.decision,
         }
         for row, similarity in zip(rows.tolist(), similarities, strict=True)
     ]
 
 
-def _inspected(engine: Engine, path: Path, limits: ImageLimits) -> Inspection | ImageRefused | CoreError:
+def _inspected(
+    engine: Engine, path: Path, limits: ImageLimits
+) -> _Seen | ImageRefused | CoreError | NotDescribed:
     photograph = read_photograph(path, engine.bank.config.input, limits)
     if isinstance(photograph, ImageRefused):
         return photograph
     try:
-        return engine.inspect([photograph])[0]
+        found = engine.inspect([photograph])[0]
     except CoreError as error:  # only this image is at fault: too long for its fit, say
         return error
+    if found.worst is None:
+        return NotDescribed(
+            "an image is compared by its worst patches",
+            "one whose part was not located",
+            "Photograph it again.",
+        )
+    return _Seen(path, found, found.worst)

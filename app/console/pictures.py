@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Literal
 
 from cachetools import FIFOCache
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from app.imaging.decode import decode_image
 from app.imaging.pictures import Kind, Picture, sparse, thumbnail
 from app.insight import checks as figures
 from app.insight import held_out, places
 from app.inspection import inspections
+from app.inspection.viewing import STORED_SIDES, viewed
 from app.learning import banks, checks
 from app.lifecycle import Service
 from app.store.schema import Inspection
@@ -88,6 +89,9 @@ async def picture(
 async def nominal(request: Request, bank: str, sha256: str, side: Side = SIDE) -> Response:
     """A nominal image as a JPEG of at most ``side`` pixels each way."""
     service: Service = request.app.state.service
+    if side <= STORED_SIDES[-1]:
+        small = await banks.small_image(service.learning, bank, sha256, side)
+        return Response(small, media_type=JPEG, headers=KEPT)
     image = await service.pools.background(lambda: banks.read_image(service.learning, bank, sha256))
     return await _photo(service, bank, image, side)
 
@@ -120,9 +124,8 @@ async def labelled_map(
 
 
 async def _photo(service: Service, bank: str, image: bytes, side: int) -> Response:
-    limits = service.inspecting.image_limits
     bits = await service.pools.background(lambda: banks.significant_bits(service.learning, bank))
-    small = await service.pools.decoder(lambda: thumbnail(decode_image(image, limits, bits), side))
+    small = await viewed(service.inspecting, bank, image, partial(thumbnail, side=side), bits)
     return Response(small, media_type=JPEG, headers=KEPT)
 
 

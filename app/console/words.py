@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from core.judging.scoring import UNLOCATED
+
 NUMBER = re.compile(r"\d+([.,]\d*)?|[.,]\d+")
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -39,6 +41,7 @@ class Words:
     """English."""
 
     decisions: Mapping[str, str] = table(accept="Accept", review="Review", reject="Reject")
+    not_located: str = "not located"
     teach: str = "Teach this bank"
     now: str = "just now"
     minutes_ago: Plural = Plural("{n} minute ago", "{n} minutes ago")
@@ -154,8 +157,8 @@ def size(count: float) -> str:
 
 
 def score(value: float) -> str:
-    """A score or threshold, three decimals."""
-    return f"{value:.3f}"
+    """A score or threshold, three decimals; of a part that was not located, that."""
+    return WORDS.not_located if value >= UNLOCATED else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:

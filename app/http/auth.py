@@ -17,6 +17,7 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from app.errors import ForeignOrigin
+from app.http.bodies import END_OF_QUOTA
 from app.lifecycle import Service
 from app.lifecycle.keys import LOCAL, Actor, require
 from app.store.errors import KeyRefused
@@ -121,11 +122,21 @@ def may(needed: Role, whole: bool = False) -> Callable[[Request], Awaitable[Acto
         if found is None:
             found = await identify(request, request.app.state.service, key_of(request))
         require(found, needed)
+        if found.quota.limits_requests and END_OF_QUOTA not in request.scope["state"]:
+            _count(request, found)
         if not found.scope.whole:
             await _admit(request, found.scope, whole)
         return found
 
     return actor
+
+
+def _count(request: Request, actor: Actor) -> None:
+    """Count the request against the key's quota until it ends (app/http/bodies.py). Raises ``QuotaExceeded``."""
+    service: Service = request.app.state.service
+    declared = request.headers.get("content-length", "0")  # a whole number, or the request was refused
+    end = service.quotas.begin(actor.id, actor.quota, int(declared))
+    request.scope["state"][END_OF_QUOTA] = end
 
 
 async def _admit(request: Request, scope: Scope, whole: bool) -> None:

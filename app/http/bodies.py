@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, BadContentLength, BodyTooLarge, BodyTooSlow, MediaTypeUnsupported
 from app.http.problems import respond
-from app.inspection.waiting import MEMORY_IN_FLIGHT
 from app.settings import Settings
 
 R = TypeVar("R")
 
 JSON_BYTES = 1 << 20  # of a body that is not a file
 LINGER_SECONDS, LINGER_BYTES = 2.0, 64 << 20
+END_OF_QUOTA = "nominal.end_of_quota"  # in a scope's state: takes a body's bytes once its request has ended
 
 
 def body_limit(settings: Settings, scope: Scope) -> int:
@@ -40,7 +40,7 @@ def body_limit(settings: Settings, scope: Scope) -> int:
     if path.endswith("/inspect"):
         return settings.max_image_bytes + form
     if path.endswith("/inspect/batch"):
-        return min(settings.max_body_bytes, MEMORY_IN_FLIGHT)
+        return min(settings.max_body_bytes, settings.memory_bytes // 2)
     if path.endswith("/images"):
         return settings.max_body_bytes
     return settings.bank_memory_bytes if path.endswith("/import") else JSON_BYTES
@@ -64,12 +64,16 @@ class BoundBodies:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         body = _Body(self._limit_of(scope), self._patience, self._rate, self._clock, receive, send)
+        state = scope.setdefault("state", {})
         try:
             body.check_headers(Headers(scope=scope))
             await self._app(scope, body.receive, body.send)
         except Exception:
             if body.refusal is None or body.answered:
                 raise
+        finally:
+            if END_OF_QUOTA in state:
+                state[END_OF_QUOTA](body.bytes)
         if body.refusal is not None and not body.answered:
             await _refuse(scope, receive, send, body.refusal)
 
@@ -82,7 +86,7 @@ class _Body:
     ) -> None:
         self._limit, self._patience, self._rate, self._clock = limit, patience, rate, clock
         self._receive, self._send = receive, send
-        self._bytes, self._waited, self._complete = 0, 0.0, False
+        self.bytes, self._waited, self._complete = 0, 0.0, False
         self.refusal: AppError | None = None
         self.answered = False
 
@@ -102,9 +106,9 @@ class _Body:
             raise self.refusal
         message = await self._receive() if self._complete else await self._next()
         if message["type"] == "http.request":
-            self._bytes += len(message.get("body", b""))
+            self.bytes += len(message.get("body", b""))
             self._complete = not message.get("more_body", False)
-            if self._bytes > self._limit:
+            if self.bytes > self._limit:
                 raise self._refused(_too_large(self._limit))
         return message
 
@@ -115,7 +119,7 @@ class _Body:
 
     async def _next(self) -> Message:
         started = self._clock()
-        left = self._patience + self._bytes / self._rate - self._waited
+        left = self._patience + self.bytes / self._rate - self._waited
         try:
             if left <= 0:
                 raise TimeoutError

@@ -7,6 +7,7 @@ parser was given since it last made something of it, so that a line without end 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 import httptools
@@ -20,6 +21,7 @@ from app.http.problems import as_bytes, respond
 LINE_BYTES = 16 << 10  # of the request's line, and of each header
 FIELDS = 256  # headers of a request
 TRAILER_BYTES = 4 << 10  # after a body in chunks; nothing here reads them
+BEGUN = "nominal.begun"  # in a scope: when the first byte of the request came, monotonic seconds
 PROBES = (b"/livez", b"/readyz")
 LINGER_SECONDS, LINGER_BYTES = (
     1.0,
@@ -110,6 +112,7 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head, self._head, self._fields, self._trailers = True, 0, 0, 0
         super().on_message_begin()
+        self.scope[BEGUN] = time.monotonic()  # type: ignore[literal-required]  # for deadlines
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from app.store.key_limits import MOST, MOST_SHARE
 from app.store.links import MOST_MINUTES
 from app.store.scope import MOST_NAMES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
 from nominal_client.answers import BankId
 from nominal_client.answers.inspections import Finding
-from nominal_client.answers.server import Role
+from nominal_client.answers.server import Priority, Role
 
 Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=MOST_SHARE, allow_inf_nan=False)]
+Quota = Annotated[int, Field(gt=0, le=MOST)]
 Score = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e30)]
 Note = Annotated[str, Field(max_length=4000)]
 KindName = Annotated[
@@ -58,6 +61,10 @@ class BankChange(Request):
     title: Title | None = None
     config: ConfigChange | None = Field(None, description="For the next builds; laid over the present one.")
     pinned: bool | None = Field(None, description="Whether its active version stays in memory.")
+    priority: Priority | None = Field(
+        None, description="Of its inspections, where their key has none; normal when null."
+    )
+    share: Share | None = Field(None, description="Guaranteed part of decoding and inference; null: none.")
     target_false_reject: Rate | None = Field(None, description="Share of good parts that may be rejected.")
     target_review: Rate | None = Field(
         None, description="Share of good parts that may be reviewed or rejected."
@@ -99,6 +106,18 @@ class ScreeningRequest(Request):
         gt=0,
         lt=1,
         description="Share of images that may not belong; twice as many are listed as suspects.",
+    )
+    groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
+
+
+class AdviceRequest(Request):
+    """Advice on the settings, from a part of the nominal set as it is now."""
+
+    within_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        description="Time by the clock; left out, it takes at most three plain builds of CPU time.",
     )
     groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
 
@@ -147,7 +166,21 @@ class KindRename(Request):
     to: KindName
 
 
-class KeyRequest(Request):
+class KeyLimits(Request):
+    """What a key is given and held to; null takes a limit back, what is left out stays."""
+
+    priority: Priority | None = Field(None, description="Of its inspections; the bank's when null.")
+    share: Share | None = Field(None, description="Guaranteed part of decoding and inference; null: none.")
+    requests_per_minute: Quota | None = Field(
+        None, description="Requests that it may send; null: any number."
+    )
+    bytes_per_minute: Quota | None = Field(
+        None, description="Bytes of bodies that it may send; null: any number."
+    )
+    in_flight: Quota | None = Field(None, description="Requests at once; null: any number.")
+
+
+class KeyRequest(KeyLimits):
     """A new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]

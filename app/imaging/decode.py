@@ -45,6 +45,10 @@ from core.config import InputConfig
 from core.input.photograph import Photograph, reduction
 from nominal_client.formats import Format, format_of
 
+DECODED_BYTES = (
+    14  # of a pixel at most while it is decoded: Pillow's own 4, twice where it converts, and 3 + 3
+)
+
 READERS: dict[Format, tuple[Callable[[bytes], Header], type[ImageFile]]] = {
     "PNG": (read_png_header, PngImageFile),
     "JPEG": (read_jpeg_header, JpegImageFile),
@@ -113,10 +117,13 @@ def decode_image(
     return decoded(data, take, WHOLE, limits)
 
 
-def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS) -> Photograph:
+def decode_photograph(
+    data: bytes, config: InputConfig, limits: ImageLimits = DEFAULT_LIMITS, header: Header | None = None
+) -> Photograph:
     """The same for an input of ``config``, which may have a large JPEG decoded at a fraction of its scale.
 
-    Of grey samples wider than a byte, the eight highest of the bits that count are taken: all of the file's, or those
+    header: of the file, if it was checked already. Of grey samples wider than a byte, the eight highest of the bits
+    that count are taken: all of the file's, or those
     that ``config`` states.
     """
 
@@ -133,7 +140,7 @@ def decode_photograph(data: bytes, config: InputConfig, limits: ImageLimits = DE
         used = counted - 8 + brightest.bit_length() if brightest else _used_bits(image, header)
         return Photograph(pixels, by, (used, counted))
 
-    return decoded(data, take, config, limits)
+    return decoded(data, take, config, limits, header)
 
 
 def decoded(
@@ -141,12 +148,13 @@ def decoded(
     take: Callable[[Image.Image, Header, int], Taken],
     config: InputConfig = WHOLE,
     limits: ImageLimits = DEFAULT_LIMITS,
+    header: Header | None = None,
 ) -> Taken:
     """What ``take`` makes of the loaded image, its header and the number that its scale was divided by.
 
     Raises subclasses of ImageRefused and nothing else, whatever ``take`` raises.
     """
-    header = check_header(data, limits)
+    header = header or check_header(data, limits)
     by = reduction(config, header.height, header.width) if header.format == "JPEG" else 1
     _silence_pillow()
     try:

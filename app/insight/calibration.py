@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.inspection.engine import split_name
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import Wish, effective, rates, wish_with
 from core.bank import CalibrationRecord
 from core.errors import CoreError

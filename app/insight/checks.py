@@ -17,8 +17,11 @@ import numpy as np
 from app.errors import PictureUnavailable
 from app.imaging.datasets import GOOD
 from app.imaging.pictures import Kind, Picture
-from app.inspection.inspect import Inspecting, decode, render
+from app.inspection.inspect import render
+from app.inspection.inspecting import Inspecting
+from app.inspection.lanes import Lane
 from app.inspection.registry import Key
+from app.inspection.taking import prepared
 from app.inspection.thresholds import effective, wish_with
 from app.store.database import present
 from app.store.errors import BlobCorrupt, BlobMissing
@@ -128,9 +131,13 @@ async def drawn(
             "the map of an image needs the image", "one that is gone", "Send it again."
         ) from None
     loaded = await inspecting.registry.aside(Key.of(version))
-    photograph = await run(lambda: decode(inspecting, loaded, body).photograph)
-    (found,) = await inspecting.batcher.call(lambda: loaded.engine.inspect([photograph]))
-    return await render(inspecting, kind, found, photograph, body), found.map_threshold
+    with inspecting.memory.hold(Lane(bank).background()) as share:
+        share.grow(len(body))
+        taken = await prepared(inspecting, loaded, body, share)
+        found = await inspecting.batcher.call(
+            lambda: loaded.engine.judge([taken], loaded.engine.thresholds)[0](), share.lane
+        )
+        return await render(inspecting, kind, found, body, share), found.map_threshold
 
 
 def _tried(inspecting: Inspecting, images: Sequence[CheckImage], run: CheckRun, version: Version) -> Tried:

@@ -1,29 +1,28 @@
 """Two versions of a bank over the same kept images, before one is activated. Inspections come first.
 
-Each image is scored between two batches, and only once the queue has been empty or ``PATIENCE`` has passed, so that an
-inspection waits for one image at most. A version that is not in memory is loaded aside and let go at the end.
+Each image is decoded and scored by itself in the background (app/inspection/lanes.py), so that an inspection waits for
+one image at most. A version that is not in memory is loaded aside and let go at the end.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from app.errors import ImageRefused, PictureUnavailable, QueueFull
+from app.errors import ImageRefused, Overloaded, PictureUnavailable, QueueFull
 from app.inspection import inspections
-from app.inspection.engine import split_name
-from app.inspection.inspect import Inspecting, decode
+from app.inspection.engine import Prepared, split_name
+from app.inspection.gate import Pass
+from app.inspection.inspecting import Inspecting
+from app.inspection.lanes import Lane
 from app.inspection.registry import Key, Loaded
+from app.inspection.taking import prepared
 from app.inspection.thresholds import effective, wish_with
 from app.store.errors import StoreError
 from app.store.schema import Decision, Inspection
-from core.input.photograph import Photograph
+from core.config import InputConfig
 from core.judging.scoring import Thresholds
 
-PATIENCE = 0.25  # seconds that an image waits for a gap between inspections
-LOOK_SECONDS = 0.005
 MOST = 500  # images of one comparison
 
 
@@ -77,10 +76,11 @@ class Comparison:
     async def _pair(self, done: int, row: Inspection) -> Pair:
         inspecting, total = self.inspecting, len(self.rows)
         try:
-            images = await inspecting.pools.background(lambda: self._photographs(row))
-        except (PictureUnavailable, ImageRefused, StoreError) as error:
+            with inspecting.memory.hold(Lane(row.bank).background()) as share:
+                images = await self._images(row, share)
+                a, b = [await self._side(side, image, share) for side, image in enumerate(images)]
+        except (PictureUnavailable, ImageRefused, StoreError, Overloaded) as error:
             return Pair(done, total, row, problem=str(error))
-        a, b = [await self._side(side, image) for side, image in enumerate(images)]
         learnt = tuple(
             loaded.key.number
             for loaded, images_of in zip(self.versions, self.learnt, strict=True)
@@ -88,18 +88,20 @@ class Comparison:
         )
         return Pair(done, total, row, a, b, learnt=learnt)
 
-    def _photographs(self, row: Inspection) -> list[Photograph]:
+    async def _images(self, row: Inspection, share: Pass) -> list[Prepared]:
         """The image as each version takes it, decoded once where they agree."""
-        body = inspections.read_image(self.inspecting, row)
-        ways = {loaded.engine.bank.config.input: loaded for loaded in self.versions}
-        decoded = {way: decode(self.inspecting, loaded, body).photograph for way, loaded in ways.items()}
-        return [decoded[loaded.engine.bank.config.input] for loaded in self.versions]
+        body = await self.inspecting.pools.background(lambda: inspections.read_image(self.inspecting, row))
+        share.grow(len(body))
+        ways = {_way(loaded): loaded for loaded in self.versions}
+        made = {way: await prepared(self.inspecting, loaded, body, share) for way, loaded in ways.items()}
+        return [made[_way(loaded)] for loaded in self.versions]
 
-    async def _side(self, side: int, image: Photograph) -> Side:
+    async def _side(self, side: int, image: Prepared, share: Pass) -> Side:
         engine = self.versions[side].engine
-        await _gap(self.inspecting)
-        (found,) = await self.inspecting.batcher.call(lambda: engine.inspect([image], self.thresholds[side]))
-        return Side(found.score, found.decision)
+        answer = await self.inspecting.batcher.call(
+            lambda: engine.judge([image], self.thresholds[side])[0](), share.lane
+        )
+        return Side(answer.score, answer.decision)
 
 
 async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int) -> Comparison:
@@ -130,17 +132,12 @@ async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int)
     return Comparison(inspecting, (first, second), thresholds, learnt, rows)
 
 
+def _way(version: Loaded) -> tuple[InputConfig, str]:
+    """How a version takes an image: two of one way take it alike."""
+    return version.engine.bank.config.input, version.engine.backbone.spec.name
+
+
 def _learnt(version: Loaded) -> frozenset[str]:
     """Digests of the images it was built from, where that was done here."""
     named = (split_name(name)[0] for name in version.engine.bank.provenance.images)
     return frozenset(sha256 for sha256 in named if sha256 is not None)
-
-
-async def _gap(inspecting: Inspecting) -> None:
-    """Returns in a gap between inspections, or after ``PATIENCE``."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        load = inspecting.batcher.load()
-        if not load.queued and not load.running:
-            return
-        await asyncio.sleep(LOOK_SECONDS)

@@ -23,6 +23,8 @@ from app.imaging.header import shown_names
 from app.imaging.masks import read_masks
 from app.inspection.engine import Engine
 from core.groups import Described, Describer, Groups, by_likeness
+from core.input.photograph import Photograph
+from core.input.preprocess import to_tensor
 from core.judging.calibration import images_needed
 from core.judging.conformal import RateOverParts, hierarchical_threshold, over_parts
 from core.judging.groups import as_groups, group_sizes
@@ -156,7 +158,7 @@ def evaluate(
     not fit, EvaluationError where a class is missing.
     """
     scores, milliseconds, pixels, masks, dark = [], [], PixelEvaluation(), Masks(), list[str]()
-    worst = list[Float32[np.ndarray, " d"]]()
+    worst = list[Float32[np.ndarray, " d"] | None]()
     for test in tests:
         started = time.perf_counter()
         image = read_photograph(test.path, engine.bank.config.input, limits)
@@ -164,6 +166,8 @@ def evaluate(
             raise image
         answer = engine.inspect([image])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
+        if engine.bank.reference is not None:
+            _show(engine, image)
         scores.append(answer.score)
         worst.append(answer.worst)
         if image.dark:
@@ -190,17 +194,25 @@ def evaluate(
     )
 
 
+def _show(engine: Engine, image: Photograph) -> None:
+    """An image as taken, to what watches the backbone: parts are told apart by that, not by what is registered."""
+    spec = engine.backbone.spec
+    engine.backbone(to_tensor(image.pixels, engine.bank.config.input, spec.mean, spec.std)[None])
+
+
 def _retrieval(
     engine: Engine,
     tests: Sequence[TestImage],
-    worst: Sequence[Float32[np.ndarray, " d"]],
+    worst: Sequence[Float32[np.ndarray, " d"] | None],
     parts: Int[np.ndarray, " t"] | None,
 ) -> RetrievalQuality | None:
-    bad = [i for i, test in enumerate(tests) if test.defective]
+    bad = [i for i, test in enumerate(tests) if test.defective and worst[i] is not None]
     kinds = np.asarray([tests[i].label for i in bad])
     if len(np.unique(kinds)) < 2:
         return None
-    described = whitening_of(engine.bank.vectors)(np.stack([worst[i] for i in bad]))
+    described = whitening_of(engine.bank.vectors)(
+        np.stack([each for i in bad if (each := worst[i]) is not None])
+    )
     return retrieval_quality(described, kinds, np.asarray(bad) if parts is None else parts[bad], EXPANDED)
 
 

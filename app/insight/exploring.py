@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Int8
 
 from app.errors import BankWithoutVersion
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import Wish, effective, wish_with
 from app.store.inspections import Scored
 from app.store.schema import Bank, Decision, Inspection, Verdict
@@ -29,7 +29,7 @@ from core.judging.exploration import (
     histogram,
     share,
 )
-from core.judging.scoring import Thresholds
+from core.judging.scoring import UNLOCATED, Thresholds
 
 MOST = 20_000  # inspections looked at, the newest
 VERDICTS: tuple[Verdict | None, ...] = (None, "confirmed_defect", "false_alarm", "missed_defect")
@@ -149,7 +149,7 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
     flips = cross_counts(recorded.decisions, after, (len(DECISIONS), len(DECISIONS)))
     outcomes = cross_counts(recorded.verdicts, after, (len(VERDICTS), len(DECISIONS)))
     defects, alarms = outcomes[list(DEFECTS)].sum(axis=0), outcomes[FALSE_ALARM]
-    edges = bin_edges(nominal, recorded.scores, bins)
+    edges = bin_edges(nominal, recorded.scores[recorded.scores < UNLOCATED], bins)
     return Exploration(
         bank=of.bank.id,
         revision=of.bank.revision,

@@ -12,13 +12,15 @@ import numpy as np
 
 from app.errors import PictureUnavailable
 from app.imaging.pictures import Kind, Picture
-from app.inspection.engine import Engine, Inspection, split_name
-from app.inspection.inspect import Inspecting, decode, render
+from app.inspection.engine import Engine, Inspection, Prepared, split_name
+from app.inspection.inspect import render
+from app.inspection.inspecting import Inspecting
+from app.inspection.lanes import Lane
 from app.inspection.registry import Key
+from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
 from core.bank import Bank, Provenance
 from core.config import IndexConfig
-from core.input.photograph import Photograph
 from core.search import Index
 
 
@@ -27,18 +29,23 @@ async def drawn(inspecting: Inspecting, bank: str, number: int, sha256: str, kin
     version = await inspecting.pools.background(lambda: inspecting.store.versions.get(bank, number))
     body = await inspecting.pools.background(lambda: _image(inspecting, bank, sha256))
     loaded = await inspecting.registry.aside(Key.of(version))
-    image = await inspecting.pools.background(lambda: decode(inspecting, loaded, body).photograph)
-    found = await inspecting.batcher.call(lambda: inspect_held_out(loaded.engine, image, sha256))
-    return await render(inspecting, kind, found, image, body)
+    with inspecting.memory.hold(Lane(bank).background()) as share:
+        share.grow(len(body))
+        image = await prepared(inspecting, loaded, body, share)
+        found = await inspecting.batcher.call(
+            lambda: inspect_held_out(loaded.engine, image, sha256), share.lane
+        )
+        return await render(inspecting, kind, found, body, share)
 
 
-def inspect_held_out(engine: Engine, image: Photograph, sha256: str) -> Inspection:
+def inspect_held_out(engine: Engine, image: Prepared, sha256: str) -> Inspection:
     """Raises PictureUnavailable for an image that the version did not learn, or that shows all it knows."""
     bank = engine.bank
     learnt = [split_name(name)[0] for name in bank.provenance.images]
     if sha256 not in learnt:
         raise _unavailable("an image that this version has not learnt")
-    return Engine(engine.backbone, _without(bank, learnt.index(sha256))).inspect([image])[0]
+    held_out = Engine(engine.backbone, _without(bank, learnt.index(sha256)))
+    return held_out.judge([image], held_out.thresholds)[0]()
 
 
 def _without(bank: Bank, image: int) -> Bank:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from app.errors import BankWithoutVersion
 from app.insight.recall import Recall, Snapshot
 from app.insight.trend import span
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.inspections import inert
 from app.store.errors import VersionUnusable
 from app.store.inspections import Filter

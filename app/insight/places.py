@@ -7,10 +7,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from app.errors import PictureUnavailable
-from app.imaging.decode import decode_image
 from app.imaging.pictures import encode_jpeg
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
+from app.inspection.viewing import viewed
 from app.store.errors import BlobMissing, NotFound
 from app.store.schema import Inspection
 from core.input.preprocess import Frame, frame
@@ -30,27 +30,25 @@ async def worst(inspecting: Inspecting, row: Inspection, body: bytes) -> bytes:
     """
     loaded, nearest = await _loaded(inspecting, row), _nearest(row)
 
-    def made() -> bytes:
-        config = loaded.engine.bank.config.input
-        image = decode_image(body, inspecting.image_limits, config.significant_bits)
-        geometry = frame(config, *image.shape[:2])
-        return cut(image, geometry, nearest["at_y"], nearest["at_x"])
+    config = loaded.engine.bank.config.input
 
-    return await inspecting.pools.decoder(made)
+    def made(image: Pixels) -> bytes:
+        return cut(image, frame(config, *image.shape[:2]), nearest["at_y"], nearest["at_x"])
+
+    return await viewed(inspecting, row.bank, body, made, config.significant_bits)
 
 
 async def nominal(inspecting: Inspecting, row: Inspection) -> bytes:
     """The patch of a good part that comes nearest to it; a JPEG. Raises PictureUnavailable, VersionUnusable."""
     loaded, nearest = await _loaded(inspecting, row), _nearest(row)
     body = await inspecting.pools.background(lambda: _nominal_image(inspecting, row.bank, nearest["sha256"]))
+    engine = loaded.engine
 
-    def made() -> bytes:
-        config = loaded.engine.bank.config.input
-        image = decode_image(body, inspecting.image_limits, config.significant_bits)
-        geometry = frame(config, *image.shape[:2])
-        return cut(image, geometry, *loaded.engine.place((nearest["row"], nearest["column"]), geometry))
+    def made(image: Pixels) -> bytes:
+        geometry, seen = frame(engine.bank.config.input, *image.shape[:2]), engine.view(image)
+        return cut(image, geometry, *engine.place((nearest["row"], nearest["column"]), seen.placement))
 
-    return await inspecting.pools.decoder(made)
+    return await viewed(inspecting, row.bank, body, made, engine.bank.config.input.significant_bits)
 
 
 def cut(image: Pixels, geometry: Frame, y: int, x: int) -> bytes:

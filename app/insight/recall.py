@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from jaxtyping import Float32
 
 from app.errors import BankWithoutVersion
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
 from app.store.descriptors import Known, Said
 from app.store.reviews import DEFECTS

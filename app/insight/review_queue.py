@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.errors import FieldInvalid
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.store.inspections import Filter, Outcomes
 from app.store.page import Page
 from app.store.schema import Decision, Inspection, Verdict

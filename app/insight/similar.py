@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from app.errors import NotDescribed
 from app.insight.recall import Recall, Snapshot
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
 from app.store.errors import NotFound
 from app.store.schema import Descriptor, Inspection
@@ -64,7 +64,10 @@ async def similar(inspecting: Inspecting, recall: Recall, id: str, asked: Asked 
     row = await background(lambda: store.inspections.get(id))
     described = await background(lambda: store.descriptors.get(id))
     if described is None:
-        raise _not_described("one made before descriptors were stored")
+        lost = row.location is not None and not row.location["located"]
+        raise _not_described(
+            "one whose part was not located" if lost else "one made before descriptors were stored"
+        )
     bank = await background(lambda: store.banks.get(row.bank))
     loaded = await _comparable(inspecting, recall, described, await recall.active(bank), row)
     remembered, snapshot = await recall.of(bank, loaded)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.errors import FieldInvalid
 from app.insight.review_queue import ORDER, Agreement, agreement_of, tally
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.store import trend as store
 from app.store.inspections import Filter, Outcomes
 from app.store.schema import Decision

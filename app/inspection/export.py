@@ -35,7 +35,7 @@ ROUNDS = 5  # of timing
 FOLLOWED = frozenset(
     {
         *("input.reduced_jpeg", "input.grey", "input.significant_bits"),
-        *("min_bank_vectors", "pca", "metric", "score"),
+        *("min_bank_vectors", "pca", "metric", "score", "position"),
         *(f"{AugmentConfig.part}.{each.name}" for each in all_settings(AugmentConfig)),
     }
 )

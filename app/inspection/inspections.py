@@ -7,16 +7,20 @@ import io
 import time
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
 from app.errors import PictureUnavailable
 from app.imaging.pictures import Kind, Picture
 from app.inspection.engine import Work
-from app.inspection.inspect import Inspecting, decode, render
-from app.inspection.ledger import document
+from app.inspection.inspect import drawn as found_of
+from app.inspection.inspect import render
+from app.inspection.inspecting import Inspecting
+from app.inspection.lanes import Lane
+from app.inspection.ledger import document, reason
 from app.inspection.registry import Key
+from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
 from app.store.inspections import Filter
 from app.store.schema import Inspection
@@ -25,7 +29,7 @@ from core.judging.scoring import Thresholds
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
     "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "kind", "score",
-    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor",
+    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason",
 )  # fmt: skip
 ROWS = 500  # of one piece of an export
 
@@ -67,11 +71,14 @@ async def drawn(inspecting: Inspecting, row: Inspection, body: bytes, kind: Kind
         raise _unavailable(
             f"version {row.version} of {row.bank} is gone", "Ask for the map inline when inspecting."
         ) from None
-    image = await inspecting.pools.background(lambda: decode(inspecting, loaded, body).photograph)
-    work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded.engine)
     deadline = time.monotonic() + inspecting.settings.request_timeout_seconds
-    found = (await inspecting.batcher.submit(loaded.key, work, deadline=deadline)).result
-    return await render(inspecting, kind, found, image, body), found.map_threshold
+    with inspecting.memory.hold(Lane(row.bank).background()) as share:
+        share.grow(len(body))
+        image = await prepared(inspecting, loaded, body, share)
+        work = Work(image, Thresholds(row.review_threshold, row.reject_threshold), loaded.engine)
+        served = await inspecting.batcher.submit(loaded.key, work, lane=share.lane, deadline=deadline)
+        found = await found_of(inspecting, served.result, image, share)
+        return await render(inspecting, kind, found, body, share), found.map_threshold
 
 
 def _csv(rows: Iterator[Inspection]) -> Iterator[bytes]:
@@ -97,7 +104,7 @@ def _json_lines(rows: Iterator[Inspection]) -> Iterator[bytes]:
 
 def _cell(name: str, row: Inspection) -> object:
     """A value of a spreadsheet's cell."""
-    value = getattr(row, name)
+    value: Any = reason(row) if name == "reason" else getattr(row, name)
     if name == "regions":
         return len(value)
     if name == "created_at":

@@ -103,6 +103,11 @@ class Ledger:
         self._store.inspections.add([entry.row for entry in entries], descriptors)
 
 
+def reason(row: Inspection) -> str | None:
+    """Why a part was rejected if not by its score: ``not_located``."""
+    return "not_located" if row.location is not None and not row.location["located"] else None
+
+
 def document(row: Inspection) -> dict[str, Any]:
     """An inspection as everybody sees it, from the caller it was made for to the reader of the ledger."""
     path = f"/v1/inspections/{row.id}"
@@ -122,11 +127,14 @@ def document(row: Inspection) -> dict[str, Any]:
         "decision": row.decision,
         "regions": row.regions,
         "nearest": row.nearest,
+        "reason": reason(row),
+        "location": row.location,
         "digests": row.digests,
         "timings": row.timings,
         "verdict": row.verdict,
         "kind": row.kind,
         "image_sha256": row.image_sha256,
+        "image_not_kept": row.image_not_kept,
         "links": {
             "self": path,
             "reviews": f"{path}/reviews",

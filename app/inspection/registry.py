@@ -101,6 +101,7 @@ class Loaded:
         config = bank.config
         looks = {name: value for name, value in config.input.to_json().items() if name != "mask"}
         said = [self.engine.backbone.digest, looks, config.patch.to_json(), bank.vectors.shape[1]]
+        said += [config.position, config.registration.on]
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         if bank.pca is not None:
             digest.update(bank.pca.mean.numpy().tobytes() + bank.pca.components.numpy().tobytes())

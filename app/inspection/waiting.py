@@ -1,27 +1,32 @@
-"""What waits for the inference thread: requests let in, items in turns, their answers, and how long they take."""
+"""What waits for the inference thread: items, their answers, and how long they take."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cachetools import FIFOCache
 
-from app.errors import Draining, Overloaded, QueueFull, WarmingUp
+from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
+from app.inspection.lanes import LINE, Lane
 
 K = TypeVar("K", bound=Hashable)
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
 T = TypeVar("T")
 R = TypeVar("R")
-E = TypeVar("E")
 
 WEIGHT = 0.2  # of the newest batch
 KEYS_REMEMBERED = 256
-MEMORY_IN_FLIGHT = 1 << 30  # bytes of bodies, and of decoded images that wait
+SLICE = 0.03  # seconds of a batch below the line's priority, while a line inspects; one image may take longer
+LINE_SECONDS = 10.0  # since its last image, in which a line is taken to inspect
+SHUT = "the server must not be shutting down", "a request while it is"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,11 @@ class BatchObserver(Protocol[K_contra]):
 
 @dataclass(eq=False)
 class Entry(Generic[K, T, R]):
-    """An item that waits for its answer. size: bytes; arrived, deadline: seconds by the batcher's clock."""
+    """An item that waits for its answer. arrived, deadline: seconds by the batcher's clock."""
 
     key: K
+    lane: Lane
     item: T
-    size: int
     arrived: float
     deadline: float | None
     answer: asyncio.Future[Served[R]]
@@ -70,53 +75,40 @@ class Entry(Generic[K, T, R]):
             self.answer.set_exception(error)
 
 
-class FairQueue(Generic[K, E]):
-    """Bounded; entries in arrival order within a key, keys in the order of their turns: no bank starves the others.
+@dataclass(eq=False, frozen=True)
+class Call:
+    """Other work for the thread, in place of a key: it waits for its turn and runs by itself."""
 
-    Round robin in inspecting, longest queue drop when full (Suter et al. 1998): the newest entry of the longest key
-    makes way for an entry of a key that has fewer.
-    """
+    function: Callable[[], Any]
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._keys: dict[K, deque[E]] = {}
 
-    def __len__(self) -> int:
-        return sum(map(len, self._keys.values()))
+class Refusals(Generic[K]):
+    """What a batcher refuses by, heard by its observer. seconds: until all that waits is answered."""
 
-    def __iter__(self) -> Iterator[E]:
-        return (entry for entries in self._keys.values() for entry in entries)
+    def __init__(self, observer: BatchObserver[K] | None, seconds: Callable[[], float]) -> None:
+        self._observer, self._seconds = observer, seconds
 
-    def counts(self) -> dict[K, int]:
-        """Entries of every key that has any, in the order of their turns."""
-        return {key: len(entries) for key, entries in self._keys.items()}
+    def full(self, key: K, bound: str) -> Overloaded:
+        """No place."""
+        return self._refusal(QueueFull, key, f"at most {bound} may wait", "one more")
 
-    def push(self, key: K, entry: E) -> E | None:
-        """Puts ``entry`` last of its key. Returns the entry that found no place, which may be this one."""
-        dropped = None
-        if len(self) >= self._size:
-            longest = max(self._keys, key=lambda k: len(self._keys[k]), default=key)
-            if len(self._keys.get(longest, ())) <= len(self._keys.get(key, ())) + 1:
-                return entry
-            dropped = self._keys[longest].pop()
-        self._keys.setdefault(key, deque()).append(entry)
-        return dropped
+    def late(self, key: K, received: str) -> Overloaded:
+        """No answer in time."""
+        return self._refusal(DeadlineExceeded, key, "the answer must come by the deadline", received)
 
-    def take(self, key: K, count: int) -> list[E]:
-        """The oldest ``count`` entries of ``key`` at most; what is left of it goes to the end of the turn."""
-        entries = self._keys.pop(key, deque())
-        taken = [entries.popleft() for _ in range(min(count, len(entries)))]
-        if entries:
-            self._keys[key] = entries
-        return taken
+    def closed(self, key: K) -> Overloaded:
+        """Nothing new is begun."""
+        return self._refusal(Draining, key, *SHUT)
 
-    def remove(self, key: K, entry: E) -> None:
-        """Takes ``entry`` out, if it is still in."""
-        entries = self._keys.get(key, deque())
-        if entry in entries:
-            entries.remove(entry)
-            if not entries:
-                del self._keys[key]
+    def shut(self) -> Overloaded:
+        """The same of other work."""
+        return Draining.within(self._seconds(), *SHUT)
+
+    def _refusal(self, kind: type[Overloaded], key: K, requirement: str, received: str) -> Overloaded:
+        error = kind.within(self._seconds(), requirement, received)
+        if self._observer is not None:
+            self._observer.batch_refused(key, error)
+        return error
 
 
 @dataclass
@@ -130,7 +122,7 @@ class ServiceTimes(Generic[K]):
     """Measured batch by batch (EWMA). Knows the ``KEYS_REMEMBERED`` keys measured last; others take 0 s."""
 
     def __init__(self) -> None:
-        self._paces: FIFOCache[K, _Pace] = FIFOCache(KEYS_REMEMBERED)
+        self._paces: FIFOCache[object, _Pace] = FIFOCache(KEYS_REMEMBERED)
 
     def measure(self, key: K, *, items: int, seconds: float, waiting: int, now: float) -> None:
         """A batch of ``items`` took ``seconds`` and ended ``now``, while ``waiting`` more of its key wait."""
@@ -140,15 +132,15 @@ class ServiceTimes(Generic[K]):
         pace.callers, pace.ended = items + waiting, now
         self._paces[key] = pace  # now the last to leave
 
-    def seconds(self, counts: Mapping[K, int]) -> float:
+    def seconds(self, counts: Mapping[Any, int]) -> float:
         """For so many items of each key."""
         return sum(self._pace(key).seconds * count for key, count in counts.items())
 
-    def callers(self, key: K) -> int:
+    def callers(self, key: object) -> int:
         """How many are about to send again, had the key's last batch just ended."""
         return self._pace(key).callers
 
-    def ended(self, key: K) -> float:
+    def ended(self, key: object) -> float:
         """When the key's last batch ended, by the caller's clock; minus infinity before the first."""
         return self._pace(key).ended
 
@@ -156,74 +148,73 @@ class ServiceTimes(Generic[K]):
         """Seconds an item over all keys; None before the first batch."""
         return sum(pace.seconds for pace in self._paces.values()) / len(self._paces) if self._paces else None
 
-    def _pace(self, key: K) -> _Pace:
+    def _pace(self, key: object) -> _Pace:
         return self._paces.get(key) or _Pace()
 
 
-class Pass:
-    """One request's share of the memory."""
+class BatchSizes:
+    """How many items a batch may have: few below the line's priority, while a line inspects. clock: seconds."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate, self.bytes = gate, 0
+    def __init__(self, most: int, times: ServiceTimes[Any], clock: Callable[[], float]) -> None:
+        self._most, self._times, self._clock = most, times, clock
+        self._line_seen = float("-inf")
 
-    def grow(self, count: int) -> None:
-        """Take ``count`` bytes more. Raises ``QueueFull``."""
-        self._gate.take(count)
-        self.bytes += count
+    def came(self, lane: Lane) -> None:
+        """An item of this lane."""
+        if lane.rank == LINE:
+            self._line_seen = self._clock()
+
+    def most(self, key: object, rank: int) -> int:
+        """Of the next batch at most."""
+        if rank == LINE or self._clock() - self._line_seen > LINE_SECONDS:
+            return self._most
+        seconds = self._times.seconds({key: 1})
+        return max(1, min(self._most, int(SLICE / seconds))) if seconds else 1
 
 
-class Gate:
-    """How much is held in memory for callers: requests and bytes in flight, refused past their bounds.
+@dataclass(eq=False)
+class Deadline:
+    """When an answer must be there, monotonic seconds; ``doing`` is what happens to the image now."""
 
-    Lives on the event loop. ``retry_after`` gives the seconds after which to try again.
-    """
+    at: float
+    doing: str = "it was received"
 
-    def __init__(self, requests: int, bytes_: int, retry_after: Callable[[], float]) -> None:
-        self._most_requests, self._most_bytes, self._retry_after = requests, bytes_, retry_after
-        self.requests, self.bytes = 0, 0
-        self._opened, self._closed = False, False
+    @property
+    def passed(self) -> bool:
+        """Whether it is too late."""
+        return time.monotonic() >= self.at
 
-    def open(self) -> None:
-        """Let inspections in from now on: the server has inspected something itself."""
-        self._opened = True
-
-    def close(self) -> None:
-        """Let nobody in any more."""
-        self._closed = True
-
-    @contextmanager
-    def enter(self) -> Iterator[Pass]:
-        """Holds a place while the block lasts. Raises ``WarmingUp``, ``QueueFull`` or ``Draining``."""
-        if not self._opened:
-            raise WarmingUp(
-                requirement="the server must be warm before it inspects",
-                received="a request while it warms up",
-                remedy="Wait for /readyz to answer 200.",
-                retry_after=1.0,
-            )
-        if self._closed:
-            raise self._refusal(Draining, "the server must not be shutting down", "a request while it is")
-        if self.requests >= self._most_requests:
-            raise self._refusal(
-                QueueFull, f"at most {self._most_requests} inspections may be under way", "one more"
-            )
-        self.requests += 1
-        mine = Pass(self)
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Ends the block when it passes. Raises ``DeadlineExceeded``, which says what was done then."""
+        if self.passed:
+            raise self.missed()
         try:
-            yield mine
-        finally:
-            self.requests -= 1
-            self.bytes -= mine.bytes
+            async with asyncio.timeout(self.at - time.monotonic()) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self.missed() from None
 
-    def take(self, count: int) -> None:
-        """Count bytes held; none are refused while nothing else is held, so every legal image passes."""
-        if self.bytes and self.bytes + count > self._most_bytes:
-            raise self._refusal(
-                QueueFull, f"at most {self._most_bytes} bytes of images may be under way", "more"
-            )
-        self.bytes += count
+    def missed(self) -> DeadlineExceeded:
+        """The refusal."""
+        return DeadlineExceeded.within(
+            1.0, "the answer must come by the deadline", f"none when it passed, while {self.doing}"
+        )
 
-    def _refusal(
-        self, kind: type[QueueFull | Draining], requirement: str, received: str
-    ) -> QueueFull | Draining:
-        return kind.within(self._retry_after(), requirement, received)
+
+def answer_each(
+    run: Callable[[K, Sequence[T]], Sequence[R]], key: K, items: Sequence[T]
+) -> list[R | Exception]:
+    """One answer or error an item; an image that ``run`` fails on does not fail its neighbours."""
+    try:
+        results = list(run(key, items))
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(items)} items were given and {len(results)} answered")
+        return [*results]
+    except Exception as error:
+        if len(items) > 1:
+            log.warning("a batch of %d failed and is tried one by one", len(items), exc_info=True)
+            return [outcome for item in items for outcome in answer_each(run, key, [item])]
+        return [error if not isinstance(error, StopIteration) else RuntimeError("run stopped iterating")]

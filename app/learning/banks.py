@@ -14,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from app.imaging.decode import decode_image
-from app.imaging.pictures import thumbnail
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key
 from app.inspection.thresholds import Wish, effective, rates
+from app.inspection.viewing import small
 from app.learning.supervisor import Learning
 from app.store.banks import BankChange
 from app.store.errors import NotFound, VersionUnusable
@@ -35,10 +34,13 @@ def read_image(learning: Learning, bank: str, sha256: str) -> bytes:
     return learning.store.blobs.read(learning.store.images.get(bank, sha256).sha256)
 
 
-def small_image(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
-    """A JPEG of at most ``side`` pixels each way. Raises NotFound, BlobMissing."""
-    bits, data = significant_bits(learning, bank), read_image(learning, bank, sha256)
-    return thumbnail(decode_image(data, learning.inspecting.image_limits, bits), side)
+async def small_image(learning: Learning, bank: str, sha256: str, side: int) -> bytes:
+    """A JPEG of at most ``side`` pixels each way, 1,024 at most. Raises NotFound, BlobMissing, MemoryFull."""
+    background = learning.pools.background
+    await background(partial(learning.store.images.get, bank, sha256))
+    bits = await background(partial(significant_bits, learning, bank))
+    read = partial(read_image, learning, bank, sha256)
+    return await small(learning.inspecting, bank, sha256, read, side, bits)
 
 
 def significant_bits(learning: Learning, bank: str) -> int | None:

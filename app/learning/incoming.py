@@ -20,6 +20,11 @@ RESERVE_CHECK = 64 << 20  # bytes between looks at the free disk space
 class Shelf(Protocol):
     """The set that an upload's images join."""
 
+    @property
+    def bank(self) -> str:
+        """Whose set it is."""
+        ...
+
     def aside(self, name: str) -> str | None:
         """Why a file is left out on purpose, by its name; None for one that may join."""
         ...

@@ -10,27 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.errors import ImageRefused, ImageUnreadable
+from app.errors import ImageRefused
 from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from app.imaging.folders import read_photograph
 from app.inspection.backbones import backbone_ref
 from app.learning.likeness import Likeness
-from core.bank import Bank, check_image_name
+from app.learning.registering import Named as Named
+from app.learning.registering import Registering
+from core.bank import Bank
 from core.build import Build, BuildLimits, Progress, Say, stopped, too_few
 from core.config import DetectorConfig, InputConfig
 from core.detector import map_threshold_of, thresholds_of
-from core.errors import BankError, ShapeError
+from core.errors import BankError
 from core.groups import Described, Describer, Groups, by_likeness, by_photograph, numbered, require_several
 from core.input.mask import check_aspect
 from core.input.photograph import Photograph
+from core.input.views import View
 from core.judging.calibration import conformal_rank, supported_rate
 from core.judging.conformal import check_parts, promise_over_parts
 from core.judging.groups import group_sizes
-from core.parallel import read_ahead
+from core.registration import Reference
 from models.backbone import Backbone
-
-Named = tuple[str, Callable[[], Photograph]]
-"""An image's name in the bank, and what reads it, on another thread."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,14 @@ def learn(
     """Build a bank from nominal images, in their order.
 
     groups: which of ``images`` show one part; None finds them among near-duplicates. Raises TooFewImages,
-    TooFewNominalImages, OneGroup, MemoryBudgetError, Cancelled, and what reading an image raises: an ImageRefused
-    unless such images are skipped.
+    TooFewNominalImages, OneGroup, RegistrationError, MemoryBudgetError, Cancelled, and what reading an image raises: an
+    ImageRefused unless such images are skipped.
     """
     hooks = hooks or Hooks()
     check_supported(len(images), config)
     if groups is not None:
         _checked(groups, config, hooks)
+    registering = Registering.over(images, config, backbone.spec.mean)
     describer = Describer(config.seed) if groups is None else None
     kept: list[int] = []
     skipped: list[tuple[str, str]] = []
@@ -124,36 +125,42 @@ def learn(
         notices.append(sentence)
         hooks.say(sentence)
 
-    def readable() -> Iterator[tuple[str, Photograph]]:
-        with closing(read_ahead(_read, images)) as found:
-            for i, ((name, _), image) in enumerate(zip(images, found, strict=True)):
-                if isinstance(image, Photograph):
-                    check_aspect(config.input.mask, *image.shape, name)
-                    kept.append(i)
-                    likeness.add(name, image)
-                    yield name, image
+    def readable() -> Iterator[tuple[str, View]]:
+        with closing(registering.seen(images)) as found:
+            for i, (name, view, lost) in enumerate(found):
+                if isinstance(view, ImageRefused):
+                    skip(name, view)
+                elif lost is not None:
+                    leave_out(name, lost)
                 else:
-                    skip(name, image)
+                    if registering.reference is None:
+                        check_aspect(config.input.mask, *view.photograph.shape, name)
+                    kept.append(i)
+                    likeness.add(name, view.photograph)
+                    yield name, view
 
     def skip(name: str, reason: ImageRefused) -> None:
         if not hooks.skip_bad:
             raise reason
-        skipped.append((name, str(reason)))
+        leave_out(name, str(reason))
+
+    def leave_out(name: str, reason: str) -> None:
+        skipped.append((name, reason))
         hooks.say(f"Skipped {name}: {reason}")
         if not hooks.any_rate:
             check_supported(len(images) - len(skipped), config)
 
     def parts() -> Groups:
         found = _found(describer, config, hooks) if groups is None else regrouped(groups, kept)
-        for sentence in likeness.notices():
+        noticed = (registering.notice(len(images)), *likeness.notices(), likeness.detail(config.input.size))
+        for sentence in filter(None, noticed):
             notice(sentence)
         for sentence in found.notices():
             notice(f"{sentence[0].upper()}{sentence[1:]}.")
         return _checked(found, config, hooks)
 
-    bank = build_with(backbone, config, hooks, limits, hooks.say).run(
-        readable(), len(images), parts, describer
-    )
+    build = build_with(backbone, config, hooks, limits, hooks.say, registering.reference)
+    bank = build.run(readable(), len(images), parts, describer)
     return BuiltBank(
         bank, tuple(skipped), tuple(notices), None if describer is None else describer.described()
     )
@@ -165,10 +172,13 @@ def build_with(
     hooks: Hooks,
     limits: BuildLimits | None,
     say: Say | None = None,
+    reference: Reference | None = None,
 ) -> Build:
-    """A build by a loaded backbone. say: told what memory and disk it takes."""
+    """A build by a loaded backbone. say: told what memory and disk it takes. reference: what parts are brought onto."""
     ref, offset = backbone_ref(backbone), backbone.spec.offset
-    return Build(backbone, ref, config, limits, hooks.progress, hooks.cancelled, say, offset)
+    return Build(
+        backbone, ref, config, limits, hooks.progress, hooks.cancelled, say, offset, reference=reference
+    )
 
 
 def _found(describer: Describer | None, config: DetectorConfig, hooks: Hooks) -> Groups:
@@ -207,17 +217,6 @@ def _file(path: Path, config: InputConfig, limits: ImageLimits) -> Photograph:
     if isinstance(found, ImageRefused):
         raise found
     return found
-
-
-def _read(image: Named) -> Photograph | ImageRefused:
-    name, read = image
-    try:
-        check_image_name(name)
-        return read()
-    except ShapeError as error:
-        return ImageUnreadable(error.requirement, error.received, error.remedy)
-    except ImageRefused as error:
-        return error
 
 
 def groups_of(bank: Bank) -> Groups:

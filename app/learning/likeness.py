@@ -8,6 +8,7 @@ from app.imaging.header import shown_names
 from core.input.photograph import Photograph, is_dark
 from core.screening.mixture import Kind, Look, aspects, colours, sizes
 
+FAR_LARGER = 3.0  # photographs than the input: a larger one is worth a try
 NAMED = 3  # images of one kind that a sentence names
 
 
@@ -43,6 +44,20 @@ class Likeness:
             what = ", ".join(kind.what for kind in dark)
             found.append(f"{count}: {what}. {self._brighter()}")
         return [sentence for sentence in found if sentence]
+
+    def detail(self, size: int) -> str:
+        """What to try where photographs are far larger than an input of this size; empty otherwise."""
+        if not self._looks:
+            return ""
+        shape = sizes(self._looks)[0].images[0]
+        height, width = self._looks[shape].shape
+        times = min(height, width) / size
+        if times < FAR_LARGER:
+            return ""
+        return (
+            f"The photographs have {width} x {height} pixels, {times:.1f} times the input's {size} or more: defects of "
+            f"a few pixels may be lost. Try size {2 * size}, or ask for advice (nominal advise)."
+        )
 
     def _brighter(self) -> str:
         """What to do: a camera fills an even number of bits, perhaps more than its photographs take so far."""

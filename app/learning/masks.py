@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from app.imaging.decode import DECODED_BYTES, check_header
 from app.imaging.outlines import mask_from
 from app.imaging.pictures import encode_png
+from app.inspection.lanes import Lane
 from app.learning import banks
 from app.learning.supervisor import Learning
 from app.store.errors import NotFound
@@ -18,6 +21,7 @@ from core.config import DetectorConfig
 from core.input.cells import cells_of
 from core.input.mask import check_aspect, inspected_share, mask_of
 from core.input.preprocess import frame, patch_grid
+from nominal_client.formats import format_of
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,23 @@ async def put(
     leaves in no patch or has another aspect ratio than nominal images.
     """
     bank = await learning.pools.background(lambda: learning.store.banks.get(id))
-    text = await learning.pools.decoder(lambda: mask_from(data, learning.inspecting.image_limits))
+    lane = Lane(id).background()
+    text = await learning.inspecting.decoders.run(partial(_mask_from, learning, data, lane), lane)
     config = DetectorConfig.from_json(banks.merged(bank.config, {"input": {"mask": text}}))
     masked = described(learning, config)
     await learning.pools.background(lambda: _check_images(learning, id, text))
     changed = await banks.update(learning, id, {"config": {"input": {"mask": text}}}, if_match, actor)
     return changed, masked
+
+
+def _mask_from(learning: Learning, data: bytes, lane: Lane) -> str:
+    limits, pixels = learning.inspecting.image_limits, 0
+    if format_of(data) is not None:
+        header = check_header(data, limits)
+        pixels = header.width * header.height
+    with learning.inspecting.memory.hold(lane) as share:
+        share.grow(len(data) + DECODED_BYTES * pixels)
+        return mask_from(data, limits)
 
 
 async def remove(learning: Learning, id: str, if_match: int | None, actor: str) -> Bank:

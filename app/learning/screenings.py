@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from app.imaging.decode import decode_image
 from app.imaging.pictures import thumbnail
+from app.inspection.viewing import viewed
 from app.learning.banks import config_to_build, read_image
 from app.learning.jobs import asked_groups
 from app.learning.reporting import drawn
@@ -84,24 +85,29 @@ def of_version(learning: Learning, bank: str, number: int) -> Screening:
     )
 
 
-def picture(learning: Learning, bank: str, sha256: str, side: int, version: int | None = None) -> bytes:
+async def picture(learning: Learning, bank: str, sha256: str, side: int, version: int | None = None) -> bytes:
     """A suspect with its map over it, a JPEG of at most ``side`` pixels each way.
 
     version: whose report names it; None for the newest report. Raises NotFound, BlobMissing, BlobCorrupt.
     """
-    kept = learning.store.screenings.latest(bank) if version is None else of_version(learning, bank, version)
-    document = None if kept is None else _document(learning, kept)
+    background = learning.pools.background
+    document = await background(partial(_found_document, learning, bank, version))
     document = present(
         document if document is not None and sha256 in document["maps"] else None,
         "the image must be a suspect of the report",
         shown(sha256),
         f"Read the report: GET /v1/banks/{bank}/{'' if version is None else f'versions/{version}/'}screening.",
     )
-    data, limits = read_image(learning, bank, sha256), learning.inspecting.image_limits
-    image = decode_image(
-        data, limits, document["report"]["settings"]["config"]["input"].get("significant_bits")
+    data = await background(partial(read_image, learning, bank, sha256))
+    bits = document["report"]["settings"]["config"]["input"].get("significant_bits")
+    return await viewed(
+        learning.inspecting, bank, data, lambda image: thumbnail(drawn(document, sha256, image), side), bits
     )
-    return thumbnail(drawn(document, sha256, image), side)
+
+
+def _found_document(learning: Learning, bank: str, version: int | None) -> JsonObject | None:
+    kept = learning.store.screenings.latest(bank) if version is None else of_version(learning, bank, version)
+    return None if kept is None else _document(learning, kept)
 
 
 def _document(learning: Learning, kept: Screening) -> JsonObject:

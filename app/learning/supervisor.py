@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.errors import StoreError

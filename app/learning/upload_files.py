@@ -7,8 +7,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from app.errors import AppError, ArchiveRefused, ImageRefused, LabelMissing
-from app.imaging.decode import WHOLE, ImageLimits, check_header, decode_photograph
+from app.imaging.decode import DECODED_BYTES, WHOLE, ImageLimits, check_header, decode_photograph
 from app.imaging.header import shown_name
+from app.imaging.pictures import thumbnail
+from app.inspection.gate import Memory
+from app.inspection.lanes import Lane
+from app.inspection.viewing import STORED_SIDES
 from app.learning.archives import ArchiveLimits, Refused, read_archive
 from app.learning.incoming import Incoming, Shelf
 from app.learning.likeness import dark_notice
@@ -34,6 +38,7 @@ class _Waiting:
     staged: Staged
     image: NewImage
     media_type: str
+    thumbnail: bytes | None  # not of wide samples: the bank says which of their bits count
 
 
 class Upload:
@@ -49,8 +54,11 @@ class Upload:
         limits: ImageLimits,
         shelf: Shelf,
         serials: Serials | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._store, self._settings, self._limits, self._shelf = store, settings, limits, shelf
+        self._memory = memory or Memory(settings.memory_bytes)
+        self._lane = Lane(shelf.bank).background()
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self._starts: list[int] = []  # of each file's entries
@@ -123,8 +131,10 @@ class Upload:
                 del each.entry["sha256"]
                 each.entry.update(status="rejected", problem=problem_of(status).document())
                 self.errors.append(status)
-            else:
-                each.entry["status"] = status
+                continue
+            each.entry["status"] = status
+            if each.thumbnail is not None:
+                self._store.thumbnails.put(each.image.sha256, STORED_SIDES[0], None, each.thumbnail)
 
     def close(self) -> None:
         """After success and failure alike; what failed once is not raised again."""
@@ -165,7 +175,7 @@ class Upload:
         Cheapest first: its header, whether the set has it, its pixels; what is kept is synced last.
         """
         try:
-            check_header(data, self._limits)
+            header = check_header(data, self._limits)
         except ImageRefused as error:
             self._reject(name, archive, error)
             return False
@@ -182,7 +192,11 @@ class Upload:
                 self._heal(entry, data)
                 self.entries.append(entry)
                 return False
-            photograph = decode_photograph(data, WHOLE, self._limits)
+            with self._memory.waiting_for(
+                len(data) + DECODED_BYTES * header.width * header.height, self._lane
+            ):
+                photograph = decode_photograph(data, WHOLE, self._limits, header)
+                shown = None if photograph.bits else thumbnail(photograph.pixels, STORED_SIDES[0])
         except (ImageRefused, LabelMissing, LabelConflict) as error:
             self._reject(name, archive, error)
             return False
@@ -191,7 +205,7 @@ class Upload:
         entry |= {"width": width, "height": height, "notice": dark_notice(photograph)}
         kept = staged.finish() if staged else self._stage(data)
         self.entries.append(entry)
-        self._waiting.append(_Waiting(entry, kept, image, media_type_of(data)))
+        self._waiting.append(_Waiting(entry, kept, image, media_type_of(data), shown))
         if len(self._waiting) >= GROUP or sum(each.image.bytes for each in self._waiting) >= GROUP_BYTES:
             self.flush()
         return True

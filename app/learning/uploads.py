@@ -75,7 +75,8 @@ async def receive(
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
     limits = learning.inspecting.image_limits
-    upload = Upload(learning.store, learning.settings, limits, shelf, serials)
+    memory = learning.inspecting.memory
+    upload = Upload(learning.store, learning.settings, limits, shelf, serials, memory)
     feed = feed_of(upload)
     try:
         pending = bytearray()

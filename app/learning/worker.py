@@ -1,4 +1,5 @@
-"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, checks.
+"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, checks
+and advice.
 
 Two threads. The main one claims, sends heartbeats and commits, at normal priority, so that it never holds the
 database while it is starved. The builder computes, at low priority, so that inspections stay fast.
@@ -22,6 +23,7 @@ from functools import partial
 from typing import TypeVar
 
 from app.inspection.backbones import Backbones
+from app.learning.advices import advise
 from app.learning.building import build
 from app.learning.checking import check, follow
 from app.learning.reporting import report
@@ -39,7 +41,12 @@ from app.store.store import Store, open_store
 IDLE_SECONDS = 1.0  # between looks for work that nobody announced
 TRIES = 30  # seconds that a result waits for a busy database or a full disk
 
-WORK: dict[str, Callable[[Means, Job, Task], Outcome]] = {"build": build, "screening": report, "check": check}
+WORK: dict[str, Callable[[Means, Job, Task], Outcome]] = {
+    "build": build,
+    "screening": report,
+    "check": check,
+    "advice": advise,
+}
 """What each kind of job is done by."""
 
 V = TypeVar("V")

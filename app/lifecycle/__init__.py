@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.insight.recall import Recall
-from app.inspection.inspect import Inspecting
+from app.inspection.inspecting import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
+from app.lifecycle.pace import Pace
 from app.lifecycle.provider import Provider
+from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
@@ -57,3 +59,5 @@ class Service:
     trail: Trail
     provider: Provider | None
     census: Census
+    quotas: Quotas
+    pace: Pace

@@ -136,7 +136,7 @@ def _faults(service: Service, counted: Counted) -> dict[str, str]:
         if each["state"] in ("quarantined", "undecidable"):
             faults[f"{OF_BANK}{id}"] = each["reason"] or each["state"]
     if service.store.blobs.staging.free_bytes() < _reserve(service):
-        faults["disk"] = "the reserve is touched: uploads are refused"
+        faults["disk"] = "the reserve is touched: uploads are refused, and inspected images are not kept"
     if (
         service.learning.supervisor is not None
         and service.learning.supervisor.pid is None
@@ -148,6 +148,15 @@ def _faults(service: Service, counted: Counted) -> dict[str, str]:
 
 def _reserve(service: Service) -> int:
     return service.store.blobs.staging.reserve
+
+
+def metrics(service: Service, accept: str) -> tuple[bytes, str]:
+    """(the text, its media type), as it is now; where many ask at once, as it was moments ago."""
+    if service.pace.hurried and (known := service.pace.texts.get(accept)) is not None:
+        return known
+    refresh_gauges(service)
+    made = service.pace.texts[accept] = service.inspecting.metrics.render(accept)
+    return made
 
 
 def refresh_gauges(service: Service) -> None:
@@ -162,6 +171,9 @@ def refresh_gauges(service: Service) -> None:
     metrics.build_info.info(info)
     metrics.ready.set(is_ready(service))
     metrics.queue_length.set(service.inspecting.batcher.load().queued)
+    metrics.memory_in_flight_bytes.set(service.inspecting.memory.used)
+    metrics.memory_budget_bytes.set(service.inspecting.memory.budget)
+    metrics.decoding_length.set(service.inspecting.decoders.waiting)
     metrics.disk_free_bytes.set(service.store.blobs.staging.free_bytes())
     sizes: Counter[str] = Counter()
     for loaded in service.inspecting.registry.loaded():

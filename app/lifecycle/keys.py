@@ -6,14 +6,16 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cachetools import TTLCache
 
 from app.errors import RoleTooLow
+from app.inspection.lanes import NO_RULES, Rules
 from app.lifecycle.trail import Trail
 from app.store.errors import KeyRefused, StoreError
+from app.store.key_limits import NO_LIMITS, KeyLimits
 from app.store.keys import RANK, Keys
 from app.store.people import PREFIX, People
 from app.store.schema import ApiKey, Person, Role
@@ -29,18 +31,22 @@ ANY = "any"
 class Actor:
     """Who calls: a key's or a person's id, or ``local`` for this machine without keys. name: what people call them.
 
-    scope: the banks and stations that the key is for.
+    scope: the banks and stations that the key is for. rules: its priority and share. quota: what it may ask for.
     """
 
     id: str
     role: Role
     name: str = field(default="", compare=False)
     scope: Scope = EVERYTHING
+    rules: Rules = NO_RULES
+    quota: KeyLimits = NO_LIMITS
 
     @classmethod
     def of(cls, key: ApiKey) -> Actor:
         """Who holds this key."""
-        return cls(key.id, key.role, key.name, Scope.of(key.banks, key.stations))
+        limits = KeyLimits.of(key.limits)
+        scope = Scope.of(key.banks, key.stations)
+        return cls(key.id, key.role, key.name, scope, Rules(limits.priority, limits.share), limits)
 
     @property
     def is_person(self) -> bool:
@@ -121,10 +127,16 @@ class Admission:
     # A key that changes is forgotten
 
     def create(
-        self, name: str, role: Role, days: float | None, actor: str, scope: Scope = EVERYTHING
+        self,
+        name: str,
+        role: Role,
+        days: float | None,
+        actor: str,
+        scope: Scope = EVERYTHING,
+        limits: KeyLimits = NO_LIMITS,
     ) -> tuple[str, ApiKey]:
         """(the key's text, given this once; its row)."""
-        made = self._keys.create(name, role, actor=actor, days=days, scope=scope)
+        made = self._keys.create(name, role, actor=actor, days=days, scope=scope, limits=limits)
         self.forget()
         return made
 
@@ -136,6 +148,12 @@ class Admission:
         made = self._keys.rotate(id, actor=actor, overlap_seconds=overlap_seconds)
         self.forget()
         return made
+
+    def limit(self, id: str, change: Mapping[str, object], actor: str) -> ApiKey:
+        """Another priority, share or quota. Raises NotFound, IllegalValue."""
+        key = self._keys.limit(id, change, actor=actor)
+        self.forget()
+        return key
 
     def revoke(self, id: str, actor: str) -> ApiKey:
         """Refused from now on. Raises NotFound."""

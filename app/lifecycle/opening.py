@@ -15,17 +15,20 @@ from app.imaging.decode import ImageLimits
 from app.insight.recall import Recall
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
-from app.inspection.engine import Inspection, Work, image_bytes, run_batch
-from app.inspection.inspect import Inspecting
+from app.inspection.decoders import Decoders
+from app.inspection.engine import Found, Work, run_batch
+from app.inspection.gate import Gate, Memory
+from app.inspection.inspecting import Inspecting
 from app.inspection.ledger import Ledger
 from app.inspection.registry import Key, Registry
 from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations
-from app.inspection.waiting import MEMORY_IN_FLIGHT, Gate
 from app.learning.supervisor import Learning, Supervisor
 from app.lifecycle import Census, Service
 from app.lifecycle.keys import Admission
+from app.lifecycle.pace import Pace
 from app.lifecycle.provider import Provider
+from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
     CLOCK,
@@ -101,13 +104,13 @@ async def drain(service: Service) -> None:
 async def _assembled(
     stack: AsyncExitStack, settings: Settings, store: Store, backbones: Backbones, observed: Observed
 ) -> Service:
-    life, pools = Life(settings.drain_seconds), stack.enter_context(Pools(decoders(settings.threads or 1)))
-    batcher: Batcher[Key, Work, Inspection] = await stack.enter_async_context(
+    life, pools = Life(settings.drain_seconds), stack.enter_context(Pools())
+    decoding, memory = Decoders(decoders(settings.threads or 1)), Memory(settings.memory_bytes)
+    stack.callback(decoding.close)
+    batcher: Batcher[Key, Work, Found] = await stack.enter_async_context(
         Batcher(
             run_batch,
             queue_size=settings.queue_size,
-            queue_bytes=MEMORY_IN_FLIGHT,
-            size_of=image_bytes,
             batch_size=settings.batch_size,
             window=settings.batch_window_ms / 1e3,
             observer=observed.metrics,
@@ -118,7 +121,7 @@ async def _assembled(
     calibrations = Calibrations(registry, store)
     ledger = Ledger(store)
     stack.callback(ledger.close)
-    gate = Gate(2 * settings.queue_size, MEMORY_IN_FLIGHT, lambda: batcher.load().seconds)
+    gate = Gate(2 * settings.queue_size, memory, lambda: batcher.load().seconds)
     life.at_drain.append(gate.close)
     limits = ImageLimits(settings.max_image_bytes, settings.max_pixels)
     inspecting = Inspecting(
@@ -126,6 +129,8 @@ async def _assembled(
         store,
         backbones,
         batcher,
+        decoding,
+        memory,
         registry,
         calibrations,
         ledger,
@@ -140,20 +145,9 @@ async def _assembled(
     trail = Trail(store.audit)
     provider = None if settings.oidc_issuer is None else Provider(settings)
     admission = Admission(store.keys, store.people, trail, closed=provider is not None)
-    return Service(
-        settings,
-        store,
-        pools,
-        life,
-        observed,
-        inspecting,
-        Recall(inspecting),
-        learning,
-        admission,
-        trail,
-        provider,
-        Census(),
-    )
+    recall = Recall(inspecting)
+    parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
+    return Service(*parts, Census(), Quotas(), Pace())
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:

@@ -186,6 +186,7 @@ def _look(service: Service) -> Counted:
     standing = service.inspecting.calibrations.standing
     banks = {}
     for bank, version in service.store.banks.with_versions():
+        service.inspecting.noted(bank)
         state, reason = standing(bank, version)
         banks[bank.id] = {"state": state, "reason": reason}
     return Counted(vitals.database(service), banks, service.store.jobs.active(), lost=vitals.lost(service))

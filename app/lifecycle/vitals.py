@@ -70,14 +70,19 @@ def queue(service: Service) -> State:
         "computing": load.running,
         "size": service.settings.queue_size,
         "in_flight": service.inspecting.gate.requests,
+        "to_decode": service.inspecting.decoders.waiting,
         "seconds_per_image": load.seconds_per_item,
         "seconds_to_empty": round(load.seconds, 4),
     }
 
 
 def memory(service: Service) -> State:
-    """Of the process and of the loaded banks, in bytes."""
+    """Of the process, of what is in flight and of the loaded banks, in bytes."""
+    flight = service.inspecting.memory
     return {
+        "in_flight_bytes": flight.used,
+        "in_flight_peak_bytes": flight.peak,
+        "in_flight_budget_bytes": flight.budget,
         "resident_bytes": psutil.Process().memory_info().rss,
         "available_bytes": psutil.virtual_memory().available,
         "banks_bytes": service.inspecting.registry.bytes(),

@@ -80,6 +80,11 @@ class Metrics:
         self.requests_in_flight = self._made(Gauge, "requests_in_flight", "Requests being answered now.")
         self.in_flight = InFlight(self.requests_in_flight)
         self.disk_free_bytes = self._made(Gauge, "disk_free_bytes", "Free space where state lies.")
+        self.decoding_length = self._made(Gauge, "decoding_length", "Images that wait to be decoded now.")
+        self.memory_in_flight_bytes = self._made(
+            Gauge, "memory_in_flight_bytes", "Memory counted for bodies, pixels, maps and pictures in flight."
+        )
+        self.memory_budget_bytes = self._made(Gauge, "memory_budget_bytes", "What that may be at most.")
         self.bank_bytes = self._made(Gauge, "bank_bytes", "Memory of a bank's loaded versions.", "bank")
         self.versions_quarantined = self._made(
             Gauge, "versions_quarantined", "Active versions in quarantine."

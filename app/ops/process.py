@@ -35,6 +35,7 @@ V = TypeVar("V")
 
 BACKGROUND_THREADS = 8
 UPLOAD_THREADS = 2
+KEEPER_THREADS = 2
 CGROUP = Path("/sys/fs/cgroup")
 FEWEST_DECODERS, CORES_A_DECODER = 2, 8
 
@@ -82,9 +83,9 @@ class Life:
 class Pools:
     """A context manager; leaving it ends the threads once their work is done."""
 
-    def __init__(self, decoders: int) -> None:
+    def __init__(self) -> None:
         self._closing = ExitStack()
-        self.decoders = self._threads(decoders, "decoder")
+        self._keepers = self._threads(KEEPER_THREADS, "keeper")
         self._background = self._threads(BACKGROUND_THREADS, "background")
         self._uploads = self._threads(UPLOAD_THREADS, "upload")
 
@@ -94,9 +95,9 @@ class Pools:
     def __exit__(self, *error: object) -> None:
         self._closing.close()
 
-    async def decoder(self, function: Callable[[], V]) -> V:
-        """What ``function`` returns from a decoder thread: for work of milliseconds on images."""
-        return await asyncio.get_running_loop().run_in_executor(self.decoders, function)
+    async def keeper(self, function: Callable[[], V]) -> V:
+        """What ``function`` returns from a thread that only writes inspected images to the disk."""
+        return await asyncio.get_running_loop().run_in_executor(self._keepers, function)
 
     async def background(self, function: Callable[[], V]) -> V:
         """What ``function`` returns from a background thread: for the store, and work of seconds."""

@@ -15,7 +15,7 @@ from app.store.database import Database, present
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
 from app.store.page import Page, page_of
-from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, ThresholdChange, UsedName, Version
+from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, Priority, ThresholdChange, UsedName, Version
 
 BY_SCORE = ("review_threshold", "reject_threshold")
 THRESHOLDS = (*BY_SCORE, "target_false_reject", "target_review")
@@ -26,6 +26,8 @@ class BankOptions(TypedDict, total=False):
     """What a bank may have from the start."""
 
     pinned: bool
+    priority: Priority | None
+    share: float | None
     review_threshold: float | None
     reject_threshold: float | None
     target_false_reject: float | None

@@ -6,7 +6,7 @@ That a key existed is a mark of the store, whatever becomes of the keys: only ``
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from app.store.audit import record
 from app.store.database import AT_END, Database, present
 from app.store.errors import AlreadyExists, IllegalValue, KeyConflict, KeyRefused
 from app.store.ids import Clock, shown
+from app.store.key_limits import NO_LIMITS, KeyLimits
 from app.store.key_text import illegal, new_text, parts_of
 from app.store.schema import ApiKey, Mark, Role
 from app.store.scope import EVERYTHING, Scope
@@ -43,7 +44,14 @@ class Keys:
         self._most_days, self._kept = most_days, kept
 
     def create(
-        self, name: str, role: Role, *, actor: str, days: float | None = None, scope: Scope = EVERYTHING
+        self,
+        name: str,
+        role: Role,
+        *,
+        actor: str,
+        days: float | None = None,
+        scope: Scope = EVERYTHING,
+        limits: KeyLimits = NO_LIMITS,
     ) -> tuple[str, ApiKey]:
         """(the key's text, which nothing can give again; its row).
 
@@ -53,6 +61,7 @@ class Keys:
         with self._database.write() as session:
             ends = self._end(session, days)
             key = self._insert(session, text, name, role, actor, ends, scope)
+            key.limits = limits.document()
             self._note_created(session, key, actor)
             return text, key
 
@@ -124,9 +133,22 @@ class Keys:
             old.expires_at = min(old.expires_at or overlap, overlap)
             scope = Scope.of(old.banks, old.stations)
             new = self._insert(session, text, old.name, old.role, actor, ends, scope)
+            new.limits = old.limits
             detail = {"name": new.name, "role": new.role, "overlap_seconds": overlap_seconds}
             record(session, self._clock, actor, "key.rotate", f"key:{id}", successor=new.id, **detail)
             return text, new
+
+    def limit(self, id: str, change: Mapping[str, object], *, actor: str) -> ApiKey:
+        """Give a key other limits: what ``change`` leaves out stays, None takes one back.
+
+        Raises ``NotFound``, or ``IllegalValue`` for what no key may have.
+        """
+        with self._database.write() as session:
+            key = _found(session.get(ApiKey, id, with_for_update=True), id)
+            before, key.limits = key.limits, KeyLimits.of(key.limits).changed(change).document()
+            said = {"name": key.name, "before": before, "after": key.limits}
+            record(session, self._clock, actor, "key.limit", f"key:{id}", **said)
+        return key
 
     def revoke(self, id: str, *, actor: str) -> ApiKey:
         """From now on refused; harmless when revoked already."""
@@ -214,7 +236,7 @@ class Keys:
 
     def _note_created(self, session: Session, key: ApiKey, actor: str) -> None:
         ends = None if key.expires_at is None else key.expires_at.isoformat()
-        said = {"banks": key.banks, "stations": key.stations, "expires_at": ends}
+        said = {"banks": key.banks, "stations": key.stations, "expires_at": ends, "limits": key.limits}
         limits = {name: value for name, value in said.items() if value is not None}
         record(
             session, self._clock, actor, "key.create", f"key:{key.id}", name=key.name, role=key.role, **limits

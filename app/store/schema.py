@@ -31,9 +31,10 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
-JobKind = Literal["build", "screening", "check"]
+JobKind = Literal["build", "screening", "check", "advice"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
+Priority = Literal["line", "normal", "background"]
 
 LONGEST_TEXT = 128  # characters of a serial number or a station
 ID, SLUG, SHA, NAME, SERIAL, KIND = (Words(n) for n in (36, 63, 64, 255, LONGEST_TEXT, 64))
@@ -68,7 +69,8 @@ class Blob(Base):
 class Bank(Base):
     """One product view. ``revision`` rises with every change; thresholds override the version's.
 
-    ``active_sha256`` is the active version's file: what is served is compared with it.
+    ``priority`` and ``share`` are of its inspections, where their key has none of its own. ``active_sha256`` is the
+    active version's file: what is served is compared with it.
     """
 
     __tablename__ = "banks"
@@ -82,6 +84,8 @@ class Bank(Base):
     review_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
     reject_threshold: Mapped[float | None] = mapped_column(Finite, default=None)
     pinned: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[Priority | None] = mapped_column(Words(16), default=None)
+    share: Mapped[float | None] = mapped_column(Finite, default=None)
     active_version: Mapped[int | None] = mapped_column(default=None)
     active_sha256: Mapped[str | None] = mapped_column(SHA, default=None)
     last_version: Mapped[int] = mapped_column(default=0)
@@ -151,7 +155,10 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build, screening or check. ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py)."""
+    """A build, screening, check or advice, whose ``result`` is what it found.
+
+    ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -189,6 +196,7 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     version: Mapped[int | None] = mapped_column(default=None)
     not_activated: Mapped[str | None] = mapped_column(Words(4000), default=None)
+    result: Mapped[JsonObject | None] = mapped_column(Document, default=None)
 
 
 class JobImage(Base):
@@ -273,7 +281,10 @@ class IdempotencyKey(Base):
 
 
 class Inspection(Base):
-    """One scored image with its decision. Outlives its bank; ``verdict`` and ``kind`` are the latest review's."""
+    """One scored image with its decision. Outlives its bank; ``verdict`` and ``kind`` are the latest review's.
+
+    ``image_not_kept`` says why its image could not be kept, which the policy wanted, as a problem type's slug.
+    """
 
     __tablename__ = "inspections"
     __table_args__ = (
@@ -304,7 +315,9 @@ class Inspection(Base):
     image_sha256: Mapped[str | None] = mapped_column(
         SHA, ForeignKey("blobs.sha256"), index=True, default=None
     )
+    image_not_kept: Mapped[str | None] = mapped_column(Words(64), default=None)
     nearest: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    location: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
     kind: Mapped[str | None] = mapped_column(KIND, default=None)
@@ -357,6 +370,7 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
     banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
     stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    limits: Mapped[JsonObject | None] = mapped_column(Document, default=None)  # app/store/key_limits.py
 
 
 class Person(Base):

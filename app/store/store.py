@@ -36,6 +36,7 @@ from app.store.schema import Mark
 from app.store.screenings import Screenings
 from app.store.shipping import Shipping
 from app.store.staging import Staging, local_faults
+from app.store.thumbnails import Thumbnails
 from app.store.timekeeping import Timekeeper
 from app.store.verifying import LOST, Healer, Verifier, note_lost
 from app.store.versions import Versions
@@ -63,6 +64,7 @@ class Store:
         continuity.after_migration()
         staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
         self.blobs = Blobs(self.database, files, staging, clock, continuity.note)
+        self.thumbnails = Thumbnails(settings.data_dir / "thumbnails", staging, self.database)
         self.banks = Banks(self.database, clock)
         self.images = Images(self.database, clock)
         self.versions = Versions(self.database, clock)
@@ -86,7 +88,9 @@ class Store:
     def collect(self) -> Collected:
         """Delete the blobs nothing refers to, and what crashed uploads left."""
         self.blobs.staging.sweep(self._settings.blob_grace_seconds)
-        return self.blobs.collect(self._settings.blob_grace_seconds)
+        collected = self.blobs.collect(self._settings.blob_grace_seconds)
+        self.thumbnails.sweep()
+        return collected
 
     def backup(self, path: Path) -> Manifest:
         """Write everything to one file while the store is in use (app/store/backup.py)."""

@@ -15,8 +15,10 @@ from core.bank.names import check_image_name, check_label
 from core.config import DetectorConfig
 from core.errors import ShapeError
 from core.features.pca import Pca
+from core.features.position import Position
 from core.groups.groups import SOURCES, Source
 from core.judging.groups import as_groups
+from core.registration import Reference
 from core.search import Index
 
 MOST_CONFORMANCE_IMAGES = 16
@@ -143,7 +145,8 @@ class Bank:
     calibration_peaks (s,): the highest values of their heatmaps, likewise. calibrated (s,): which of
     ``provenance.images`` they are of, ascending; None: all. groups (n,): the part each image shows, numbered from
     0 in the order of appearance; None: each its own. grouped_by: who said so, if known. pca:
-    what patch vectors are reduced by before they are searched. Raises ShapeError where the parts do not fit each other.
+    what patch vectors are reduced by before they are searched; position: how much their places count. reference:
+    what each photograph's part is brought onto. Raises ShapeError where the parts do not fit each other.
     """
 
     config: DetectorConfig
@@ -155,6 +158,8 @@ class Bank:
     calibration_peaks: Float32[np.ndarray, " _"]
     conformance: Conformance = field(default_factory=Conformance)
     pca: Pca | None = None
+    position: Position | None = None
+    reference: Reference | None = None
     groups: Int32[np.ndarray, " _"] | None = None
     calibrated: Int32[np.ndarray, " _"] | None = None
     grouped_by: Source | None = None
@@ -203,8 +208,11 @@ class Bank:
         return scored_groups(len(self.provenance.images), self.groups, self.calibrated)
 
     def _check_dimensions(self) -> None:
+        held = (self.position, self.config.position > 0), (self.reference, self.config.registration.on)
+        fit = all((each is not None) == asked for each, asked in held)
+        _require(fit, "a bank must hold places and a reference only where its config asks for them", "others")
         d, channels = self.vectors.shape[1], sum(self.backbone.channels)
-        kept = self.config.dimensions(channels)
+        kept, d = self.config.components(channels), d - (0 if self.position is None else 2)
         if self.pca is None:
             _require(not self.config.reduces, f"a bank of {kept} principal components must hold them", "none")
             _require(

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from core.bank.container import VERSION, Arrays
+from core.bank.names import check_image_name
 from core.config import DetectorConfig
 from core.declared import all_settings
 from core.errors import BankHostile
 from core.features.pca import Pca
+from core.features.position import Position
+from core.registration import Keypoints, Reference
 
 Form = tuple[type[np.generic], int]
 """dtype and number of dimensions of an array."""
@@ -49,6 +52,32 @@ SECTIONS = (
         {"mean": (np.float32, 1), "components": (np.float32, 2)},  # (d,) and (k, d)
         lambda pca: {"mean": pca.mean.numpy(), "components": pca.components.numpy()},
         lambda arrays: Pca(torch.tensor(arrays["mean"]), torch.tensor(arrays["components"])),  # copies
+    ),
+    Section(
+        "position",
+        {"step": (np.float64, 1)},  # (1,)
+        lambda position: {"step": np.array([position.step])},
+        lambda arrays: Position(float(_single(arrays["step"]))),
+    ),
+    Section(
+        "reference",
+        {
+            "name": (np.uint8, 1),
+            "size": (np.int32, 1),  # height and width as taken
+            "picture": (np.uint8, 2),  # (h, w)
+            "points": (np.float32, 2),  # (k, 2)
+            "descriptors": (np.uint8, 2),  # (k, 128)
+            "fits": (np.float32, 1),  # (s,)
+        },
+        lambda reference: {
+            "name": line_bytes((reference.name,)),
+            "size": np.array(reference.size, np.int32),
+            "picture": reference.picture,
+            "points": reference.keypoints.points,
+            "descriptors": reference.keypoints.descriptors,
+            "fits": reference.fits,
+        },
+        lambda arrays: _reference(**arrays),
     ),
     Section(
         "groups",
@@ -89,6 +118,29 @@ def take(arrays: Arrays, name: str, form: Form) -> np.ndarray:
             "none" if array is None else f"{array.dtype} of shape {array.shape}",
         )
     return array
+
+
+def _reference(
+    name: np.ndarray,
+    size: np.ndarray,
+    picture: np.ndarray,
+    points: np.ndarray,
+    descriptors: np.ndarray,
+    fits: np.ndarray,
+) -> Reference:
+    if size.shape != (2,):
+        raise hostile("a reference's size must be height and width", f"{size.size} numbers")
+    (text,) = text_lines(name, 1)
+    check_image_name(text)
+    height, width = size.tolist()
+    return Reference(text, (height, width), picture.copy(), Keypoints(points, descriptors), fits)
+
+
+def _single(array: np.ndarray) -> Any:
+    """The one entry of an array. Raises BankHostile."""
+    if array.shape != (1,):
+        raise hostile("a bank must say what places cost in one number", f"{array.size}")
+    return array[0]
 
 
 def text_lines(encoded: np.ndarray, count: int | None) -> tuple[str, ...]:

@@ -11,11 +11,9 @@ Letters: b images, p patches, n sampled patches, d dimensions of a backbone, k o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +23,6 @@ from torch import Tensor
 from core.config import DetectorConfig
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
-from core.input.cells import cells_of
 from core.memory.patch_store import PatchStore
 from core.parallel import run_alone, run_parts
 
@@ -123,38 +120,20 @@ SAMPLE = 16_384  # patches, at most, that components are fitted on: ten a dimens
 _BLOCK = 2048  # of them in memory at a time
 
 
-@contextmanager
-def reducing(
-    batches: Iterable[Patches],
+def fit_pca(
+    store: PatchStore,
     config: DetectorConfig,
-    dimension: int,
-    directory: Path | None,
     check: Callable[[], None],
-) -> Iterator[tuple[Pca, Iterator[Patches]]]:
-    """Read all batches, fit the config's components, and give the images again, one per batch, reduced.
-
-    directory: where the whole vectors lie for as long as the context is open. check: called between steps;
-    what it raises ends the work. Raises ConfigError as ``check_kept``, ShapeError for values that are not
-    finite, MemoryBudgetError where the disk has no room.
-    """
-    with PatchStore(dimension, 0, directory) as store:
-        device = torch.device("cpu")
-        for batch in batches:
-            store.extend(batch)
-            device = batch.vectors.device
-        pca = fit_pca(store, config, check)
-        yield pca, _again(store, pca, device, check)
-
-
-def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]) -> Pca:
+    counted: Int64[np.ndarray, " n"] | None = None,
+) -> Pca:
     """Mean and the config's components of up to SAMPLE of the stored vectors, in float64, drawn by its seed.
 
-    Each component's largest coordinate is positive. The same vectors and seed give the same bits.
+    counted: ids of those that count; None for all. Each component's largest coordinate is positive. The same vectors
+    and seed give the same bits.
     """
-    k = config.dimensions(store.dimension)
+    k = config.components(store.dimension)
     if config.pca is not None:
         check_kept(k, store.dimension, store.count)
-    counted = _counted(store, config)
     rng, count = np.random.default_rng(config.seed), store.count if counted is None else len(counted)
     ids = np.sort(rng.choice(count, min(SAMPLE, count), replace=False))
     ids = ids if counted is None else counted[ids]
@@ -165,14 +144,6 @@ def fit_pca(store: PatchStore, config: DetectorConfig, check: Callable[[], None]
         run_alone(partial(moments.add, x.double()))
     check()
     return run_alone(partial(_principal, moments, k, config.metric == "whitened"))
-
-
-def _counted(store: PatchStore, config: DetectorConfig) -> Int64[np.ndarray, " n"] | None:
-    """Ids of the vectors that a mask leaves in; None without a mask."""
-    if not config.input.mask:
-        return None
-    cells = [cells_of(config.input, store.grid(image)) for image in range(store.images)]
-    return np.concatenate([store.ids(image).start + each.rows for image, each in enumerate(cells) if each])
 
 
 class _Moments:
@@ -215,10 +186,3 @@ def _principal(moments: _Moments, k: int, whitened: bool) -> Pca:
         variances = spread.eigenvalues[-k:].flip(0).clamp(min=0)  # (k,)
         components = components * (least / (variances + least)).sqrt()[:, None] if least > 0 else components
     return Pca(moments.mean().float(), components.float().contiguous())
-
-
-def _again(store: PatchStore, pca: Pca, device: torch.device, check: Callable[[], None]) -> Iterator[Patches]:
-    for image in range(store.images):
-        check()
-        vectors = torch.from_numpy(store.image_vectors(image)).to(device)
-        yield reduced(Patches(vectors[None], store.grid(image)), pca)

@@ -1,4 +1,4 @@
-"""Which patches count: those whose cells a mask leaves in, by at least half.
+"""Which patches count: those whose cells a mask leaves in, and a moved photograph shows, by at least half.
 
 Only such patches are learned, searched and scored. A map takes, in each cell that does not count, the distance of the
 nearest one that does, so that smoothing dims no defect beside the mask's edge; then it is 0 where the mask leaves out.
@@ -39,12 +39,17 @@ class Cells:
         return found
 
 
-def cells_of(config: InputConfig, grid: tuple[int, int]) -> Cells | None:
-    """The cells that the mask of a config leaves in, of a grid of (rows, columns); None without a mask.
+def cells_of(
+    config: InputConfig, grid: tuple[int, int], seen: Bool[np.ndarray, "gh gw"] | None = None
+) -> Cells | None:
+    """The cells that the mask of a config leaves in, of a grid of (rows, columns); None for all.
 
-    Raises MaskError where it leaves in none.
+    seen: which of them the photograph shows; None: all. Raises MaskError where none is left in, or none of those seen.
     """
-    return _cells(config, grid) if config.mask else None
+    if seen is None or seen.all():
+        return _masked(config, grid) if config.mask else None
+    counted = seen & _masked(config, grid).counted if config.mask else seen
+    return _cells(counted, "one that leaves in only what the photograph does not show")
 
 
 def shown(config: InputConfig, height: int, width: int) -> Bool[np.ndarray, "H W"] | None:
@@ -52,26 +57,27 @@ def shown(config: InputConfig, height: int, width: int) -> Bool[np.ndarray, "H W
     return scaled(mask_of(config.mask), height, width) if config.mask else None
 
 
-def drawn(
-    config: InputConfig, grid: tuple[int, int], distances: Float32[np.ndarray, "... p"]
-) -> Float32[np.ndarray, "... p"]:
+def drawn(cells: Cells | None, distances: Float32[np.ndarray, "... p"]) -> Float32[np.ndarray, "... p"]:
     """The distances that a map is drawn from: every cell as the nearest that counts."""
-    cells = cells_of(config, grid)
     return distances if cells is None else distances[..., cells.nearest]
 
 
 @lru_cache(maxsize=16)
-def _cells(config: InputConfig, grid: tuple[int, int]) -> Cells:
-    from scipy.ndimage import distance_transform_edt  # here: half a second that only masks should pay
-
+def _masked(config: InputConfig, grid: tuple[int, int]) -> Cells:
     mask = mask_of(config.mask)
     placed = frame(config, *mask.shape)
     rows, columns = _seen(placed.rows, grid[0]), _seen(placed.columns, grid[1])
-    counted = rows @ mask @ columns.T >= LEAST
+    return _cells(rows @ mask @ columns.T >= LEAST, "one that leaves in less of each")
+
+
+def _cells(counted: Bool[np.ndarray, "gh gw"], received: str) -> Cells:
+    from scipy.ndimage import distance_transform_edt  # here: half a second that only masks should pay
+
+    grid = counted.shape
     if not counted.any():
         raise MaskError(
             requirement=f"a mask must leave in at least half of one of {grid[0]} x {grid[1]} patches",
-            received="one that leaves in less of each",
+            received=received,
             remedy="leave in more, or choose a larger input size",
         )
     nearest = distance_transform_edt(~counted, return_distances=False, return_indices=True)

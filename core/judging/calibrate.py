@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float32, Int, Int64
 
 from core.config import DetectorConfig
-from core.input.cells import cells_of, drawn
-from core.input.preprocess import Frame
+from core.input.cells import drawn
+from core.input.views import Placement
 from core.judging.calibration import images_needed
 from core.judging.groups import group_sizes
 from core.judging.heatmap import as_input, heatmap, map_scores, peak
@@ -43,8 +43,8 @@ class Calibration:
 
     image (m,): which image gave each bank vector. groups (n,): the part of each image, numbered from 0. In the store
     every ``config.augment.views`` images are one photograph: as taken, which is scored, then its copies, which leave
-    with it. points: what the coreset was picked from. kept (m,): its row ids in ``store``. frames (n,): of the images;
-    offset: see ``core.judging.heatmap``.
+    with it. points: what the coreset was picked from. kept (m,): its row ids in ``store``. placements (n,): of the
+    images; offset: see ``core.judging.heatmap``.
     """
 
     store: PatchStore
@@ -54,7 +54,7 @@ class Calibration:
     points: StreamedCoreset
     kept: Int64[np.ndarray, " m"]
     config: DetectorConfig
-    frames: Sequence[Frame]
+    placements: Sequence[Placement]
     offset: float
 
     def run(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> HeldOutScores:
@@ -91,16 +91,16 @@ class Calibration:
 
     def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
         taken = i * self._views
-        grid, place, sigma = self.store.grid(taken), self.frames[i], self.config.sigma
-        cells = cells_of(self.config.input, grid)
+        grid, place, sigma = self.store.grid(taken), self.placements[i], self.config.sigma
+        cells = place.cells(self.config.input, grid)
         rows = slice(None) if cells is None else cells.rows
         vectors = torch.from_numpy(self.store.image_vectors(taken)[rows]).to(self.points.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
         score, distances = bank.score(vectors, neighbours, kept)
         distances = distances if cells is None else cells.scattered(distances)
-        spread = drawn(self.config.input, grid, distances)
-        inputs = place.rows.input, place.columns.input
+        spread = drawn(cells, distances)
+        inputs = place.frame.rows.input, place.frame.columns.input
         if self.config.score == "map":
             score = float(map_scores(spread[None], grid, inputs, sigma)[0])
         return score, peak(heatmap(spread.reshape(grid), as_input(inputs), sigma, self.offset)).value

@@ -23,6 +23,9 @@ Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """``search(queries (n, d), k) -> (distances (n, k) ascending, ids (n, k))``: what ``Index.search`` does."""
 
 
+UNLOCATED = 1e31
+"""The score of a part that is not located: above every threshold that may be set, and every distance that is found."""
+
 Decision = Literal["accept", "review", "reject"]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from core.build import Build, Learned
-from core.config import EXPECTED_SUSPECTS, AugmentConfig, DetectorConfig, IndexConfig
+from core.config import EXPECTED_SUSPECTS, AugmentConfig, DetectorConfig, IndexConfig, RegistrationConfig
 from core.declared import require
 from core.groups import Describer, Groups, by_likeness, exact_duplicates, require_several
 from core.input.photograph import Photograph
@@ -158,11 +158,13 @@ def screening_config(config: DetectorConfig) -> DetectorConfig:
         patch=replace(config.patch, stride=stride),
         index=IndexConfig(),
         augment=AugmentConfig(),
+        registration=RegistrationConfig(),
         max_bank_vectors=BANK,
         min_bank_vectors=BANK,
         reweight=False,
         pca=None,
         metric="euclidean",
+        position=0.0,
     )
 
 
@@ -202,7 +204,7 @@ def screen(
     doubts = doubt(judged.scores, judged.outliers)
     listed = min(found.images, max(FEWEST_LISTED, math.ceil(2 * expected * found.images)))
     suspects = tuple(
-        judged.suspect(i, doubts[i], learned.read.frames[i])
+        judged.suspect(i, doubts[i], learned.read.placements[i].frame)
         for i in np.lexsort((-judged.scores, -doubts))[:listed].tolist()
     )
     drawn = (build.config.sigma, build.offset)

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from app.inspection.engine import Engine
-from bench import accuracy, alignment, coreset, demo, few, gpu, groups, memory, reduced, screening, tables
+from bench import (
+    accuracy,
+    alignment,
+    coreset,
+    demo,
+    few,
+    gpu,
+    groups,
+    memory,
+    placement,
+    reduced,
+    screening,
+    tables,
+)
 from bench.datasets import write_elpv
 from core.bank import load_bank
 from models.backbone import load_backbone
@@ -183,6 +197,18 @@ def test_pages_have_the_markers_that_benches_write_between(page, name):
     assert text.index(f"<!-- {name}:start -->") < text.index(f"<!-- {name}:end -->")
 
 
+def test_the_bench_of_placement_prints_every_way_and_leaves_its_page_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(placement, "WORK", tmp_path)
+    monkeypatch.setattr(placement, "sets", lambda: [write_elpv(tmp_path / "elpv-mono")])
+    ways = [replace(way, remedies=dict([*way.remedies.items()][-1:])) for way in placement.WAYS]
+    monkeypatch.setattr(placement, "WAYS", ways)
+    before = tables.ACCURACY.read_text()
+    run(placement.main, monkeypatch, "--toy")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-mono |")]
+    assert [row.split(" | ")[1] for row in rows] == [way.name for way in ways]
+    assert tables.ACCURACY.read_text() == before
+
+
 @pytest.mark.skipif(
     not (memory.SHARED / "data" / memory.SET).is_dir(), reason="the shared image set mtd is not here"
 )
@@ -195,3 +221,13 @@ def test_the_bench_of_memory_asks_by_each_descriptor_and_leaves_its_page_alone(m
     assert all(0 <= float(cell.strip("| ")) <= 1 for row in rows for cell in row[1:])
     assert "on the other half" in printed
     assert memory.ACCURACY.read_text(encoding="utf-8") == before
+
+
+def test_damaged_files_are_read_or_refused_by_name(monkeypatch, capfd):
+    with pytest.raises(SystemExit) as done:
+        run(fuzz.main, monkeypatch, "--toy")
+    printed = capfd.readouterr().out
+    assert done.value.code == 0, printed
+    assert "300 damaged files, 0 faults" in printed
+    for outcome in ("banks read", "banks refused", "pictures read", "pictures refused"):
+        assert outcome in printed

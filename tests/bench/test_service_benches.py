@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+import psutil
 import pytest
 
-from bench import chaos, load
+from bench import chaos, fortress, load
+from bench.fortress_loads import ALONE
 
 
 def printed_by(bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
@@ -33,3 +35,13 @@ def test_a_killed_server_and_a_killed_worker_break_no_promise(
 ) -> None:
     printed = printed_by(chaos, monkeypatch, capsys)
     assert "2 kills, 0 broken promises" in printed
+
+
+def test_a_line_is_measured_beside_each_load_and_every_process_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = printed_by(fortress, monkeypatch, capsys)
+    rows = [line.split(" | ") for line in printed.splitlines() if " of 3 | " in line]
+    assert [row[0].removeprefix("| ") for row in rows] == ["nothing", "everything"] * 2
+    assert all(load.__name__ in rows[-1][-1] for load in ALONE)
+    assert psutil.Process().children(recursive=True) == []

@@ -24,6 +24,8 @@ OPTIONS = {
     "reweight over the whole bank": {"reweight": True, "neighbours": 1000},
     "score map": {"score": "map"},
     "pca": {"pca": 8},
+    "position": {"position": 2.0},
+    "position, short side, pca": {"position": 2.0, "input": {"fit": "short_side"}, "pca": 8},
     "stride and size": {"patch": {"stride": 2, "size": 5}},
     "no smoothing": {"sigma": 0.0},
     "crop": {"input": {"crop": 32}},

@@ -8,7 +8,7 @@ import typer
 
 from app.cli import app
 from app.cli.console import Json, print_facts, print_json
-from app.cli.remote import banks, checks, defects, inspections
+from app.cli.remote import advice, banks, checks, defects, inspections
 from app.cli.remote.banks import client_of
 from nominal_client import Client
 from nominal_client.call import KEY, LOCAL, URL
@@ -16,6 +16,7 @@ from nominal_client.call import KEY, LOCAL, URL
 commands = typer.Typer(no_args_is_help=True, help="Use a Nominal server: banks, builds, inspections, health.")
 app.add_typer(commands, name="remote")
 commands.add_typer(banks.commands)
+commands.add_typer(advice.commands)
 commands.add_typer(checks.checks, name="checks")
 commands.add_typer(inspections.commands)
 commands.add_typer(defects.commands)

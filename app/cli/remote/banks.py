@@ -244,7 +244,7 @@ def _by_name(found: Any, names: dict[str, str]) -> Any:
 
 @commands.command()
 def cancel(ctx: typer.Context, job: Annotated[str, typer.Argument(help="Job's id.")]) -> None:
-    """Cancel a build, a screening or a check; it stops within about a second."""
+    """Cancel a build, a screening, a check or advice; it stops within about a second."""
     say(f"Job {job}: {client_of(ctx).cancel_job(job).state}, cancelling")
 
 

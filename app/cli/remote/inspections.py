@@ -23,11 +23,14 @@ inspections = typer.Typer(no_args_is_help=True, help="List and export the ledger
 commands.add_typer(inspections, name="inspections")
 
 ROW: dict[str, Callable[[Inspection], object]] = {
-    "score": lambda found: f"{found.score:.3f}",
+    "score": lambda found: "not located" if found.reason else f"{found.score:.3f}",
     "threshold": lambda found: f"{found.thresholds.reject:.3f}",
     "decision": lambda found: found.decision,
     "regions": lambda found: len(found.regions),
-    "nearest": lambda found: (near := found.nearest) and f"{near.image} ({near.row}, {near.column})",
+    "nearest": lambda found: (
+        ((near := found.nearest) and f"{near.image} ({near.row}, {near.column})")
+        or (found.location and found.location.reason)
+    ),
 }
 Of = Annotated[str | None, typer.Option("--bank", help="Only of this bank.")]
 Decided = Annotated[Decision | None, typer.Option("--decision", help="Only with this decision.")]

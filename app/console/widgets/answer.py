@@ -30,6 +30,7 @@ def answer(view: View, row: Inspection) -> ui.element:
                 _decided(row)
             _unlike(view, row)
             _regions(row)
+            _location(row.location)
             _timings(row)
             _details(view, row)
     return below
@@ -48,7 +49,10 @@ def _decided(row: Inspection) -> None:
         with block("n-score", title=TEXT.score_hint):
             ui.label(TEXT.score).classes("n-figure-name")
             ui.label(score(row.score)).classes(f"n-score-value n-ink-{row.decision}")
-    _gauge(row)
+    if row.location is None or row.location["located"]:
+        _gauge(row)
+    else:
+        ui.label(TEXT.not_located.format(reason=row.location["reason"])).classes("n-caption")
 
 
 def _unlike(view: View, row: Inspection) -> None:
@@ -78,6 +82,9 @@ def _crop(url: str, name: str, described: str) -> None:
 def _regions(row: Inspection) -> None:
     with block("n-section"):
         text(TEXT.regions, tag="h2")
+        if row.location is not None and not row.location["located"]:
+            ui.label(TEXT.no_map).classes("n-caption")
+            return
         if not row.regions:
             ui.label(TEXT.no_regions).classes("n-caption")
             return
@@ -95,6 +102,29 @@ def _region(number: int, region: dict[str, Any]) -> None:
         area, share = f"{region['area']:,}", percent(region["share"])
         ui.label(TEXT.region_area.format(area=area, share=share))
         ui.label(TEXT.region_peak.format(peak=score(region["peak"]))).classes("n-caption")
+
+
+def _location(found: dict[str, Any] | None) -> None:
+    """The figures by which a part was located, or was not."""
+    if found is None:
+        return
+    shown = {
+        TEXT.inliers: f"{found['inliers']:,}",
+        TEXT.rotation: _figure(found["rotation"], TEXT.degrees),
+        TEXT.scale: _figure(found["scale"], TEXT.times),
+        TEXT.fit: _figure(found["fit"], "{n:.3f}"),
+        TEXT.in_view: None if found["inspected_share"] is None else percent(found["inspected_share"]),
+    }
+    with block("n-section"):
+        text(TEXT.location, tag="h2")
+        with block("n-facts", "dl"):
+            for name, value in shown.items():
+                if value is not None:
+                    fact(name, value)
+
+
+def _figure(value: float | None, words: str) -> str | None:
+    return None if value is None else words.format(n=value)
 
 
 def _timings(row: Inspection) -> None:

@@ -24,7 +24,10 @@ def viewer(view: View, row: Inspection) -> None:
     recent: RecentImages = view.connection.scope[RECENT]
     passing = row.image_sha256 is None and recent.get(row.id) is not None
     if row.image_sha256 is None and not passing:
-        hint = TEXT.kept_only[view.service.settings.image_keep]
+        lost = row.image_not_kept
+        hint = (
+            TEXT.kept_only[view.service.settings.image_keep] if lost is None else TEXT.lost.format(why=lost)
+        )
         empty_state("hide_image", TEXT.no_picture, hint).classes("n-no-picture")
         return
     at = picture_url(view, row)

@@ -32,7 +32,20 @@ class Answer:
     scale_low: str = "as usual"
     scale_middle: str = "threshold of the map"
     scale_high: str = "twice the threshold"
+    not_located: str = "The part was not located in this picture: {reason}."
+    no_map: str = "None: a part that is not located is not inspected."
+    location: str = "Where the part lies"
+    inliers: str = "Points that agree"
+    rotation: str = "Turned by"
+    degrees: str = "{n:+.1f} degrees"
+    scale: str = "Size"
+    times: str = "{n:.2f} times the reference's"
+    fit: str = "Fit of edges"
+    in_view: str = "In view"
     no_image: str = "Image not kept"
+    lost: str = (
+        "The part was decided, but its image could not be kept ({why}). Free disk space to see later parts."
+    )
     no_picture: str = "No picture of this part was kept"
     kept_only: Mapping[str, str] = table(
         none="This server keeps no images (NOMINAL_IMAGE_KEEP=none). Set it to rejected or all to see later parts.",

@@ -32,7 +32,7 @@ ALWAYS = (
     errors.Draining,
     StorageFull,
 )
-OF_KEYS = (KeyRefused, errors.RoleTooLow, errors.ForeignOrigin)
+OF_KEYS = (KeyRefused, errors.RoleTooLow, errors.ForeignOrigin, errors.QuotaExceeded)
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -19,9 +19,10 @@ from app.http.multipart import MultipartReader, Part, Shape, is_form
 from app.imaging.decode import ImageLimits
 from app.imaging.header import shown_name
 from app.imaging.pictures import NPY, PNG, Kind, Picture
-from app.inspection.inspect import Answer
+from app.inspection.gate import Pass
+from app.inspection.inspecting import Answer
 from app.inspection.ledger import document
-from app.inspection.waiting import Pass
+from app.inspection.waiting import Deadline
 from app.store.page import Page as Rows
 from app.store.schema import Inspection
 from nominal_client.answers import Page
@@ -185,19 +186,19 @@ def inline(picture: Picture, threshold: float) -> dict[str, Any]:
     return {"kind": picture.kind, "media_type": picture.media_type, "threshold": threshold, "data": data}
 
 
-def deadline(prefer: str | None, most_seconds: float) -> float:
-    """When the answer must be there by ``Prefer: wait=2`` (RFC 7240) or ``respond-within=150ms``, monotonic seconds.
+def deadline(prefer: str | None, most_seconds: float, begun: float | None = None) -> Deadline:
+    """When the answer must be there by ``Prefer: wait=2`` (RFC 7240) or ``respond-within=150ms``.
 
-    ``most_seconds`` from now at the latest. Raises FieldInvalid.
+    ``most_seconds`` at the latest from ``begun``, monotonic seconds, or from now. Raises FieldInvalid.
     """
-    now = time.monotonic()
+    now = time.monotonic() if begun is None else begun
     found = WAIT.search(prefer or "")
     if found is None:
         if ASKS.search(prefer or ""):
             raise _unreadable(prefer or "")
-        return now + most_seconds
+        return Deadline(now + most_seconds)
     seconds = float(found[2]) / (1000 if (found[3] or "").lower() == "ms" else 1)
-    return now + min(seconds, most_seconds)
+    return Deadline(now + min(seconds, most_seconds))
 
 
 def applied(prefer: str | None) -> dict[str, str]:

@@ -126,11 +126,11 @@ def get_image(service: Running, actor: Reader, bank: BankPath, sha256: Sha256) -
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {"schema": FILE}}}, **refuses(NotFound, BlobMissing)},
 )
-def get_image_thumbnail(
+async def get_image_thumbnail(
     service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 256
 ) -> Response:
-    """A small JPEG of an image."""
-    data = banks.small_image(service.learning, bank, sha256, side)
+    """A small JPEG of an image, stored when that was uploaded."""
+    data = await banks.small_image(service.learning, bank, sha256, side)
     return Response(data, media_type="image/jpeg", headers={"ETag": f'"{sha256}-{side}"', **FOREVER})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from pydantic import Field
 from app import errors
 from app.http.auth import INSPECTED, Inspector, may
 from app.http.bodies import unless_disconnected
+from app.http.protocol import BEGUN
 from app.http.requests import Request as Body
 from app.http.requests import Score
 from app.http.routes import BankPath, Running, refuses
@@ -32,8 +32,11 @@ from app.http.routes.exchange import (
 )
 from app.http.routes.images import FILE
 from app.imaging.pictures import NPY, PNG
-from app.inspection.inspect import Answer, Asked, inspect
+from app.inspection.gate import Pass
+from app.inspection.inspect import inspect
+from app.inspection.inspecting import Answer, Asked
 from app.inspection.ledger import document
+from app.inspection.waiting import Deadline
 from app.lifecycle import Service
 from app.lifecycle.keys import Actor
 from app.problems.problem import problem_of
@@ -55,7 +58,8 @@ FILES = {"type": "array", "items": FILE, "minItems": 1, "maxItems": MANY.most_fi
 ANY = "*/*"  # what clients accept that were not told what to
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 REFUSED = (
-    NotFound, errors.BankWithoutVersion, VersionUnusable, errors.WarmingUp, errors.QueueFull, errors.DeadlineExceeded,
+    NotFound, errors.BankWithoutVersion, VersionUnusable, errors.WarmingUp, errors.QueueFull, errors.MemoryFull,
+    errors.DeadlineExceeded,
     errors.ImageTooLarge, errors.ImageFormatUnsupported, errors.ImageCorrupt, errors.MediaTypeUnsupported,
     errors.MultipartInvalid, errors.TooManyFiles, ConfigError, TooFewNominalImages, IllegalValue,
 )  # fmt: skip
@@ -133,13 +137,15 @@ async def inspect_image(
     the picture itself and the decision is in its headers.
     """
     service: Service = request.app.state.service
-    asked = _asked(service, actor, wanted, prefer)
+    asked = _asked(request, service, actor, wanted, prefer)
     kind, bare = None, False
     if wanted.heatmap != "none" or accept not in (None, ANY):
         kind, bare = picture_asked(wanted.heatmap, accept)
-    with service.inspecting.gate.enter() as share:
-        name, data, fields = await read_one(request, share, service.inspecting.image_limits)
-        asked = _said_in_form(actor, replace(asked, name=name, picture=kind), fields)
+    lane = service.inspecting.lane(bank, actor.id, actor.rules)
+    with service.inspecting.gate.enter(lane) as share:
+        async with asked.deadline.kept():
+            name, data, fields = await read_one(request, share, service.inspecting.image_limits)
+        asked = _said_in_form(actor, replace(asked, name=name, picture=kind, share=share), fields)
         answer = await unless_disconnected(request, inspect(service.inspecting, bank, data, asked))
     if (told := request.scope.get(INSPECTED)) is not None:
         told(answer.row, data)
@@ -184,10 +190,12 @@ async def inspect_batch(
     prefer: Prefer = None,
 ) -> Response:
     """Inspect every file of a form; each has its inspection or its problem, in the order sent."""
-    asked = _asked(service, actor, wanted, prefer)
-    with service.inspecting.gate.enter() as share:
-        sent = await read_form(request, share, service.inspecting.image_limits)
-        asked = _said_in_form(actor, asked, sent.fields)
+    asked = _asked(request, service, actor, wanted, prefer)
+    lane = service.inspecting.lane(bank, actor.id, actor.rules).lower()
+    with service.inspecting.gate.enter(lane) as share:
+        async with asked.deadline.kept():
+            sent = await read_form(request, share, service.inspecting.image_limits)
+        asked = _said_in_form(actor, replace(asked, share=share), sent.fields)
         items = await unless_disconnected(request, _each(service, bank, sent.images, asked))
     return Response(orjson.dumps({"items": items}), media_type="application/json", headers=applied(prefer))
 
@@ -195,7 +203,7 @@ async def inspect_batch(
 async def _each(
     service: Service, bank: str, images: list[tuple[str | None, Held]], asked: Asked
 ) -> list[dict[str, Any]]:
-    """A batch's worth at a time: a long form must not fill the queue by itself."""
+    """A batch's worth at a time, one priority lower: between two of them images that came by themselves may pass."""
     await service.pools.background(lambda: service.store.banks.get(bank))
     turns = asyncio.Semaphore(service.settings.batch_size)
 
@@ -204,7 +212,10 @@ async def _each(
             try:
                 if held.error is not None:
                     raise held.error
-                answer = await inspect(service.inspecting, bank, bytes(held.data), replace(asked, name=name))
+                with service.inspecting.memory.hold(asked.share.lane) as share:
+                    share.grow(len(held.data))
+                    own = replace(asked, name=name, share=share, deadline=Deadline(asked.deadline.at))
+                    answer = await inspect(service.inspecting, bank, bytes(held.data), own)
             except (errors.AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
             return {"name": name, "inspection": document(answer.row), "problem": None}
@@ -221,11 +232,13 @@ def as_json(answer: Answer, prefer: str | None) -> Response:
     return Response(orjson.dumps(said), media_type="application/json", headers=headers)
 
 
-def _asked(service: Service, actor: Actor, wanted: Traits, prefer: str | None) -> Asked:
-    most = service.settings.request_timeout_seconds
+def _asked(request: Request, service: Service, actor: Actor, wanted: Traits, prefer: str | None) -> Asked:
+    """The deadline counts from the request's first byte, where the server's protocol saw it come."""
+    begun = request.scope.get(BEGUN)
     return Asked(
-        deadline=deadline(prefer, most) if prefer else time.monotonic() + most,
+        deadline=deadline(prefer, service.settings.request_timeout_seconds, begun),
         actor=actor.id,
+        share=Pass(service.inspecting.memory),
         serial=wanted.serial,
         station=wanted.station,
         review_threshold=wanted.review_threshold,

@@ -65,21 +65,21 @@ def get_version_screening(service: Running, actor: Reader, bank: BankPath, versi
 
 
 @router.get("/screening/suspects/{sha256}/overlay", response_class=Response, responses=OVERLAY)
-def get_suspect_overlay(
+async def get_suspect_overlay(
     service: Running, actor: Reader, bank: BankPath, sha256: Sha256, side: Side = 512
 ) -> Response:
     """A suspect of the newest report as a JPEG, with where it differs from the others laid over it."""
-    return _jpeg(screenings.picture(service.learning, bank, sha256, side))
+    return _jpeg(await screenings.picture(service.learning, bank, sha256, side))
 
 
 @router.get(
     "/versions/{version}/screening/suspects/{sha256}/overlay", response_class=Response, responses=OVERLAY
 )
-def get_version_suspect_overlay(
+async def get_version_suspect_overlay(
     service: Running, actor: Reader, bank: BankPath, version: Number, sha256: Sha256, side: Side = 512
 ) -> Response:
     """The same for a suspect of a version's report, as long as the image is in the nominal set."""
-    return _jpeg(screenings.picture(service.learning, bank, sha256, side, version))
+    return _jpeg(await screenings.picture(service.learning, bank, sha256, side, version))
 
 
 def _jpeg(data: bytes) -> Response:

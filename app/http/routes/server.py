@@ -24,6 +24,7 @@ from app.lifecycle import health
 from app.lifecycle.keys import Actor, require
 from app.problems.types import page
 from app.store.errors import IllegalId, IllegalValue, KeyConflict, NotFound
+from app.store.key_limits import NAMES, NO_LIMITS
 from app.store.schema import ApiKey
 from app.store.scope import Scope
 from nominal_client.answers import Page
@@ -74,6 +75,7 @@ async def readyz(service: Running, response: Response) -> schema.Ready:
 @router.get("/health", responses=refuses(keys=False), response_model_exclude_none=True)
 async def get_health(request: Request, service: Running) -> schema.Health:
     """How the whole is. Needs no key; with one it names banks and reasons."""
+    await service.pace.turn()
     known: Actor | None = None
     with contextlib.suppress(AppError):
         known = await identify(request, service, key_of(request))
@@ -98,8 +100,8 @@ async def get_metrics(
     service: Running, accept: Annotated[str, Header(max_length=1000, include_in_schema=False)] = ""
 ) -> Response:
     """For Prometheus."""
-    health.refresh_gauges(service)
-    text, media_type = service.inspecting.metrics.render(accept)
+    await service.pace.turn()
+    text, media_type = health.metrics(service, accept)
     return Response(text, media_type=media_type)
 
 
@@ -123,14 +125,21 @@ async def explain_problem(
 @keys.get("/keys", responses=refuses())
 def list_keys(service: Running, actor: ServerAdmin) -> schema.KeyList:
     """All keys, oldest first, revoked ones too."""
-    return schema.KeyList(items=[schema.Key.model_validate(key) for key in service.store.keys.all()])
+    return schema.KeyList(items=[_shown(key) for key in service.store.keys.all()])
 
 
 @keys.post("/keys", status_code=201, responses=refuses(IllegalId, IllegalValue))
 def create_key(service: Running, actor: ServerAdmin, body: requests.KeyRequest) -> schema.NewKey:
     """Make a key. Its text is given this once. From the first key on, every request needs one, for good."""
     scope = Scope.of(body.banks, body.stations)
-    return _new(*service.admission.create(body.name, body.role, body.days, actor.id, scope))
+    limits = NO_LIMITS.changed(body.model_dump(include=set(NAMES)))
+    return _new(*service.admission.create(body.name, body.role, body.days, actor.id, scope, limits))
+
+
+@keys.patch("/keys/{key}", responses=refuses(NotFound, IllegalValue))
+def limit_key(service: Running, actor: ServerAdmin, key: KeyPath, body: requests.KeyLimits) -> schema.Key:
+    """Change a key's priority, guaranteed share or quotas. They count within two seconds on every server."""
+    return _shown(service.admission.limit(key, body.model_dump(exclude_unset=True), actor.id))
 
 
 @keys.post("/keys/{key}/rotate", status_code=201, responses=refuses(NotFound, KeyConflict))
@@ -155,7 +164,7 @@ def create_sign_in_link(
 @keys.delete("/keys/{key}", responses=refuses(NotFound))
 def revoke_key(service: Running, actor: ServerAdmin, key: KeyPath) -> schema.Key:
     """Refuse this key from now on."""
-    return schema.Key.model_validate(service.admission.revoke(key, actor.id))
+    return _shown(service.admission.revoke(key, actor.id))
 
 
 @keys.get("/people", responses=refuses())
@@ -184,4 +193,8 @@ def list_audit(
 
 
 def _new(text: str, key: ApiKey) -> schema.NewKey:
-    return schema.NewKey(**schema.Key.model_validate(key).model_dump(), key=text)
+    return schema.NewKey(**_shown(key).model_dump(), key=text)
+
+
+def _shown(key: ApiKey) -> schema.Key:
+    return schema.Key.model_validate(key)

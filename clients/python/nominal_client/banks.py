@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
 from nominal_client.answers.banks import Bank, BankDetail, Image, Mask, ThresholdChange, Uploaded
+from nominal_client.answers.server import Priority
 from nominal_client.call import SLOW, Call, Flow, Pages, at, get, nothing, pages_of, parsed, post
 from nominal_client.images import GivenImages, ImageSource, content_bytes, given
 from nominal_client.streams import as_json, raw
@@ -17,6 +18,8 @@ class BankSettings(TypedDict, total=False):
 
     config: Mapping[str, Any]
     pinned: bool
+    priority: Priority | None
+    share: float | None
     target_false_reject: float | None
     target_review: float | None
     review_threshold: float | None

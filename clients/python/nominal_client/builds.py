@@ -80,7 +80,7 @@ def start_build(
 
 
 def list_jobs(bank: str | None = None, state: str | None = None, kind: str | None = None) -> Pages[Job]:
-    """Jobs, newest first; kind: build, screening or check."""
+    """Jobs, newest first; kind: build, screening, check or advice."""
     return pages_of(Job, "/v1/jobs", "before", {"bank": bank, "state": state, "kind": kind})
 
 

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import banks, builds, checks, defects, inspections, server
+from nominal_client import advice, banks, builds, checks, defects, inspections, server
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -109,6 +109,10 @@ class _Calls:
     get_suspect_overlay = _call(builds.get_suspect_overlay)
     get_version_suspect_overlay = _call(builds.get_version_suspect_overlay)
 
+    start_advice = _call(advice.start_advice)
+    advise = _call(advice.advise)
+    get_advice = _call(advice.get_advice)
+
     list_check_sets = _call(checks.list_check_sets)
     get_check_set = _call(checks.get_check_set)
     delete_check_set = _call(checks.delete_check_set)
@@ -168,6 +172,7 @@ class _Calls:
     list_people = _call(server.list_people)
     sign_out_person = _call(server.sign_out_person)
     create_key = _call(server.create_key)
+    limit_key = _call(server.limit_key)
     rotate_key = _call(server.rotate_key)
     revoke_key = _call(server.revoke_key)
     create_sign_in_link = _call(server.create_sign_in_link)

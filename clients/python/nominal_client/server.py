@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from nominal_client.answers.server import (
     AuditEntry,
@@ -15,6 +16,7 @@ from nominal_client.answers.server import (
     NewKey,
     Person,
     PersonList,
+    Priority,
     Ready,
     Release,
     Role,
@@ -25,6 +27,16 @@ from nominal_client.errors import ConnectionFailed, WaitedTooLong
 from nominal_client.streams import as_json
 
 POLL_SECONDS = 0.2
+
+
+class KeyLimits(TypedDict, total=False):
+    """What a key is given and held to; None is no limit."""
+
+    priority: Priority | None
+    share: float | None
+    requests_per_minute: int | None
+    bytes_per_minute: int | None
+    in_flight: int | None
 
 
 def get_live() -> Call[Live]:
@@ -81,15 +93,21 @@ def create_key(
     days: float | None = None,
     banks: Sequence[str] | None = None,
     stations: Sequence[str] | None = None,
+    **given: Unpack[KeyLimits],
 ) -> Call[NewKey]:
     """A new key; its text is shown only once. From the first key on, every request needs one.
 
     With ``banks`` or ``stations`` it is only for these.
     """
-    body: dict[str, object] = {"name": name, "role": role, "days": days}
+    body: dict[str, object] = {"name": name, "role": role, "days": days, **given}
     limits = {"banks": banks, "stations": stations}
     body |= {which: [*names] for which, names in limits.items() if names is not None}
     return post(NewKey, "/v1/keys", body=as_json(body))
+
+
+def limit_key(key: str, **change: Unpack[KeyLimits]) -> Call[Key]:
+    """Change the priority, guaranteed share or quotas of the key with this id; None takes one back."""
+    return Call("PATCH", at("/v1/keys/{}", key), parsed(Key), body=as_json(change))
 
 
 def rotate_key(key: str, overlap_seconds: float = 3600.0) -> Call[NewKey]:

@@ -29,6 +29,23 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
+def test_a_key_is_given_a_priority_and_quotas_which_can_be_changed_and_taken_back(
+    nominal: Run, data: Settings
+) -> None:
+    made = nominal("keys", "create", "line 3", "--priority", "line", "--share", 0.3, "--in-flight", 8)
+    with open_store(data) as store:
+        row = store.keys.verify(made.out.strip())
+    assert row.limits == {"priority": "line", "share": 0.3, "in_flight": 8}
+    changed = nominal(
+        "keys", "limit", row.id, "--requests-per-minute", 60, "--no", "in-flight", "--no", "share"
+    )
+    assert changed.out == f"{row.id} (line 3): priority line, requests_per_minute 60\n"
+    [listed] = nominal("keys", "list", "--json").json["keys"]
+    assert listed["limits"]["requests_per_minute"] == 60
+    assert nominal("keys", "limit", row.id).status == 1
+    assert "in-flight" in nominal("keys", "limit", row.id, "--no", "speed").err
+
+
 def test_a_key_is_made_listed_replaced_and_revoked(nominal: Run, data: Settings) -> None:
     made = nominal("keys", "create", "line 3", "--role", "inspect", "--days", 30)
     text = made.out.strip()

@@ -94,7 +94,7 @@ def test_an_image_larger_than_the_limit_is_refused_while_it_is_read(
     client.post("/v1/banks", json={"id": "caps"})
     client.post("/v1/banks/caps/import?activate=true", content=bank_file)
     problem(client.post(INSPECT, content=iter([bad, bad])), 413, "image-too-large")
-    assert service_of(client).inspecting.gate.bytes == 0
+    assert service_of(client).inspecting.memory.used == 0
 
 
 def test_a_reader_may_look_and_not_inspect(taught: TestClient, bad: bytes) -> None:
@@ -331,3 +331,12 @@ def test_the_queue_shows_the_rejected_first_and_every_key(
     assert f"/console/media/inspections/{rejected}/photo" in text
     for words in ("Confirm defect", "False alarm", "Teach as good", "Skip", "Undo"):
         assert words in text
+
+
+def test_a_part_whose_image_could_not_be_kept_is_shown_with_the_reason(
+    taught: TestClient, bad: bytes
+) -> None:
+    service_of(taught).store.blobs.staging.reserve = 1 << 60
+    answer = taught.post("/v1/banks/caps/inspect", content=bad, headers={"Content-Type": "image/png"})
+    page = shown(taught, f"/inspections/{answer.json()['id']}")
+    assert "its image could not be kept (storage-full)" in page

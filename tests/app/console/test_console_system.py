@@ -12,6 +12,7 @@ from test_console_inspections import inspected, shown
 
 from app.console.assets import STATIC
 from app.lifecycle import vitals as about
+from app.store.key_limits import KeyLimits
 from app.store.schema import Inspection
 
 
@@ -44,6 +45,15 @@ def test_keys_are_listed_for_administrators_alone(console: TestClient) -> None:
     page = shown(console, "/system")
     assert "Only administrators see and create keys." in page
     assert id not in page
+
+
+def test_the_limits_of_a_key_stand_beside_its_role(console: TestClient) -> None:
+    text, _ = new_key(console)
+    limits = KeyLimits(priority="line", share=0.3, requests_per_minute=6000)
+    service_of(console).store.keys.create("line 3", "inspect", actor="test", limits=limits)
+    sign_in(console, text)
+    page = shown(console, "/system")
+    assert "Inspect, priority line, share 30%, 6,000 requests per minute" in page
 
 
 def test_every_part_has_a_release_and_a_licence(console: TestClient) -> None:

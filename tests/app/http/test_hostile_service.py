@@ -92,7 +92,7 @@ def test_an_inspected_body_over_the_limit_is_refused_with_and_without_its_length
         problem(client.post(f"{CAPS}/inspect", content=body, headers=PNG), 413, "body-too-large")
     problem(client.post(f"{CAPS}/inspect", content=bytes(50_001), headers=PNG), 413, "image-too-large")
     problem(client.post("/v1/banks", content=bytes(1 << 21)), 413, "body-too-large")
-    assert service_of(client).inspecting.gate.bytes == 0
+    assert service_of(client).inspecting.memory.used == 0
 
 
 def test_a_body_that_stops_coming_is_refused_and_leaves_nothing(
@@ -361,8 +361,9 @@ def test_a_disk_that_is_full_refuses_what_must_be_kept_and_says_so(
     service_of(client).store.blobs.staging.reserve = 1 << 60
     problem(client.post(f"{CAPS}/images", content=bad), 507, "storage-full")
     problem(client.post(f"{CAPS}/import", content=bank_file), 507, "storage-full")
-    problem(client.post(f"{CAPS}/inspect", content=bad, headers=PNG), 507, "storage-full")
-    assert [row["id"] for row in client.get("/v1/inspections").json()["items"]] == [before["id"]]
+    assert inspect(client, bad)["image_not_kept"] == "storage-full"  # a decision needs no image
+    rows = client.get("/v1/inspections").json()["items"]
+    assert [row["image_sha256"] is None for row in rows] == [True, False]
     assert client.get("/readyz").status_code == 200
     service_of(client).store.blobs.staging.reserve = 0
     assert inspect(client, bad)["id"] > before["id"]

@@ -15,7 +15,15 @@ LISTS = {
     "list_review_queue",
     "get_agreement",
 }
-WHOLE = {"list_keys", "create_key", "rotate_key", "revoke_key", "list_audit", "create_sign_in_link"} | {
+WHOLE = {
+    "list_keys",
+    "create_key",
+    "limit_key",
+    "rotate_key",
+    "revoke_key",
+    "list_audit",
+    "create_sign_in_link",
+} | {
     "list_people",
     "sign_out_person",
 }

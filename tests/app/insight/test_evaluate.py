@@ -95,7 +95,7 @@ def test_the_json_has_the_documented_keys_and_is_json(dataset, engine):
     shown = evaluate(engine, evaluation_images(MvtecDataset(dataset))).to_json()
     assert set(shown) == {
         *("image_auroc", "image_aupr", "image_f1max", "pixel_auroc", "aupro", "aupro_without_specks"),
-        *("kinds", "masks", "false_reject", "detection", "ms_per_image", "test_images"),
+        *("kinds", "masks", "false_reject", "detection", "retrieval", "ms_per_image", "test_images"),
     }
     for kind in ("false_reject", "detection"):
         assert list(shown[kind]) == ["0.01", "0.05"]

@@ -20,6 +20,7 @@ from app.imaging.pictures import encode_jpeg, encode_png
 from app.insight import comparing, exploring, review_queue
 from app.insight.held_out import inspect_held_out
 from app.inspection.engine import Engine
+from app.inspection.lanes import BACKGROUND, Lane
 from app.settings import Settings
 from app.store.inspections import EVERY
 from app.store.schema import Inspection
@@ -311,7 +312,7 @@ def test_a_nominal_images_map_is_that_of_a_version_without_its_part(client: Test
     object.__setattr__(bank.provenance, "images", names)
     engine = Engine(backbone, bank)
     odd = Photograph(images[-1])
-    known, held = engine.inspect([odd])[0], inspect_held_out(engine, odd, sent[-1]["sha256"])
+    known, held = engine.inspect([odd])[0], inspect_held_out(engine, engine.prepare(odd), sent[-1]["sha256"])
     alone = Engine(backbone, build(images[:-1], replace(SMALL, coreset_ratio=1.0), backbone)).inspect([odd])[
         0
     ]
@@ -380,28 +381,26 @@ def test_one_comparison_runs_at_a_time_and_one_that_is_cancelled_makes_room(
     assert two.portal.call(tour) == 2
 
 
-def test_a_comparison_waits_while_inspections_run_but_not_for_ever(two: TestClient, bad: bytes) -> None:
-    """Its image waits for the queue to be empty, or for its patience to end."""
-    service = service_of(two)
+def test_a_comparison_decodes_and_scores_in_the_background(
+    two: TestClient, bad: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspecting, lanes = service_of(two).inspecting, list[Lane]()
     inspect(two, bad)
+    run, call = inspecting.decoders.run, inspecting.batcher.call
 
-    async def wait(busy_until: float) -> float:
-        started = time.monotonic()
-        load = service.inspecting.batcher.load
-        empty = load()
+    async def ran(function: Any, lane: Lane, large: bool) -> Any:
+        lanes.append(lane)
+        return await run(function, lane, large)
 
-        def busy() -> Any:
-            return type(empty)(3, 1, None, 0.0) if time.monotonic() - started < busy_until else load()
+    async def called(function: Any, lane: Lane) -> Any:
+        lanes.append(lane)
+        return await call(function, lane)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(service.inspecting.batcher, "load", busy)
-            await comparing._gap(service.inspecting)
-        return time.monotonic() - started
-
-    assert two.portal is not None
-    assert two.portal.call(wait, 0.0) < comparing.PATIENCE
-    assert two.portal.call(wait, 0.1) >= 0.1
-    assert comparing.PATIENCE <= two.portal.call(wait, 60.0) < 30
+    monkeypatch.setattr(inspecting.decoders, "run", ran)
+    monkeypatch.setattr(inspecting.batcher, "call", called)
+    assert two.post(f"{CAPS}/compare", json={"a": 1, "b": 2, "limit": 1}).status_code == 200
+    assert [lane.rank for lane in lanes] == [BACKGROUND] * 3  # decoded once, scored by two
+    assert inspecting.memory.used == 0
 
 
 def test_a_version_that_cannot_follow_the_banks_rates_is_not_compared(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueFull
 from app.inspection.batcher import Batcher
-from app.inspection.waiting import FairQueue, Served, ServiceTimes
+from app.inspection.lanes import BACKGROUND, LINE, NORMAL, PATIENCE, FairQueue, Lane, Turns
+from app.inspection.waiting import Served, ServiceTimes
 
 pytestmark = pytest.mark.anyio
 FOREVER = 1e6  # seconds; a window or deadline that never passes in a test
@@ -283,17 +285,6 @@ async def test_a_busy_bank_makes_way_for_one_that_has_fewer_waiting(work: Work, 
     assert [type(a) for a in answers] == [Served, Served, Served, QueueFull, Served]
 
 
-async def test_bytes_waiting_are_bounded_but_one_item_always_may(work: Work, clock: Clock) -> None:
-    async with Batcher(work, queue_bytes=10, size_of=len, clock=clock) as batcher:
-        held = await hold(batcher, work)
-        tasks = submitted(batcher, "k", "x" * 50)
-        await settle()
-        with pytest.raises(QueueFull, match="At most 10 bytes"):
-            await batcher.submit("k", "y")
-        work.open.set()
-        await results([held, *tasks])
-
-
 # Deadlines
 
 
@@ -461,28 +452,107 @@ async def test_a_thousand_callers_in_any_order_get_their_own_answers(work: Work,
             assert answer.result == f"k{i % 5}:{i}"
 
 
+# Lanes
+
+
+async def test_a_batch_holds_one_priority_and_the_lines_goes_first(work: Work, clock: Clock) -> None:
+    line, late = Lane("k", rank=LINE), Lane("k", rank=BACKGROUND)
+    async with Batcher(work, window=0, clock=clock) as batcher:
+        held = await hold(batcher, work)
+        tasks = [asyncio.create_task(batcher.submit("k", item, lane=late)) for item in "ab"]
+        tasks += submitted(batcher, "k", "c")
+        await settle()
+        tasks += [asyncio.create_task(batcher.submit("k", item, lane=line)) for item in "de"]
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *tasks)
+    order = [items for _, items in work.batches[1:]]
+    assert order[0] == ["d", "e"]
+    assert sorted(map(tuple, order)) in (
+        [("a", "b"), ("c",), ("d", "e")],
+        [("a",), ("b",), ("c",), ("d", "e")],
+    )
+
+
+async def test_while_a_line_inspects_batches_below_it_are_short(work: Work, clock: Clock) -> None:
+    async with Batcher(work, window=0, clock=clock) as batcher:
+        await batcher.submit("k", "measured")  # a second an item, more than a batch may take
+        await batcher.submit("fast", "line", lane=Lane("fast", rank=LINE))
+        held = await hold(batcher, work)
+        tasks = submitted(batcher, "k", "a", "b", "c")
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *tasks)
+        clock.now += 100
+        held = await hold(batcher, work, "again")
+        later = submitted(batcher, "k", "d", "e", "f")
+        await settle()
+        work.open.set()
+        await asyncio.gather(held, *later)
+    of_k = [items for key, items in work.batches if key == "k"]
+    assert of_k == [["measured"], ["a"], ["b"], ["c"], ["d", "e", "f"]]
+
+
+async def test_what_waits_behind_a_line_does_not_count_against_its_deadline(work: Work, clock: Clock) -> None:
+    async with Batcher(work, window=0, clock=clock) as batcher:
+        await batcher.submit("k", "measured")
+        await batcher.submit("busy", "measured")
+        held = await hold(batcher, work)
+        flood = submitted(batcher, "k", *"12345678")
+        await settle()
+        soon = clock.now + 2.5  # the running one and itself
+        with pytest.raises(DeadlineExceeded):
+            await batcher.submit("k", "plain", deadline=soon)
+        fast = asyncio.create_task(batcher.submit("k", "line", lane=Lane("k", rank=LINE), deadline=soon))
+        await settle()
+        work.open.set()
+        assert (await fast).result == "k:line"
+        await asyncio.gather(held, *flood)
+
+
+async def test_other_work_waits_behind_inspections_for_a_while_at_most(work: Work, clock: Clock) -> None:
+    async with Batcher(work, window=0, batch_size=1, clock=clock) as batcher:
+        held = await hold(batcher, work)
+        call = asyncio.create_task(batcher.call(lambda: work.batches.append(("call", []))))
+        tasks = submitted(batcher, "k", "a", "b", "c")
+        await settle()
+        work.open.set()  # the held batch takes longer than the call's patience
+        await asyncio.gather(held, call, *tasks)
+    assert PATIENCE < 1
+    assert ("call", []) in work.batches[1:-1]
+
+
 # The parts
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """What waits."""
+
+    number: int
+    arrived: float = 0.0
 
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(["push", "take", "remove"])), max_size=60))
 @settings(deadline=None)
 def test_the_queue_is_bounded_and_keeps_order_within_a_key(steps: list[tuple[str, str]]) -> None:
-    queue: FairQueue[str, int] = FairQueue(5)
-    inside: dict[str, list[int]] = {"x": [], "y": [], "z": []}
+    queue: FairQueue[str, Numbered] = FairQueue(5, Turns(Clock()))
+    inside: dict[str, list[Numbered]] = {"x": [], "y": [], "z": []}
     for number, (key, step) in enumerate(steps):
+        lane = Lane(key)
         if step == "push":
-            dropped = queue.push(key, number)
-            inside[key].append(number)
+            dropped = queue.push(key, lane, entry := Numbered(number))
+            inside[key].append(entry)
             for entries in inside.values():
                 if dropped in entries:
                     assert entries.pop() == dropped  # always the newest
         elif step == "take":
-            assert queue.take(key, 2) == inside[key][:2]
+            assert queue.take(key, NORMAL, 2) == [(lane, entry) for entry in inside[key][:2]]
             del inside[key][:2]
         elif inside[key]:
-            queue.remove(key, inside[key].pop(0))
+            queue.remove(key, lane, inside[key].pop(0))
         assert queue.counts() == {k: len(v) for k, v in inside.items() if v}
-        assert sorted(queue) == sorted(n for v in inside.values() for n in v)
+        assert {entry.number for entry in queue} == {entry.number for v in inside.values() for entry in v}
         assert len(queue) <= 5
 
 

@@ -19,12 +19,10 @@ from starlette.testclient import TestClient
 
 from app.imaging.decode import decode_image, decode_photograph
 from app.imaging.pictures import encode_jpeg, encode_png, overlay
-from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Work, run_batch
+from app.inspection.engine import BATCH_PIXELS, Engine, Inspection, Prepared, Work, run_batch
 from app.settings import Settings
 from core.bank import bank_bytes, load_bank
 from core.config import DetectorConfig, InputConfig
-from core.input.photograph import Image as Pixels
-from core.input.photograph import Photograph
 from core.judging.scoring import Thresholds
 from models.backbone import Backbone
 
@@ -357,11 +355,9 @@ def test_what_is_no_image_has_no_version_loaded_for_it(banked: TestClient) -> No
 class Recording(Engine):
     """An engine that notes how many images it was given at a time."""
 
-    def inspect(
-        self, images: Sequence[Pixels | Photograph], thresholds: Thresholds | None = None
-    ) -> list[Inspection]:
+    def judge(self, images: Sequence[Prepared], thresholds: Thresholds) -> list[Callable[[], Inspection]]:
         self.groups = [*getattr(self, "groups", []), len(images)]
-        return super().inspect(images, thresholds)
+        return super().judge(images, thresholds)
 
 
 def test_a_batch_of_large_inputs_passes_the_backbone_in_groups_of_bounded_pixels(backbone: Backbone) -> None:
@@ -369,8 +365,10 @@ def test_a_batch_of_large_inputs_passes_the_backbone_in_groups_of_bounded_pixels
     most = BATCH_PIXELS // side**2
     config = DetectorConfig(InputConfig(size=side), coreset_ratio=0.001, target_false_reject=0.4)
     engine = Recording(backbone, build(parts(3), config, backbone))
-    works = [Work(Photograph(image), engine.thresholds, engine) for image in parts(most + 1, seed=2)]
+    images = parts(most + 1, seed=2)
+    works = [Work(engine.prepare(image), engine.thresholds, engine) for image in images]
     answers = run_batch(("caps", 1), works)
     assert engine.groups == [most, 1]
-    alone = [engine.inspect([work.image])[0].score for work in works[-2:]]
+    assert all(isinstance(answer, Inspection) for answer in answers)
+    alone = [engine.inspect([image])[0].score for image in images[-2:]]
     np.testing.assert_allclose([answer.score for answer in answers[-2:]], alone, rtol=1e-4)

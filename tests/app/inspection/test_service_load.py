@@ -16,9 +16,9 @@ from service_kit import PNG, inspect, problem, service_of, wait_until
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from app.errors import FieldInvalid, QueueFull
+from app.errors import FieldInvalid, MemoryFull, QueueFull
 from app.http.routes import exchange as answers
-from app.inspection.waiting import Gate
+from app.inspection.gate import Gate, Memory
 from app.settings import Settings
 from app.store import schema
 from models.backbone import Backbone
@@ -105,16 +105,17 @@ def test_past_a_full_queue_callers_are_refused_with_the_seconds_to_wait_and_nobo
 
 
 def test_requests_are_refused_before_their_bodies_fill_the_memory() -> None:
-    gate = Gate(requests=2, bytes_=100, retry_after=lambda: 7.0)
+    gate = Gate(requests=2, memory=(memory := Memory(100)), retry_after=lambda: 7.0)
     gate.open()
     with gate.enter() as first:
-        first.grow(1000)  # alone, every legal image passes
-        with gate.enter() as second, pytest.raises(QueueFull) as refused:
-            second.grow(1)
-        assert refused.value.retry_after == 7.0
-        with gate.enter(), pytest.raises(QueueFull), gate.enter():
+        first.grow(80)
+        with gate.enter() as second, pytest.raises(MemoryFull) as full:
+            second.grow(21)
+        assert full.value.retry_after == 1.0
+        with gate.enter(), pytest.raises(QueueFull) as refused, gate.enter():
             pass
-    assert (gate.requests, gate.bytes) == (0, 0)
+        assert refused.value.retry_after == 7.0
+    assert (gate.requests, memory.used, memory.peak) == (0, 0, 80)
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_before_queueing_and_one_that_passes_after(
@@ -184,7 +185,7 @@ def test_a_deadline_that_is_met_is_said_to_have_counted(slow: TestClient, good: 
     ],
 )
 def test_a_preference_is_read_as_seconds_and_bounded(header: str | None, seconds: float) -> None:
-    assert answers.deadline(header, 30.0) - time.monotonic() == pytest.approx(seconds, abs=0.1)
+    assert answers.deadline(header, 30.0).at - time.monotonic() == pytest.approx(seconds, abs=0.1)
 
 
 @pytest.mark.parametrize("header", ["wait", "wait=soon", "respond-within=-1", "wait=1m", "respond-within="])

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -71,11 +70,13 @@ def store_of_revision(settings: Settings, revision: str) -> Iterator[Session]:
     database.close()
 
 
-def before_kinds(row: Inspection) -> dict[str, Any]:
-    """An inspection's columns as the first release had them."""
-    return {
-        each.name: getattr(row, each.name) for each in Inspection.__table__.columns if each.name != "kind"
-    }
+def add_earlier(session: Session, *seen: Inspection) -> None:
+    """Inspections as the first release wrote them."""
+    later = {"location", "image_not_kept", "kind"}
+    names = [column.name for column in Inspection.__table__.columns if column.name not in later]
+    session.execute(
+        insert(Inspection.__table__), [{name: getattr(each, name) for name in names} for each in seen]
+    )
 
 
 def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
@@ -86,7 +87,7 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
     change = {"id": new_id(), "bank": "screws", "reject_threshold": 3.0, "actor": "cli", "created_at": now}
     review = {"inspection_id": seen.id, "revision": 1, "verdict": "false_alarm", "note": "", "actor": "cli"}
     with store_of_revision(settings, "0001") as session:
-        session.execute(insert(Inspection.__table__), [before_kinds(seen)])
+        add_earlier(session, seen)
         session.execute(insert(Bank.__table__), [bank | {"id": "screws", "last_version": 0, "revision": 1}])
         session.execute(insert(ThresholdChange.__table__), [change])
         session.execute(insert(Review.__table__), [review | {"created_at": now}])
@@ -120,8 +121,7 @@ def test_a_store_of_an_earlier_release_gives_no_number_again_that_an_inspection_
         for name, last, active in (("again", 1, 1), ("ahead", 8, None)):
             row = bank | {"id": name, "last_version": last, "active_version": active}
             session.execute(insert(Bank.__table__), [row])
-        rows = [make_inspection(bank=name, version=5) for name in ("again", "ahead", "gone")]
-        session.execute(insert(Inspection.__table__), [before_kinds(each) for each in rows])
+        add_earlier(session, *(make_inspection(bank=name, version=5) for name in ("again", "ahead", "gone")))
         connection = session.connection()
         connection.exec_driver_sql(f"INSERT INTO blobs VALUES ('{SHA}', 9, 'a', '2026-01-01')")
         connection.exec_driver_sql(

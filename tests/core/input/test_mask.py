@@ -116,7 +116,7 @@ def test_distances_are_scattered_and_spread_to_the_nearest_that_counts():
     assert cells is not None
     distances = cells.scattered(np.array([[1, 2, 3, 4]], np.float32))
     assert distances.tolist() == [[1, 2, 0, 0, 3, 4, 0, 0]]
-    assert drawn(config, (2, 4), distances).tolist() == [[1, 2, 2, 2, 3, 4, 4, 4]]
+    assert drawn(cells, distances).tolist() == [[1, 2, 2, 2, 3, 4, 4, 4]]
 
 
 def test_padding_does_not_count_and_a_crop_moves_the_mask():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from typing import Any
 
 from nicegui import ui
 
-from app.console.pages.banks.augment import AugmentFields
 from app.console.pages.banks.cards import Cards, first
-from app.console.pages.banks.input import InputFields
+from app.console.pages.banks.input import FIELD
+from app.console.pages.banks.settings import SettingsFields
 from app.console.pages.banks.words import BANKS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header
@@ -31,7 +32,6 @@ from app.store.schema import Bank
 from core.config import DetectorConfig
 
 DEFAULTS = DetectorConfig()
-FIELD = "outlined dense hide-bottom-space"
 
 
 @page("/", TEXT.name, icon="grid_view", order=10)
@@ -80,40 +80,28 @@ def ask_new_bank(view: View) -> None:
 
     async def create() -> None:
         asked = number_in(rate)
-        if not all(each.validate() for each in (title, id, rate, shape, copies)) or asked is None:
+        if not all(each.validate() for each in (title, id, rate, fields)) or asked is None:
             return
-        config = {
-            "input": {**shape.config(), "significant_bits": bits.value or None},
-            "coreset_ratio": shape.ratio(),
-            "target_false_reject": asked / 100,
-            "metric": metric.value,
-            "score": score.value,
-            "augment": copies.config(),
-        }
+        config = {**fields.config(), "target_false_reject": asked / 100}
         given: BankChange = {"title": title.value.strip(), "config": config}
         bank = id.value
         await view.run(lambda: banks.create(view.service.learning, bank, given, view.actor.id))
         made.close()
         view.go(view.url("banks", bank, "teach"))
 
+    rate: Any = None
+
+    def ask_rate() -> None:
+        nonlocal rate
+        rate = number_field(TEXT.rate, DEFAULTS.target_false_reject * 100, fault=_rate_fault).props(FIELD)
+        hint = ui.label(_rate_hint(number_in(rate))).classes("n-caption")
+        rate.on_value_change(lambda: hint.set_text(_rate_hint(number_in(rate))))
+
     with form(view, TEXT.create_title, TEXT.create, create) as made:
         title = ui.input(TEXT.title, validation=_needed).props(f'{FIELD} autofocus hint="{TEXT.title_hint}"')
         id = ui.input(TEXT.id, validation=_id_fault).props(f'{FIELD} hint="{TEXT.id_hint}"')
         title.on_value_change(lambda: id.set_value(slug_of(title.value or "")))
-        size = ui.select(dict(TEXT.sizes), label=TEXT.size, value=DEFAULTS.input.size)
-        size.props(f'{FIELD} hint="{TEXT.size_hint}"')
-        metric = ui.select(dict(TEXT.metrics), label=TEXT.metric, value=DEFAULTS.metric)
-        metric.props(f'{FIELD} hint="{TEXT.metric_hint}"')
-        rate = number_field(TEXT.rate, DEFAULTS.target_false_reject * 100, fault=_rate_fault).props(FIELD)
-        hint = ui.label(_rate_hint(number_in(rate))).classes("n-caption")
-        rate.on_value_change(lambda: hint.set_text(_rate_hint(number_in(rate))))
-        with ui.expansion(TEXT.advanced).classes("n-advanced"):
-            shape = InputFields(size)
-            score = ui.select(dict(TEXT.scores), label=TEXT.score, value=DEFAULTS.score)
-            score.props(f'{FIELD} hint="{TEXT.score_hint}"')
-            bits = ui.select(dict(TEXT.bits_of), label=TEXT.bits, value=0)
-            bits.props(f'{FIELD} hint="{TEXT.bits_hint}"')
-            copies = AugmentFields()
+        fields = SettingsFields(DEFAULTS, ask_rate)
         ui.label(TEXT.backbone_note.format(name=backbone(view.service)["name"])).classes("n-caption")
 
 

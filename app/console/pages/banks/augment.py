@@ -8,6 +8,7 @@ from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
 from app.console.pages.banks.words import BANKS as TEXT
+from app.console.words import plain
 from core.config import AugmentConfig
 from core.declared import own_settings
 from core.errors import ConfigError
@@ -17,22 +18,24 @@ _SHARES = ("shift", "scale", "light")  # shown in per cent
 
 
 class AugmentFields:
-    """Made where it is called; below them, how often a photograph is learned, or what is wrong."""
+    """Made where it is called, showing ``config``; below them, how often a photograph is learned, or what is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: AugmentConfig) -> None:
         settings = {one.name: one for one in own_settings(AugmentConfig)}
         ui.label(TEXT.copies)
         ui.label(TEXT.copies_hint).classes("n-caption")
         self._exact = {
-            name: ui.checkbox(text).props("dense")
+            name: ui.checkbox(text, value=getattr(config, name)).props("dense")
             for name, text in (("flips", TEXT.flips), ("quarter_turns", TEXT.quarter_turns))
         }
         self._ranges = {
-            name: ui.number(text, value=0, min=0, max=settings[name].bounds["le"] * _unit(name)).props(_FIELD)
+            name: ui.number(
+                text, value=_shown(config, name), min=0, max=settings[name].bounds["le"] * _unit(name)
+            ).props(_FIELD)
             for name, text in TEXT.ranges.items()
         }
         most = settings["copies"].bounds["le"]
-        self._copies = ui.number(TEXT.random_copies, min=1, max=most, precision=0).props(
+        self._copies = ui.number(TEXT.random_copies, value=config.copies, min=1, max=most, precision=0).props(
             f"{_FIELD} clearable"
         )
         self._learned = ui.label().classes("n-caption").props('role="status"').mark("learned")
@@ -63,6 +66,10 @@ class AugmentFields:
         self._learned.set_text(text)
         self._learned.classes(add="" if fits else "n-ink-reject", remove="n-ink-reject" if fits else "")
         return fits
+
+
+def _shown(config: AugmentConfig, name: str) -> float:
+    return float(plain(getattr(config, name) * _unit(name)))
 
 
 def _unit(name: str) -> float:

@@ -76,8 +76,20 @@ class Banks:
     crop_hint: str = "Only the middle of the resized image is seen. Empty: all of it."
     ratio: str = "Patches kept, %"
     ratio_hint: str = "More find subtler changes of varied surfaces and take longer; 1 is usual."
+    register: str = "Find the part and bring it to where a reference has it"
+    register_hint: str = (
+        "For rigid parts with texture that arrive turned or moved. A build refuses parts that it cannot find; a"
+        " part that is not found later is rejected."
+    )
+    turned: str = "Parts are turned by at most, degrees either way"
+    turned_needed: str = "From 0 to 180."
+    place: str = "Weight of the place"
+    place_hint: str = (
+        "For parts that always lie alike: 1 or 2 finds what is in a wrong place. 0: places do not count."
+    )
     side_needed: str = "A multiple of 32, from 32 to {most}."
     ratio_needed: str = "More than 0 and at most 100."
+    place_needed: str = "From 0 to {most}."
     bits: str = "Bits of grey samples"
     bits_hint: str = "A camera may fill 12 of 16 bits; its photographs are dark unless that is said."
     bits_of: Mapping[int, str] = table({0: "All", 10: "10", 12: "12", 14: "14"})

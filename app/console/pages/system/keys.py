@@ -15,6 +15,7 @@ from app.console.widgets.blocks import badge, block, table, text
 from app.console.widgets.controls import danger, dialog, form, number_field, number_in, primary, secondary
 from app.console.words import age, moment
 from app.lifecycle.keys import LOCAL
+from app.store.key_limits import MOST, MOST_SHARE, KeyLimits
 from app.store.schema import ApiKey, Person
 
 FIELD = "outlined dense hide-bottom-space"
@@ -40,14 +41,18 @@ def _row(view: View, row: ApiKey) -> None:
         text(f"{row.name}{own}", "n-strong", "td")
         text(row.id, "n-id", "td")
         limits = [*(row.banks or ()), *(row.stations or ())]
-        role = TEXT.roles[row.role].partition(":")[0]
-        text(", ".join([role, TEXT.only.format(names=", ".join(limits))] if limits else [role]), tag="td")
+        said = [TEXT.roles[row.role].partition(":")[0]]
+        if limits:
+            said.append(TEXT.only.format(names=", ".join(limits)))
+        said += [TEXT.limited[name].format(n=value) for name, value in (row.limits or {}).items()]
+        text(", ".join(said), tag="td")
         text(age(row.created_at), "n-caption", "td").props["title"] = moment(row.created_at)
         text(moment(row.expires_at) if row.expires_at else TEXT.never, "n-caption", "td")
         with ui.element("td"):
             _state(row)
         with ui.element("td"), block("n-row n-key-actions"):
             if is_valid(row):
+                secondary(view, TEXT.limits, lambda: ask_limits(view, row), role="admin")
                 secondary(view, TEXT.link, lambda: make_link(view, row), role="admin")
                 secondary(view, TEXT.rotate, lambda: ask_rotation(view, row), role="admin")
                 secondary(view, TEXT.revoke, lambda: ask_revocation(view, row), role="admin")
@@ -105,6 +110,34 @@ def ask_new_key(view: View) -> None:
         days.props(f'{FIELD} hint="{TEXT.days_hint}"')
         if first:
             ui.label(TEXT.first_key).classes("n-caption")
+
+
+def ask_limits(view: View, key: ApiKey) -> None:
+    """A priority, a guaranteed share and quotas; an empty field is no limit."""
+    now = KeyLimits.of(key.limits)
+
+    async def change() -> None:
+        if not all(field.validate() for field in (share, *quotas.values())):
+            return
+        given = {name: None if (n := number_in(field)) is None else int(n) for name, field in quotas.items()}
+        percent = number_in(share)
+        given_share = None if percent is None else percent / 100
+        said: dict[str, object] = {"priority": priority.value or None, "share": given_share, **given}
+        await view.run(lambda: view.service.admission.limit(key.id, said, view.actor.id))
+        made.close()
+        view.reload()
+
+    with form(view, TEXT.limits_title.format(name=key.name), TEXT.save, change) as made:
+        ui.label(TEXT.limits_text).classes("n-caption")
+        priority = ui.select(dict(TEXT.priorities), label=TEXT.priority, value=now.priority or "").props(
+            FIELD
+        )
+        shown = round(100 * now.share, 6) if now.share else None
+        share = number_field(TEXT.share, shown, needed=False, fault=_share_fault).props(FIELD)
+        quotas = {
+            name: number_field(words, getattr(now, name), needed=False, fault=_quota_fault).props(FIELD)
+            for name, words in TEXT.quotas.items()
+        }
 
 
 def ask_rotation(view: View, key: ApiKey) -> None:
@@ -177,6 +210,14 @@ def _sign_in(view: View, text: str, key: ApiKey) -> None:
 
 def _name_fault(value: str | None) -> str | None:
     return None if 1 <= len((value or "").strip()) <= 100 else TEXT.key_name_needed
+
+
+def _share_fault(value: float) -> str | None:
+    return None if 0 < value <= 100 * MOST_SHARE else TEXT.share_needed
+
+
+def _quota_fault(value: float) -> str | None:
+    return None if value == int(value) and 0 < value <= MOST else TEXT.quota_needed
 
 
 def _days_fault(value: float) -> str | None:

@@ -105,6 +105,32 @@ class System:
     copy: str = "Copy"
     copied: str = "Copied."
     done: str = "I have copied it"
+    limits: str = "Limits"
+    limits_title: str = "Limits of {name}"
+    limits_text: str = (
+        "A line comes before all others. A guaranteed share keeps a key going beside others of a higher priority."
+        " Quotas count on each server; past them requests are refused with 429."
+    )
+    save: str = "Save"
+    priority: str = "Priority"
+    priorities: Mapping[str, str] = table(
+        {"": "Of the bank", "line": "Line: first", "normal": "Normal", "background": "Background: last"}
+    )
+    share: str = "Guaranteed share, percent"
+    share_needed: str = "More than 0 and at most 90."
+    quotas: Mapping[str, str] = table(
+        requests_per_minute="Requests per minute",
+        bytes_per_minute="Bytes per minute",
+        in_flight="Requests at once",
+    )
+    quota_needed: str = "A whole number above 0."
+    limited: Mapping[str, str] = table(
+        priority="priority {n}",
+        share="share {n:.0%}",
+        requests_per_minute="{n:,} requests per minute",
+        bytes_per_minute="{n:,} bytes per minute",
+        in_flight="{n:,} at once",
+    )
     link: str = "Sign-in link"
     link_title: str = "Copy the sign-in link now"
     link_text: str = "It signs one browser in as {name}, once, until {until}. It cannot be shown again."

@@ -113,6 +113,8 @@ def _figures(version: Version, found: Insight) -> None:
     engine = [str(used[name]) for name in ("runtime", "precision", "metric") if name in used]
     engine += [TEXT.score_map] if used.get("score") == "map" else []
     views = AugmentConfig.from_json(used.get("augment", {})).views
+    engine += [TEXT.registered] if used.get("registration") else []
+    engine += [TEXT.placed.format(n=used["position"])] if used.get("position") else []
     engine += [TEXT.learned.format(n=views)] if views > 1 else []
     with block("n-figures n-figures-top"):
         figure(TEXT.images, f"{found.images:,}")

@@ -36,6 +36,8 @@ class Versions:
     unknown: str = "not recorded"
     backbone: str = "Backbone"
     score_map: str = "score of the map"
+    registered: str = "parts brought onto a reference"
+    placed: str = "weight of places {n:g}"
     learned: str = "each image learned {n} times"
     activate: str = "Activate"
     roll_back: str = "Roll back to this version"

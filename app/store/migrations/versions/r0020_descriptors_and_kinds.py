@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0011"
+down_revision = "0014"
 KINDS = ["bank", "verdict", "kind", "created_at", "station", "serial", "id"]
 
 

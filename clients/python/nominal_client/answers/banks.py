@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from nominal_client.answers import Answer, BankId, JsonObject
+from nominal_client.answers.server import Priority
 
 
 class Bank(Answer):
@@ -21,6 +22,8 @@ class Bank(Answer):
     review_threshold: float | None
     reject_threshold: float | None
     pinned: bool
+    priority: Priority | None = Field(None, description="Of its inspections; normal when null.")
+    share: float | None = Field(None, description="Guaranteed part of decoding and inference.")
     active_version: int | None
     last_version: int
     revision: int = Field(description="Rises with every change; the ETag.")

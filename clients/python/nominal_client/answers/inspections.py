@@ -47,6 +47,24 @@ class NearestPatch(Answer):
     at_y: int
 
 
+class Location(Answer):
+    """Where a part lies against the bank's reference, or why it was not located; null where nothing was found."""
+
+    located: bool
+    reason: str | None = Field(description="Why it was not located, with the figures.")
+    inliers: int = Field(description="Distinct points that agree with the reference.")
+    rotation: float | None = Field(description="Degrees clockwise from the reference.")
+    scale: float | None = Field(description="Its size against the reference's, as shares of the pictures.")
+    fit: float | None = Field(description="Correlation of both pictures' edges, from -1 to 1.")
+    inspected_share: float | None = Field(description="Of what is inspected, how much is in view.")
+    transform: list[list[float]] | None = Field(
+        description="3 x 3: from a pixel (x, y, 1) of the reference to one of the image."
+    )
+    outline: list[list[float]] | None = Field(
+        description="The corners (x, y) of the reference's picture in the image, clockwise from its upper left."
+    )
+
+
 class Links(Answer):
     """Where to go on; pictures exist where the image was kept."""
 
@@ -86,6 +104,11 @@ class Inspection(Answer):
     decision: Decision
     regions: list[Region]
     nearest: NearestPatch | None
+    reason: Literal["not_located"] | None = Field(
+        None,
+        description="Why it was rejected if not by its score, which is then 1e31, above every threshold.",
+    )
+    location: Location | None = Field(None, description="Of the part, where the bank registers parts.")
     digests: dict[str, str] = Field(
         description="Backbone, weights, bank file, config, runtime and precision."
     )
@@ -95,6 +118,10 @@ class Inspection(Answer):
     verdict: Verdict | None
     kind: str | None = Field(description="Of the defect, by the latest review.")
     image_sha256: str | None
+    image_not_kept: str | None = Field(
+        None,
+        description="Why its image could not be kept, though it should be: a problem type, as storage-full.",
+    )
     links: Links
     heatmap: InlinePicture | None = Field(None, description="Where it was asked for inline.")
 

@@ -11,14 +11,15 @@ from nominal_client.answers import Answer, JsonObject
 
 
 class Job(Answer):
-    """A build, a screening or a check. ``seconds_left`` is of the present stage, at its speed so far."""
+    """A build, a screening, a check or advice. ``seconds_left`` is of the present stage, at its speed so far."""
 
     id: str
     bank: str
-    kind: Literal["build", "screening", "check"]
+    kind: Literal["build", "screening", "check", "advice"]
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     stage: str | None = Field(
-        description="features, coreset, index, calibration, saving or warming; of a check loading, scoring, saving."
+        description="features, coreset, index, calibration, saving or warming; of a check loading, scoring, saving; "
+        "of advice what it tries."
     )
     done: int
     total: int

@@ -68,6 +68,17 @@ class Release(Answer):
 
 
 Role = Literal["read", "inspect", "admin"]
+Priority = Literal["line", "normal", "background"]
+
+
+class KeyLimits(Answer):
+    """What a key is given and held to; null is no limit."""
+
+    priority: Priority | None = Field(None, description="Of its inspections; the bank's when null.")
+    share: float | None = Field(None, description="Guaranteed part of decoding and inference.")
+    requests_per_minute: int | None = None
+    bytes_per_minute: int | None = None
+    in_flight: int | None = Field(None, description="Requests at once.")
 
 
 class Key(Answer):
@@ -82,6 +93,7 @@ class Key(Answer):
     revoked_at: datetime | None
     banks: list[str] | None = Field(None, description="The only banks it is for; null: all.")
     stations: list[str] | None = Field(None, description="The only stations it is for; null: all.")
+    limits: KeyLimits | None = Field(None, description="Its priority, share and quotas; null: none.")
 
 
 class NewKey(Key):

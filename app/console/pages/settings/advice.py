@@ -1,0 +1,152 @@
+"""Advice on a bank's settings: asked for, watched, its trials as a table, taken by one button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from app.console.pages.settings.words import ADVICE as TEXT
+from app.console.view import View
+from app.console.widgets.blocks import block, section, table, text
+from app.console.widgets.controls import primary, secondary, show
+from app.console.words import moment, size
+from app.learning import advices, banks, jobs
+from app.learning.advices import Look
+from app.store.errors import NotFound
+from app.store.schema import ACTIVE_STATES, Bank, Job
+
+LOOK_SECONDS = 1.0
+HEADS = (
+    TEXT.setting, TEXT.found, TEXT.kinds, TEXT.auroc, TEXT.spread, TEXT.time, TEXT.memory, TEXT.gain,
+)  # fmt: skip
+
+Trial = dict[str, Any]
+
+
+class AdvicePanel:
+    """Shown where it is made."""
+
+    def __init__(self, view: View, bank: Bank) -> None:
+        self._view, self._bank = view, bank
+        self._shown: tuple[object, ...] = ()
+        self._job: Job | None = None
+        self._change: dict[str, Any] = {}
+        with section(TEXT.name, TEXT.hint):
+            with block("n-row"):
+                self._start = secondary(view, TEXT.start, self._ask, icon="lightbulb", role="admin")
+                self._cancel = secondary(view, TEXT.cancel, self._stop, icon="stop", role="admin")
+                self._take = primary(view, TEXT.take, self._use, icon="check", role="admin")
+            self._state = ui.label().classes("n-caption").props('role="status"')
+            self._found = ui.element("div")
+        show(self._take, False)
+        self._timer = ui.timer(LOOK_SECONDS, self.refresh)
+
+    async def refresh(self) -> None:
+        """The newest job and advice, shown anew where they have changed."""
+        look = await self._view.attempt(self._look)
+        if look is None:
+            return
+        self._job = job = look.job
+        now = (job and (job.id, job.state, job.stage, job.done), look.kept and look.kept.id, look.current)
+        if now == self._shown:
+            return
+        before, self._shown = self._shown, now
+        active = job is not None and job.state in ACTIVE_STATES
+        show(self._start, not active)
+        show(self._cancel, active)
+        self._state.set_text(_state(look))
+        if not before or before[1:] != now[1:]:
+            self._show(look)
+
+    async def _look(self) -> Look:
+        try:
+            return await self._view.run(lambda: advices.look(self._view.service.learning, self._bank.id))
+        except NotFound:  # the bank is gone
+            self._timer.deactivate()
+            raise
+
+    async def _ask(self) -> None:
+        view = self._view
+        await view.run(lambda: advices.start(view.service.learning, self._bank.id, view.actor.id))
+        await self.refresh()
+
+    async def _stop(self) -> None:
+        view, job = self._view, self._job
+        if job is not None:
+            await view.run(lambda: jobs.cancel(view.service.learning, job.id, view.actor.id))
+        await self.refresh()
+
+    async def _use(self) -> None:
+        """Someone else's change since is told, not overwritten."""
+        view, bank = self._view, self._bank
+        change: Any = {"config": self._change}
+        await banks.update(view.service.learning, bank.id, change, bank.revision, view.actor.id)
+        view.say(TEXT.taken)
+        view.reload()
+
+    def _show(self, look: Look) -> None:
+        self._found.clear()
+        found: dict[str, Any] = (look.kept.result if look.kept is not None else None) or {}
+        self._change = found.get("change", {})
+        show(self._take, bool(self._change) and look.current)
+        if not found:
+            return
+        with self._found:
+            text(found["advice"], "n-strong", tag="p")
+            with table(*HEADS) as body:
+                for number, trial in enumerate(found["trials"]):
+                    _row(body, trial, number == found["taken"])
+            with block("n-says", "ul"):
+                for sentence in found["says"]:
+                    text(sentence, tag="li")
+            _not_tried(found["not_tried"])
+
+
+def _row(body: ui.element, trial: Trial, taken: bool) -> None:
+    kinds = ", ".join(
+        TEXT.kind.format(kind=kind, found=each["found"], of=each["of"])
+        for kind, each in trial["kinds"].items()
+    )
+    gain = trial["gain"]
+    values = (
+        trial["setting"] if trial["change"] else TEXT.as_given,
+        TEXT.count.format(found=trial["found"], of=trial["defects"]),
+        kinds,
+        f"{trial['image_auroc']:.3f}",
+        f"{trial['spread']:.3f}",
+        TEXT.milliseconds.format(n=f"{trial['ms_per_image']:.0f}"),
+        size(1e6 * trial["megabytes"]),
+        "" if gain is None else _interval(gain),
+    )
+    with body, ui.element("tr"):
+        for value in values:
+            text(value, "n-strong" if taken else "", tag="td")
+
+
+def _interval(gain: Trial) -> str:
+    found, low, high = (f"{100 * gain[name]:+.0f} %" for name in ("found", "found_low", "found_high"))
+    return TEXT.interval.format(found=found, low=low, high=high)
+
+
+def _not_tried(skipped: list[dict[str, str]]) -> None:
+    if not skipped:
+        return
+    with block("n-found", "details"):
+        text(TEXT.not_tried(len(skipped)), tag="summary")
+        with block("n-says", "ul"):
+            for each in skipped:
+                text(TEXT.why_not.format(**each), tag="li")
+
+
+def _state(look: Look) -> str:
+    """How far the job is, or what the advice is about."""
+    job, kept = look.job, look.kept
+    if job is not None and job.state in ACTIVE_STATES:
+        words = TEXT.running if job.stage and job.total else TEXT.queued
+        return words.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
+    if job is not None and job.state == "failed":
+        return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
+    if kept is None or kept.finished_at is None:
+        return TEXT.cancelled if job is not None else TEXT.never
+    return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.finished_at))

@@ -1,0 +1,98 @@
+"""Advice on a bank's settings as people ask for it: started, looked at; and the job that the worker does for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from app.learning.advising import FEWEST, Advising
+from app.learning.banks import config_to_build
+from app.learning.building import groups_of_job
+from app.learning.jobs import asked_groups
+from app.learning.learn import Hooks
+from app.learning.supervisor import Learning
+from app.learning.task import Means, Task
+from app.store.leases import Lease, Leases
+from app.store.schema import Job
+from core.advice.budget import check_within
+from core.config import DetectorConfig
+from core.errors import TooFewImages
+
+
+@dataclass(frozen=True)
+class Look:
+    """A bank's advice. job: the newest, None for none yet; kept: the newest that has ended well; current: whether the
+    settings are still those that it was asked for."""
+
+    job: Job | None
+    kept: Job | None
+    current: bool
+
+
+def start(
+    learning: Learning, bank: str, actor: str, within: float | None = None, groups: str | None = None
+) -> Job:
+    """Queued advice on the nominal set and the settings as they are now. within: seconds, None for up to three builds.
+
+    Raises NotFound, ConfigError for a time that is none, TooFewImages, GroupsError, OneGroup, BuildAlreadyRunning.
+    """
+    learning.life.refuse_draining()
+    row = learning.store.banks.get(bank)
+    images = learning.store.images.serials(bank)
+    if len(images) < FEWEST:
+        remedy = "Upload photographs of good parts; with so few, build with the settings as they are."
+        raise TooFewImages(f"advice needs at least {FEWEST} nominal images", str(len(images)), remedy)
+    check_within(within)
+    request = {
+        "config": config_to_build(row, {}).to_json(),
+        "groups": asked_groups(images, groups)[0],
+        "within": within,
+    }
+    job = learning.store.jobs.create(bank, kind="advice", request=request, actor=actor)
+    if learning.supervisor is not None:
+        learning.supervisor.wake()
+    return job
+
+
+def look(learning: Learning, bank: str) -> Look:
+    """How far a bank's advice is, and what the last one was. Raises NotFound."""
+    row, jobs = learning.store.banks.get(bank), learning.store.jobs
+    newest = jobs.page(bank=bank, kind="advice", limit=1).items
+    ended = jobs.page(bank=bank, kind="advice", state="succeeded", limit=1).items
+    kept = ended[0] if ended else None
+    current = kept is not None and kept.request["config"] == config_to_build(row, {}).to_json()
+    return Look(newest[0] if newest else None, kept, current)
+
+
+@dataclass(frozen=True)
+class Advised:
+    """Finished advice, as plain JSON."""
+
+    result: dict[str, Any]
+
+    def commit(self, leases: Leases, lease: Lease, job: Job) -> None:
+        """It is kept with its job."""
+        leases.advised(lease, self.result)
+
+
+def advise(means: Means, job: Job, task: Task) -> Advised:
+    """What the worker does: the server's own backbone only, since a bank's settings do not name one.
+
+    Raises as ``Advising.run``, and what reading a blob raises.
+    """
+    rows, backbone = means.store.jobs.images(job.id), means.backbones().default
+    advising = Advising(
+        [(row.name, partial(means.store.blobs.read, row.sha256)) for row in rows],
+        {backbone.spec.name: lambda: backbone},
+        DetectorConfig.from_json(job.request["config"]),
+        Hooks(task.advance, task.stopping),
+        means.limits(),
+        groups_of_job(job, rows),
+        within=job.request["within"],
+        image_limits=means.settings.image_limits,
+    )
+    advising.run()
+    found = advising.advice
+    assert found is not None
+    return Advised(found.to_json())
