@@ -28,8 +28,8 @@ from core.judging.scoring import Thresholds
 
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
-    "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "kind", "score",
-    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason",
+    "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "score",
+    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason", "kind",
 )  # fmt: skip
 ROWS = 500  # of one piece of an export
 

@@ -139,9 +139,10 @@ def _places(pile: Pile) -> None:
         for x, count in enumerate(line)
         if count
     )
+    drawn = f'<svg viewBox="0 0 {GRID} {GRID}" aria-hidden="true">{cells}</svg>'
     said = TEXT.places_said.format(n=pile.placed)
     with block("n-places", "figure", title=said):
-        ui.html(f'<svg viewBox="0 0 {GRID} {GRID}" aria-hidden="true">{cells}</svg>', sanitize=False)
+        ui.html(drawn, sanitize=False)
         text(TEXT.places, "n-caption", "figcaption")
 
 
