@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from app.errors import BankWithoutVersion, NotDescribed
 from app.http import requests
@@ -15,6 +16,8 @@ from app.http.routes.inspections import InspectionPath, Moment
 from app.insight import pareto as piles
 from app.insight import similar as insight
 from app.inspection.ledger import document
+from app.lifecycle import Service
+from app.lifecycle.keys import Actor
 from app.store.errors import IllegalValue, NotFound, VersionUnusable
 from core.retrieval import LEAST_MARGIN
 from nominal_client.answers import defects as schema
@@ -62,26 +65,23 @@ def rename_kind(
     return schema.KindRenamed(kind=body.to.strip(), inspections=count)
 
 
-Since = Annotated[Moment | None, Query(description="From then on, with its zone; 7 days before until.")]
-Until = Annotated[Moment | None, Query(description="Before then, with its zone; now.")]
-Station = Annotated[str | None, Query(max_length=128, description="Only of this one.")]
+class Spanned(requests.Request):
+    """Which defects of a bank: at most 31 days of them."""
+
+    since: Moment | None = Field(None, description="From then on, with its zone; 7 days before until.")
+    until: Moment | None = Field(None, description="Before then, with its zone; now.")
+    station: str | None = Field(None, max_length=128, description="Only of this one.")
 
 
 @router.get("/v1/banks/{bank}/pareto", responses=refuses(NotFound))
 async def get_pareto(
-    service: Running,
-    actor: Reader,
-    bank: BankPath,
-    since: Since = None,
-    until: Until = None,
-    station: Station = None,
+    service: Running, actor: Reader, bank: BankPath, asked: Annotated[Spanned, Query()]
 ) -> schema.Pareto:
     """Defects by kind, with days, stations, examples and places; unnamed ones in groups; at most 31 days.
 
     A key that is limited to one station sees that one.
     """
-    place = actor.scope.station(station)
-    found = await piles.pareto(service.inspecting, service.recall, bank, since, until, place)
+    found = await _piled(service, actor, bank, asked)
     return schema.Pareto.model_validate(
         {**vars(found), "piles": [{**vars(pile), "share": pile.count / found.total} for pile in found.piles]}
     )
@@ -93,18 +93,17 @@ async def get_pareto(
     responses={200: {"content": {"text/csv": {"schema": FILE}}}, **refuses(NotFound)},
 )
 async def export_pareto(
-    service: Running,
-    actor: Reader,
-    bank: BankPath,
-    since: Since = None,
-    until: Until = None,
-    station: Station = None,
+    service: Running, actor: Reader, bank: BankPath, asked: Annotated[Spanned, Query()]
 ) -> Response:
     """The same as CSV: a line per kind or group, a column per day."""
-    place = actor.scope.station(station)
-    found = await piles.pareto(service.inspecting, service.recall, bank, since, until, place)
+    found = await _piled(service, actor, bank, asked)
     headers = {"Content-Disposition": f'attachment; filename="{bank}-defects.csv"'}
     return Response(piles.csv_of(found), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _piled(service: Service, actor: Actor, bank: str, asked: Spanned) -> piles.Pareto:
+    place = actor.scope.station(asked.station)
+    return await piles.pareto(service.inspecting, service.recall, bank, asked.since, asked.until, place)
 
 
 def answered(found: insight.Similar) -> schema.SimilarInspections:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -155,6 +156,18 @@ def test_the_nearest_named_ones_suggest_a_kind_and_unsure_ones_none(banked: Test
     assert unsure["kind"] is None
     assert unsure["margin"] < 0.5
     assert unsure["confidence"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_among_thousands_the_answer_comes_within_half_a_second(banked: TestClient) -> None:
+    d = loaded_of(banked).engine.bank.vectors.shape[1]
+    known = put(banked, np.random.default_rng(0).standard_normal((5000, d)).astype(np.float32))
+    assert similar(banked, known[0])["compared"] == 4999
+    spent = []
+    for id in known[1:4]:
+        started = time.perf_counter()
+        similar(banked, id)
+        spent.append(time.perf_counter() - started)
+    assert min(spent) < 0.5
 
 
 def test_a_projection_is_learnt_where_it_finds_more_and_is_said(banked: TestClient) -> None:
