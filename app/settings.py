@@ -19,8 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
-from app.imaging.decode import DEFAULT_LIMITS, ImageLimits
-from app.imaging.pictures import MAP_BYTES
+from app.imaging.decode import DEFAULT_LIMITS, MAP_BYTES, ImageLimits
 from core.config import BUILD_MEMORY
 
 PREFIX = "NOMINAL_"

@@ -91,7 +91,7 @@ def main() -> None:
     if arguments.toy:
         few = _few(elpv, work / "elpv-toy")
         toy = Run("elpv-toy", _splits(few, work, SEEDS[:1]), "efficientnet-lite2", size=64)
-        runs = [toy, replace(toy, pca=16), replace(toy, score="map", augment="flips")]
+        runs = [toy, replace(toy, pca=16, score="map", augment="flips")]
     else:
         runs = [run for run in planned(elpv, work) if arguments.only in f"{run.name} {run.backbone} {run}"]
     if arguments.precision:

@@ -44,7 +44,7 @@ from models.backbone import Backbone
 BACKBONE = "efficientnet-lite2"
 SET = "mtd"  # the set at hand whose defects have kinds and whose parts are known
 TAUGHT_GOOD = Few(parts=150, tests=10_000)  # enough for a bank; every defect is asked
-TOY = Few(parts=20, tests=4)
+TOY = Few(parts=12, tests=3)
 HEAD = ("descriptor", "mAP", "P@1", "mAP, whitened", "P@1", f"mAP, with {EXPANDED} nearest", "P@1")
 
 

@@ -45,6 +45,7 @@ from core.config import InputConfig
 from core.input.photograph import Photograph, reduction
 from nominal_client.formats import Format, format_of
 
+MAP_BYTES = 16  # of a pixel while its map is drawn: float32 scores, their interpolation, levels and regions
 DECODED_BYTES = (
     14  # of a pixel at most while it is decoded: Pillow's own 4, twice where it converts, and 3 + 3
 )

@@ -21,7 +21,6 @@ from core.errors import ShapeError
 from core.judging.regions import Region
 from nominal_client.formats import PNG_SIGNATURE
 
-MAP_BYTES = 16  # of a pixel while its map is drawn: float32 scores, their interpolation, levels and regions
 PICTURE_BYTES = 28  # of a pixel while a map is drawn over its image, in grey and in colours
 
 _OPACITY = 0.7  # at most: the part stays visible

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from app.imaging.decode import decode_image
+from app.imaging.decode import MAP_BYTES, decode_image
 from app.imaging.header import Header
-from app.imaging.pictures import MAP_BYTES, PICTURE_BYTES, Kind, Picture, draw
+from app.imaging.pictures import PICTURE_BYTES, Kind, Picture, draw
 from app.inspection import engine
 from app.inspection.engine import SMALL_PIXELS
 from app.inspection.gate import Pass

@@ -127,7 +127,7 @@ def test_the_accuracy_bench_prints_rows_whole_and_reduced_and_leaves_its_page_al
     run(accuracy.main, monkeypatch, "--toy")
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| elpv-toy: 7, 7")]
     place = accuracy.HEAD.index("setting")
-    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16", "score map, flips"]
+    assert [row.split(" | ")[place] for row in rows] == ["default", "PCA 16, score map, flips"]
     assert all(row.count("|") == len(accuracy.HEAD) + 1 for row in rows)
     assert tables.ACCURACY.read_bytes() == before
 

@@ -159,7 +159,11 @@ def test_a_bank_that_cannot_be_proven_is_refused(nominal, tiny, tmp_path):
 def test_every_later_setting_is_followed_or_refused_by_name(nominal, tiny, tmp_path):
     later = {each.key for each in all_settings(DetectorConfig) if each.later}
     assert later >= FOLLOWED
-    assert later - FOLLOWED == {"input.mask"}
+    refused = {
+        "input.mask",
+        *(each.key for each in all_settings(DetectorConfig) if each.part == "registration"),
+    }
+    assert later - FOLLOWED == refused
     mask = np.ones((64, 64), bool)
     mask[:16] = False
     config = SMALL.changed({"input": {"mask": mask_text(mask)}})

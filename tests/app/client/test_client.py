@@ -28,6 +28,7 @@ from nominal_client import (
     BadArgument,
     Client,
     ProblemError,
+    advice,
     banks,
     builds,
     checks,
@@ -39,7 +40,7 @@ from nominal_client import (
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (banks, builds, checks, inspections, server)
+NOUNS = (advice, banks, builds, checks, inspections, server)
 PNG = b"\x89PNG"
 
 
@@ -527,6 +528,7 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "sha256": "s",
         "inspection": "i",
         "key": "k",
+        "person": "person:p",
     }
     sample |= {
         "image": b"",

@@ -28,7 +28,7 @@ from nominal_client import (
     WaitedTooLong,
 )
 from nominal_client.answers.jobs import Job
-from nominal_client.banks import BYTES, FILES
+from nominal_client.uploads import BYTES, FILES
 
 AT_ONCE = Retries(first_pause=0)
 LARGE = 96 << 20

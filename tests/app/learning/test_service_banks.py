@@ -89,11 +89,15 @@ def test_every_declared_setting_is_set_over_http_and_shown_where_it_is_not_at_it
     values |= {"min_bank_vectors": 500, "metric": "whitened", "score": "map"}
     values |= {"input.significant_bits": 12, "augment.copies": 8, "input.mask": mask_text(np.eye(64) > 0)}
     values |= {f"augment.{name}": 0.25 for name in ("rotation", "shift", "scale", "light")}
+    values |= {"registration.reference": "good.png", "registration.rotation": 30, "registration.scale": 1.2}
+    values |= {"registration.side": 640, "registration.min_inliers": 12, "position": 1.5}
     for one in all_settings(DetectorConfig):
         value = values.get(one.key, not one.default if one.type is bool else one.default)
         place = {one.part: {one.name: value}} if one.part else {one.name: value}
         if one.name == "copies":
             place[one.part]["light"] = 0.25
+        if one.part == "registration" and one.name != "on":
+            place[one.part]["on"] = True
         changed = running.patch(new_bank(running), json={"config": place}).json()["config"]
         assert (changed[one.part] if one.part else changed)[one.name] == value, one.key
 

@@ -60,10 +60,10 @@ def filled(
     store.reviews.add(seen.id, "withdrawn", actor="k1")
     _, key = store.keys.create("line 1", "admin", actor="cli")
     store.links.make(key.id, actor="cli")
+    store.people.signed_in("https://login.example", "7", "anna", "Änne", "inspect")
     store.banks.create("gone", title="", config={}, actor="cli")
     store.versions.add("gone", sha256=put(b"bank" * 1000), size=4000, summary={}, actor="cli")
     store.banks.delete("gone", actor="cli")
-    store.people.signed_in("https://id.example", "7", "ana", "Ana", "inspect")
     put(b"loose")
     return store
 

@@ -154,7 +154,7 @@ def test_postgresql_acknowledges_durably_also_where_the_server_would_not(tmp_pat
 
 
 def test_every_error_of_the_store_explains_itself_and_is_made_somewhere() -> None:
-    sources = "".join(path.read_text() for path in Path(errors.__file__).parent.glob("*.py"))
+    sources = "".join(path.read_text() for path in Path(errors.__file__).parents[1].rglob("*.py"))
     tree = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
     for each in tree:
         assert each.__doc__
