@@ -229,5 +229,9 @@ class VersionUnproven(AppError):
     """An imported bank file does not load, or does not score its conformance images as recorded."""
 
 
+class NotDescribed(AppError):
+    """The inspection has no descriptor by which similar ones could be found."""
+
+
 class PictureUnavailable(AppError):
     """A heatmap can be drawn again only from a kept image with the version that inspected it."""

@@ -21,6 +21,7 @@ from app.http.routes import (
     advice,
     banks,
     checks,
+    defects,
     explanations,
     images,
     insight,
@@ -42,8 +43,8 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    advice.router, masks.router, checks.router, insight.router, inspections.router, inspections.reviews,
-    explanations.router, server.keys,
+    advice.router, masks.router, checks.router, insight.router, defects.router, inspections.router,
+    inspections.reviews, explanations.router, server.keys,
 )  # fmt: skip
 
 

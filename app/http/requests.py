@@ -20,6 +20,9 @@ Share = Annotated[float, Field(ge=0, le=MOST_SHARE, allow_inf_nan=False)]
 Quota = Annotated[int, Field(gt=0, le=MOST)]
 Score = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e30)]
 Note = Annotated[str, Field(max_length=4000)]
+KindName = Annotated[
+    str, Field(max_length=256, description="1 to 64 characters, without the spaces around it.")
+]
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -153,6 +156,14 @@ class ReviewRequest(Request):
 
     verdict: Finding = Field(description="`withdrawn` takes the verdict back; what was said before stays.")
     note: Annotated[Note, Field(description="Anything that helps the next reader.")] = ""
+    kind: KindName | None = Field(None, description="Of the defect, in your words; only where it is one.")
+
+
+class KindRename(Request):
+    """A kind, and what it is called from now on."""
+
+    from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)]
+    to: KindName
 
 
 class KeyLimits(Request):

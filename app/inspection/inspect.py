@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from app.imaging.decode import MAP_BYTES, decode_image
 from app.imaging.header import Header
 from app.imaging.pictures import PICTURE_BYTES, Kind, Picture, draw
@@ -31,6 +33,8 @@ from app.store.errors import DatabaseBusy, DatabaseUnavailable, StoreError
 from core.input.photograph import Image
 from core.judging.scoring import Thresholds
 from nominal_client.formats import media_type_of
+
+HALF = float(np.finfo(np.float16).max)
 
 
 async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> Answer:
@@ -52,7 +56,7 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
             if asked.deadline.passed and bank in loaded_banks:  # no series for whatever a caller makes up
                 inspecting.metrics.batch_refused((bank, 0, ""), asked.deadline.missed())
             raise
-    await record(inspecting, judged, body)
+    await record(inspecting, judged, body, descriptor_of(loaded, found, judged))
     inspecting.metrics.inspected(judged.bank, judged.decision)
     return Answer(judged, picture, found.map_threshold)
 
@@ -163,26 +167,38 @@ async def render(
     return await inspecting.decoders.run(made, share.lane, pixels > SMALL_PIXELS)
 
 
-async def record(inspecting: Inspecting, row: schema.Inspection, body: bytes) -> None:
+def descriptor_of(
+    loaded: Loaded, found: engine.Inspection, row: schema.Inspection
+) -> schema.Descriptor | None:
+    """By which inspections like this one are found: the mean of its worst patches, not whitened; None without any."""
+    if found.worst is None:
+        return None
+    vector = np.clip(found.worst, -HALF, HALF).astype(np.float16).tobytes()
+    return schema.Descriptor(inspection_id=row.id, bank=row.bank, space=loaded.space, vector=vector)
+
+
+async def record(
+    inspecting: Inspecting, row: schema.Inspection, body: bytes, descriptor: schema.Descriptor | None = None
+) -> None:
     """Write it to the ledger, with its image where the policy keeps it and the storage takes it.
 
     A decision is worth more than its image: where the image cannot be kept, the row says so. Raises StoreError; then
     nothing was written.
     """
     if not inspecting.keeps(row, len(body)):
-        return await inspecting.ledger.record(row)
+        return await inspecting.ledger.record(row, descriptor=descriptor)
     try:
         with ExitStack() as stack:
             kept = await inspecting.pools.keeper(lambda: _staged(inspecting, body, stack))
             row.image_sha256 = kept.staged.sha256
-            await inspecting.ledger.record(row, kept)
+            await inspecting.ledger.record(row, kept, descriptor)
     except (StoreError, OSError) as error:
         row.image_sha256 = None
         if row.decision != "accept" or inspecting.sample is None:  # nobody counts on a sample
             if isinstance(error, DatabaseBusy | DatabaseUnavailable):
                 raise  # what cannot write the image's row cannot write the inspection's
             row.image_not_kept = reason_of(error)
-        await inspecting.ledger.record(row)
+        await inspecting.ledger.record(row, descriptor=descriptor)
 
 
 def reason_of(error: StoreError | OSError) -> str:

@@ -29,7 +29,7 @@ from core.judging.scoring import Thresholds
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
     "id", "created_at", "bank", "version", "serial", "station", "name", "decision", "verdict", "score",
-    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason",
+    "review_threshold", "reject_threshold", "width", "height", "regions", "image_sha256", "actor", "reason", "kind",
 )  # fmt: skip
 ROWS = 500  # of one piece of an export
 
@@ -103,15 +103,18 @@ def _json_lines(rows: Iterator[Inspection]) -> Iterator[bytes]:
 
 
 def _cell(name: str, row: Inspection) -> object:
-    """A value of a spreadsheet's cell; text that a spreadsheet would run as a formula is quoted (OWASP)."""
+    """A value of a spreadsheet's cell."""
     value: Any = reason(row) if name == "reason" else getattr(row, name)
     if name == "regions":
         return len(value)
     if name == "created_at":
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    return inert(value) if isinstance(value, str) else value
+
+
+def inert(value: str) -> str:
+    """Text for a cell: quoted where a spreadsheet would run it as a formula (OWASP)."""
+    return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _taken(file: io.StringIO) -> bytes:

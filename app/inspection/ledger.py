@@ -15,7 +15,7 @@ from datetime import UTC
 from itertools import groupby
 from typing import Any
 
-from app.store.schema import Inspection
+from app.store.schema import Descriptor, Inspection
 from app.store.staging import Staged
 from app.store.store import Store
 
@@ -34,6 +34,7 @@ class KeptImage:
 class _Entry:
     row: Inspection
     image: KeptImage | None
+    descriptor: Descriptor | None
     written: asyncio.Future[None]
 
 
@@ -46,10 +47,12 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    async def record(self, row: Inspection, image: KeptImage | None = None) -> None:
-        """Write one inspection, and its image if given. Raises StoreError; then nothing of it was written."""
+    async def record(
+        self, row: Inspection, image: KeptImage | None = None, descriptor: Descriptor | None = None
+    ) -> None:
+        """Write one inspection, with its image and descriptor if given. Raises StoreError; then nothing was written."""
         written = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Entry(row, image, written))
+        self._waiting.put(_Entry(row, image, descriptor, written))
         await written
 
     def close(self) -> None:
@@ -96,7 +99,8 @@ class Ledger:
             self._store.blobs.keep([entry.image.staged for entry in group if entry.image], media_type)
             for entry in group:
                 entry.image = None  # kept: a second try needs only the row
-        self._store.inspections.add([entry.row for entry in entries])
+        descriptors = [entry.descriptor for entry in entries if entry.descriptor is not None]
+        self._store.inspections.add([entry.row for entry in entries], descriptors)
 
 
 def reason(row: Inspection) -> str | None:
@@ -128,11 +132,13 @@ def document(row: Inspection) -> dict[str, Any]:
         "digests": row.digests,
         "timings": row.timings,
         "verdict": row.verdict,
+        "kind": row.kind,
         "image_sha256": row.image_sha256,
         "image_not_kept": row.image_not_kept,
         "links": {
             "self": path,
             "reviews": f"{path}/reviews",
+            "similar": f"{path}/similar",
             "image": f"{path}/image" if kept else None,
             "heatmap": f"{path}/heatmap" if kept else None,
             "overlay": f"{path}/overlay" if kept else None,

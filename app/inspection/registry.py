@@ -91,6 +91,22 @@ class Loaded:
             "precision": backbone.precision,
         }
 
+    @cached_property
+    def space(self) -> str:
+        """What makes descriptors comparable, as a digest: the backbone, and all that makes a vector of a patch.
+
+        Versions of a bank share it, unless they were built with other settings, or project on other components.
+        """
+        bank = self.engine.bank
+        config = bank.config
+        looks = {name: value for name, value in config.input.to_json().items() if name != "mask"}
+        said = [self.engine.backbone.digest, looks, config.patch.to_json(), bank.vectors.shape[1]]
+        said += [config.position, config.registration.on]
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+        if bank.pca is not None:
+            digest.update(bank.pca.mean.numpy().tobytes() + bank.pca.components.numpy().tobytes())
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:

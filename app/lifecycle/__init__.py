@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.insight.recall import Recall
 from app.inspection.inspecting import Inspecting
 from app.learning.supervisor import Learning
 from app.lifecycle.keys import Admission
@@ -52,6 +53,7 @@ class Service:
     life: Life
     observed: Observed
     inspecting: Inspecting
+    recall: Recall
     learning: Learning
     admission: Admission
     trail: Trail

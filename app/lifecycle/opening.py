@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import AppError
 from app.imaging.decode import ImageLimits
+from app.insight.recall import Recall
 from app.inspection.backbones import Backbones
 from app.inspection.batcher import Batcher
 from app.inspection.decoders import Decoders
@@ -144,7 +145,8 @@ async def _assembled(
     trail = Trail(store.audit)
     provider = None if settings.oidc_issuer is None else Provider(settings)
     admission = Admission(store.keys, store.people, trail, closed=provider is not None)
-    parts = settings, store, pools, life, observed, inspecting, learning, admission, trail, provider
+    recall = Recall(inspecting)
+    parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
     return Service(*parts, Census(), Quotas(), Pace())
 
 

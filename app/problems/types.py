@@ -161,6 +161,7 @@ TYPES: tuple[ProblemType, ...] = (
     ),
     # Inspections
     _type("picture-unavailable", 404, "The picture cannot be drawn again", app.PictureUnavailable),
+    _type("not-described", 409, "The inspection has no descriptor", app.NotDescribed),
     _type("image-not-kept", 409, "The inspection's image was not kept", store.ImageNotKept),
     _type("not-a-false-alarm", 409, "The inspection was not reviewed as a false alarm", store.NotAFalseAlarm),
     # Load and shutdown: each says when to try again

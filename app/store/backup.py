@@ -10,26 +10,27 @@ database empty, and running it again is harmless.
     manifest.json            {"format": "nominal-backup-1", "revision", "created_at",
                               "tables": [{"name", "rows", "bytes", "sha256"}], "blobs": {sha256: bytes},
                               "lost": {sha256: why}}
-    tables/<name>.jsonl      one JSON object a row; times as ISO 8601 in UTC
+    tables/<name>.jsonl      one JSON object a row; times as ISO 8601 in UTC, bytes in base64
     blobs/<sha256>
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, LargeBinary, Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.store import migrate
@@ -89,7 +90,7 @@ def _dump_table(connection: Connection, table: Table, file: IO[bytes]) -> Manife
         query = query.where(referred())
     digest, rows, size = hashlib.sha256(), 0, 0
     for row in connection.execute(query.execution_options(yield_per=ROWS)).mappings():
-        line = json.dumps(dict(row), default=_text_of_time, sort_keys=True).encode() + b"\n"
+        line = json.dumps(dict(row), default=_text_of, sort_keys=True).encode() + b"\n"
         digest.update(line)
         rows, size = rows + 1, size + file.write(line)
     file.seek(0)
@@ -121,9 +122,11 @@ def _add(tar: tarfile.TarFile, name: str, data: IO[bytes], size: int) -> None:
     tar.addfile(member, data)
 
 
-def _text_of_time(value: object) -> str:
+def _text_of(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     raise TypeError(f"no column may hold a {type(value).__name__}")
 
 
@@ -189,14 +192,15 @@ def _refuse_full(database: Database) -> None:
 
 def _fill(session: Session, table: Table, lines: IO[bytes]) -> None:
     """Insert a table's rows, some at a time."""
-    times = [column.name for column in table.columns if isinstance(column.type, Utc)]
+    read: dict[type[Any], Callable[[str], Any]] = {Utc: datetime.fromisoformat, LargeBinary: base64.b64decode}
+    readers = {column.name: read[type(column.type)] for column in table.columns if type(column.type) in read}
     while batch := list(islice(lines, ROWS)):
-        session.execute(insert(table), [_row(line, times) for line in batch])
+        session.execute(insert(table), [_row(line, readers) for line in batch])
 
 
-def _row(line: bytes, times: list[str]) -> dict[str, Any]:
+def _row(line: bytes, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(line)
-    return row | {name: datetime.fromisoformat(row[name]) for name in times if row[name] is not None}
+    return row | {name: read(row[name]) for name, read in readers.items() if row[name] is not None}
 
 
 @contextmanager

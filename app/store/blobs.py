@@ -82,7 +82,7 @@ class Blobs:
             {"sha256": each.sha256, "bytes": each.bytes, "media_type": media_type, "touched_at": now}
             for each in unique
         ]
-        self._database.append(self._upsert, rows)
+        self._database.append((self._upsert, rows))
         for each in unique:
             self.files.publish(each)
         self._kept()

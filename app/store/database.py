@@ -80,13 +80,16 @@ class Database:
         for told in durable:
             told()
 
-    def append(self, insertion: Insertion, rows: Sequence[Mapping[str, Any] | Base]) -> None:
+    def append(self, *added: tuple[Insertion, Sequence[Mapping[str, Any] | Base]]) -> None:
         """``write`` for rows that every inspection adds, by the driver: SQLAlchemy takes longer than the disk."""
-        values = [insertion.values(row) for row in rows]
-        with self._named_faults(), self._in_turn(), self._cursor(insertion.sql) as cursor:
+        values = [
+            (insertion.sql, [insertion.values(row) for row in rows]) for insertion, rows in added if rows
+        ]
+        with self._named_faults(), self._in_turn(), self._cursor(added[0][0].sql) as cursor:
             if self.is_sqlite:
                 cursor.execute(IMMEDIATE)
-            cursor.executemany(insertion.sql, values)
+            for sql, rows in values:
+                cursor.executemany(sql, rows)
             cursor.connection.commit()
 
     @contextmanager

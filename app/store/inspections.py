@@ -1,20 +1,21 @@
-"""The ledger of inspections: appended in batches, read newest first, changed only by review."""
+"""The ledger of inspections: appended in batches, read newest first, changed only by review.
+
+Each comes with its descriptor, by which similar ones are found, in the same transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
 from app.store.database import Database, present
-from app.store.errors import StaleRevision
-from app.store.ids import Clock, shown
+from app.store.ids import shown
 from app.store.page import MAX_LIMIT, Page, newest_first
-from app.store.schema import Decision, Finding, Inspection, Review, UsedName, Verdict, Version
+from app.store.schema import Decision, Descriptor, Inspection, UsedName, Verdict, Version
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Filter:
     serial: str | None = None
     station: str | None = None
     verdict: Verdict | None = None
+    kind: str | None = None
     reviewed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -37,7 +39,7 @@ class Filter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL."""
-        exact = ("bank", "decision", "serial", "station", "verdict")
+        exact = ("bank", "decision", "serial", "station", "verdict", "kind")
         found = [
             getattr(Inspection, name) == value for name in exact if (value := getattr(self, name)) is not None
         ]
@@ -71,9 +73,11 @@ class Inspections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insertion = database.insertion(database.insert(Inspection))
-        self.add: Callable[[Sequence[Inspection]], None] = partial(database.append, insertion)
+        self._insertions = [database.insertion(database.insert(table)) for table in (Inspection, Descriptor)]
+
+    def add(self, rows: Sequence[Inspection], descriptors: Sequence[Descriptor] = ()) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
+        self._database.append(*zip(self._insertions, (rows, descriptors), strict=True))
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""
@@ -164,60 +168,3 @@ def inspection_found(inspection: Inspection | None, id: str) -> Inspection:
     """``inspection``, unless there is none."""
     remedy = "List the inspections; retention may have deleted it."
     return present(inspection, "the inspection must be in the ledger", shown(id), remedy)
-
-
-class Reviews:
-    """Every method is one transaction, durable once it returns."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-
-    def add(
-        self, inspection_id: str, verdict: Finding, *, actor: str, note: str = "", if_match: int | None = None
-    ) -> Review:
-        """The inspection's next review; ``withdrawn`` leaves it without a verdict.
-
-        ``if_match`` is the latest revision seen, 0 for none.
-        Raises ``NotFound``, or ``StaleRevision`` if somebody reviewed it since.
-        """
-        with self._database.write() as session:
-            inspection = session.get(Inspection, inspection_id, with_for_update=True)
-            inspection_found(inspection, inspection_id).verdict = None if verdict == "withdrawn" else verdict
-            query = select(func.max(Review.revision)).where(Review.inspection_id == inspection_id)
-            latest = session.scalar(query) or 0
-            _refuse_stale(latest, if_match)
-            review = Review(
-                inspection_id=inspection_id,
-                revision=latest + 1,
-                verdict=verdict,
-                note=note,
-                actor=actor,
-                created_at=self._clock.now(),
-            )
-            session.add(review)
-        return review
-
-    def undo(self, inspection_id: str, *, if_match: int, actor: str) -> Review:
-        """Back to the review before the one of revision ``if_match``, by a new one; the first is withdrawn.
-
-        Raises ``NotFound``, or ``StaleRevision`` if somebody reviewed it since.
-        """
-        before = [review for review in self.all(inspection_id) if review.revision < if_match]
-        verdict, note = (before[-1].verdict, before[-1].note) if before else ("withdrawn", "")
-        return self.add(inspection_id, verdict, actor=actor, note=note, if_match=if_match)
-
-    def all(self, inspection_id: str) -> list[Review]:
-        """All reviews of an inspection, oldest first."""
-        query = select(Review).where(Review.inspection_id == inspection_id).order_by(Review.revision)
-        with self._database.read() as session:
-            inspection_found(session.get(Inspection, inspection_id), inspection_id)
-            return [*session.scalars(query)]
-
-
-def _refuse_stale(latest: int, if_match: int | None) -> None:
-    if if_match is not None and latest != if_match:
-        raise StaleRevision(
-            requirement=f"the latest review must still be revision {if_match}",
-            received=f"revision {latest}",
-            remedy="Read the reviews again, and add yours if it still applies.",
-        )

@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from app.store.columns import Document, Finite, JsonObject, Utc, Words, one_of
@@ -272,7 +281,7 @@ class IdempotencyKey(Base):
 
 
 class Inspection(Base):
-    """One scored image with its decision. Outlives its bank; ``verdict`` is the latest review's.
+    """One scored image with its decision. Outlives its bank; ``verdict`` and ``kind`` are the latest review's.
 
     ``image_not_kept`` says why its image could not be kept, which the policy wanted, as a problem type's slug.
     """
@@ -286,6 +295,7 @@ class Inspection(Base):
         Index(None, "serial", "id"),
         Index(None, "decision", "created_at"),
         Index("ix_inspections_trend", "bank", "created_at", "station", "decision", "verdict", "score"),
+        Index("ix_inspections_kinds", "bank", "verdict", "kind", "created_at", "station", "serial", "id"),
     )
     bank: Mapped[str] = mapped_column(SLUG)
     version: Mapped[int]
@@ -310,11 +320,27 @@ class Inspection(Base):
     location: Mapped[JsonObject | None] = mapped_column(Document, default=None)
     actor: Mapped[str | None] = mapped_column(NAME, default=None)
     verdict: Mapped[Verdict | None] = mapped_column(Words(16), default=None)
+    kind: Mapped[str | None] = mapped_column(KIND, default=None)
     created_at: Mapped[datetime] = mapped_column(Utc, index=True, default_factory=partial(datetime.now, UTC))
 
 
+class Descriptor(Base):
+    """What an inspection's worst patches look like: their mean, as float16. Those of one ``space`` are comparable."""
+
+    __tablename__ = "descriptors"
+    inspection_id: Mapped[str] = mapped_column(
+        ID, ForeignKey("inspections.id", ondelete="CASCADE"), primary_key=True
+    )
+    bank: Mapped[str] = mapped_column(SLUG)
+    space: Mapped[str] = mapped_column(SHA)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Review(Base):
-    """What a person found of an inspection; a later revision corrects or withdraws an earlier one, which stays."""
+    """What a person found of an inspection; a later revision corrects or withdraws an earlier one, which stays.
+
+    ``kind`` names the defect, where the verdict is one.
+    """
 
     __tablename__ = "reviews"
     __table_args__ = (one_of("verdict", Finding),)
@@ -326,6 +352,7 @@ class Review(Base):
     note: Mapped[str] = mapped_column(Words(4000))
     actor: Mapped[str] = mapped_column(NAME)
     created_at: Mapped[datetime] = mapped_column(Utc)
+    kind: Mapped[str | None] = mapped_column(KIND, default=None)
 
 
 class ApiKey(Base):

@@ -17,17 +17,20 @@ from app.store.blobs import Blobs, Collected
 from app.store.checks import Checks
 from app.store.continuity import Continuity, filled_tables
 from app.store.database import Database, parse_url
+from app.store.descriptors import Descriptors
 from app.store.errors import StoreNotEmpty
 from app.store.files import BlobFiles, LocalFiles, open_files
 from app.store.ids import Clock
 from app.store.images import Images
-from app.store.inspections import Inspections, Reviews
+from app.store.inspections import Inspections
 from app.store.jobs import Jobs
 from app.store.keys import Keys
+from app.store.kinds import Kinds
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
 from app.store.people import People
 from app.store.retention import Retention, Rules
+from app.store.reviews import Reviews
 from app.store.samples import SampleRules, Samples
 from app.store.schema import Mark
 from app.store.screenings import Screenings
@@ -71,7 +74,9 @@ class Store:
         self.leases = Leases(self.database, clock, settings.job_attempts)
         self.lease_watch = LeaseWatch(self.leases, clock, settings.lease_seconds)
         self.inspections = Inspections(self.database)
+        self.descriptors = Descriptors(self.database)
         self.reviews = Reviews(self.database, clock)
+        self.kinds = Kinds(self.database, clock)
         self.time = Timekeeper(self.database, clock)
         self.retention = Retention(self.database, clock, self.time, Rules.of(settings))
         self.samples = Samples(self.database, clock, sample_rules(settings))

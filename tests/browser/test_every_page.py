@@ -21,7 +21,17 @@ def pages(server: Server, bank: str) -> dict[str, str]:
     rejected = httpx.get(f"{server.url}/v1/inspections?bank={bank}&decision=reject").json()["items"][-1]["id"]
     of_bank = {
         name: f"banks/{bank}/{name}"
-        for name in ("teach", "settings", "mask", "trend", "thresholds", "check", "compare", "versions")
+        for name in (
+            "teach",
+            "settings",
+            "mask",
+            "trend",
+            "defects",
+            "thresholds",
+            "check",
+            "compare",
+            "versions",
+        )
     }
     return {
         "banks": "", **of_bank, "version": f"banks/{bank}/versions/1",

@@ -48,6 +48,7 @@ ROW: dict[str, Callable[[Inspection], object]] = {
 Of = Annotated[str | None, typer.Option("--bank", help="Only of this bank.")]
 Decided = Annotated[Decision | None, typer.Option("--decision", help="Only with this decision.")]
 Serial = Annotated[str | None, typer.Option("--serial", help="Only of this part.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="Only with this kind of defect.")]
 Since = Annotated[datetime | None, typer.Option("--since", help="From this time on, UTC.")]
 Until = Annotated[datetime | None, typer.Option("--until", help="Before this time, UTC.")]
 Inspected = Annotated[str, typer.Argument(help="Inspection's id.")]
@@ -87,13 +88,14 @@ def list_(
     bank: Of = None,
     decision: Decided = None,
     serial: Serial = None,
+    kind: Kind = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="List at most this many.")] = 50,
     json_output: Json = False,
 ) -> None:
     """List the newest inspections that match."""
-    which = _which(bank=bank, decision=decision, serial=serial, since=since, until=until)
+    which = _which(bank=bank, decision=decision, serial=serial, kind=kind, since=since, until=until)
     found = list(islice(client_of(ctx).list_inspections(**which), limit))
     columns: Columns = {
         "inspection": "id",
@@ -102,6 +104,7 @@ def list_(
         "serial": "serial",
         **ROW,
         "verdict": "verdict",
+        "kind": "kind",
     }
     print_list("inspections", found, json_output, columns)
 
@@ -116,11 +119,12 @@ def export(
     bank: Of = None,
     decision: Decided = None,
     serial: Serial = None,
+    kind: Kind = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
     """Export every inspection that matches, newest first."""
-    which = _which(bank=bank, decision=decision, serial=serial, since=since, until=until)
+    which = _which(bank=bank, decision=decision, serial=serial, kind=kind, since=since, until=until)
     if out is None:
         client_of(ctx).write_inspections(sys.stdout.buffer, form=form, **which)
     else:
@@ -135,6 +139,7 @@ def review(
         Finding, typer.Argument(help="confirmed_defect, false_alarm, missed_defect, or withdrawn.")
     ],
     note: Annotated[str, typer.Option("--note", help="Anything that helps the next reader.")] = "",
+    kind: Annotated[str | None, typer.Option("--kind", help="Kind of the defect, in your words.")] = None,
     teach: Annotated[
         bool,
         typer.Option("--teach", help="Add a false alarm's image to the nominal set, for the next build."),
@@ -142,7 +147,7 @@ def review(
 ) -> None:
     """Record what a person found."""
     client = client_of(ctx)
-    said = client.review(inspection, verdict, note)
+    said = client.review(inspection, verdict, note, kind=kind)
     say(f"Review {said.revision} of {inspection}: {said.verdict}")
     if teach:
         taught = client.add_false_alarm(inspection)

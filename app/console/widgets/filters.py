@@ -17,6 +17,7 @@ from app.console.widgets.controls import secondary
 from app.console.widgets.words import FILTERS as TEXT
 from app.console.words import WORDS
 from app.store.inspections import Filter
+from app.store.reviews import LONGEST_KIND
 from app.store.schema import Decision, Verdict
 
 LONGEST = 128  # characters of a serial number
@@ -33,6 +34,7 @@ class Wanted:
     decision: str = ""
     serial: str = ""
     verdict: str = ""
+    kind: str = ""
     since: str = ""
     until: str = ""
     offset: int = 0
@@ -42,7 +44,7 @@ class Wanted:
         """What an address asks for; what it cannot mean is left out. offset: of the browser, as its cookie has it."""
         names = [name for name in cls.__dataclass_fields__ if name != "offset"]
         known = {name: query.get(name, "").strip() for name in names}
-        known["serial"] = known["serial"][:LONGEST]
+        known["serial"], known["kind"] = known["serial"][:LONGEST], known["kind"][:LONGEST_KIND]
         for name, words in (("decision", get_args(Decision)), ("verdict", (*get_args(Verdict), NONE))):
             if known[name] not in words:
                 known[name] = ""
@@ -79,6 +81,7 @@ class Wanted:
             decision=self.decision or None,  # type: ignore[arg-type]
             serial=self.serial or None,
             verdict=self.verdict if self.verdict not in ("", NONE) else None,  # type: ignore[arg-type]
+            kind=self.kind or None,
             reviewed=False if self.verdict == NONE else None,
             since=_moved(_day(self.since), self.offset),
             until=_moved(_after(_day(self.until)), self.offset),
@@ -134,6 +137,10 @@ def filter_bar(view: View, wanted: Wanted, at: str, *, verdicts: bool) -> None:
         serial = ui.input(TEXT.serial, value=wanted.serial).props(f"{FIELD} clearable maxlength=128")
         for event in ("change", "clear"):
             serial.on(event, view.handler(lambda: go(serial=serial.value)), [])
+        if wanted.kind:
+            kind = ui.input(TEXT.kind, value=wanted.kind).props(f"{FIELD} clearable maxlength={LONGEST_KIND}")
+            for event in ("change", "clear"):
+                kind.on(event, view.handler(lambda: go(kind=kind.value)), [])
         _date(view, TEXT.since, wanted.since, lambda value: go(since=value))
         _date(view, TEXT.until, wanted.until, lambda value: go(until=value))
         if wanted.anything:

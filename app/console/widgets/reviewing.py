@@ -45,12 +45,21 @@ class Reviewer:
         return found[-1].revision if found else 0
 
     async def judge(
-        self, row: Inspection, seen: int, *, good: bool, teach: bool = False, note: str = ""
+        self,
+        row: Inspection,
+        seen: int,
+        *,
+        good: bool,
+        teach: bool = False,
+        note: str = "",
+        kind: str | None = None,
     ) -> Act:
-        """Write the verdict down over revision ``seen``. Raises NotFound, StaleRevision, ImageNotKept."""
+        """Write the verdict down over revision ``seen``, of a defect its kind. Raises NotFound, StaleRevision,
+        IllegalValue, ImageNotKept."""
         view, verdict = self._view, verdict_of(row, good)
+        named = {"note": note, "kind": None if good else kind or None}
         review = await view.run(
-            lambda: view.store.reviews.add(row.id, verdict, note=note, if_match=seen, actor=view.actor.id)
+            lambda: view.store.reviews.add(row.id, verdict, if_match=seen, actor=view.actor.id, **named)  # type: ignore[arg-type]
         )
         act = Act(row, review.revision, None, _said(row, verdict))
         self._acts.append(act)

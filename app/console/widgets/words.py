@@ -122,6 +122,7 @@ class Filters:
         none="Not reviewed",
     )
     serial: str = "Serial number"
+    kind: str = "Kind of defect"
     since: str = "From"
     until: str = "To"
     any: str = "Any"
@@ -160,7 +161,29 @@ class Reviewing:
         taught="{part}: good part confirmed, and its image has joined the nominal set.",
         duplicate="{part}: good part confirmed; its image was already in the nominal set.",
     )
-    keys: Mapping[str, str] = table(defect="D", alarm="F", teach="T", skip="S", back="B", undo="U")
+    keys: Mapping[str, str] = table(
+        defect="D", alarm="F", teach="T", skip="S", back="B", undo="U", kind="K", all="A"
+    )
+
+
+@dataclass(frozen=True)
+class Similar:
+    """English."""
+
+    name: str = "Similar past inspections"
+    none: str = "Nothing that was rejected, held for review or reviewed is there to compare with."
+    similarity: str = "{share} alike"
+    kind: str = "Kind of defect"
+    kind_hint: str = "Optional; stored with a review that says defect."
+    suggested: str = "Suggested: {kind} ({share})"
+    unsure: str = "Similar ones have several kinds; none is suggested."
+    choose: str = "Choose {part}"
+    give_all: str = "Same answer for the chosen"
+    give_key: str = "A"
+    give_hint: str = "What you answer next counts for the chosen ones too."
+    choose_first: str = "Choose similar inspections first."
+    judge_first: str = "Review the inspection shown: the chosen ones get the same verdict and kind."
+    given: Plural = Plural("{n} similar inspection reviewed.", "{n} similar inspections reviewed.")
 
 
 @dataclass(frozen=True)
@@ -223,4 +246,5 @@ class Uploader:
 
 
 ANSWER, FILTERS, REVIEWING, NOMINAL, ACTIVATION = Answer(), Filters(), Reviewing(), Nominal(), Activation()
+SIMILAR = Similar()
 UPLOADER = Uploader()

@@ -71,6 +71,7 @@ class Which(Body):
     serial: str | None = Field(None, max_length=128)
     station: str | None = Field(None, max_length=128)
     verdict: schema.Verdict | None = Field(None, description="The latest review's.")
+    kind: str | None = Field(None, max_length=64, description="Of the defect, by the latest review.")
     reviewed: bool | None = None
     since: Moment | None = Field(None, description="From then on; with its zone.")
     until: Moment | None = Field(None, description="Before then; with its zone.")
@@ -185,7 +186,12 @@ def review_inspection(
 ) -> schema.Review:
     """Say what a person found; the latest review counts. If-Match names the latest revision seen, "0" for none."""
     row = service.store.reviews.add(
-        inspection, body.verdict, note=body.note, if_match=revision_of(if_match), actor=actor.id
+        inspection,
+        body.verdict,
+        note=body.note,
+        kind=body.kind,
+        if_match=revision_of(if_match),
+        actor=actor.id,
     )
     response.headers["ETag"] = f'"{row.revision}"'
     return schema.Review.model_validate(row)

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, checks, explanations, inspections, server
+from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -149,6 +149,12 @@ class _Calls:
     list_reviews = _call(inspections.list_reviews)
     review = _call(inspections.review)
     add_false_alarm = _call(inspections.add_false_alarm)
+
+    list_similar_inspections = _call(defects.list_similar_inspections)
+    list_kinds = _call(defects.list_kinds)
+    rename_kind = _call(defects.rename_kind)
+    get_pareto = _call(defects.get_pareto)
+    export_pareto = _call(defects.export_pareto)
 
     get_calibration = _call(inspections.get_calibration)
     explore_thresholds = _call(inspections.explore_thresholds)

@@ -63,6 +63,7 @@ class Which(TypedDict, total=False):
     serial: str
     station: str
     verdict: Verdict
+    kind: str
     reviewed: bool
     since: datetime
     until: datetime
@@ -169,12 +170,21 @@ def list_reviews(inspection: str) -> Call[list[Review]]:
     return Call("GET", at("/v1/inspections/{}/reviews", inspection), lambda response: whole(response).items)
 
 
-def review(inspection: str, verdict: Finding, note: str = "", *, revision: int | None = None) -> Call[Review]:
+def review(
+    inspection: str,
+    verdict: Finding,
+    note: str = "",
+    *,
+    kind: str | None = None,
+    revision: int | None = None,
+) -> Call[Review]:
     """Record what a person found, or ``withdrawn`` to take it back.
 
-    ``revision`` is that of the latest review they saw, 0 for none; refused if stale.
+    kind: of the defect, in your words. ``revision`` is that of the latest review they saw, 0 for none; refused if
+    stale.
     """
-    body, headers = as_json({"verdict": verdict, "note": note}), if_match(revision)
+    said = {"verdict": verdict, "note": note} | ({} if kind is None else {"kind": kind})
+    body, headers = as_json(said), if_match(revision)
     return post(Review, "/v1/inspections/{}/reviews", inspection, headers=headers, body=body)
 
 

@@ -175,6 +175,25 @@ def test_the_ledger_is_listed_exported_and_reviewed(remote: Run, tmp_path: Path)
     assert said.out.startswith(f"Review 1 of {id}: false_alarm\nIts image is in the nominal set (accepted)")
 
 
+def test_similar_inspections_and_kinds_are_listed_and_kinds_renamed(remote: Run, tmp_path: Path) -> None:
+    (tmp_path / "flawed.png").write_bytes(picture(78, flaw=True))
+    first, again = (
+        remote("inspect", "caps", tmp_path / "flawed.png", "--json").json["inspections"][0]["id"]
+        for _ in range(2)
+    )
+    remote("review", first, "confirmed_defect", "--kind", "scrach")
+    assert "1 inspections of caps" in remote("kinds", "rename", "caps", "scrach", "scratch").out
+    assert {"kind": "scratch", "count": 1} in remote("kinds", "list", "caps", "--json").json["kinds"]
+    listed = remote("inspections", "list", "--kind", "scratch", "--json").json["inspections"]
+    assert [each["id"] for each in listed] == [first]
+    found = remote("similar", again, "--reviewed", "-k", "50", "--json").json
+    assert first in [each["inspection"]["id"] for each in found["items"]]
+    shown = remote("similar", again, "--reviewed", "-k", "50").out
+    assert first in shown
+    assert "scratch" in shown
+    assert "No kind is suggested" in shown  # one voter is too few
+
+
 def test_a_bank_is_shown_by_hour(remote: Run, tmp_path: Path) -> None:
     (tmp_path / "flawed.png").write_bytes(picture(77, flaw=True))
     remote("inspect", "caps", tmp_path / "flawed.png", "--station", "T-1")

@@ -72,7 +72,7 @@ def store_of_revision(settings: Settings, revision: str) -> Iterator[Session]:
 
 def add_earlier(session: Session, *seen: Inspection) -> None:
     """Inspections as the first release wrote them."""
-    later = {"location", "image_not_kept"}
+    later = {"location", "image_not_kept", "kind"}
     names = [column.name for column in Inspection.__table__.columns if column.name not in later]
     session.execute(
         insert(Inspection.__table__), [{name: getattr(each, name) for name in names} for each in seen]
@@ -107,6 +107,7 @@ def test_a_store_of_the_first_release_keeps_its_rows_and_takes_what_is_new(
         assert store.banks.threshold_changes("screws")[0].note == "glare"
         store.reviews.add(seen.id, "withdrawn", actor="cli")
         assert store.inspections.get(seen.id).verdict is None
+        assert (store.inspections.get(seen.id).kind, store.descriptors.get(seen.id)) == (None, None)
         with pytest.raises(IntegrityError), store.database.write() as session:
             session.execute(update(Review.__table__).values(verdict="guess"))
 

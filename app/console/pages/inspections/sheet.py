@@ -11,6 +11,7 @@ from app.console.widgets.answer import answer, name_of
 from app.console.widgets.blocks import block, page_header, text, verdict_badge
 from app.console.widgets.controls import secondary
 from app.console.widgets.reviewing import Deeds, Reviewer, review_bar, review_keys, why_not_taught
+from app.console.widgets.similar import Likeness
 from app.console.words import moment
 from app.store.schema import Inspection, Review
 
@@ -20,6 +21,7 @@ class Sheet:
 
     def __init__(self, view: View) -> None:
         self._view, self._reviewer = view, Reviewer(view)
+        self._likeness = Likeness(view, self._reviewer, self._again)
         self._body = block("n-sheet")
         self._note = ""
         self._busy = False
@@ -27,7 +29,7 @@ class Sheet:
     async def open(self, id: str) -> None:
         """Raises NotFound."""
         await self._load(id)
-        self._draw()
+        await self._draw()
         review_keys(self._view, self._press)
 
     async def _load(self, id: str) -> None:
@@ -35,7 +37,11 @@ class Sheet:
         self._row: Inspection = await self._view.run(lambda: service.store.inspections.get(id))
         self._reviews: list[Review] = await self._view.run(lambda: service.store.reviews.all(id))
 
-    def _draw(self) -> None:
+    async def _again(self) -> None:
+        await self._load(self._row.id)
+        await self._draw()
+
+    async def _draw(self) -> None:
         view, row = self._view, self._row
         self._body.clear()
         with self._body:
@@ -49,6 +55,7 @@ class Sheet:
             )
             review_bar(view, row, deeds, may_undo=bool(self._reviews) and row.verdict is not None)
             with answer(view, row):
+                await self._likeness.draw(row)
                 ExplanationSection(view, row)
                 with block("n-section n-reviews"):
                     self._history()
@@ -62,6 +69,8 @@ class Sheet:
                 verdict_badge(review.verdict, self._row.decision)
                 when = TEXT.reviewed_by.format(actor=review.actor, when=moment(review.created_at))
                 ui.label(when).classes("n-caption")
+                if review.kind is not None:
+                    ui.label(review.kind).classes("n-kind")
                 if review.note:
                     ui.label(review.note).classes("n-opinion-note")
         if self._view.may("inspect"):
@@ -75,10 +84,13 @@ class Sheet:
             self._view.complain(reason)
         elif name in ("defect", "alarm", "teach"):
             role = "admin" if name == "teach" else "inspect"
-            deed = {"good": name != "defect", "teach": name == "teach"}
-            await self._view.attempt(lambda: self._judge(**deed), role)  # type: ignore[arg-type]
-        elif name == "undo":
-            await self._view.attempt(self._undo, "inspect")
+            judged = {"good": name != "defect", "teach": name == "teach"}
+            await self._view.attempt(lambda: self._judge(**judged), role)  # type: ignore[arg-type]
+        elif name == "kind":
+            self._likeness.focus()
+        elif name in ("undo", "all"):
+            deed = self._undo if name == "undo" else self._likeness.give_all
+            await self._view.attempt(deed, "inspect")
 
     async def _judge(self, *, good: bool, teach: bool = False) -> None:
         if self._busy:
@@ -86,13 +98,14 @@ class Sheet:
         self._busy = True
         try:
             seen = self._reviews[-1].revision if self._reviews else 0
-            act = await self._reviewer.judge(self._row, seen, good=good, teach=teach, note=self._note.strip())
+            said = {"note": self._note.strip(), "kind": self._likeness.kind}
+            act = await self._reviewer.judge(self._row, seen, good=good, teach=teach, **said)
             self._note = ""
             self._view.say(act.said)
+            await self._likeness.also(good=good, kind=self._likeness.kind)
         finally:
             self._busy = False
-            await self._load(self._row.id)
-            self._draw()
+            await self._again()
 
     async def _undo(self) -> None:
         """The review before the latest counts again, whoever wrote it."""
@@ -107,5 +120,4 @@ class Sheet:
                 )
         finally:
             self._busy = False
-            await self._load(self._row.id)
-            self._draw()
+            await self._again()

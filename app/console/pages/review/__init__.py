@@ -15,6 +15,7 @@ from app.console.widgets.blocks import block, empty_state, page_header
 from app.console.widgets.controls import primary, secondary
 from app.console.widgets.filters import Wanted, export_links, filter_bar
 from app.console.widgets.reviewing import Deeds, Reviewer, review_bar, review_keys, why_not_taught
+from app.console.widgets.similar import Likeness
 from app.console.widgets.words import FILTERS, REVIEWING
 from app.insight import review_queue
 from app.store.errors import NotFound, StaleRevision
@@ -45,6 +46,7 @@ class Queue:
     def __init__(self, view: View, wanted: Wanted) -> None:
         self._view, self._wanted, self._which = view, wanted, wanted.filter()
         self._reviewer = Reviewer(view)
+        self._likeness = Likeness(view, self._reviewer, self._shown_again)
         self._rows: list[Inspection] = []
         self._next: str | None = None
         self._shown: Inspection | None = None
@@ -63,6 +65,7 @@ class Queue:
             "skip": self._skip,
             "back": self._back,
             "undo": self._undo,
+            "all": self._likeness.give_all,
         }
 
     async def open(self) -> None:
@@ -78,6 +81,9 @@ class Queue:
         """By key: with the role its button asks for, and only where there is something to do it to."""
         if self._shown is None and name not in ("undo", "back"):
             return
+        if name == "kind":
+            self._likeness.focus()
+            return
         if name == "teach" and self._shown and (reason := why_not_taught(self._view, self._shown)):
             self._view.complain(reason)
             return
@@ -90,9 +96,11 @@ class Queue:
             return
         self._busy = True
         try:
-            act = await self._reviewer.judge(row, self._revision, good=good, teach=teach)
+            kind = self._likeness.kind
+            act = await self._reviewer.judge(row, self._revision, good=good, teach=teach, kind=kind)
             self._skipped.discard(row.id)
             self._view.say(act.said)
+            await self._likeness.also(good=good, kind=kind)
             await self._refresh(row)
             await self._forward(row)
         except StaleRevision:
@@ -172,13 +180,21 @@ class Queue:
             if row is None:
                 self._nothing()
             else:
-                deeds = Deeds(**self._deeds)
+                deeds = Deeds(**{name: deed for name, deed in self._deeds.items() if name != "all"})
                 review_bar(self._view, row, deeds, may_undo=self._reviewer.may_undo)
-                answer(self._view, row)
+                with answer(self._view, row):
+                    await self._likeness.draw(row)
         self._list.clear()
         with self._list:
             waiting_list(self._view, self._rows, row, self._choose)
         await self._count()
+
+    async def _shown_again(self) -> None:
+        """Once similar ones were reviewed from here: the list and what is shown, as they are now."""
+        if self._shown is not None:
+            row = self._shown
+            await self._load(None)
+            await self._choose(await self._refresh(row))
 
     async def _count(self) -> None:
         found = await self._view.run(

@@ -70,6 +70,7 @@ class Links(Answer):
 
     self: str
     reviews: str
+    similar: str
     image: str | None
     heatmap: str | None
     overlay: str | None
@@ -115,6 +116,7 @@ class Inspection(Answer):
         description="Milliseconds: queue, decode, preprocess, features, search, map, total."
     )
     verdict: Verdict | None
+    kind: str | None = Field(description="Of the defect, by the latest review.")
     image_sha256: str | None
     image_not_kept: str | None = Field(
         None,
@@ -145,6 +147,7 @@ class Review(Answer):
     revision: int
     verdict: Finding
     note: str
+    kind: str | None
     actor: str
     created_at: datetime
 

@@ -1,0 +1,69 @@
+"""``nominal remote similar`` and ``kinds``: past inspections like one, and what people call defects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.console import Columns, Json, print_json, print_list, print_rows, say
+from app.cli.remote.banks import Bank, client_of
+from app.cli.remote.inspections import Inspected
+
+commands = typer.Typer()
+kinds = typer.Typer(no_args_is_help=True, help="List and rename the kinds of a bank's defects.")
+commands.add_typer(kinds, name="kinds")
+
+
+@commands.command()
+def similar(
+    ctx: typer.Context,
+    inspection: Inspected,
+    most: Annotated[int, typer.Option("--most", "-k", min=1, max=100, help="List at most this many.")] = 10,
+    reviewed: Annotated[
+        bool | None, typer.Option("--reviewed/--unreviewed", help="Only those with a verdict, or without.")
+    ] = None,
+    siblings: Annotated[
+        bool, typer.Option("--siblings", help="Other photographs of the same part too.")
+    ] = False,
+    json_output: Json = False,
+) -> None:
+    """List past inspections whose worst places look like this one's, and the kind that they suggest."""
+    client = client_of(ctx)
+    found = client.list_similar_inspections(inspection, k=most, reviewed=reviewed, siblings=siblings)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    columns: Columns = {
+        "inspection": lambda each: each.inspection.id,
+        "when": lambda each: f"{each.inspection.created_at:%Y-%m-%d %H:%M:%S}",
+        "similarity": lambda each: f"{each.similarity:.3f}",
+        "serial": lambda each: each.inspection.serial,
+        "decision": lambda each: each.inspection.decision,
+        "verdict": lambda each: each.inspection.verdict,
+        "kind": lambda each: each.inspection.kind,
+    }
+    print_rows(found.items, columns)
+    if (vote := found.suggestion) is not None:
+        sure = f"Suggested kind: {vote.kind} ({vote.confidence:.0%} of the vote)"
+        say(sure if vote.kind is not None else "No kind is suggested: similar inspections have several.")
+
+
+@kinds.command("list")
+def list_(ctx: typer.Context, bank: Bank, json_output: Json = False) -> None:
+    """List the kinds that reviews name, the most frequent first."""
+    print_list(
+        "kinds", client_of(ctx).list_kinds(bank), json_output, {"kind": "kind", "inspections": "count"}
+    )
+
+
+@kinds.command()
+def rename(
+    ctx: typer.Context,
+    bank: Bank,
+    old: Annotated[str, typer.Argument(help="The kind as it is called now.")],
+    new: Annotated[str, typer.Argument(help="The new name; that of another kind makes them one.")],
+) -> None:
+    """Call a kind by another name, or make two kinds one."""
+    done = client_of(ctx).rename_kind(bank, old, new)
+    say(f"{done.inspections} inspections of {bank} have the kind {done.kind} now")

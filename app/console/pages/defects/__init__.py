@@ -1,0 +1,155 @@
+"""Defects: what goes wrong most on a bank, by kind: how often, on which days and stations, where, with examples."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+
+from app.console.pages.defects.words import DEFECTS as TEXT
+from app.console.view import View, page
+from app.console.widgets.blocks import block, empty_state, page_header, section, text
+from app.console.widgets.controls import dialog, primary, secondary
+from app.console.widgets.filters import FIELD
+from app.console.widgets.viewer import thumbnail
+from app.console.words import SHELL, moment, percent
+from app.insight.pareto import GRID, Pareto, Pile, pareto
+from app.store.reviews import LONGEST_KIND
+from app.store.schema import Inspection
+
+USUAL = 7
+
+
+@page("/banks/{bank}/defects", TEXT.name, icon="bar_chart", order=46)
+async def show(view: View) -> None:
+    """The page; the address names time and station."""
+    view.use("inspection.css", "viewer.js")
+    await Defects(view).open()
+
+
+class Defects:
+    """One span of a bank."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        asked = view.query("days") or ""
+        self._days = int(asked) if asked.isdecimal() and int(asked) in TEXT.spans else USUAL
+        self._station = (view.query("station") or "")[:128] or None
+
+    async def open(self) -> None:
+        view, bank, until = self._view, self._view.own_bank.id, datetime.now(UTC)
+        since, place = until - timedelta(days=self._days), view.actor.scope.station(self._station)
+        found = await pareto(view.service.inspecting, view.service.recall, bank, since, until, place)
+        ids = [id for pile in found.piles for id in pile.examples]
+        rows = await view.run(lambda: view.store.inspections.some(ids))
+        with page_header(TEXT.name, TEXT.span.format(since=moment(since), until=moment(until))):
+            self._choices(found)
+        if not found.total:
+            empty_state("bar_chart", TEXT.none, TEXT.none_hint)
+            return
+        most = max(pile.count for pile in found.piles)
+        with section(TEXT.by_kind, TEXT.hint), block("n-piles", "ol"):
+            for pile in found.piles:
+                with block("n-pile", "li"):
+                    self._pile(found, pile, most, rows)
+
+    def _choices(self, found: Pareto) -> None:
+        names = {name for pile in found.piles for name in pile.by_station if name} | {self._station or ""}
+        stations = {"": TEXT.every, **{name: name for name in sorted(names - {""})}}
+        _select(TEXT.days, dict(TEXT.spans), self._days, lambda value: self._go(days=value))
+        _select(TEXT.station, stations, self._station or "", lambda value: self._go(station=value))
+        query = {"since": found.since.isoformat(), "until": found.until.isoformat(), "station": self._station}
+        url = self._view.url("v1", "banks", found.bank, "pareto", "export")
+        with block("n-export", "a", href=f"{url}?{_query(query)}", download=""):
+            ui.icon("download").props('aria-hidden="true"')
+            ui.label(TEXT.csv)
+
+    def _go(self, **changed: Any) -> None:
+        said = {"days": self._days, "station": self._station, **changed}
+        self._view.go(f"{self._view.url('banks', self._view.own_bank.id, 'defects')}?{_query(said)}")
+
+    def _pile(self, found: Pareto, pile: Pile, most: int, rows: dict[str, Inspection]) -> None:
+        """Its bar and numbers, then examples beside the places."""
+        with block("n-pile-head"):
+            text(name_of(pile), "n-kind" if pile.named else "n-unnamed")
+            ui.label(TEXT.count(pile.count)).classes("n-number")
+            ui.label(TEXT.share.format(share=percent(pile.count / found.total))).classes("n-caption")
+            block("n-space")
+            self._links(found, pile)
+        with block("n-pile-bar", aria_hidden="true"):
+            kind = "n-day-reject" if pile.named else "n-bar-unreviewed"
+            block(f"n-pile-fill {kind}").style(f"width: {100 * pile.count / most:.1f}%")
+        with block("n-row n-pile-shown"):
+            for id in pile.examples:
+                if (row := rows.get(id)) is not None:
+                    thumbnail(self._view, row)
+            if pile.placed:
+                _places(pile)
+            with block("n-pile-counts"):
+                ui.label(TEXT.days_said.format(counts=" · ".join(map(str, pile.by_day)))).classes("n-caption")
+                counts = [f"{name or TEXT.no_station} {n}" for name, n in pile.by_station.most_common(6)]
+                ui.label(TEXT.stations.format(counts=", ".join(counts))).classes("n-caption")
+
+    def _links(self, found: Pareto, pile: Pile) -> None:
+        view, kind = self._view, pile.kind
+        if kind is None:
+            return
+        at = f"{view.url('inspections')}?{urlencode({'bank': found.bank, 'kind': kind})}"
+        secondary(view, TEXT.list, lambda: view.go(at), icon="list_alt")
+        rename = secondary(
+            view, TEXT.rename, lambda: self._rename(found.bank, kind), icon="edit", role="admin"
+        )
+        rename.props["aria-label"] = TEXT.rename_named.format(kind=kind)
+
+    def _rename(self, bank: str, kind: str) -> None:
+        view = self._view
+        with view.client, dialog(TEXT.rename_title) as made:
+            ui.label(TEXT.rename_text)
+            new = ui.input(TEXT.new_name, value=kind).props(f"outlined dense maxlength={LONGEST_KIND}")
+
+            async def rename() -> None:
+                view.actor.scope.admit_every_station()
+                count = await view.run(
+                    lambda: view.store.kinds.rename(bank, kind, new.value or "", actor=view.actor.id)
+                )
+                made.close()
+                view.say(TEXT.renamed(count))
+                view.reload()
+
+            with block("n-row n-dialog-actions"):
+                secondary(view, SHELL.cancel, made.close)
+                primary(view, TEXT.rename, rename, role="admin")
+
+
+def name_of(pile: Pile) -> str:
+    """What people called it, or that nobody did."""
+    if pile.kind is not None:
+        return pile.kind
+    return TEXT.group.format(n=pile.group) if pile.group else TEXT.rest
+
+
+def _places(pile: Pile) -> None:
+    """A coarse map of the image, darker where more regions have their middle."""
+    highest = max(1, max(map(max, pile.places)))
+    cells = "".join(
+        f'<rect x="{x}" y="{y}" width="1" height="1" fill-opacity="{0.15 + 0.85 * count / highest:.2f}"/>'
+        for y, line in enumerate(pile.places)
+        for x, count in enumerate(line)
+        if count
+    )
+    drawn = f'<svg viewBox="0 0 {GRID} {GRID}" aria-hidden="true">{cells}</svg>'
+    said = TEXT.places_said.format(n=pile.placed)
+    with block("n-places", "figure", title=said):
+        ui.html(drawn, sanitize=False)
+        text(TEXT.places, "n-caption", "figcaption")
+
+
+def _query(said: dict[str, Any]) -> str:
+    return urlencode({name: value for name, value in said.items() if value})
+
+
+def _select(name: str, options: dict[Any, str], value: Any, change: Any) -> None:
+    chosen: Any = ui.select(options, label=name, value=value).props(FIELD).classes("n-trend-choice")
+    chosen.on_value_change(lambda: change(chosen.value))

@@ -1,0 +1,44 @@
+"""Words of a bank's defects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.console.words import Plural, table
+
+
+@dataclass(frozen=True)
+class Defects:
+    """English."""
+
+    name: str = "Defects"
+    span: str = "{since} to {until}"
+    days: str = "Time"
+    spans: Mapping[int, str] = table({1: "Last 24 hours", 7: "Last 7 days", 31: "Last 31 days"})
+    station: str = "Station"
+    every: str = "All stations"
+    none: str = "No defect in this time"
+    none_hint: str = "Name the kind of a defect when you review it; this page then counts it."
+    by_kind: str = "Defects by kind"
+    hint: str = "Kinds are the names that reviews give. Groups look alike and have no name yet: review one to name it."
+    group: str = "Unnamed, group {n}"
+    rest: str = "Unnamed, in no group"
+    count: Plural = Plural("{n} part", "{n} parts")
+    share: str = "{share} of all defects"
+    days_said: str = "By day: {counts}"
+    stations: str = "By station: {counts}"
+    no_station: str = "none said"
+    places: str = "Where on the image"
+    places_said: str = "Places of the newest {n}; darker cells have more defects."
+    rename: str = "Rename"
+    rename_named: str = "Rename {kind}"
+    rename_title: str = "Rename this kind"
+    rename_text: str = "The name of another kind makes the two one. Reviews carry the new name."
+    new_name: str = "New name"
+    renamed: Plural = Plural("{n} inspection renamed.", "{n} inspections renamed.")
+    list: str = "List them"
+    csv: str = "CSV"
+
+
+DEFECTS = Defects()
