@@ -32,6 +32,8 @@ from nominal_client import (
     banks,
     builds,
     checks,
+    defects,
+    explanations,
     inspections,
     map_array,
     picture_bytes,
@@ -40,7 +42,7 @@ from nominal_client import (
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (advice, banks, builds, checks, inspections, server)
+NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server)
 PNG = b"\x89PNG"
 
 
@@ -529,6 +531,8 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "inspection": "i",
         "key": "k",
         "person": "person:p",
+        "old": "scratch",
+        "new": "crack",
     }
     sample |= {
         "image": b"",
