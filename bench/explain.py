@@ -51,7 +51,7 @@ class Row:
 
     def add(self, found: Explanation, mask: Bool[np.ndarray, "h w"], seconds: float) -> None:
         """One image."""
-        self.pixels.add(found.heatmap, mask)
+        self.pixels.add(found.heatmap * np.float32(found.score), mask)  # so that pixels of all images compare
         self.hits.append(bool(mask.flat[found.heatmap.argmax()]))
         self.areas.append((found.faithfulness.deletion.area, found.faithfulness.insertion.area))
         self.seconds.append(seconds)
