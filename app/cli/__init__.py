@@ -28,7 +28,7 @@ COMMANDS = {
     "inspect": "Inspect images against a bank, and show where they differ.",
     "explain": "Explain an image's score: where it comes from, how faithful the method is, which channels carry it.",
     "patterns": "Mine patterns of defects (PatternNet): frequent in rejects, absent from good images.",
-    "similar": "List the images of a folder that look most like an image, by their worst places.",
+    "similar": "List the images of a folder whose worst places look most like those of an image, most similar first.",
     "eval": "Build a bank from a set's good images, inspect its test images, and print the metrics.",
     "show": "Show a bank. Loading it verifies its integrity; --check verifies its conformance.",
     "export": "Write a bank with its backbone as one file for other programs: OpenVINO or ONNX.",

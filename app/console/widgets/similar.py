@@ -37,7 +37,7 @@ class Likeness:
         self.kind = ""
 
     async def draw(self, row: Inspection) -> None:
-        """The field and the section, the neighbours as soon as they are found."""
+        """The field and the section; ``look`` fills it."""
         if self._row is None or self._row.id != row.id:
             self.kind = row.kind or ""
         self._row, self._chosen = row, {}
@@ -50,7 +50,11 @@ class Likeness:
                     self._field(list(kinds))
                     self._suggested = block("n-row")
             self._found = block("n-similar-found")
-        ui.timer(0.05, view.handler(self._find), once=True)
+
+    def look(self) -> None:
+        """Show the neighbours as soon as they are found. Called last: a page with a timer is sent as it is."""
+        with self._found:
+            ui.timer(0.05, self._view.handler(self._find), once=True)
 
     def focus(self) -> None:
         """Begin to type the kind."""

@@ -36,7 +36,8 @@ INSPECTION = {
     "id": "i1", "bank": "caps", "version": 1, "created_at": "2026-01-01T00:00:00Z", "serial": None, "station": None,
     "name": None, "width": 1, "height": 1, "score": 0.5, "thresholds": {"review": 1, "reject": 1}, "decision": "accept",
     "regions": [], "nearest": None, "digests": {}, "timings": {}, "verdict": None, "image_sha256": None,
-    "links": {"self": "/", "reviews": "/", "image": None, "heatmap": None, "overlay": None},
+    "kind": None,
+    "links": {"self": "/", "reviews": "/", "similar": "/", "image": None, "heatmap": None, "overlay": None},
 }  # fmt: skip
 INSPECTED = reply(200, json.dumps(INSPECTION).encode())
 

@@ -30,7 +30,7 @@ NEEDS: dict[Role, set[str]] = {
         "delete_check_set",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
         "create_key", "limit_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit", "list_people",
-        "sign_out_person",
+        "sign_out_person", "rename_kind",
     },
 }  # fmt: skip
 

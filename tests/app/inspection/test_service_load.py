@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,6 @@ from app.errors import FieldInvalid, MemoryFull, QueueFull
 from app.http.routes import exchange as answers
 from app.inspection.gate import Gate, Memory
 from app.settings import Settings
-from app.store import schema
 from models.backbone import Backbone
 
 URL = "/v1/banks/caps/inspect"
@@ -156,8 +155,8 @@ def test_what_is_in_the_ledger_already_is_answered_though_its_deadline_passes(
     ledger = service_of(slow).store.inspections
     add = ledger.add
 
-    def add_and_wait(rows: Sequence[schema.Inspection]) -> None:
-        add(rows)
+    def add_and_wait(*given: Any) -> None:
+        add(*given)
         time.sleep(1.0)
 
     monkeypatch.setattr(ledger, "add", add_and_wait)

@@ -59,6 +59,7 @@ class Sheet:
                 ExplanationSection(view, row)
                 with block("n-section n-reviews"):
                     self._history()
+                self._likeness.look()
 
     def _history(self) -> None:
         text(TEXT.reviews, tag="h2")

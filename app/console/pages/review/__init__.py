@@ -188,6 +188,8 @@ class Queue:
         with self._list:
             waiting_list(self._view, self._rows, row, self._choose)
         await self._count()
+        if row is not None:
+            self._likeness.look()
 
     async def _shown_again(self) -> None:
         """Once similar ones were reviewed from here: the list and what is shown, as they are now."""
