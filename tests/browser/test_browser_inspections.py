@@ -240,6 +240,7 @@ def test_an_inspection_has_a_page_of_its_own_where_it_is_reviewed_with_a_note(
     page.get_by_label("Method").click()
     page.get_by_role("option", name="LayerCAM").click()
     page.get_by_role("button", name="Explain").click()
+    expect(page.locator(".n-explained-picture")).to_be_visible(timeout=60_000)  # the network is loaded first
     drawn(page.locator(".n-explained-picture"))
     expect(page.get_by_text("A view of the network, not a decision")).to_be_visible()
     shot(page, "inspection")
