@@ -99,7 +99,7 @@ class Comparison:
     async def _side(self, side: int, image: Prepared, share: Pass) -> Side:
         engine = self.versions[side].engine
         answer = await self.inspecting.batcher.call(
-            lambda: engine.judge([image], self.thresholds[side])[0](), share.lane
+            lambda: engine.inspect([image], self.thresholds[side])[0], share.lane
         )
         return Side(answer.score, answer.decision)
 
@@ -132,9 +132,11 @@ async def prepare(inspecting: Inspecting, bank: str, a: int, b: int, limit: int)
     return Comparison(inspecting, (first, second), thresholds, learnt, rows)
 
 
-def _way(version: Loaded) -> tuple[InputConfig, str]:
-    """How a version takes an image: two of one way take it alike."""
-    return version.engine.bank.config.input, version.engine.backbone.spec.name
+def _way(version: Loaded) -> tuple[InputConfig, str, Key | None]:
+    """How a version takes an image: two of one way take it alike. One that registers parts has its own reference."""
+    engine = version.engine
+    own = None if engine.bank.reference is None else version.key
+    return engine.bank.config.input, engine.backbone.spec.name, own
 
 
 def _learnt(version: Loaded) -> frozenset[str]:

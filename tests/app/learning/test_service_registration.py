@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,26 @@ def test_a_part_is_located_inspected_or_rejected_with_the_reason(
     assert sorted(row["reason"] for row in rows) == ["", "not_located"]
     explored = client.get("/v1/banks/caps/exploration?reject_threshold=1e9")
     assert explored.status_code == 200, explored.text
+
+
+def test_a_version_that_registers_parts_is_compared_with_one_that_does_not_each_by_its_own_view(
+    client: TestClient, settings: Settings, backbone: Backbone
+) -> None:
+    upload(client, taken(8), registration={"on": True, "reference": "0.png"})
+    flawed = encode_png(moved(scratched(part(), 110, 170, 30), 60.0)[0])
+    plain = {"groups": "none", "config": {"registration": None}, "activate": False}
+    with working(settings, backbone):
+        assert ended(client, client.post(JOBS, json={"groups": "none"}).json())["state"] == "succeeded"
+        assert ended(client, client.post(JOBS, json=plain).json())["state"] == "succeeded"
+    registered = inspect(client, flawed)
+    (line,) = client.post("/v1/banks/caps/compare", json={"a": 1, "b": 2}).text.splitlines()
+    pair = json.loads(line)
+    client.post("/v1/banks/caps/versions/2/activate")
+    as_taken = inspect(client, flawed)
+    assert (registered["location"] is None, as_taken["location"] is None) == (False, True)
+    assert abs(registered["score"] - as_taken["score"]) > 0.01 * as_taken["score"]
+    assert pair["a"]["score"] == pytest.approx(registered["score"], rel=1e-5)
+    assert pair["b"]["score"] == pytest.approx(as_taken["score"], rel=1e-5)
 
 
 def test_parts_that_cannot_be_registered_fail_the_build_and_nothing_is_made(
