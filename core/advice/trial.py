@@ -173,14 +173,17 @@ def _made(
     image: int,
     frame: Frame,
 ) -> Iterator[tuple[float, int, str, float]]:
-    """(score, part, kind, size) of each defect by itself; only the patches around them are searched."""
+    """(score, part, kind, size) of each defect by itself; only the patches around them are searched, all at once."""
     cells, vectors = np.arange(without.size).reshape(without.shape), store.image_vectors(image)
     inspected = _counted(config, store.grid(image))
-    for made in defects:
-        around = np.intersect1d(cells[_window(made, frame, without.shape)], inspected)
+    around = [np.intersect1d(cells[_window(made, frame, without.shape)], inspected) for made in defects]
+    asked = np.unique(np.concatenate([np.empty(0, cells.dtype), *around]))
+    flawed = without.ravel().copy()
+    if len(asked):
+        flawed[asked] = half.index.search(half.turn(vectors[asked]))[0][:, 0]
+    for made, places in zip(defects, around, strict=True):
         alone = without.ravel().copy()
-        if len(around):
-            alone[around] = half.index.search(half.turn(vectors[around]))[0][:, 0]
+        alone[places] = flawed[places]
         yield _score(config, alone.reshape(without.shape), frame), part, made.kind, made.size
 
 
