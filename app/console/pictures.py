@@ -109,6 +109,9 @@ async def nominal_map(
 async def labelled(request: Request, bank: str, check: str, sha256: str, side: Side = SIDE) -> Response:
     """An image of a check set as a JPEG of at most ``side`` pixels each way."""
     service: Service = request.app.state.service
+    if side <= STORED_SIDES[-1]:
+        small = await checks.small_image(service.learning, bank, check, sha256, side)
+        return Response(small, media_type=JPEG, headers=KEPT)
     image = await service.pools.background(lambda: checks.read_image(service.learning, bank, check, sha256))
     return await _photo(service, bank, image, side)
 

@@ -17,11 +17,8 @@ import numpy as np
 from app.errors import PictureUnavailable
 from app.imaging.datasets import GOOD
 from app.imaging.pictures import Kind, Picture
-from app.inspection.inspect import render
+from app.insight.held_out import drawn_by
 from app.inspection.inspecting import Inspecting
-from app.inspection.lanes import Lane
-from app.inspection.registry import Key
-from app.inspection.taking import prepared
 from app.inspection.thresholds import effective, wish_with
 from app.store.database import present
 from app.store.errors import BlobCorrupt, BlobMissing
@@ -130,14 +127,7 @@ async def drawn(
         raise PictureUnavailable(
             "the map of an image needs the image", "one that is gone", "Send it again."
         ) from None
-    loaded = await inspecting.registry.aside(Key.of(version))
-    with inspecting.memory.hold(Lane(bank).background()) as share:
-        share.grow(len(body))
-        taken = await prepared(inspecting, loaded, body, share)
-        found = await inspecting.batcher.call(
-            lambda: loaded.engine.judge([taken], loaded.engine.thresholds)[0](), share.lane
-        )
-        return await render(inspecting, kind, found, body, share), found.map_threshold
+    return await drawn_by(inspecting, version, body, kind, lambda engine, taken: engine.inspect([taken])[0])
 
 
 def _tried(inspecting: Inspecting, images: Sequence[CheckImage], run: CheckRun, version: Version) -> Tried:

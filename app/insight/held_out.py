@@ -6,6 +6,7 @@ the search; the places they leave show a little more than a bank built without t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from app.inspection.lanes import Lane
 from app.inspection.registry import Key
 from app.inspection.taking import prepared
 from app.store.errors import BlobMissing, NotFound
+from app.store.schema import Version
 from core.bank import Bank, Provenance
 from core.config import IndexConfig
 from core.search import Index
@@ -28,14 +30,29 @@ async def drawn(inspecting: Inspecting, bank: str, number: int, sha256: str, kin
     """Raises NotFound, PictureUnavailable, VersionUnusable, ImageRefused."""
     version = await inspecting.pools.background(lambda: inspecting.store.versions.get(bank, number))
     body = await inspecting.pools.background(lambda: _image(inspecting, bank, sha256))
+    picture, _ = await drawn_by(
+        inspecting, version, body, kind, lambda engine, image: inspect_held_out(engine, image, sha256)
+    )
+    return picture
+
+
+async def drawn_by(
+    inspecting: Inspecting,
+    version: Version,
+    body: bytes,
+    kind: Kind,
+    look: Callable[[Engine, Prepared], Inspection],
+) -> tuple[Picture, float]:
+    """An image's map as ``look`` sees it by a version, and the map threshold; in the background, between inspections.
+
+    Raises VersionUnusable, ImageRefused, Overloaded, and what ``look`` does.
+    """
     loaded = await inspecting.registry.aside(Key.of(version))
-    with inspecting.memory.hold(Lane(bank).background()) as share:
+    with inspecting.memory.hold(Lane(version.bank).background()) as share:
         share.grow(len(body))
         image = await prepared(inspecting, loaded, body, share)
-        found = await inspecting.batcher.call(
-            lambda: inspect_held_out(loaded.engine, image, sha256), share.lane
-        )
-        return await render(inspecting, kind, found, body, share)
+        found = await inspecting.batcher.call(lambda: look(loaded.engine, image), share.lane)
+        return await render(inspecting, kind, found, body, share), found.map_threshold
 
 
 def inspect_held_out(engine: Engine, image: Prepared, sha256: str) -> Inspection:
@@ -45,7 +62,7 @@ def inspect_held_out(engine: Engine, image: Prepared, sha256: str) -> Inspection
     if sha256 not in learnt:
         raise _unavailable("an image that this version has not learnt")
     held_out = Engine(engine.backbone, _without(bank, learnt.index(sha256)))
-    return held_out.judge([image], held_out.thresholds)[0]()
+    return held_out.inspect([image])[0]
 
 
 def _without(bank: Bank, image: int) -> Bank:

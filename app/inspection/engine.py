@@ -131,14 +131,14 @@ class Engine:
         return view_of(image, self.bank.config, self.bank.backbone.mean, self.bank.reference)
 
     def inspect(
-        self, images: Sequence[Image | Photograph | View], thresholds: Thresholds | None = None
+        self, images: Sequence[Image | Photograph | View | Prepared], thresholds: Thresholds | None = None
     ) -> list[Inspection]:
         """Inspect images of any sizes; those whose inputs share a shape pass the backbone together.
 
-        images: decoded for the bank's ``config.input`` (``decode_photograph``), or views of such. thresholds: in place
-        of the bank's own, for this call only.
+        images: decoded for the bank's ``config.input`` (``decode_photograph``), views of such, or prepared already.
+        thresholds: in place of the bank's own, for this call only.
         """
-        ready = [self.prepare(image) for image in images]
+        ready = [each if isinstance(each, Prepared) else self.prepare(each) for each in images]
         return [answer() for answer in self.judge(ready, thresholds or self.thresholds)]
 
     def prepare(self, image: Image | Photograph | View) -> Prepared:

@@ -9,7 +9,7 @@ from typing import Any
 from app.learning.advising import FEWEST, Advising
 from app.learning.banks import config_to_build
 from app.learning.building import groups_of_job
-from app.learning.jobs import asked_groups
+from app.learning.jobs import Look, asked_groups, queue
 from app.learning.learn import Hooks
 from app.learning.supervisor import Learning
 from app.learning.task import Means, Task
@@ -18,16 +18,6 @@ from app.store.schema import Job
 from core.advice.budget import check_within
 from core.config import DetectorConfig
 from core.errors import TooFewImages
-
-
-@dataclass(frozen=True)
-class Look:
-    """A bank's advice. job: the newest, None for none yet; kept: the newest that has ended well; current: whether the
-    settings are still those that it was asked for."""
-
-    job: Job | None
-    kept: Job | None
-    current: bool
 
 
 def start(
@@ -49,14 +39,14 @@ def start(
         "groups": asked_groups(images, groups)[0],
         "within": within,
     }
-    job = learning.store.jobs.create(bank, kind="advice", request=request, actor=actor)
-    if learning.supervisor is not None:
-        learning.supervisor.wake()
-    return job
+    return queue(learning, bank, "advice", request, actor)
 
 
-def look(learning: Learning, bank: str) -> Look:
-    """How far a bank's advice is, and what the last one was. Raises NotFound."""
+def look(learning: Learning, bank: str) -> Look[Job]:
+    """How far a bank's advice is; the last one, current while the settings are those it was asked for.
+
+    Raises NotFound.
+    """
     row, jobs = learning.store.banks.get(bank), learning.store.jobs
     newest = jobs.page(bank=bank, kind="advice", limit=1).items
     ended = jobs.page(bank=bank, kind="advice", state="succeeded", limit=1).items

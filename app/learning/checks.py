@@ -5,22 +5,22 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from app.errors import BankWithoutVersion, LabelMissing
 from app.imaging.datasets import GOOD, GOOD_FOLDERS, class_of, not_to_test
-from app.imaging.decode import decode_image
-from app.imaging.pictures import thumbnail
+from app.inspection.viewing import small
 from app.learning.banks import significant_bits
+from app.learning.jobs import queue
 from app.learning.supervisor import Learning
 from app.store.checks import NewLabelled, label_conflict
 from app.store.errors import CheckSetFull, LabelConflict
 from app.store.ids import check_slug, shown
 from app.store.images import Added, NewImage
+from app.store.reviews import LONGEST_KIND
 from app.store.schema import CheckImage, Job
 from app.store.store import Store
 from core.errors import TooFewImages
-
-LONGEST_KIND = 64
 
 
 def check_kind(text: str) -> str:
@@ -96,10 +96,7 @@ def start(learning: Learning, bank: str, name: str, version: int | None, actor: 
             remedy="Send good images, defective ones, or both.",
         )
     number = _newest(store, bank) if version is None else store.versions.get(bank, version).number
-    job = store.jobs.create(bank, kind="check", request={"check": name, "version": number}, actor=actor)
-    if learning.supervisor is not None:
-        learning.supervisor.wake()
-    return job
+    return queue(learning, bank, "check", {"check": name, "version": number}, actor)
 
 
 def _newest(store: Store, bank: str) -> int:
@@ -124,7 +121,10 @@ def read_image(learning: Learning, bank: str, name: str, sha256: str) -> bytes:
     return learning.store.blobs.read(learning.store.checks.image(bank, name, sha256).sha256)
 
 
-def small_image(learning: Learning, bank: str, name: str, sha256: str, side: int) -> bytes:
-    """A JPEG of at most ``side`` pixels each way. Raises NotFound, BlobMissing."""
-    bits, data = significant_bits(learning, bank), read_image(learning, bank, name, sha256)
-    return thumbnail(decode_image(data, learning.inspecting.image_limits, bits), side)
+async def small_image(learning: Learning, bank: str, name: str, sha256: str, side: int) -> bytes:
+    """A JPEG of at most ``side`` pixels each way, 1,024 at most. Raises NotFound, BlobMissing, MemoryFull."""
+    background = learning.pools.background
+    await background(partial(learning.store.checks.image, bank, name, sha256))
+    bits = await background(partial(significant_bits, learning, bank))
+    read = partial(read_image, learning, bank, name, sha256)
+    return await small(learning.inspecting, bank, sha256, read, side, bits)

@@ -6,18 +6,35 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from app.learning.banks import config_to_build
 from app.learning.learn import check_groups, check_supported
 from app.learning.supervisor import Learning
+from app.store.columns import JsonObject
 from app.store.jobs import Idempotency
-from app.store.schema import ACTIVE_STATES, Bank, Job, Source
+from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, Source
 from core.config import DetectorConfig
 from core.groups import Groups, by_parts
 
 LOOK_SECONDS = 0.25  # between looks at a watched job
 SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection lives
+
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Look(Generic[K]):
+    """A bank's jobs of one kind. job: the newest, None for none yet; kept: what the newest that has ended well left.
+
+    current: whether what ``kept`` is about is still as it was.
+    """
+
+    job: Job | None
+    kept: K | None
+    current: bool
 
 
 def start(
@@ -45,7 +62,22 @@ def start(
         "groups": _groups(learning, row, config, groups),
     }
     same = _idempotency(key, bank, actor, change, activate, groups)
-    job = learning.store.jobs.create(bank, request=request, actor=actor, idempotency=same)
+    return queue(learning, bank, "build", request, actor, same)
+
+
+def queue(
+    learning: Learning,
+    bank: str,
+    kind: JobKind,
+    request: JsonObject,
+    actor: str,
+    same: Idempotency | None = None,
+) -> Job:
+    """A queued job over the images as they are now, its worker woken. same: as of ``start``.
+
+    Raises NotFound, BuildAlreadyRunning, IdempotencyConflict.
+    """
+    job = learning.store.jobs.create(bank, kind=kind, request=request, actor=actor, idempotency=same)
     if learning.supervisor is not None:
         learning.supervisor.wake()
     return job

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from app.imaging.pictures import thumbnail
 from app.inspection.viewing import viewed
 from app.learning.banks import config_to_build, read_image
-from app.learning.jobs import asked_groups
+from app.learning.jobs import Look, asked_groups, queue
 from app.learning.reporting import drawn
 from app.learning.supervisor import Learning
 from app.store.database import present
@@ -21,18 +20,6 @@ from core.errors import TooFewImages
 from core.screening.screening import check_expected
 
 JsonObject = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Look:
-    """A bank's screening. job: the newest, None for none yet; kept: the newest that has ended well.
-
-    current: whether the nominal set is still the one that ``kept`` looked over.
-    """
-
-    job: Job | None
-    kept: Screening | None
-    current: bool
 
 
 def start(
@@ -54,14 +41,14 @@ def start(
         "groups": asked_groups(images, groups)[0],
         "expected": check_expected(expected),
     }
-    job = learning.store.jobs.create(bank, kind="screening", request=request, actor=actor)
-    if learning.supervisor is not None:
-        learning.supervisor.wake()
-    return job
+    return queue(learning, bank, "screening", request, actor)
 
 
-def look(learning: Learning, bank: str) -> Look:
-    """How far a bank's screening is, and what the last one found. Raises NotFound."""
+def look(learning: Learning, bank: str) -> Look[Screening]:
+    """How far a bank's screening is; the last one, current while the nominal set is the one that it looked over.
+
+    Raises NotFound.
+    """
     store = learning.store
     kept = store.screenings.latest(bank)
     jobs = store.jobs.page(bank=bank, kind="screening", limit=1).items

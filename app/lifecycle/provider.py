@@ -6,7 +6,8 @@ The provider says who somebody is, and by one of its claims which role they have
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ class Provider:
 
         Raises ``SignInRefused``.
         """
-        with _Refusing():
+        with _refusing():
             await self._check_issuer()
             asked = {"prompt": "login"} if again else {}
             answer = await self._app.authorize_redirect(request, back, **asked)
@@ -78,7 +79,7 @@ class Provider:
 
     async def arrival(self, request: Request) -> Arrival:
         """Whom the provider sent back here. Raises ``SignInRefused``."""
-        with _Refusing():
+        with _refusing():
             token = await self._app.authorize_access_token(request)
             claims = dict(token.get("userinfo") or {})
             if claims and self._claimed(claims) is None:
@@ -126,22 +127,20 @@ def _called(claims: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next(" ".join(word.split()) for word in found if isinstance(word, str) and word.strip())
 
 
-class _Refusing:
-    """A block in which what goes wrong between here and the provider becomes ``SignInRefused``; the log has it."""
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What goes wrong between here and the provider in the block becomes ``SignInRefused``; the log has it."""
+    from authlib.integrations.base_client import MismatchingStateError, OAuthError
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from authlib.integrations.base_client import MismatchingStateError, OAuthError
-
-        if isinstance(error, MismatchingStateError):
-            raise _refused("stale", "an answer to another request") from None
+    try:
+        yield
+    except MismatchingStateError:
+        raise _refused("stale", "an answer to another request") from None
+    except Exception as error:  # whatever a provider, or the network to it, can do wrong
         if isinstance(error, OAuthError) and error.error in ("access_denied", "login_required"):
             raise _refused("denied", "a refusal by the provider") from None
-        if isinstance(error, Exception):  # whatever a provider, or the network to it, can do wrong
-            log.warning("the OpenID provider could not be used: %s: %s", type(error).__name__, error)
-            raise _refused("provider", "no usable answer of the provider") from None
+        log.warning("the OpenID provider could not be used: %s: %s", type(error).__name__, error)
+        raise _refused("provider", "no usable answer of the provider") from None
 
 
 def _refused(reason: str, received: str) -> SignInRefused:

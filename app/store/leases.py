@@ -136,23 +136,25 @@ class Leases:
         with self._database.write() as session:
             job = self._own(session, lease)
             keep(session, self._clock, job, sha256, set_sha256)
-            job.done = job.total
-            finish(session, job, "succeeded", self._clock)
+            self._succeed(session, job)
 
     def advised(self, lease: Lease, result: JsonObject) -> None:
         """At once the job ends and keeps what it found."""
         with self._database.write() as session:
             job = self._own(session, lease)
-            job.result, job.done = result, job.total
-            finish(session, job, "succeeded", self._clock)
+            job.result = result
+            self._succeed(session, job)
 
     def checked(self, lease: Lease, *, sha256: str) -> None:
         """At once the job ends and its scores, whose bytes are a blob already, are those of its version on its set."""
         with self._database.write() as session:
             job = self._own(session, lease)
             keep_run(session, self._clock, job, sha256)
-            job.done = job.total
-            finish(session, job, "succeeded", self._clock)
+            self._succeed(session, job)
+
+    def _succeed(self, session: Session, job: Job) -> None:
+        job.done = job.total
+        finish(session, job, "succeeded", self._clock)
 
     def fail(self, lease: Lease, problem: JsonObject) -> Job:
         """The job ends with the reason."""

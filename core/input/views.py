@@ -81,12 +81,6 @@ class View:
         """Whether there is anything to inspect."""
         return self.location is None or self.location.located
 
-    @property
-    def nbytes(self) -> int:
-        """What it weighs."""
-        own = 0 if self.picture is self.photograph.pixels else self.picture.nbytes
-        return self.photograph.pixels.nbytes + own
-
     def tensor(
         self, config: InputConfig, mean: Sequence[float], std: Sequence[float]
     ) -> Float32[Tensor, "3 _ _"]:

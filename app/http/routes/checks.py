@@ -123,11 +123,11 @@ def get_check_image(
 
 
 @router.get("/{check}/images/{sha256}/thumbnail", response_class=Response, responses=IMAGE)
-def get_check_thumbnail(
+async def get_check_thumbnail(
     service: Running, actor: Reader, bank: BankPath, check: CheckPath, sha256: Sha256, side: Side = 256
 ) -> Response:
     """A small JPEG of an image."""
-    data = checks.small_image(service.learning, bank, check, sha256, side)
+    data = await checks.small_image(service.learning, bank, check, sha256, side)
     return Response(data, media_type="image/jpeg", headers={"ETag": f'"{sha256}-{side}"', **FOREVER})
 
 

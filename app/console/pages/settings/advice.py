@@ -10,10 +10,11 @@ from app.console.pages.settings.words import ADVICE as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, section, table, text
 from app.console.widgets.controls import primary, secondary, show
+from app.console.widgets.job_panel import JobPanel
 from app.console.words import moment, size
-from app.learning import advices, banks, jobs
-from app.learning.advices import Look
-from app.store.errors import NotFound
+from app.learning import advices, banks
+from app.learning.jobs import Look
+from app.store.banks import BankChange
 from app.store.schema import ACTIVE_STATES, Bank, Job
 
 LOOK_SECONDS = 1.0
@@ -24,13 +25,12 @@ HEADS = (
 Trial = dict[str, Any]
 
 
-class AdvicePanel:
+class AdvicePanel(JobPanel[Job]):
     """Shown where it is made."""
 
     def __init__(self, view: View, bank: Bank) -> None:
-        self._view, self._bank = view, bank
-        self._shown: tuple[object, ...] = ()
-        self._job: Job | None = None
+        super().__init__(view, bank.id)
+        self._revision = bank.revision
         self._change: dict[str, Any] = {}
         with section(TEXT.name, TEXT.hint):
             with block("n-row"):
@@ -40,52 +40,33 @@ class AdvicePanel:
             self._state = ui.label().classes("n-caption").props('role="status"')
             self._found = ui.element("div")
         show(self._take, False)
-        self._timer = ui.timer(LOOK_SECONDS, self.refresh)
+        self.watch(LOOK_SECONDS)
 
-    async def refresh(self) -> None:
-        """The newest job and advice, shown anew where they have changed."""
-        look = await self._view.attempt(self._look)
-        if look is None:
-            return
-        self._job = job = look.job
-        now = (job and (job.id, job.state, job.stage, job.done), look.kept and look.kept.id, look.current)
-        if now == self._shown:
-            return
-        before, self._shown = self._shown, now
-        active = job is not None and job.state in ACTIVE_STATES
-        show(self._start, not active)
-        show(self._cancel, active)
-        self._state.set_text(_state(look))
-        if not before or before[1:] != now[1:]:
-            self._show(look)
+    def _read(self) -> Look[Job]:
+        return advices.look(self._view.service.learning, self._bank)
 
-    async def _look(self) -> Look:
-        try:
-            return await self._view.run(lambda: advices.look(self._view.service.learning, self._bank.id))
-        except NotFound:  # the bank is gone
-            self._timer.deactivate()
-            raise
-
-    async def _ask(self) -> None:
-        view = self._view
-        await view.run(lambda: advices.start(view.service.learning, self._bank.id, view.actor.id))
-        await self.refresh()
-
-    async def _stop(self) -> None:
-        view, job = self._view, self._job
-        if job is not None:
-            await view.run(lambda: jobs.cancel(view.service.learning, job.id, view.actor.id))
-        await self.refresh()
+    def _begin(self) -> Job:
+        return advices.start(self._view.service.learning, self._bank, self._view.actor.id)
 
     async def _use(self) -> None:
         """Someone else's change since is told, not overwritten."""
-        view, bank = self._view, self._bank
-        change: Any = {"config": self._change}
-        await banks.update(view.service.learning, bank.id, change, bank.revision, view.actor.id)
+        view, change = self._view, BankChange(config=self._change)
+        await banks.update(view.service.learning, self._bank, change, self._revision, view.actor.id)
         view.say(TEXT.taken)
         view.reload()
 
-    def _show(self, look: Look) -> None:
+    def _said(self, look: Look[Job]) -> str:
+        job, kept = look.job, look.kept
+        if job is not None and job.state in ACTIVE_STATES:
+            words = TEXT.running if job.stage and job.total else TEXT.queued
+            return words.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
+        if job is not None and job.state == "failed":
+            return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
+        if kept is None or kept.finished_at is None:
+            return TEXT.cancelled if job is not None else TEXT.never
+        return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.finished_at))
+
+    async def _draw(self, look: Look[Job]) -> None:
         self._found.clear()
         found: dict[str, Any] = (look.kept.result if look.kept is not None else None) or {}
         self._change = found.get("change", {})
@@ -137,16 +118,3 @@ def _not_tried(skipped: list[dict[str, str]]) -> None:
         with block("n-says", "ul"):
             for each in skipped:
                 text(TEXT.why_not.format(**each), tag="li")
-
-
-def _state(look: Look) -> str:
-    """How far the job is, or what the advice is about."""
-    job, kept = look.job, look.kept
-    if job is not None and job.state in ACTIVE_STATES:
-        words = TEXT.running if job.stage and job.total else TEXT.queued
-        return words.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
-    if job is not None and job.state == "failed":
-        return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
-    if kept is None or kept.finished_at is None:
-        return TEXT.cancelled if job is not None else TEXT.never
-    return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.finished_at))

@@ -12,12 +12,12 @@ from app.console.pages.teach.words import CHECK as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, section, text
 from app.console.widgets.controls import confirm, danger, secondary, show
+from app.console.widgets.job_panel import JobPanel
 from app.console.widgets.viewer import NOMINAL_SIDE
 from app.console.words import moment, percent
-from app.learning import jobs, screenings
-from app.learning.screenings import Look
-from app.store.errors import NotFound
-from app.store.schema import ACTIVE_STATES, Job
+from app.learning import screenings
+from app.learning.jobs import Look
+from app.store.schema import ACTIVE_STATES, Job, Screening
 
 LOOK_SECONDS = 2.0
 SETS, PICTURES = 24, 8  # sets of one list that are shown, and images of one set
@@ -26,12 +26,12 @@ OVERLAY_SIDE = 320  # pixels; a suspect is shown larger than a thumbnail
 Report = dict[str, Any]
 
 
-class ScreeningPanel:
+class ScreeningPanel(JobPanel[Screening]):
     """Shown where it is made. ``changed`` is called once images were removed."""
 
     def __init__(self, view: View, bank: str, changed: Callable[[], Awaitable[None]]) -> None:
-        self._view, self._bank, self._changed = view, bank, changed
-        self._shown: tuple[object, ...] = ()
+        super().__init__(view, bank)
+        self._changed = changed
         self._out: set[str] = set()  # the images that are unticked
         with section(TEXT.name, TEXT.hint):
             with block("n-row"):
@@ -40,45 +40,26 @@ class ScreeningPanel:
                 self._remove = danger(view, "", self._ask_remove, icon="delete", role="admin")
             self._state = ui.label().classes("n-caption").props('role="status"')
             self._found = ui.element("div")
-        self._job: Job | None = None
-        self._timer = ui.timer(LOOK_SECONDS, self.refresh)
+        self.watch(LOOK_SECONDS)
 
-    async def refresh(self) -> None:
-        """The newest job and report, shown anew where they have changed."""
-        look = await self._view.attempt(self._look)
-        if look is None:
-            return
-        self._job = job = look.job
-        now = (job and (job.id, job.state, job.stage, job.done), look.kept and look.kept.id, look.current)
-        if now == self._shown:
-            return
-        before, self._shown = self._shown, now
-        active = job is not None and job.state in ACTIVE_STATES
-        show(self._start, not active)
-        show(self._cancel, active)
-        self._state.set_text(_state(look))
-        if not before or before[1:] != now[1:]:
-            await self._show(look)
+    def _read(self) -> Look[Screening]:
+        return screenings.look(self._view.service.learning, self._bank)
 
-    async def _look(self) -> Look:
-        try:
-            return await self._view.run(lambda: screenings.look(self._view.service.learning, self._bank))
-        except NotFound:  # the bank is gone
-            self._timer.deactivate()
-            raise
+    def _begin(self) -> Job:
+        return screenings.start(self._view.service.learning, self._bank, self._view.actor.id)
 
-    async def _ask(self) -> None:
-        view = self._view
-        await view.run(lambda: screenings.start(view.service.learning, self._bank, view.actor.id))
-        await self.refresh()
+    def _said(self, look: Look[Screening]) -> str:
+        job, kept = look.job, look.kept
+        if job is not None and job.state in ACTIVE_STATES:
+            words = TEXT.stages.get(job.stage or "", TEXT.queued)
+            return words.format(done=f"{job.done:,}", total=f"{job.total:,}")
+        if job is not None and job.state == "failed":
+            return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
+        if kept is None:
+            return TEXT.never
+        return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.created_at))
 
-    async def _stop(self) -> None:
-        view, job = self._view, self._job
-        if job is not None:
-            await view.run(lambda: jobs.cancel(view.service.learning, job.id, view.actor.id))
-        await self.refresh()
-
-    async def _show(self, look: Look) -> None:
+    async def _draw(self, look: Look[Screening]) -> None:
         """The report, without images that are no longer in the set."""
         self._found.clear()
         self._out.clear()
@@ -182,19 +163,6 @@ class ScreeningPanel:
         view.say(TEXT.removed(len(images)))
         await self.refresh()
         await self._changed()
-
-
-def _state(look: Look) -> str:
-    """How far the job is, or what the report is about."""
-    job, kept = look.job, look.kept
-    if job is not None and job.state in ACTIVE_STATES:
-        words = TEXT.stages.get(job.stage or "", TEXT.queued)
-        return words.format(done=f"{job.done:,}", total=f"{job.total:,}")
-    if job is not None and job.state == "failed":
-        return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
-    if kept is None:
-        return TEXT.never
-    return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.created_at))
 
 
 def _headline(report: Report) -> None:
