@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from app.lifecycle import Service
 from app.lifecycle.keys import Actor
 from app.settings import Settings
 from app.store.audit import caller
-from app.store.errors import KeyRefused
+from app.store.errors import KeyRefused, StoreError
 from app.store.staging import local_faults
 
 COOKIE = "nominal_session"
@@ -131,9 +132,10 @@ async def sign_in(request: Request) -> Response:
     except (KeyRefused, OutOfScope) as error:
         reason = "refused" if isinstance(error, KeyRefused) else "limited"
         return RedirectResponse(f"{root_of(request)}/sign-in?reason={reason}&next={wanted}", 303)
-    await service.pools.background(
-        partial(service.trail.note, actor.id, "console.sign_in", f"key:{actor.id}")
-    )
+    with suppress(StoreError):  # written down later: a disk that is full must not lock out who can clear it
+        await service.pools.background(
+            partial(service.trail.note, actor.id, "console.sign_in", f"key:{actor.id}")
+        )
     return entered(request, actor.id, wanted)
 
 

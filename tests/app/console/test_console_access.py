@@ -16,6 +16,7 @@ from app.errors import StartRefused
 from app.http.middleware import API_POLICY, PAGE_POLICY
 from app.main import create_app
 from app.settings import Settings
+from app.store.errors import StorageFull
 from app.store.schema import Role
 from app.store.scope import Scope
 from models.backbone import Backbone
@@ -43,6 +44,23 @@ def test_a_key_that_is_limited_does_not_sign_in(console: TestClient) -> None:
     assert sign_in(console, text).startswith("/console/sign-in?reason=limited")
     assert console.get("/console/banks", headers=HTML).url.path == "/console/sign-in"
     assert "limited to banks or stations" in console.get("/console/sign-in?reason=limited").text
+
+
+def test_a_sign_in_is_audited_and_goes_on_where_the_audit_cannot_be_written_yet(
+    console: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, id = new_key(console)
+    audit, trail = service_of(console).store.audit, service_of(console).trail
+
+    def full(*given: object, **detail: object) -> None:
+        raise StorageFull("there must be room", "none", "Make room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "note", full)
+        assert sign_in(console, text, "/banks") == "/console/banks"
+    trail.flush()
+    newest = audit.page().items[0]
+    assert (newest.actor, newest.action) == (id, "console.sign_in")
 
 
 def test_a_refused_sign_in_is_audited_with_its_address(console: TestClient) -> None:

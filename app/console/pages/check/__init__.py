@@ -22,6 +22,7 @@ from app.insight.checks import Tried
 from app.learning import checks, jobs
 from app.store.checks import CheckTotals
 from app.store.ids import check_slug
+from app.store.reviews import LONGEST_KIND
 from app.store.schema import ACTIVE_STATES, Job, Version
 
 FIELD = "outlined dense options-dense"
@@ -96,7 +97,7 @@ class Checking:
             chosen: Any = ui.select(self._names, label=TEXT.set, value=self._name).props(FIELD)
             chosen.on_value_change(lambda: self._go(set=chosen.value))
             label: Any = ui.select(dict(TEXT.labels), label=TEXT.label, value="folders").props(FIELD)
-            kind = ui.input(TEXT.kind, value=TEXT.usual).props("outlined dense maxlength=64")
+            kind = ui.input(TEXT.kind, value=TEXT.usual).props(f"outlined dense maxlength={LONGEST_KIND}")
             with row():
                 secondary(self._view, TEXT.new, self._begin, icon="add", role="admin")
         uploader = Uploader(self._view, at, TEXT.formats["folders"])
