@@ -32,6 +32,7 @@ from app.http.routes import (
     refuse_unknown_query,
     screenings,
     server,
+    sinks,
     versions,
 )
 from app.lifecycle.opening import open_service
@@ -44,7 +45,7 @@ from models.backbone import Backbone
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
     advice.router, masks.router, checks.router, insight.router, defects.router, inspections.router,
-    inspections.reviews, explanations.router, server.keys,
+    inspections.reviews, explanations.router, server.keys, sinks.router,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server
+from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server, sinks
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -179,6 +179,16 @@ class _Calls:
     revoke_key = _call(server.revoke_key)
     create_sign_in_link = _call(server.create_sign_in_link)
     list_audit = _list(server.list_audit)
+
+    list_sinks = _call(sinks.list_sinks)
+    get_sink = _call(sinks.get_sink)
+    create_sink = _call(sinks.create_sink)
+    update_sink = _call(sinks.update_sink)
+    delete_sink = _call(sinks.delete_sink)
+    send_sample = _call(sinks.send_sample)
+    rotate_sink_secret = _call(sinks.rotate_sink_secret)
+    list_sink_events = _list(sinks.list_sink_events)
+    resend_sink_events = _call(sinks.resend_sink_events)
 
 
 class Client(_Calls):
