@@ -2,7 +2,7 @@
 
 (Transactional outbox; Richardson, Microservices Patterns, 2018, 3.3.) A transaction asks one mark whether the sinks
 have changed since they were read: what a sink wants is the same on every server, and a store without sinks pays for
-that question only. ``seq`` rises in the order in which transactions write; in it a bank's go to a sink.
+that question only. ``seq`` rises in the order in which transactions write; a sink gets a bank's events in it.
 """
 
 from __future__ import annotations
