@@ -23,11 +23,23 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+def persistent(folder: Path) -> list[str]:
+    """Lines by which what the broker acknowledged survives a kill, with the sessions of its subscribers."""
+    kept = [
+        "persistence true",
+        f"persistence_location {folder}/",
+        "autosave_on_changes true",
+        "autosave_interval 1",
+    ]
+    return ["allow_anonymous true", *kept, "max_queued_messages 0", "max_inflight_messages 0"]
+
+
 class Broker:
     """Started with its block. lines: of its configuration, after the listener; what is kept survives a kill."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
-        self._folder, self._process = folder, None
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -42,9 +54,8 @@ class Broker:
         program = find_mosquitto()
         assert program is not None
         command = [program, "-c", str(self._folder / "mosquitto.conf")]
-        self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=(self._folder / "log").open("ab")
-        )
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + START_SECONDS
         while True:
             with socket.socket() as probe:

@@ -38,15 +38,13 @@ from app.ops.observed import Metrics
 from app.settings import Settings
 from app.store.schema import Inspection
 from app.store.store import Store, open_store
-from bench.broker import Broker, Subscriber, find_mosquitto
+from bench.broker import Broker, Subscriber, find_mosquitto, persistent
 from bench.line import AT_ONCE, Machine
 from bench.tables import machine, table
 
 LOOPBACK = ["127.0.0.0/8"]
 MOST_ADDED, MOST_TO_SUBSCRIBER = 1.5, 50.0  # milliseconds: at p50, at p95
 BANKS = 8
-PERSISTENT = ("allow_anonymous true", "persistence true", "autosave_on_changes true", "autosave_interval 1",
-              "max_queued_messages 0", "max_inflight_messages 0")  # fmt: skip
 WAIT_SECONDS = 900.0
 RELAY = "--relay"
 
@@ -162,11 +160,10 @@ def arriving(folder: Path, count: int) -> tuple[float, list[tuple[str, str, str]
 def killed(folder: Path, count: int, kills: int, toy: bool) -> tuple[int, list[tuple[str, ...]]]:
     """(events lost, a row each) of a broker and a server that are killed so many times each, turn by turn."""
     mqtt, banks = Came(), {f"bank-{n}": list[str]() for n in range(BANKS)}
-    lines = [*PERSISTENT, f"persistence_location {folder / 'broker'}/"]
     with ExitStack() as stack:
         enter = stack.enter_context
         store, (url, hook) = enter(store_in(folder)), enter(receiver())
-        broker = enter(Broker(folder / "broker", *lines))
+        broker = enter(Broker(folder / "broker", *persistent(folder / "broker")))
         enter(Subscriber(broker.port, "nominal/+/+", lambda message: mqtt.hear(message.payload)))
         relay = started(store)
         webhook(relay, "hook", url)
