@@ -26,6 +26,15 @@ WHOLE = {
 } | {
     "list_people",
     "sign_out_person",
+    "list_sinks",
+    "create_sink",
+    "get_sink",
+    "update_sink",
+    "delete_sink",
+    "send_sample",
+    "rotate_sink_secret",
+    "list_sink_events",
+    "resend_sink_events",
 }
 Headers = dict[str, str]
 
