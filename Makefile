@@ -33,7 +33,7 @@ test: setup  ## the whole test suite, a file at a time on up to four cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-services: setup  ## what needs PostgreSQL, S3 and nginx, all started on loopback; the rest is in `test`
-	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/http/test_proxy.py $(ENTRYPOINT) \
+	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/events tests/app/http/test_proxy.py $(ENTRYPOINT) \
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
@@ -71,7 +71,7 @@ bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 
 wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
-	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc]'
+	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc,mqtt]'
 	$(PYTHON) -m pip wheel -w build/wheelhouse --no-deps ./clients/python
 	cp constraints.txt build/wheelhouse
 
@@ -131,6 +131,9 @@ bench-load: setup  ## 64 clients for a minute on one bank, then inspections besi
 
 bench-fortress: setup  ## a line's answers in time, and the server's memory, beside floods of each kind
 	$(BIN)/python -m bench.fortress
+
+bench-line: setup  ## what events cost a line, how soon they arrive, and whether kills lose any; a table of docs/performance.md
+	$(BIN)/python -m bench.events
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

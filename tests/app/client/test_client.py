@@ -533,6 +533,9 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "person": "person:p",
         "old": "scratch",
         "new": "crack",
+        "sink": "s",
+        "id": "s",
+        "target": {},
     }
     sample |= {
         "image": b"",
