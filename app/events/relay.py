@@ -133,7 +133,10 @@ class Relay:
         await self._beat()
         for row in rows.values():
             if row.enabled and row.id not in self._couriers and self._may_take(row):
-                await self._begin(row)
+                try:
+                    await self._begin(row)
+                except Exception:  # it is this sink's, such as a kind of a newer release
+                    log.exception("the sink %s could not be begun", row.id)
 
     def _is_over(self, name: str, row: Row | None) -> bool:
         changed, courier, task = self._couriers[name]

@@ -149,7 +149,7 @@ async def _assembled(
     recall = Recall(inspecting)
     relay = Relay(store, settings, observed.metrics)
     relay.start()
-    stack.callback(relay.stop, settings.drain_seconds)
+    stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
     return Service(*parts, Census(), Quotas(), Pace(), relay)
 

@@ -7,7 +7,6 @@ that question only. ``seq`` rises in the order in which transactions write; a si
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,43 +18,17 @@ from sqlalchemy.orm import Session
 from app.store.audit import record
 from app.store.columns import Insertion
 from app.store.database import AT_END, Ask, Database, present
-from app.store.envelopes import OF_INSPECTIONS, Happening, decided
+from app.store.envelopes import Happening, decided
 from app.store.errors import IllegalValue, LeaseLost
 from app.store.ids import Clock, shown
 from app.store.page import Page, page_of
 from app.store.schema import EventState, Inspection, Outgoing, Sink
 from app.store.timekeeping import Timekeeper
+from app.store.wishes import Wishes
 
-SINKS = "sinks"  # the mark whose value changes with every change of a sink
-REVISION = f"SELECT value FROM marks WHERE name = '{SINKS}'"
-WISHES = "SELECT id, kinds, banks, decisions, stations FROM sinks WHERE enabled"
 COLUMNS = ("sink", "id", "bank", "kind", "body", "queued_at", "state", "tries")
 CHUNK = 500  # rows a sweep deletes at once
 LONGEST_ERROR = 4000
-
-
-class Wish(NamedTuple):
-    """What an enabled sink wants; None is everything."""
-
-    sink: str
-    kinds: frozenset[str] | None
-    banks: frozenset[str] | None
-    decisions: frozenset[str] | None
-    stations: frozenset[str] | None
-
-    def takes(self, event: Happening) -> bool:
-        """Decisions and stations are asked of inspections; a station also of anything else that has one."""
-        about = event.kind in OF_INSPECTIONS
-        return (
-            (self.kinds is None or event.kind in self.kinds)
-            and (self.banks is None or event.bank in self.banks)
-            and (self.decisions is None or not about or event.decision in self.decisions)
-            and (
-                self.stations is None
-                or not (about or event.station is not None)
-                or event.station in self.stations
-            )
-        )
 
 
 class Refused(NamedTuple):
@@ -83,7 +56,7 @@ class Outbox:
         self._database, self._clock, self._time, self._retain = database, clock, time, retain_days
         insert = database.insert(Outgoing).on_conflict_do_nothing(index_elements=["sink", "id"])
         self._statement, self._insertion = insert, database.insertion(insert, COLUMNS)
-        self._known: tuple[str | None, tuple[Wish, ...]] = (None, ())
+        self._wishes = Wishes()
         self.heard: list[Callable[[Collection[str]], None]] = []
         """Are told, on the thread that wrote, of which sinks events became durable; must return at once."""
 
@@ -101,13 +74,13 @@ class Outbox:
         self, inspections: Sequence[Inspection], ask: Ask
     ) -> tuple[Insertion, Sequence[Mapping[str, Any]], Callable[[], None]] | None:
         """The same of recorded inspections, as ``Database.append`` takes it."""
-        if not self._wishes(ask):
+        if not self._wishes.now(ask):
             return None
         rows = self._rows(ask, map(decided, inspections))
         return (self._insertion, rows, lambda: self._tell(rows)) if rows else None
 
     def _rows(self, ask: Ask, events: Iterable[Happening]) -> list[dict[str, Any]]:
-        if not (wishes := self._wishes(ask)):
+        if not (wishes := self._wishes.now(ask)):
             return []
         now, rows = self._clock.now(), []
         for event in events:
@@ -116,14 +89,6 @@ class Outbox:
             of = {"id": event.id, "bank": event.bank, "kind": event.kind, "body": body, "queued_at": now}
             rows += [{"sink": sink, "state": "waiting", "tries": 0, **of} for sink in takers]
         return rows
-
-    def _wishes(self, ask: Ask) -> tuple[Wish, ...]:
-        """Those of now: read again where the mark has changed."""
-        found = ask(REVISION)
-        revision = found[0][0] if found else None
-        if (known := self._known)[0] != revision:
-            known = self._known = revision, tuple(_wish(row) for row in ask(WISHES))
-        return known[1]
 
     def _tell(self, rows: Sequence[Mapping[str, Any]]) -> None:
         sinks = {row["sink"] for row in rows}
@@ -275,17 +240,6 @@ def _held(session: Session, sink: str, token: int) -> Sink:
 def _set(session: Session, seqs: Sequence[int], **values: Any) -> None:
     if seqs:
         session.execute(update(Outgoing).where(Outgoing.seq.in_(seqs)).values(**values))
-
-
-def _wish(row: Sequence[Any]) -> Wish:
-    """SQLite's driver gives JSON as text, PostgreSQL's as lists."""
-    lists = [json.loads(value) if isinstance(value, str) else value for value in row[1:]]
-    return Wish(row[0], *(None if each is None else frozenset(each) for each in lists))
-
-
-def _plain(error: str) -> str:
-    """An error may quote anything that the other side said."""
-    return "".join(c if c.isprintable() else "?" for c in error[:LONGEST_ERROR])
 
 
 def _cursor(text: str) -> int:

@@ -23,8 +23,9 @@ from app.store.database import Database
 from app.store.errors import AlreadyExists, IllegalValue
 from app.store.ids import Clock, check_slug, new_id
 from app.store.marks import mark_of, set_mark
-from app.store.outbox import SINKS, sink_found
+from app.store.outbox import sink_found
 from app.store.schema import Outgoing, Sink, SinkSecret
+from app.store.wishes import SINKS
 
 MOST = 32  # sinks; each has a task and perhaps a connection
 KEPT = 2  # secrets of a sink: the one in use and the one before
@@ -201,8 +202,9 @@ def own_name() -> str:
 
 def has_ended(name: str) -> bool:
     """Whether a process of this machine, by ``own_name``, is no more; of another machine nothing is known."""
-    host, pid, began = name.rsplit(":", 2)
-    if host != socket.gethostname():
+    host, _, rest = name.partition(":")
+    pid, _, began = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
         return False
     try:
         return f"{psutil.Process(int(pid)).create_time():.2f}" != began

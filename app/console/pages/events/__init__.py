@@ -15,8 +15,9 @@ from app.console.widgets.controls import confirm, dialog, primary, secondary
 from app.console.words import SHELL, WORDS, age, moment
 from app.events import managing
 from app.store.outbox import Depth
-from app.store.schema import Outgoing, Sink
+from app.store.schema import EventState, Outgoing, Sink
 
+DEAD: EventState = "dead"
 SHOWN = 20  # dead events of a sink; the rest are counted
 LOOK_SECONDS = 5.0
 
@@ -136,7 +137,7 @@ def _ask_deletion(view: View, sink: Sink) -> None:
 
 async def _dead(view: View, sink: Sink) -> None:
     """What a sink was given up for, where there is any."""
-    found = await view.run(lambda: view.store.outbox.page(sink.id, "dead", limit=SHOWN))
+    found = await view.run(lambda: view.store.outbox.page(sink.id, DEAD, limit=SHOWN))
     if not found.items:
         return
     heads = TEXT.event, TEXT.bank, TEXT.tries, TEXT.error, ""
