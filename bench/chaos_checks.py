@@ -77,6 +77,19 @@ def ledger_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
     memory.checked |= rows.keys()
 
 
+def reviews_are_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
+    """Every acknowledged review is there, each revision once and in its order."""
+    for id, latest in memory.reviews.items():
+        if f"{id} {latest}" in memory.checked:
+            continue
+        said = client.get(f"/v1/inspections/{id}/reviews").raise_for_status().json()["items"]
+        revisions = [review["revision"] for review in said]
+        if len(revisions) < latest or revisions != [*range(1, len(revisions) + 1)]:
+            yield f"review {latest} of the inspection {id} was acknowledged; it has {revisions}"
+        memory.reviews[id] = len(revisions)
+        memory.checked.add(f"{id} {len(revisions)}")
+
+
 def versions_are_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
     """Every version's bank file has the digest it is listed with."""
     for version in client.get(f"/v1/banks/{BANK}/versions").raise_for_status().json()["items"]:
@@ -116,6 +129,7 @@ CHECKS: tuple[Callable[[httpx.Client, Memory], Iterator[str]], ...] = (
     jobs_end,
     nominal_set_is_whole,
     ledger_is_whole,
+    reviews_are_whole,
     versions_are_whole,
     pointer_is_right,
     it_works_on,

@@ -28,6 +28,8 @@ class Memory:
     """sha256 of those accepted."""
     inspections: dict[str, str] = field(default_factory=dict)
     """id -> sha256 of its image."""
+    reviews: dict[str, int] = field(default_factory=dict)
+    """id of an inspection -> the latest acknowledged revision of its review."""
     builds: dict[int, str] = field(default_factory=dict)
     """seed, which names the Idempotency-Key -> the job's id, empty while none was heard."""
     active: int = 0
@@ -46,7 +48,8 @@ class Memory:
     def told(self) -> str:
         """In a few words."""
         return (
-            f"{len(self.images)} images, {len(self.inspections)} inspections, {len(self.builds)} builds "
+            f"{len(self.images)} images, {len(self.inspections)} inspections, {sum(self.reviews.values())} reviews, "
+            f"{len(self.builds)} builds "
             f"({self.failed} without success)"
         )
 
@@ -54,10 +57,10 @@ class Memory:
 Work = Callable[[str, Memory, threading.Event], None]
 
 
-def prepare(url: str, memory: Memory) -> None:
+def prepare(url: str, memory: Memory, count: int) -> None:
     """A bank with a version to inspect with."""
     with httpx.Client(base_url=url, timeout=120) as client:
-        images = [part(i, SIDE) for i in range(FIRST_IMAGES)]
+        images = [part(i, SIDE) for i in range(count)]
         memory.images |= {hashlib.sha256(data).hexdigest() for data in images}
         memory.active = built_bank(client, BANK, images, CONFIG)
 
@@ -83,6 +86,20 @@ def inspections(url: str, memory: Memory, ending: threading.Event) -> None:
             f"/v1/banks/{BANK}/inspect", content=image, headers={"Content-Type": "image/png"}
         )
         memory.inspections[answer.raise_for_status().json()["id"]] = hashlib.sha256(image).hexdigest()
+
+    until_gone(url, memory, ending, once)
+
+
+def reviews(url: str, memory: Memory, ending: threading.Event) -> None:
+    """One acknowledged inspection after another is found to be a defect, the newest first."""
+
+    def once(client: httpx.Client) -> None:
+        for id in [*memory.inspections][:-20:-1]:
+            body = {"verdict": "confirmed_defect"}
+            answer = client.post(f"/v1/inspections/{id}/reviews", json=body).raise_for_status().json()
+            memory.reviews[id] = answer["revision"]
+            if ending.wait(0.02):
+                return
 
     until_gone(url, memory, ending, once)
 
@@ -147,4 +164,5 @@ WORK: dict[str, Work] = {
     "build": builds,
     "activation": activations,
     "inspection": inspections,
+    "review": reviews,
 }
