@@ -34,7 +34,7 @@ def test_a_killed_server_and_a_killed_worker_break_no_promise(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     printed = printed_by(chaos, monkeypatch, capsys)
-    assert "2 kills, 0 broken promises" in printed
+    assert "kills: 1, broken promises: 0" in printed
 
 
 def test_a_line_is_measured_beside_each_load_and_every_process_ends(
