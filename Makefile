@@ -37,7 +37,8 @@ test-services: setup  ## what needs PostgreSQL, S3 and nginx, all started on loo
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q -n auto --maxprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q -n auto --maxprocesses 2 --dist loadfile \
+		--no-loadscope-reorder
 
 pictures: test-browser  ## the pictures of README and docs/, anew from the browser tests' screenshots
 	$(BIN)/python tests/browser/pictures.py

@@ -52,14 +52,18 @@ def jobs_end(client: httpx.Client, memory: Memory) -> Iterator[str]:
 
 
 def nominal_set_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
-    """Every accepted image is listed, and every listed one is there, byte for byte."""
+    """Every accepted image is listed and no deleted one, and every listed one is there, byte for byte."""
     url = f"/v1/banks/{BANK}/images"
     listed = {image["sha256"] for image in pages(client, url, "after")}
-    yield from (f"the image {sha256} is lost" for sha256 in memory.images - listed)
+    memory.deleted |= memory.leaving - listed
+    memory.images |= dict.fromkeys(memory.leaving - memory.deleted)
+    memory.leaving.clear()
+    yield from (f"the image {sha256} is lost" for sha256 in memory.images.keys() - listed)
+    yield from (f"the image {sha256} came back" for sha256 in memory.deleted & listed)
     for sha256 in listed - memory.checked:
         yield from differs(client, f"{url}/{sha256}", sha256)
     memory.checked |= listed
-    memory.images |= listed
+    memory.images |= dict.fromkeys(listed)
 
 
 def ledger_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:

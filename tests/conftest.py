@@ -16,8 +16,8 @@ SHARED = TESTS.parents[1] / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; the order within a folder stays."""
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
+    """The longest files first, so that no process waits for one at the end; the order within a file stays."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.relative_to(TESTS).parts))
 
 
 @pytest.fixture
