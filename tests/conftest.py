@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-LONG = (
-    "bench",
-    "docker",
-)  # folders whose files take longest: the first, so that no process waits for one at the end
+LONG = {"bench", "docker", "test_operator_guide.py", "test_browser_teach.py"}
 SHARED = TESTS.parents[1] / "shared"
 
 
