@@ -10,7 +10,8 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz bench-many chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz bench-many \
+	bench-contract chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -135,6 +136,9 @@ bench-fortress: setup  ## a line's answers in time, and the server's memory, bes
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
+
+bench-contract: setup  ## half an hour of requests drawn from the OpenAPI document, by three roles
+	$(BIN)/python -m bench.contract
 
 bench-many: setup  ## a server with 1,000 and 10,000 banks: start, health, metrics, pages, paging
 	$(BIN)/python -m bench.many
