@@ -58,9 +58,8 @@ def main() -> None:
         folder = Path(name)
         added, rows = recording(folder / "recording", 10 if toy else 600)
         slowest, more = arriving(folder / "arriving", 10 if toy else 500)
+        print(table(("", "p50 ms", "p95 ms"), rows + more) + "\n", flush=True)
         lost, kills = killed(folder / "killed", *((120, 1) if toy else (10_000, 5)), toy)
-    print(table(("", "p50 ms", "p95 ms"), rows + more))
-    print()
     print(table(("10,000 events" if not toy else "120 events", "lost", "came twice", "out of order"), kills))
     print(f"\nMachine: {machine()}. Command: `make bench-line`.")
     faults = [f"a sink adds {added:.2f} ms"] if added > MOST_ADDED else []

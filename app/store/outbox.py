@@ -242,6 +242,11 @@ def _set(session: Session, seqs: Sequence[int], **values: Any) -> None:
         session.execute(update(Outgoing).where(Outgoing.seq.in_(seqs)).values(**values))
 
 
+def _plain(error: str) -> str:
+    """An error may quote anything that the other side said."""
+    return "".join(c if c.isprintable() else "?" for c in error[:LONGEST_ERROR])
+
+
 def _cursor(text: str) -> int:
     if text.isdecimal() and len(text) < 19:
         return int(text)

@@ -61,8 +61,3 @@ def _wish(row: Sequence[Any]) -> Wish:
     """SQLite's driver gives JSON as text, PostgreSQL's as lists."""
     lists = [json.loads(value) if isinstance(value, str) else value for value in row[1:]]
     return Wish(row[0], *(None if each is None else frozenset(each) for each in lists))
-
-
-def _plain(error: str) -> str:
-    """An error may quote anything that the other side said."""
-    return "".join(c if c.isprintable() else "?" for c in error[:LONGEST_ERROR])
