@@ -99,7 +99,7 @@ def place_of(sink: Sink) -> str:
 def wants(sink: Sink) -> str:
     """Which events it gets."""
     said = [TEXT.event_kind[kind] for kind in sink.kinds or ()]
-    said += [*(sink.banks or ()), *(WORDS.decisions[each] for each in sink.decisions or ())]  # type: ignore[index]
+    said += [*(sink.banks or ()), *(WORDS.decisions[each] for each in sink.decisions or ())]
     return ", ".join([*said, *(sink.stations or ())]) or TEXT.everything
 
 

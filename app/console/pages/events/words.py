@@ -30,7 +30,7 @@ class Events:
     everything: str = "every event"
     state: str = "State"
     waiting: str = "Waiting"
-    waiting_since: str = "{n}, the oldest since {age}"
+    waiting_since: str = "{n}, the oldest: {age}"
     dead: str = "Dead"
     delivered: str = "Delivered"
     works: str = "Works"
