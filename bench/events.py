@@ -8,7 +8,7 @@ of webhooks on loopback, and prints
 - 10,000 events through 5 SIGKILLs of the broker and 5 of the server: how many were lost, came twice or out of order.
 
 It exits with 1 where an event was lost, or a target of ../shared/SCALE.md was missed; ``--toy`` is short, judges no
-times, and kills a process that has only a store and a relay.
+times, and kills a process that has only a store and a relay. Otherwise the tables go into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from app.store.store import Store, open_store
 from bench.broker import Broker, Subscriber, find_mosquitto, persistent
 from bench.line import AT_ONCE, Machine
 from bench.receivers import Came, hanging, receiver
-from bench.tables import machine, table
+from bench.tables import PERFORMANCE, machine, replace_section, table
 
 LOOPBACK = ["127.0.0.0/8"]
 MOST_ADDED, MOST_TO_SUBSCRIBER = 1.5, 50.0  # milliseconds: at p50, at p95
@@ -58,10 +58,14 @@ def main() -> None:
         folder = Path(name)
         added, rows = recording(folder / "recording", 10 if toy else 600)
         slowest, more = arriving(folder / "arriving", 10 if toy else 500)
-        print(table(("", "p50 ms", "p95 ms"), rows + more) + "\n", flush=True)
+        times = table(("", "p50 ms", "p95 ms"), rows + more)
+        print(times + "\n", flush=True)
         lost, kills = killed(folder / "killed", *((120, 1) if toy else (10_000, 5)), toy)
-    print(table(("10,000 events" if not toy else "120 events", "lost", "came twice", "out of order"), kills))
-    print(f"\nMachine: {machine()}. Command: `make bench-line`.")
+    counts = table(("120 events" if toy else "10,000 events", "lost", "came twice", "out of order"), kills)
+    print(counts)
+    if not toy:
+        said = f"Machine: {machine()}. Command: `make bench-line`."
+        replace_section("events", f"{times}\n\n{counts}\n\n{said}", PERFORMANCE)
     faults = [f"a sink adds {added:.2f} ms"] if added > MOST_ADDED else []
     faults += [f"{slowest:.0f} ms to the subscriber"] if slowest > MOST_TO_SUBSCRIBER else []
     for fault in faults:
