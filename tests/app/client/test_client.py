@@ -38,11 +38,12 @@ from nominal_client import (
     map_array,
     picture_bytes,
     server,
+    sinks,
 )
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server)
+NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server, sinks)
 PNG = b"\x89PNG"
 
 
