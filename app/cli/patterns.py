@@ -74,7 +74,7 @@ def patterns(
 
 
 def print_patterns(found: schema.Patterns) -> None:
-    """A row per pattern: how frequent it is, and where it is on the image that shows it best; then how stable all are."""
+    """A row per pattern, and where it is on the image that shows it best; then how stable all are."""
     for mined in found.minings:
         print_rows(mined.patterns, COLUMNS)
         figures = {name: getattr(mined, name) for name in FIGURES}

@@ -25,9 +25,13 @@ INPUTS: tuple[Of, ...] = get_args(Of)
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """patches (p, d) by input, row-major over grid. worst (d,): the mean of the patches farthest from the bank."""
+    """patches (p, d) by input, row-major over grid. distances (p,): to the bank, without what was excluded from it.
+
+    worst (d,): the mean of the patches farthest from the whole bank.
+    """
 
     patches: dict[Of, Float32[np.ndarray, "p d"]]
+    distances: Float32[np.ndarray, " p"]
     worst: Float32[np.ndarray, " d"]
     grid: tuple[int, int]
     placement: Placement
@@ -56,4 +60,4 @@ def seen(
         distances[counted], ids[counted] = nearest
     above = (distances > thresholds_of(bank).review)[:, None]
     residual = np.abs(patches - bank.vectors[ids]) * above
-    return Seen({"residual": residual, "whole": patches}, found.worst[0], grid, view.placement)
+    return Seen({"residual": residual, "whole": patches}, distances, found.worst[0], grid, view.placement)
