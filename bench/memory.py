@@ -1,8 +1,8 @@
 """The memory of defects on real ones: found again by their kind, suggested, mined for patterns, and explained.
 
 ``python -m bench.memory`` (``make bench-memory``) learns cuts of ``python -m bench.accuracy`` and writes three tables
-of docs/accuracy.md: retrieval by each descriptor with what reviewed kinds teach (here), patterns (bench/patterns.py) and
-explanations (bench/explain.py). ``--toy`` takes a few photographs and leaves the page alone.
+of docs/accuracy.md: retrieval by each descriptor with what reviewed kinds teach (here), patterns (bench/patterns.py)
+and explanations (bench/explain.py). ``--toy`` takes a few photographs and leaves the page alone.
 """
 
 from __future__ import annotations

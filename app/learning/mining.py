@@ -21,7 +21,7 @@ from core.input.photograph import Photograph
 from core.patterns import INPUTS, Mined, Of, Pooled, Seen, agreement, mine, seen, stability
 from core.retrieval import grouped, whitening_of
 
-SEEDS = 4  # whose patterns stability compares
+SEEDS = 3  # whose patterns stability compares
 EXAMPLES = 3  # images of one pattern, those that it answers to most strongly
 SHOWN = 0.5  # of a response, above which an image shows a pattern
 LEAST = 2  # rejects, and good images
