@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-fuzz chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-ledger bench-fuzz chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -83,6 +83,9 @@ bench-placement: setup  ## parts turned, dirtied and covered, with and without t
 
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups
+
+bench-ledger: setup  ## similar inspections, Pareto, report and their pages over 100,000 inspections; a table of docs/performance.md
+	$(BIN)/python -m bench.ledger
 
 bench-memory: setup  ## defects found again, suggested, mined for patterns and explained; three tables of docs/accuracy.md
 	$(BIN)/python -m bench.memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from app.cli.console import Columns, Json, print_json, print_list, print_rows, say
 from app.cli.patterns import print_patterns
 from app.cli.remote.banks import Bank, client_of, watch
-from app.cli.remote.inspections import Inspected
+from app.cli.remote.inspections import Inspected, Since, Until, zoned
 
 commands = typer.Typer()
 kinds = typer.Typer(no_args_is_help=True, help="List and rename the kinds of a bank's defects.")
@@ -67,6 +68,20 @@ def patterns(
         say(f"No patterns for {bank} yet.")
         raise typer.Exit(1)
     print_json(found.model_dump(mode="json")) if json_output else print_patterns(found)
+
+
+@commands.command()
+def report(
+    ctx: typer.Context,
+    bank: Bank,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    since: Since = None,
+    until: Until = None,
+    station: Annotated[str | None, typer.Option("--station", help="Only of this one.")] = None,
+) -> None:
+    """Save a shift's report as one HTML file: totals, defects by kind, trend, what decided. The last 24 hours."""
+    span = zoned(since=since, until=until)
+    say(f"Wrote {client_of(ctx).save_report(bank, out, station=station, **span)}")
 
 
 @kinds.command("list")

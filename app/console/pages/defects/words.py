@@ -29,8 +29,10 @@ class Defects:
     days_said: str = "By day: {counts}"
     stations: str = "By station: {counts}"
     no_station: str = "none said"
-    places: str = "Where on the image"
-    places_said: str = "Places of the newest {n}; darker cells have more defects."
+    places: str = "Where on the part"
+    places_said: str = (
+        "Places of the newest {n}; redder cells have more defects. Beneath it is a nominal image."
+    )
     rename: str = "Rename"
     rename_named: str = "Rename {kind}"
     rename_title: str = "Rename this kind"
@@ -39,6 +41,7 @@ class Defects:
     renamed: Plural = Plural("{n} inspection renamed.", "{n} inspections renamed.")
     list: str = "List them"
     csv: str = "CSV"
+    report: str = "Report"
 
 
 DEFECTS = Defects()
