@@ -50,6 +50,7 @@ def main() -> None:
             answer = client.post(f"/v1/banks/{BANK}/inspect", content=part(99, flaw=True))
             first: str = answer.raise_for_status().json()["id"]
         fill(Path(folder), first, count)
+        print(f"{count:,} inspections written", flush=True)
         with Machine(Path(folder), **settings) as line:
             rows, megabytes = measured(line, first)
     text = (

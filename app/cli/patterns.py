@@ -64,8 +64,8 @@ def patterns(
     bank = load_bank(bank_file)
     backbone = machine.load(bank.backbone.name)
     check_backbone(bank, backbone.digest)
-    sides = (_taken(folder, bank, limits) for folder in (defects, good))
-    mining = Mining(Engine(backbone, bank), *map(list, sides), count, Hooks(say=notice), [of])
+    rejects, nominal = ([*_taken(folder, bank, limits)] for folder in (defects, good))
+    mining = Mining(Engine(backbone, bank), rejects, nominal, count, Hooks(say=notice), [of])
     found = schema.Patterns.model_validate(mining.run())
     if json_output:
         print_json({"bank": str(bank_file), **found.model_dump(mode="json")})

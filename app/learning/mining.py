@@ -158,7 +158,7 @@ class Mining:
             )
 
 
-def _with_kinds(groups: Sequence[int], taken: Sequence[Taken]) -> dict[str, float]:
+def _with_kinds(groups: Sequence[int], taken: Sequence[Taken]) -> dict[str, float | None]:
     """How groups agree with the kinds that people gave; nothing where there are not two."""
     named = [(group, one.kind) for group, one in zip(groups, taken, strict=True) if one.kind is not None]
     if len({kind for _, kind in named}) < 2:

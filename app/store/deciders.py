@@ -41,16 +41,19 @@ def deciders(database: Database, which: Filter) -> list[Decider]:
         .limit(MOST)
     )
     with database.read() as session:
-        found = [tuple(row) for row in session.execute(query)]
-        known = {
-            number: (made, by)
-            for number, made, by in session.execute(
+        found = [(*row,) for row in session.execute(query)]
+        known: dict[int, tuple[datetime, str | None]] = {
+            number: (at, by)
+            for number, at, by in session.execute(
                 select(Version.number, Version.created_at, Job.actor)
                 .outerjoin(Job, Job.id == Version.job_id)
                 .where(Version.bank == which.bank, Version.number.in_({row[0] for row in found}))
             )
         }
-    return [Decider(*row, *known.get(row[0], (None, None))) for row in found]
+    return [
+        Decider(version, review, reject, inspections, first, last, *known.get(version, (None, None)))
+        for version, review, reject, inspections, first, last in found
+    ]
 
 
 def unlocated(database: Database, which: Filter) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from app.console.pages.defects.patterns import PatternsPanel
 from app.console.pages.defects.words import DEFECTS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section, text
@@ -60,6 +61,8 @@ class Defects:
             for pile in found.piles:
                 with block("n-pile", "li"):
                     self._pile(found, pile, most, rows)
+        if view.actor.scope.stations is None:
+            PatternsPanel(view, bank)
 
     def _choices(self, found: Pareto) -> None:
         names = {name for pile in found.piles for name in pile.by_station if name} | {self._station or ""}
