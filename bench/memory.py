@@ -31,11 +31,11 @@ HEAD = ("set", "descriptor", "mAP", "P@1", "mAP, whitened", "P@1", f"mAP, with {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--toy", action="store_true", help="a few photographs; the page stays as it is")
-    parser.add_argument("--only", choices=SECTIONS, help="one table; patterns are measured with memory")
+    parser.add_argument("--only", choices=SECTIONS, help="one table")
     arguments = parser.parse_args()
     backbone, said = in_float32(BACKBONE), dict[str, str]()
     if arguments.only != "explanations":
-        said = _of_sets(backbone, arguments.toy)
+        said = _of_sets(backbone, arguments.toy, arguments.only)
     if arguments.only in (None, "explanations"):
         said["explanations"] = explain.section(backbone, arguments.toy)
     for name, text in said.items():
@@ -46,16 +46,18 @@ def main() -> None:
                 replace_section(name, whole, ACCURACY)
 
 
-def _of_sets(backbone: Backbone, toy: bool) -> dict[str, str]:
+def _of_sets(backbone: Backbone, toy: bool, only: str | None) -> dict[str, str]:
     """The tables of retrieval and of patterns."""
     few, seeds = (TOY, SEEDS[:1]) if toy else (TAUGHT_GOOD, SEEDS)
     ranks, votes, groups, learnt, about = [], [], [], [], []
     for dataset in sets():
         of = [*cuts(dataset, seeds, few, backbone)]
-        ranks += [_row(of, kind) for kind in KINDS]
-        votes += [suggested.row(cut) for cut in of]
-        groups += patterns.rows(of)
-        learnt += [_learnt(cut) for cut in of]
+        if only != "patterns":
+            ranks += [_row(of, kind) for kind in KINDS]
+            votes += [suggested.row(cut) for cut in of]
+            learnt += [_learnt(cut) for cut in of]
+        if only != "memory":
+            groups += patterns.rows(of)
         one = of[0]
         about.append(
             f"{one.name}: {len(one.defects)} defects with {len(set(one.kinds))} labels on {len(set(one.parts))} parts."
