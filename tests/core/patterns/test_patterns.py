@@ -65,7 +65,7 @@ def test_images_respond_as_the_rejects_did_and_nominal_ones_hardly() -> None:
 
 
 def test_an_image_that_the_bank_learnt_is_seen_as_if_it_had_not() -> None:
-    images = parts(3)
+    images = parts(8)
     bank, backbone = build(images), random_backbone()
     view = view_of(images[0], bank.config, bank.backbone.mean, bank.reference)
     x = view.tensor(bank.config.input, backbone.spec.mean, backbone.spec.std)
