@@ -28,6 +28,7 @@ from bench import (
 )
 from bench.datasets import write_elpv, write_elpv_degrees
 from core.bank import load_bank
+from core.patterns import network
 from models.backbone import load_backbone
 
 
@@ -213,6 +214,7 @@ def test_the_bench_of_placement_prints_every_way_and_leaves_its_page_alone(monke
 
 def test_the_bench_of_memory_writes_three_tables_and_leaves_its_page_alone(monkeypatch, tmp_path, capsys):
     """On solar cells, which are at hand everywhere; they have labels and no masks."""
+    monkeypatch.setattr(network, "STEPS", 20)
     elpv = write_elpv_degrees(tmp_path / "elpv-mono")
     for bench in (memory, explain):
         monkeypatch.setattr(bench, "sets", lambda: [elpv])
