@@ -176,13 +176,13 @@ class Shown:
 
 
 def crop(image: Image, regions: Sequence[Any]) -> bytes:
-    """The largest region with as much again around it, or the whole image where there is none; a small JPEG."""
+    """Around the highest place of the largest region, at most half the image; all of one without; a small JPEG."""
     height, width = image.shape[:2]
     side, y, x = min(height, width), height / 2, width / 2
     if regions:
         worst = max(regions, key=lambda region: region["area"])
-        y, x = worst["y"] + worst["height"] / 2, worst["x"] + worst["width"] / 2
-        side = min(side, max(LEAST, 2 * max(worst["height"], worst["width"])))
+        y, x = worst["peak_y"], worst["peak_x"]
+        side = min(side, max(LEAST, min(side // 2, 2 * max(worst["height"], worst["width"]))))
     top, left = (min(max(round(at - side / 2), 0), length - side) for at, length in ((y, height), (x, width)))
     square = Pillow.fromarray(image[top : top + side, left : left + side])
     return encode_jpeg(np.asarray(square.resize((SIDE, SIDE), Pillow.Resampling.BICUBIC)), quality=80)

@@ -86,7 +86,7 @@ def test_a_report_by_day_counts_every_day_and_long_or_empty_spans_are_refused(ba
 def test_a_crop_shows_the_largest_region_and_the_whole_of_an_image_without_one() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     image[100:160, 200:260] = 255
-    region = {"x": 200, "y": 100, "width": 60, "height": 60, "area": 3600}
+    region = {"x": 200, "y": 100, "width": 60, "height": 60, "area": 3600, "peak_x": 230, "peak_y": 130}
     assert [np.asarray(_opened(crop(image, some))).shape for some in ([region], [])] == [(SIDE, SIDE, 3)] * 2
     assert 0.2 < np.asarray(_opened(crop(image, [region, region | {"x": 0, "area": 1}]))).mean() / 255 < 0.3
 

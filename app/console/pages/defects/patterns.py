@@ -11,12 +11,12 @@ from app.console.pages.defects.words import PATTERNS as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, text
 from app.console.widgets.controls import secondary
-from app.console.widgets.job_panel import JobPanel
+from app.console.widgets.job_panel import JobPanel, far
 from app.console.widgets.viewer import thumbnail
-from app.console.words import moment, percent
+from app.console.words import percent
 from app.learning import patterns
 from app.learning.jobs import Look
-from app.store.schema import ACTIVE_STATES, Inspection, Job
+from app.store.schema import Inspection, Job
 from nominal_client.answers.patterns import Mining, Pattern, Patterns
 
 LOOK_SECONDS = 2.0
@@ -44,15 +44,7 @@ class PatternsPanel(JobPanel[Job]):
         return patterns.start(self._view.service.learning, self._bank, self._view.actor.id)
 
     def _said(self, look: Look[Job]) -> str:
-        job, kept = look.job, look.kept
-        if job is not None and job.state in ACTIVE_STATES:
-            words = TEXT.running if job.stage and job.total else TEXT.queued
-            return words.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
-        if job is not None and job.state == "failed":
-            return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
-        if kept is None or kept.finished_at is None:
-            return TEXT.never
-        return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.finished_at))
+        return far(look, TEXT)
 
     async def _draw(self, look: Look[Job]) -> None:
         self._found.clear()
@@ -72,7 +64,7 @@ class PatternsPanel(JobPanel[Job]):
         said = [TEXT.figures[name].format(n=f"{n:.2f}") for name, n in figures.items() if n is not None]
         ui.label(", ".join(said)).classes("n-caption")
         with block("n-piles", "ol"):
-            for pattern in mined.patterns:
+            for pattern in (each for each in mined.patterns if each.rejects):
                 with block("n-pile n-row n-pile-shown", "li"):
                     self._pattern(pattern, rows)
 

@@ -58,6 +58,7 @@ class Patterns:
     queued: str = "Waiting for the worker."
     running: str = "Mining: {stage}, {done} of {total}."
     failed: str = "Mining failed: {why}"
+    cancelled: str = "Cancelled before anything was found."
     never: str = "No patterns yet."
     current: str = "Mined {time}."
     stale: str = "Mined {time}, by a version that is not active any more."
