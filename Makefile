@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz bench-many \
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-ledger bench-fuzz bench-many \
 	bench-contract chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
@@ -86,11 +86,11 @@ bench-placement: setup  ## parts turned, dirtied and covered, with and without t
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups
 
-bench-memory: setup  ## whether a defect is found again by its kind; a table of docs/accuracy.md
-	$(BIN)/python -m bench.memory
+bench-ledger: setup  ## similar inspections, Pareto, report and their pages over 100,000 inspections; a table of docs/performance.md
+	$(BIN)/python -m bench.ledger
 
-bench-explain: setup  ## explanations against masks of defects, and their faithfulness; a table of docs/accuracy.md
-	$(BIN)/python -m bench.explain
+bench-memory: setup  ## defects found again, suggested, mined for patterns and explained; three tables of docs/accuracy.md
+	$(BIN)/python -m bench.memory
 
 bench-fuzz: setup  ## 50,000 damaged pictures and banks: none may crash, hang or grow their reader
 	$(BIN)/python -m bench.fuzz

@@ -29,6 +29,7 @@ from app.http.routes import (
     inspections,
     jobs,
     masks,
+    patterns,
     refuse_unknown_query,
     screenings,
     server,
@@ -44,7 +45,7 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    advice.router, masks.router, checks.router, insight.router, defects.router, inspections.router,
+    advice.router, masks.router, checks.router, insight.router, defects.router, patterns.router, inspections.router,
     inspections.reviews, explanations.router, server.keys, sinks.router,
 )  # fmt: skip
 

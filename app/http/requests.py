@@ -125,6 +125,12 @@ class AdviceRequest(Request):
     groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
 
 
+class PatternsRequest(Request):
+    """Patterns of defects: what is frequent in a bank's rejects and absent from its nominal images."""
+
+    patterns: int = Field(5, ge=1, le=16, description="How many to mine on each input.")
+
+
 class CheckRequest(Request):
     """A check of a version by a labelled set as it is now."""
 

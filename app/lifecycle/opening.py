@@ -184,6 +184,7 @@ async def _start(service: Service) -> None:
     try:
         await warm_up(service)
         await retry_quarantined(service)
+        await service.recall.warm()
     except Exception as error:
         service.life.faults["warm-up"] = str(error)
         log.exception("the server could not warm up")

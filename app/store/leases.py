@@ -143,7 +143,7 @@ class Leases:
             keep(session, self._clock, job, sha256, set_sha256)
             self._succeed(session, job)
 
-    def advised(self, lease: Lease, result: JsonObject) -> None:
+    def found(self, lease: Lease, result: JsonObject) -> None:
         """At once the job ends and keeps what it found."""
         with self._database.write() as session:
             job = self._own(session, lease)

@@ -33,7 +33,7 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
-JobKind = Literal["build", "screening", "check", "advice"]
+JobKind = Literal["build", "screening", "check", "advice", "patterns"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 Priority = Literal["line", "normal", "background"]
@@ -159,7 +159,7 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build, screening, check or advice, whose ``result`` is what it found.
+    """A build, screening, check, advice or mining, whose ``result`` is what it found.
 
     ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
     """

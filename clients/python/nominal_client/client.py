@@ -155,6 +155,10 @@ class _Calls:
     rename_kind = _call(defects.rename_kind)
     get_pareto = _call(defects.get_pareto)
     export_pareto = _call(defects.export_pareto)
+    save_report = _call(defects.save_report)
+    start_patterns = _call(defects.start_patterns)
+    mine_patterns = _call(defects.mine_patterns)
+    get_patterns = _call(defects.get_patterns)
 
     get_calibration = _call(inspections.get_calibration)
     explore_thresholds = _call(inspections.explore_thresholds)

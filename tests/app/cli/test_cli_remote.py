@@ -192,6 +192,12 @@ def test_similar_inspections_and_kinds_are_listed_and_kinds_renamed(remote: Run,
     assert first in shown
     assert "scratch" in shown
     assert "No kind is suggested" in shown  # one voter is too few
+    mined = remote("patterns", "caps", "--count", "1", "--json").json
+    assert [each["of"] for each in mined["minings"]] == ["residual", "whole"]
+    assert "residual: separation" in remote("patterns", "caps", "--last").out
+    page = tmp_path / "shift.html"
+    assert "Wrote" in remote("report", "caps", "-o", page).out
+    assert "scratch" in page.read_text(encoding="utf-8")
 
 
 def test_a_bank_is_shown_by_hour(remote: Run, tmp_path: Path) -> None:
