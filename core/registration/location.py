@@ -7,6 +7,7 @@ Letters: h w rows and columns of the reference's small picture, H W of the photo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from core.registration.warp import Matrix, resized
 
 LEAST_IN_VIEW = 0.98  # of what a mask leaves in
 LEAST_OF_FRAME = 0.5  # of the reference's whole picture, whose corners leave the view when a part is turned
+POSE = ("inliers", "residual", "rotation", "x", "y", "scale")  # of a located part
 STILL = 0.1  # pixels of the small picture: what moves no corner further is not resampled
 
 
@@ -53,6 +55,13 @@ class Location:
     @property
     def located(self) -> bool:
         return self.refusal is None
+
+    @property
+    def pose(self) -> tuple[float, ...]:
+        """The figures of POSE, as a bank keeps them; NaN for what there is not."""
+        x, y = self.shift or (None, None)
+        found = (self.inliers, self.residual, self.rotation, x, y, self.scale)
+        return tuple(math.nan if value is None else value for value in found)
 
     def document(self) -> dict[str, Any]:
         """As plain JSON; outline: the corners of the reference's picture in the photograph, clockwise."""

@@ -157,6 +157,7 @@ class _Calls:
     export_pareto = _call(defects.export_pareto)
 
     get_calibration = _call(inspections.get_calibration)
+    get_fits = _call(inspections.get_fits)
     explore_thresholds = _call(inspections.explore_thresholds)
     compare_versions = _call(inspections.compare_versions)
     list_review_queue = _list(inspections.list_review_queue)
