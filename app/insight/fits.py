@@ -1,4 +1,4 @@
-"""How nominal images of a version lie against the reference that parts are brought onto, those that fit it least first."""
+"""How a version's nominal images lie against the reference that parts are brought onto, the least fitting first."""
 
 from __future__ import annotations
 
