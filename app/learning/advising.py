@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,9 @@ from core.errors import EvaluationError, TooFewImages
 from core.groups import Groups
 from core.input.mask import check_aspect
 from core.input.photograph import Photograph
-from core.input.preprocess import to_tensor
+from core.input.views import view_of
+from core.registration import Reference, choose_reference, locate
+from core.registration.location import unsure
 from models.backbone import Backbone
 
 FEWEST = 10  # nominal images; fewer leave five to learn from
@@ -65,20 +67,16 @@ class Advising:
     image_limits: ImageLimits = DEFAULT_LIMITS
     _search: Search | None = None
     _left_aside: list[tuple[str, str]] = field(default_factory=list)
+    _reference: Reference | None = None
 
     def run(self) -> None:
-        """Raises ConfigError for a time that is none or too short, for registration and position, TooFewImages for
-        fewer than FEWEST that can be read, EvaluationError for tests without a defect or without good images, OneGroup
-        where all photographs show one part, MemoryBudgetError, Cancelled.
+        """Raises ConfigError for a time that is none or too short, RegistrationError for parts that cannot be
+        registered, TooFewImages for fewer than FEWEST that can be read and located, EvaluationError for tests without a
+        defect or without good images, OneGroup where all photographs show one part, MemoryBudgetError, Cancelled.
         """
         check_within(self.within)
-        require(
-            not self.config.registration.on and self.config.position == 0,
-            "advice judges photographs as they are taken, without the place of a patch",
-            "settings with registration or position",
-            "ask without them; they change neither size nor metric",
-        )
         self._check_count(len(self.images))
+        self._register()
         lens = _once({name: partial(_lens, load) for name, load in self.backbones.items()})
         budget = Budget(len(self.images), readings_of_builds(len(self.images)), self.within)
         if self.within is not None:
@@ -93,7 +91,11 @@ class Advising:
         )
         self._search = Search(
             Sample(
-                [shot for _, shot in nominal], list(flawed), [shot for _, shot in tests], self.config.seed
+                [shot for _, shot in nominal],
+                list(flawed),
+                [shot for _, shot in tests],
+                self.config.seed,
+                reference=self._reference,
             ),
             lens,
             self.config,
@@ -114,6 +116,19 @@ class Advising:
         if self._search is None or not self._search.trials:
             return None
         return self._search.advice(tuple(self._left_aside))
+
+    def _register(self) -> None:
+        """The reference that a build of these images would choose, where parts are to be registered."""
+        if self.config.registration.on:
+            candidates = [(source[0], partial(self._photograph, source)) for source in self.images]
+            asked = self.config.registration, self.config.input.mask, self.config.seed
+            self._reference = choose_reference(candidates, *asked)
+
+    def _photograph(self, source: Source) -> Photograph | None:
+        try:
+            return _shot(source, self.image_limits).read(self.config.input)
+        except ImageRefused:
+            return None
 
     def _units(self, budget: Budget) -> float:
         """How many images can be read at the settings given, with a next trial beside them."""
@@ -141,8 +156,9 @@ class Advising:
         shots = self._readable(1)[0]
         for _ in range(2):
             started = time.perf_counter()
-            pixels = shots[0][1].read(self.config.input).pixels
-            lens.extract(to_tensor(pixels, self.config.input, lens.ref.mean, lens.ref.std)[None])
+            photograph, ref = shots[0][1].read(self.config.input), lens.ref
+            view = view_of(photograph, self.config, ref.mean, self._reference)
+            lens.extract(view.tensor(self.config.input, ref.mean, ref.std)[None])
             took = time.perf_counter() - started
         return took
 
@@ -158,13 +174,12 @@ class Advising:
         for place in order:
             if len(found) == count:
                 break
-            shot = _shot(self.images[place], self.image_limits)
-            shape = self._shape(shot)
-            if shape is None:
+            usable = self._usable(_shot(self.images[place], self.image_limits))
+            if usable is None:
                 self._check_count(len(self.images) - len(self._left_aside))
                 continue
-            found.append((place, shot))
-            shapes.append(shape)
+            found.append((place, usable[0]))
+            shapes.append(usable[1])
         return sorted(found, key=lambda each: each[0]), shapes
 
     def _tests(self, units: float) -> list[tuple[int, Shot]]:
@@ -180,9 +195,9 @@ class Advising:
         found = []
         for place in [*good[: most // 2], *mixed[: most - most // 2]]:
             source, label = self.tests.images[place]
-            shot = _shot(source, self.image_limits, label)
-            if self._shape(shot) is not None:
-                found.append((place, shot))
+            usable = self._usable(_shot(source, self.image_limits, label))
+            if usable is not None:
+                found.append((place, usable[0]))
         defective = sum(shot.kind != GOOD for _, shot in found)
         if not defective:
             raise EvaluationError(
@@ -192,18 +207,27 @@ class Advising:
             )
         return found
 
-    def _shape(self, shot: Shot) -> tuple[int, int] | None:
-        """(height, width) of an image; None for one that cannot be read, which is named."""
+    def _usable(self, shot: Shot) -> tuple[Shot, tuple[int, int]] | None:
+        """An image with where its part lies, and its (height, width); None for one that cannot be read or located,
+        which is named."""
         try:
-            shape = shot.read(self.config.input).shape
-            check_aspect(self.config.input.mask, *shape, shot.name)
-            return shape
+            photograph = shot.read(self.config.input)
         except ImageRefused as error:
             refused = error if isinstance(error, ImageUnreadable) else named(error, shot.name)
-            if shot.name not in dict(self._left_aside):
-                self._left_aside.append((shot.name, str(refused)))
-                self.hooks.say(f"Left aside {shot.name}: {refused}")
-            return None
+            return self._leave_aside(shot.name, str(refused))
+        if self._reference is None:
+            check_aspect(self.config.input.mask, *photograph.shape, shot.name)
+            return shot, photograph.shape
+        location = locate(photograph, self._reference, self.config.registration, self.config.input.mask)
+        lost = location.refusal or (None if shot.kind else unsure(location))
+        if lost is not None:
+            return self._leave_aside(shot.name, lost)
+        return replace(shot, location=location), photograph.shape
+
+    def _leave_aside(self, name: str, reason: str) -> None:
+        if name not in dict(self._left_aside):
+            self._left_aside.append((name, reason))
+            self.hooks.say(f"Left aside {name}: {reason}")
 
     def _check_count(self, readable: int) -> None:
         if readable < FEWEST:

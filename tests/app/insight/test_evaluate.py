@@ -125,7 +125,14 @@ def test_masks_that_are_absent_empty_or_inverted_are_said(dataset, engine):
     put(drawn / "0_mask.png", np.zeros((64, 64), np.uint8))
     put(drawn / "1_mask.png", 255 - read_image(drawn / "1_mask.png")[..., 0])
     masks = evaluate(engine, evaluation_images(MvtecDataset(dataset))).masks
-    assert masks.to_json() == {"defective": 5, "with_mask": 4, "empty": 1, "perhaps_inverted": 1}
+    assert masks.to_json() == {
+        "defective": 5,
+        "with_mask": 4,
+        "empty": 1,
+        "perhaps_inverted": 1,
+        "out_of_sight": 0,
+        "pixels_left_out": 0,
+    }
     assert masks.warnings() == [
         "4 of 5 defective images have a mask; pixel metrics are of those only. Without one: test/dark/0.png.",
         "The masks of these defective images mark nothing: test/hole/0.png. Draw them again.",
