@@ -61,7 +61,7 @@ class Location:
         """The figures of POSE, as a bank keeps them; NaN for what there is not."""
         x, y = self.shift or (None, None)
         found = (self.inliers, self.residual, self.rotation, x, y, self.scale)
-        return tuple(math.nan if value is None else value for value in found)
+        return tuple(math.nan if value is None else float(value) for value in found)
 
     def document(self) -> dict[str, Any]:
         """As plain JSON; outline: the corners of the reference's picture in the photograph, clockwise."""
