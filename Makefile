@@ -10,7 +10,8 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz chaos
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz bench-many \
+	bench-contract chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -30,14 +31,15 @@ demo-service: setup  ## a tour of the service on the same cells, over HTTP; over
 	$(BIN)/python -m bench.demo_service
 
 test: setup  ## the whole test suite, a file at a time on up to four cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-services: setup  ## what needs PostgreSQL, S3 and nginx, all started on loopback; the rest is in `test`
 	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/http/test_proxy.py $(ENTRYPOINT) \
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q -n auto --maxprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -m browser -q -n auto --maxprocesses 2 --dist loadfile \
+		--no-loadscope-reorder
 
 pictures: test-browser  ## the pictures of README and docs/, anew from the browser tests' screenshots
 	$(BIN)/python tests/browser/pictures.py
@@ -134,6 +136,12 @@ bench-fortress: setup  ## a line's answers in time, and the server's memory, bes
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos
+
+bench-contract: setup  ## half an hour of requests drawn from the OpenAPI document, by three roles
+	$(BIN)/python -m bench.contract
+
+bench-many: setup  ## a server with 1,000 and 10,000 banks: start, health, metrics, pages, paging
+	$(BIN)/python -m bench.many
 
 clean:  ## everything that is not source; build/data, which is the data of `make serve`, stays
 	rm -rf .venv tests/app/generated/.venv *.egg-info clients/python/build clients/python/*.egg-info

@@ -1,13 +1,15 @@
-"""kill -9 at random moments of uploads, builds, activations and inspections: is anything acknowledged lost?
+"""kill -9 at random moments of uploads, builds, activations, inspections and reviews: is anything acknowledged lost?
 
-``python -m bench.chaos`` works against ``nominal serve`` like a line would, kills the server or its build worker at a
-seeded random moment, starts the server again and compares what it serves with every answer it ever gave. Nobody
-repairs anything by hand. Exits with 1 if any promise was broken. ``--toy`` kills twice.
+``python -m bench.chaos`` works against ``nominal serve`` like a line would, kills the server, its build worker or both
+at a seeded random moment, starts the server again and compares what it serves with every answer it ever gave. Nobody
+repairs anything by hand. Exits with 1 if any promise was broken. ``--toy`` kills both once. ``--database-url`` has the
+ledger on PostgreSQL; ``python tests/services/run.py --run bench.chaos`` starts one for it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -19,18 +21,25 @@ import numpy as np
 import psutil
 
 from bench.chaos_checks import all_faults
-from bench.chaos_work import WORK, Memory, Work, prepare
+from bench.chaos_work import FIRST_IMAGES, WORK, Memory, Work, prepare
 from bench.line import AT_ONCE, Machine
 
-KILLS, TOY_KILLS = 20, 2
+KILLS, TOY_KILLS = 20, 1
+TOY_IMAGES = 20
 KINDS = (
-    ("build", "server"),
+    ("mixed", "both"),
     ("build", "worker"),
+    ("build", "server"),
     ("inspection", "server"),
     ("upload", "server"),
+    ("mixed", "worker"),
     ("activation", "server"),
+    ("mixed", "server"),
+    ("build", "both"),
+    ("review", "server"),
 )
-LONGEST = {"upload": 1.5, "build": 6.0, "activation": 1.5, "inspection": 3.0}  # seconds of work before a kill
+# seconds of work before a kill
+LONGEST = {"upload": 1.5, "build": 6.0, "activation": 1.5, "inspection": 3.0, "review": 1.5, "mixed": 6.0}
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--toy", action="store_true", help="two kills")
+    parser.add_argument("--toy", action="store_true", help="one kill")
+    database = os.environ.get("NOMINAL_TEST_DATABASE_URL", "")
+    parser.add_argument("--database-url", default=database, help="an empty one; SQLite in a folder without")
     arguments = parser.parse_args()
     kills = planned(TOY_KILLS if arguments.toy else arguments.kills, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="nominal-chaos-") as folder:
-        faults = run(Path(folder), kills)
-    print(f"{len(kills)} kills, {len(faults)} broken promises")
+        faults = run(
+            Path(folder), kills, arguments.database_url, TOY_IMAGES if arguments.toy else FIRST_IMAGES
+        )
+    print(f"kills: {len(kills)}, broken promises: {len(faults)}")
     sys.exit(bool(faults))
 
 
@@ -62,13 +75,15 @@ def planned(count: int, seed: int) -> list[Kill]:
     return [Kill(during, victim, float(rng.uniform(0.01, LONGEST[during]))) for during, victim in chosen]
 
 
-def run(folder: Path, kills: list[Kill]) -> list[str]:
+def run(folder: Path, kills: list[Kill], database_url: str, images: int) -> list[str]:
     """All kills one after another over one store; what was found broken."""
-    settings = {"image_keep": "all", "lease_seconds": 5, "threads": 1, **AT_ONCE}
+    settings: dict[str, object] = {"image_keep": "all", "lease_seconds": 5, "threads": 1, **AT_ONCE}
+    if database_url:
+        settings["database_url"] = database_url
     machine, memory, faults = Machine(folder, **settings), Memory(), []
     print(f"started in {machine.start():.1f} s")
     try:
-        prepare(machine.url, memory)
+        prepare(machine.url, memory, images)
         for number, kill in enumerate(kills, 1):
             found, told = strike(machine, memory, kill)
             print(f"{number:2} {kill.during:10} {kill.victim:6} after {kill.after:.2f} s: {told}", flush=True)
@@ -88,7 +103,8 @@ def run(folder: Path, kills: list[Kill]) -> list[str]:
 def strike(machine: Machine, memory: Memory, kill: Kill) -> tuple[list[str], str]:
     """Work, kill, start again, compare; (faults, what to tell)."""
     ending = threading.Event()
-    threads = [start(WORK[name], machine.url, memory, ending) for name in sorted({kill.during, "inspection"})]
+    names = WORK if kill.during == "mixed" else {kill.during, "inspection"}
+    threads = [start(WORK[name], machine.url, memory, ending) for name in sorted(names)]
     time.sleep(kill.after)
     hit = kill_now(machine, kill.victim)
     if kill.victim == "worker":
@@ -98,7 +114,7 @@ def strike(machine: Machine, memory: Memory, kill: Kill) -> tuple[list[str], str
         thread.join()
     faults = (
         []
-        if kill.victim == "server" or machine.process.poll() is None
+        if kill.victim != "worker" or machine.process.poll() is None
         else ["the server died with its worker"]
     )
     seconds = machine.start() if machine.process.poll() is not None else 0.0
@@ -114,11 +130,12 @@ def start(work: Work, url: str, memory: Memory, ending: threading.Event) -> thre
 
 
 def kill_now(machine: Machine, victim: str) -> bool:
-    """SIGKILL to the server or its worker; whether it was there."""
-    if victim == "server":
+    """SIGKILL to the server, its worker or first the one and then the other; whether all of them were there."""
+    worker = machine.worker() if victim in ("worker", "both") else None
+    if victim in ("server", "both"):
         machine.kill()
+    if victim == "server":
         return True
-    worker = machine.worker()
     if worker is None:
         return False
     try:

@@ -52,14 +52,18 @@ def jobs_end(client: httpx.Client, memory: Memory) -> Iterator[str]:
 
 
 def nominal_set_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
-    """Every accepted image is listed, and every listed one is there, byte for byte."""
+    """Every accepted image is listed and no deleted one, and every listed one is there, byte for byte."""
     url = f"/v1/banks/{BANK}/images"
     listed = {image["sha256"] for image in pages(client, url, "after")}
-    yield from (f"the image {sha256} is lost" for sha256 in memory.images - listed)
+    memory.deleted |= memory.leaving - listed
+    memory.images |= dict.fromkeys(memory.leaving - memory.deleted)
+    memory.leaving.clear()
+    yield from (f"the image {sha256} is lost" for sha256 in memory.images.keys() - listed)
+    yield from (f"the image {sha256} came back" for sha256 in memory.deleted & listed)
     for sha256 in listed - memory.checked:
         yield from differs(client, f"{url}/{sha256}", sha256)
     memory.checked |= listed
-    memory.images |= listed
+    memory.images |= dict.fromkeys(listed)
 
 
 def ledger_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
@@ -75,6 +79,19 @@ def ledger_is_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
             yield f"the inspection {id} has another image"
         yield from differs(client, f"/v1/inspections/{id}/image", sha256)
     memory.checked |= rows.keys()
+
+
+def reviews_are_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
+    """Every acknowledged review is there, each revision once and in its order."""
+    for id, latest in memory.reviews.items():
+        if f"{id} {latest}" in memory.checked:
+            continue
+        said = client.get(f"/v1/inspections/{id}/reviews").raise_for_status().json()["items"]
+        revisions = [review["revision"] for review in said]
+        if len(revisions) < latest or revisions != [*range(1, len(revisions) + 1)]:
+            yield f"review {latest} of the inspection {id} was acknowledged; it has {revisions}"
+        memory.reviews[id] = len(revisions)
+        memory.checked.add(f"{id} {len(revisions)}")
 
 
 def versions_are_whole(client: httpx.Client, memory: Memory) -> Iterator[str]:
@@ -116,6 +133,7 @@ CHECKS: tuple[Callable[[httpx.Client, Memory], Iterator[str]], ...] = (
     jobs_end,
     nominal_set_is_whole,
     ledger_is_whole,
+    reviews_are_whole,
     versions_are_whole,
     pointer_is_right,
     it_works_on,

@@ -17,6 +17,7 @@ BANK = "line"
 SIDE = 96
 CONFIG = {"input": {"size": 96}, "coreset_ratio": 0.5, "target_false_reject": 0.1, "target_review": 0.1}
 FIRST_IMAGES = 60  # enough that a build takes seconds
+MOST_IMAGES = 120  # beyond which the oldest are deleted, so that a build stays one of seconds
 EXPECTED = (409, 503)
 
 
@@ -24,10 +25,15 @@ EXPECTED = (409, 503)
 class Memory:
     """Every acknowledgement; and for what was asked and never answered, what it may have become."""
 
-    images: set[str] = field(default_factory=set)
-    """sha256 of those accepted."""
+    images: dict[str, None] = field(default_factory=dict)
+    """sha256 of those accepted, oldest first."""
+    leaving: set[str] = field(default_factory=set)
+    """sha256 of those whose deletion was asked for and not heard of."""
+    deleted: set[str] = field(default_factory=set)
     inspections: dict[str, str] = field(default_factory=dict)
     """id -> sha256 of its image."""
+    reviews: dict[str, int] = field(default_factory=dict)
+    """id of an inspection -> the latest acknowledged revision of its review."""
     builds: dict[int, str] = field(default_factory=dict)
     """seed, which names the Idempotency-Key -> the job's id, empty while none was heard."""
     active: int = 0
@@ -46,7 +52,8 @@ class Memory:
     def told(self) -> str:
         """In a few words."""
         return (
-            f"{len(self.images)} images, {len(self.inspections)} inspections, {len(self.builds)} builds "
+            f"{len(self.images)} images, {len(self.inspections)} inspections, {sum(self.reviews.values())} reviews, "
+            f"{len(self.builds)} builds "
             f"({self.failed} without success)"
         )
 
@@ -54,21 +61,28 @@ class Memory:
 Work = Callable[[str, Memory, threading.Event], None]
 
 
-def prepare(url: str, memory: Memory) -> None:
+def prepare(url: str, memory: Memory, count: int) -> None:
     """A bank with a version to inspect with."""
     with httpx.Client(base_url=url, timeout=120) as client:
-        images = [part(i, SIDE) for i in range(FIRST_IMAGES)]
-        memory.images |= {hashlib.sha256(data).hexdigest() for data in images}
+        images = [part(i, SIDE) for i in range(count)]
+        memory.images |= dict.fromkeys(hashlib.sha256(data).hexdigest() for data in images)
         memory.active = built_bank(client, BANK, images, CONFIG)
 
 
 def uploads(url: str, memory: Memory, ending: threading.Event) -> None:
-    """Some images a request, again and again."""
+    """Some images a request, again and again; where there are many, as many are deleted."""
 
     def once(client: httpx.Client) -> None:
         images = [part(memory.seed(), SIDE) for _ in range(4)]
         said = upload(client, BANK, images)
-        memory.images |= {file["sha256"] for file in said["files"] if file["status"] == "accepted"}
+        memory.images |= dict.fromkeys(
+            file["sha256"] for file in said["files"] if file["status"] == "accepted"
+        )
+        for sha256 in [*memory.images][: max(0, len(memory.images) - MOST_IMAGES)]:
+            memory.leaving.add(sha256)
+            del memory.images[sha256]
+            client.delete(f"/v1/banks/{BANK}/images/{sha256}").raise_for_status()
+            memory.deleted.add(sha256)
 
     until_gone(url, memory, ending, once)
 
@@ -83,6 +97,20 @@ def inspections(url: str, memory: Memory, ending: threading.Event) -> None:
             f"/v1/banks/{BANK}/inspect", content=image, headers={"Content-Type": "image/png"}
         )
         memory.inspections[answer.raise_for_status().json()["id"]] = hashlib.sha256(image).hexdigest()
+
+    until_gone(url, memory, ending, once)
+
+
+def reviews(url: str, memory: Memory, ending: threading.Event) -> None:
+    """One acknowledged inspection after another is found to be a defect, the newest first."""
+
+    def once(client: httpx.Client) -> None:
+        for id in [*memory.inspections][:-20:-1]:
+            body = {"verdict": "confirmed_defect"}
+            answer = client.post(f"/v1/inspections/{id}/reviews", json=body).raise_for_status().json()
+            memory.reviews[id] = answer["revision"]
+            if ending.wait(0.02):
+                return
 
     until_gone(url, memory, ending, once)
 
@@ -147,4 +175,5 @@ WORK: dict[str, Work] = {
     "build": builds,
     "activation": activations,
     "inspection": inspections,
+    "review": reviews,
 }

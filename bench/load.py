@@ -40,12 +40,12 @@ BUILT, TOY_BUILT = 160, 24  # images of it; it is cancelled when measured
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, help="64; 4 with --beside-build; 16 with --toy")
-    parser.add_argument("--seconds", type=float, help="60; 4 with --toy")
+    parser.add_argument("--seconds", type=float, help="60; 2 with --toy")
     parser.add_argument("--beside-build", action="store_true")
     parser.add_argument("--toy", action="store_true")
     arguments = parser.parse_args()
     clients = arguments.clients or (4 if arguments.beside_build else 16 if arguments.toy else 64)
-    seconds = arguments.seconds or (4.0 if arguments.toy else 60.0)
+    seconds = arguments.seconds or (2.0 if arguments.toy else 60.0)
     settings: dict[str, object] = dict(AT_ONCE) if arguments.toy else {}
     if arguments.toy and not arguments.beside_build:
         settings["queue_size"] = 4

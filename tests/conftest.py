@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+TESTS = Path(__file__).resolve().parent
+LONG = {"bench", "docker", "test_operator_guide.py", "test_browser_teach.py"}
+SHARED = TESTS.parents[1] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process waits for one at the end; the order within a file stays."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.relative_to(TESTS).parts))
 
 
 @pytest.fixture

@@ -69,6 +69,13 @@ class Decoders:
             if not job.begun:
                 self._queue.remove(large, lane, job)
 
+    def turn(self, lane: Lane) -> Callable[[Callable[[], V], bool], V]:
+        """``run`` for a thread that may wait: what it gets waits for the lane's turn. To be called on the loop."""
+        loop = asyncio.get_running_loop()
+        return lambda function, large: asyncio.run_coroutine_threadsafe(
+            self.run(function, lane, large), loop
+        ).result()
+
     def close(self) -> None:
         """Begin no more, and wait for what runs."""
         self._threads.shutdown(wait=True, cancel_futures=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.errors import AppError, ArchiveRefused, ImageRefused, LabelMissing
-from app.imaging.decode import DECODED_BYTES, WHOLE, ImageLimits, check_header, decode_photograph
-from app.imaging.header import shown_name
+from app.imaging.decode import DECODED_BYTES, WHOLE, check_header, decode_photograph
+from app.imaging.header import Header, shown_name
 from app.imaging.pictures import thumbnail
-from app.inspection.gate import Memory
+from app.inspection.engine import SMALL_PIXELS
+from app.inspection.inspecting import Inspecting
 from app.inspection.lanes import Lane
 from app.inspection.viewing import STORED_SIDES
 from app.learning.archives import ArchiveLimits, Refused, read_archive
@@ -18,11 +20,10 @@ from app.learning.incoming import Incoming, Shelf
 from app.learning.likeness import dark_notice
 from app.learning.serials import Entry, Serials, is_manifest
 from app.problems.problem import problem_of
-from app.settings import Settings
 from app.store.errors import LabelConflict
 from app.store.images import NewImage
 from app.store.staging import Staged
-from app.store.store import Store
+from core.input.photograph import Photograph
 from nominal_client.formats import media_type_of
 from nominal_client.litter import HIDDEN, LeftOut, litter_of
 
@@ -44,29 +45,24 @@ class _Waiting:
 class Upload:
     """One request's files, on one thread at a time. ``close`` keeps what waits and deletes the rest.
 
-    serials: what the request says of parts, kept by ``finish``. left_out: what is litter, by archive and name.
+    serials: what the request says of parts, kept by ``finish``. left_out: what is litter, by archive and name. Images
+    are decoded in the turns of the bank's background work, so that a line comes first.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        limits: ImageLimits,
-        shelf: Shelf,
-        serials: Serials | None = None,
-        memory: Memory | None = None,
-    ) -> None:
-        self._store, self._settings, self._limits, self._shelf = store, settings, limits, shelf
-        self._memory = memory or Memory(settings.memory_bytes)
+    def __init__(self, inspecting: Inspecting, shelf: Shelf, serials: Serials) -> None:
+        """To be made on the event loop."""
+        self._store, self._settings, self._shelf = inspecting.store, inspecting.settings, shelf
+        self._limits, self._memory = inspecting.image_limits, inspecting.memory
         self._lane = Lane(shelf.bank).background()
+        self._decode = inspecting.decoders.turn(self._lane)
         self._waiting: list[_Waiting] = []
         self._incoming: Incoming | None = None
         self._starts: list[int] = []  # of each file's entries
-        self.serials = serials or Serials()
+        self.serials = serials
         self.entries: list[Entry] = []
         self.errors: list[AppError] = []
         self.left_out: dict[tuple[str | None, str], LeftOut] = {}  # by archive and name
-        self.most_files = settings.max_archive_files
+        self.most_files = inspecting.settings.max_archive_files
 
     def open(self, name: str = "") -> Incoming:
         """The sink of the next file."""
@@ -195,8 +191,8 @@ class Upload:
             with self._memory.waiting_for(
                 len(data) + DECODED_BYTES * header.width * header.height, self._lane
             ):
-                photograph = decode_photograph(data, WHOLE, self._limits, header)
-                shown = None if photograph.bits else thumbnail(photograph.pixels, STORED_SIDES[0])
+                large = header.width * header.height > SMALL_PIXELS
+                photograph, shown = self._decode(partial(self._decoded, data, header), large)
         except (ImageRefused, LabelMissing, LabelConflict) as error:
             self._reject(name, archive, error)
             return False
@@ -209,6 +205,11 @@ class Upload:
         if len(self._waiting) >= GROUP or sum(each.image.bytes for each in self._waiting) >= GROUP_BYTES:
             self.flush()
         return True
+
+    def _decoded(self, data: bytes, header: Header) -> tuple[Photograph, bytes | None]:
+        """The photograph, and its thumbnail where its bits are known."""
+        photograph = decode_photograph(data, WHOLE, self._limits, header)
+        return photograph, None if photograph.bits else thumbnail(photograph.pixels, STORED_SIDES[0])
 
     def _is_known(self, entry: Entry) -> bool:
         """Whether the set has the image; its size and its part are then noted."""

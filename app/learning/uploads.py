@@ -74,9 +74,7 @@ async def receive(
     serials = Serials(serial)
     learning.life.refuse_draining()
     await learning.pools.background(lambda: learning.store.banks.get(bank))
-    limits = learning.inspecting.image_limits
-    memory = learning.inspecting.memory
-    upload = Upload(learning.store, learning.settings, limits, shelf, serials, memory)
+    upload = Upload(learning.inspecting, shelf, serials)
     feed = feed_of(upload)
     try:
         pending = bytearray()

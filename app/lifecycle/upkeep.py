@@ -12,7 +12,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,8 +19,6 @@ from app.errors import AppError
 from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT, Key
 from app.lifecycle import Census, Counted, Service, vitals
-from app.store.page import MAX_LIMIT
-from app.store.schema import Bank
 
 WATCHES_A_LEASE = 4
 CLOCK, CLOCK_SECONDS = "clock", 60.0
@@ -35,8 +32,8 @@ log = logging.getLogger(__name__)
 async def warm_up(service: Service) -> None:
     """A real forward pass and search, then the pinned banks; from then on the server is ready, for good."""
     await service.inspecting.batcher.call(lambda: rehearse(service.inspecting.backbones.default))
-    banks = await service.pools.background(lambda: all_banks(service))
-    for key in [key for bank in banks if bank.pinned and (key := Key.active(bank))]:
+    banks = await service.pools.background(service.store.banks.with_versions)
+    for key in [key for bank, _ in banks if bank.pinned and (key := Key.active(bank))]:
         with contextlib.suppress(AppError):  # the reason is logged, and kept with the version
             await service.inspecting.registry.get(key, pinned=True)
     service.life.ready = True
@@ -46,21 +43,10 @@ async def warm_up(service: Service) -> None:
 
 async def retry_quarantined(service: Service) -> None:
     """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
-    for bank in await service.pools.background(lambda: all_banks(service)):
-        with contextlib.suppress(AppError):
-            version = await service.pools.background(partial(service.store.versions.active, bank))
-            if version is not None and version.state == "quarantined":
+    for _, version in await service.pools.background(service.store.banks.with_versions):
+        if version is not None and version.state == "quarantined":
+            with contextlib.suppress(AppError):
                 await service.inspecting.registry.retry(Key.of(version))
-
-
-def all_banks(service: Service) -> list[Bank]:
-    """Every bank, by id."""
-    page = service.store.banks.page(limit=MAX_LIMIT)
-    found = [*page.items]
-    while page.next is not None:
-        page = service.store.banks.page(after=page.next, limit=MAX_LIMIT)
-        found += page.items
-    return found
 
 
 async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -58,9 +58,8 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self.root, self.place = root, str(root)
         with local_faults(root):
-            for byte in range(256):  # all at once, so that publishing need not make one durable
-                (root / f"{byte:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(root)
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._durable: set[Path] = set()  # subfolders that outlast a loss of power
 
     def path(self, sha256: str) -> Path:
         return self.root / checked(sha256)[:2] / sha256
@@ -68,6 +67,10 @@ class LocalFiles:
     def publish(self, staged: Staged) -> None:
         target = self.path(staged.sha256)
         with local_faults(target):
+            if target.parent not in self._durable:
+                target.parent.mkdir(exist_ok=True, mode=0o700)
+                sync_folder(self.root)
+                self._durable.add(target.parent)
             os.replace(staged.path, target)
             sync_folder(target.parent)
 

@@ -8,6 +8,7 @@ done.
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -28,7 +29,10 @@ def upgrade(database: Database, revision: str = "head") -> None:
     with ALEMBIC, database.migration() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-        refuse_newer(current(connection))
+        found = current(connection)
+        if found == head() and revision in ("head", found):
+            return  # without the migrations, which take longer to read than all else
+        refuse_newer(found)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -44,18 +48,24 @@ def current(connection: Connection) -> str | None:
 
 def head() -> str:
     """This release's revision."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return str(_scripts().get_current_head())
 
 
 def refuse_newer(revision: str | None) -> None:
     """Raises ``NewerDatabase`` unless this release knows ``revision``."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if revision is not None and revision not in known:
         raise NewerDatabase(
             requirement=f"this release reads databases up to revision {head()}",
             received=f"revision {revision}",
             remedy="Install the release that wrote it, or a newer one; nothing was changed.",
         )
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """Read once a process."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

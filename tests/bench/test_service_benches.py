@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import psutil
 import pytest
 
-from bench import chaos, fortress, load
+from app.settings import Settings
+from app.store.store import open_store
+from bench import chaos, fortress, load, many
 from bench.fortress_loads import ALONE
 
 
@@ -34,7 +37,7 @@ def test_a_killed_server_and_a_killed_worker_break_no_promise(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     printed = printed_by(chaos, monkeypatch, capsys)
-    assert "2 kills, 0 broken promises" in printed
+    assert "kills: 1, broken promises: 0" in printed
 
 
 def test_a_line_is_measured_beside_each_load_and_every_process_ends(
@@ -46,3 +49,17 @@ def test_a_line_is_measured_beside_each_load_and_every_process_ends(
     assert [row[0].removeprefix("| ") for row in rows] == ["nothing", "everything"] * 2
     assert all(load.__name__ in rows[-1][-1] for load in ALONE)
     assert [each for each in psutil.Process().children(recursive=True) if each not in before] == []
+
+
+def test_copies_of_a_bank_are_banks_that_serve_the_same_file(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with open_store(settings) as store:
+        store.banks.create(many.MODEL, title="", config={}, actor="cli")
+        sha256 = store.blobs.put([b"a bank"], limit=10, media_type="application/octet-stream").sha256
+        store.versions.add(many.MODEL, sha256=sha256, size=6, summary={}, actor="cli")
+        store.versions.activate(many.MODEL, 1, actor="cli")
+    many.copy(tmp_path, 3)
+    with open_store(settings) as store:
+        found = store.banks.with_versions()
+        assert [bank.id for bank, _ in found] == ["bank-00000", "bank-00001", "bank-00002", many.MODEL]
+        assert {version and version.sha256 for _, version in found} == {sha256}

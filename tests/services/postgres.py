@@ -44,6 +44,7 @@ def postgres() -> Iterator[str]:
             "log_min_messages=panic",
         ]
         listen += ["-c", "max_connections=200", "-c", "log_min_error_statement=panic"]
+        listen += ["-c", "fsync=off"]  # it is never killed
         command = [str(programs / "postgres"), *listen]
         with running(
             command, lambda: _answers(url), signal.SIGINT, cwd=folder, **user

@@ -1,5 +1,7 @@
 """Run pytest with PostgreSQL and S3 beside it: ``python tests/services/run.py [pytest's arguments]``.
 
+``--run MODULE [arguments]`` runs another module instead, a bench of the service for one.
+
 Debian's nginx is installed where it is absent; tests start it themselves. Both services listen on loopback, start empty
 and are stopped at the end. Tests find them by NOMINAL_TEST_DATABASE_URL, NOMINAL_TEST_BLOB_URL and
 NOMINAL_TEST_BLOB_ENDPOINT, and skip without.
@@ -24,7 +26,10 @@ def main(arguments: list[str]) -> int:
         install("nginx")
     with postgres() as database, s3() as bucket:
         environment = os.environ | bucket | {"NOMINAL_TEST_DATABASE_URL": database}
-        command = [sys.executable, "-m", "pytest", *(arguments or ["tests/app/store"])]
+        module = (
+            arguments[1:] if arguments[:1] == ["--run"] else ["pytest", *(arguments or ["tests/app/store"])]
+        )
+        command = [sys.executable, "-m", *module]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

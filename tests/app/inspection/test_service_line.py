@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from service_kit import PNG, inspect, new_bank, problem, service_of
+from service_kit import PNG, inspect, new_bank, problem, service_of, wait_until
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from app.imaging.pictures import encode_jpeg
+from app.imaging.pictures import encode_jpeg, encode_png
 from app.inspection import engine, taking
 from app.inspection import inspect as inspection
 from app.inspection.lanes import BACKGROUND, LINE, NORMAL, Lane
@@ -367,3 +369,21 @@ def test_below_the_disks_reserve_a_part_is_decided_and_its_image_is_said_not_to_
     problem(banked.get(f"/v1/inspections/{row['id']}/image"), 404, "picture-unavailable")
     staging.reserve = 0
     assert inspect(banked, bad)["image_sha256"] == before["image_sha256"]
+
+
+def test_an_upload_is_decoded_when_its_banks_background_work_has_its_turn(
+    client: TestClient, images: list[np.ndarray]
+) -> None:
+    bank = new_bank(client)
+    decoders, held = service_of(client).inspecting.decoders, threading.Event()
+    busy = [client.portal.start_task_soon(decoders.run, held.wait) for _ in range(decoders._most)]
+    sent = {"content": encode_png(images[0]), "headers": PNG}
+    with ThreadPoolExecutor(1) as sender:
+        answer = sender.submit(lambda: client.post(f"{bank}/images", **sent))
+        try:
+            wait_until(lambda: decoders.waiting == 1)
+            assert not answer.done()
+        finally:
+            held.set()
+        assert answer.result().json()["accepted"] == 1
+    assert all(each.result() for each in busy)

@@ -23,8 +23,14 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def settings(backend: str, tmp_path: Path) -> Iterator[Settings]:
-    with fresh_settings(backend, tmp_path / "data") as made:
+def ready() -> bool:
+    """Whether the database has its tables before the store opens."""
+    return True
+
+
+@pytest.fixture
+def settings(backend: str, tmp_path: Path, ready: bool) -> Iterator[Settings]:
+    with fresh_settings(backend, tmp_path / "data", ready=ready) as made:
         yield made
 
 

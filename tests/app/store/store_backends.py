@@ -7,17 +7,21 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from app.settings import Settings
+from app.store import migrate
 from app.store.ids import Clock
 from app.store.schema import Inspection
-from app.store.store import Store
+from app.store.store import Store, open_database
 
 SERVICES = "NOMINAL_TEST_DATABASE_URL" in os.environ and "NOMINAL_TEST_BLOB_URL" in os.environ
 BACKENDS = ["sqlite", "postgres"] if SERVICES else ["sqlite"]
@@ -42,23 +46,60 @@ class SteppedClock:
         return Clock(now=lambda: self.wall, monotonic=lambda: self.seconds)
 
 
+@cache
+def migrated_file() -> bytes:
+    """A SQLite database with this release's tables, to copy."""
+    with TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        _migrate(settings)
+        return (settings.data_dir / "nominal.db").read_bytes()
+
+
+@cache
+def migrated_database() -> str:
+    """The name of a database of PostgreSQL with this release's tables, to copy; one a process."""
+    server, name = os.environ["NOMINAL_TEST_DATABASE_URL"], "migrated_" + secrets.token_hex(6)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    _migrate(Settings(database_url=SecretStr(_url(name))))
+    return name
+
+
+def _migrate(settings: Settings) -> None:
+    database = open_database(settings)
+    try:
+        migrate.upgrade(database)
+    finally:
+        database.close()
+
+
+def _url(name: str) -> str:
+    server = make_url(os.environ["NOMINAL_TEST_DATABASE_URL"])
+    return server.set(database=name).render_as_string(hide_password=False)
+
+
 @contextmanager
-def fresh_settings(backend: str, folder: Path, **changes: Any) -> Iterator[Settings]:
-    """Settings of a store that does not exist yet; its database is dropped when the block ends."""
+def fresh_settings(backend: str, folder: Path, *, ready: bool = False, **changes: Any) -> Iterator[Settings]:
+    """Settings of a store that does not exist yet; its database is dropped when the block ends.
+
+    A ``ready`` one has this release's tables already, so that it opens sooner.
+    """
     base: dict[str, Any] = {"data_dir": folder, "disk_reserve_bytes": 0, "database_pool": 12} | changes
     if backend == "sqlite":
+        if ready:
+            folder.mkdir()
+            (folder / "nominal.db").write_bytes(migrated_file())
         yield Settings(**base)
         return
     if not SERVICES:
         pytest.skip(NO_SERVICES)
-    server, bucket = os.environ["NOMINAL_TEST_DATABASE_URL"], os.environ["NOMINAL_TEST_BLOB_URL"]
     name = "test_" + secrets.token_hex(6)
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
+    with psycopg.connect(os.environ["NOMINAL_TEST_DATABASE_URL"], autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_database() if ready else 'template1'}")
         try:
-            url = make_url(server).set(database=name).render_as_string(hide_password=False)
+            bucket = f"{os.environ['NOMINAL_TEST_BLOB_URL']}/{name}"
             endpoint = os.environ.get("NOMINAL_TEST_BLOB_ENDPOINT")
-            remote = {"database_url": url, "blob_url": f"{bucket}/{name}", "blob_endpoint": endpoint}
+            remote = {"database_url": _url(name), "blob_url": bucket, "blob_endpoint": endpoint}
             yield Settings(**(base | remote))
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
