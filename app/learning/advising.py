@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.folders import named
 from app.inspection.backbones import backbone_ref
 from app.learning.learn import Hooks, regrouped
+from app.learning.registering import Registering
 from app.learning.screening import Source
 from core.advice.budget import JUDGED, Budget, check_within, readings_of_builds
 from core.advice.report import Advice
@@ -28,7 +29,7 @@ from core.groups import Groups
 from core.input.mask import check_aspect
 from core.input.photograph import Photograph
 from core.input.views import view_of
-from core.registration import Reference, choose_reference, locate
+from core.registration import Reference, locate
 from core.registration.location import unsure
 from models.backbone import Backbone
 
@@ -77,7 +78,7 @@ class Advising:
         check_within(self.within)
         self._check_count(len(self.images))
         self._register()
-        lens = _once({name: partial(_lens, load) for name, load in self.backbones.items()})
+        lens = {name: cache(partial(_lens, load)) for name, load in self.backbones.items()}
         budget = Budget(len(self.images), readings_of_builds(len(self.images)), self.within)
         if self.within is not None:
             budget.whole = self._readings(budget, next(iter(lens.values()))())
@@ -119,16 +120,11 @@ class Advising:
 
     def _register(self) -> None:
         """The reference that a build of these images would choose, where parts are to be registered."""
-        if self.config.registration.on:
-            candidates = [(source[0], partial(self._photograph, source)) for source in self.images]
-            asked = self.config.registration, self.config.input.mask, self.config.seed
-            self._reference = choose_reference(candidates, *asked)
-
-    def _photograph(self, source: Source) -> Photograph | None:
-        try:
-            return _shot(source, self.image_limits).read(self.config.input)
-        except ImageRefused:
-            return None
+        read = [
+            (source[0], partial(_shot(source, self.image_limits).read, self.config.input))
+            for source in self.images
+        ]
+        self._reference = Registering.over(read, self.config, (0.0, 0.0, 0.0)).reference
 
     def _units(self, budget: Budget) -> float:
         """How many images can be read at the settings given, with a next trial beside them."""
@@ -214,14 +210,16 @@ class Advising:
             photograph = shot.read(self.config.input)
         except ImageRefused as error:
             refused = error if isinstance(error, ImageUnreadable) else named(error, shot.name)
-            return self._leave_aside(shot.name, str(refused))
+            self._leave_aside(shot.name, str(refused))
+            return None
         if self._reference is None:
             check_aspect(self.config.input.mask, *photograph.shape, shot.name)
             return shot, photograph.shape
         location = locate(photograph, self._reference, self.config.registration, self.config.input.mask)
         lost = location.refusal or (None if shot.kind else unsure(location))
         if lost is not None:
-            return self._leave_aside(shot.name, lost)
+            self._leave_aside(shot.name, lost)
+            return None
         return replace(shot, location=location), photograph.shape
 
     def _leave_aside(self, name: str, reason: str) -> None:
@@ -251,14 +249,3 @@ def _shot(source: Source, limits: ImageLimits, kind: str = "") -> Shot:
 def _lens(load: Callable[[], Backbone]) -> Lens:
     backbone = load()
     return Lens(backbone, backbone_ref(backbone), backbone.spec.offset)
-
-
-def _once(lenses: Mapping[str, Callable[[], Lens]]) -> dict[str, Callable[[], Lens]]:
-    known: dict[str, Lens] = {}
-
-    def get(name: str) -> Lens:
-        if name not in known:
-            known[name] = lenses[name]()
-        return known[name]
-
-    return {name: partial(get, name) for name in lenses}

@@ -97,7 +97,8 @@ class Outline:
         """Of the small pictures, where the middle of the coarse reference comes to pixel (x, y) of the other."""
         onto = self._onto(angle, 0)
         onto[:2, 2] += (x, y)
-        return resized(coarse, size) @ onto @ resized(self.picture.shape, self.coarse.shape)
+        found: Matrix = resized(coarse, size) @ onto @ resized(self.picture.shape, self.coarse.shape)
+        return found
 
     def refined(self, picture: UInt8[np.ndarray, "_ _"], candidates: list[Matrix]) -> Similarity | None:
         """The candidate by which edges agree best, once refined; None where none could be."""

@@ -102,29 +102,47 @@ def choose_reference(
     named = None if config.reference is None else _named(candidates, config.reference)
     if named is not None and named not in sample:
         sample.append(named)
-    photographs = {i: read for i in sample if (read := candidates[i][1]()) is not None}
-    for i, photograph in photographs.items():
-        if mask is not None:
-            check_aspect(mask, *photograph.shape, candidates[i][0])
+    shrunk = {i: found for i in sample if (found := _shrunk(candidates[i], config, mask)) is not None}
     try:
-        return _chosen(candidates, photographs, named, config, mask, "sift")
+        return _chosen(candidates, shrunk, named, config, mask, "sift")
     except RegistrationError as refused:
         try:
-            return _chosen(candidates, photographs, named, config, mask, "edges")
+            return _chosen(candidates, shrunk, named, config, mask, "edges")
         except RegistrationError:
             raise refused from None
 
 
+@dataclass(frozen=True, eq=False)
+class _Shrunk:
+    """A nominal photograph's name, its (height, width) as taken, and its small picture for each method."""
+
+    name: str
+    size: tuple[int, int]
+    pictures: dict[Method, UInt8[np.ndarray, "_ _"]]
+
+
+def _shrunk(candidate: Candidate, config: RegistrationConfig, mask: str | None) -> _Shrunk | None:
+    """None for one that cannot be read; the photograph itself is not kept. Raises MaskError for another aspect."""
+    name, read = candidate
+    photograph = read()
+    if photograph is None:
+        return None
+    height, width = photograph.shape
+    check_aspect(mask, height, width, name)
+    methods: tuple[Method, ...] = ("sift", "edges")
+    return _Shrunk(name, (height, width), {by: small(photograph, side_of(by, config)) for by in methods})
+
+
 def _chosen(
     candidates: Sequence[Candidate],
-    photographs: dict[int, Photograph],
+    shrunk: dict[int, _Shrunk],
     named: int | None,
     config: RegistrationConfig,
     mask: str | None,
     method: Method,
 ) -> Reference:
     """By one method. Raises RegistrationError."""
-    read = {i: _reference(candidates[i][0], each, config, mask, method) for i, each in photographs.items()}
+    read = {i: _reference(each, mask, method) for i, each in shrunk.items()}
     if named is not None:
         best = _usable(candidates[named][0], read.get(named), method)
         common = [_in_common(best, each, config, mask, method) for i, each in read.items() if i != named]
@@ -159,16 +177,12 @@ def _named(candidates: Sequence[Candidate], name: str) -> int:
     return found[0]
 
 
-def _reference(
-    name: str, photograph: Photograph, config: RegistrationConfig, mask: str | None, method: Method
-) -> Reference:
-    picture = small(photograph, side_of(method, config))
-    if method == "edges":
-        return Reference(name, photograph.shape, picture, Keypoints.none())
-    keypoints = keypoints_of(picture)
+def _reference(shrunk: _Shrunk, mask: str | None, method: Method) -> Reference:
+    picture = shrunk.pictures[method]
+    keypoints = keypoints_of(picture) if method == "sift" else Keypoints.none()
     if mask is not None:
         keypoints = keypoints.where(region_of(mask, picture.shape))
-    return Reference(name, photograph.shape, picture, keypoints)
+    return Reference(shrunk.name, shrunk.size, picture, keypoints)
 
 
 def _usable(name: str, reference: Reference | None, method: Method) -> Reference:

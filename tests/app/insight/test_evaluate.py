@@ -20,6 +20,7 @@ from app.imaging.masks import read_masks
 from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
 from app.inspection.engine import Engine
+from core.input.mask import mask_text
 from core.judging.calibration import conformal_threshold
 
 
@@ -118,6 +119,18 @@ def test_kinds_of_defect_are_told_apart(dataset, engine):
     assert kinds["hole"]["aupro"] == pytest.approx(found.pixels.aupro)
     assert (kinds["hole"]["regions"], kinds["hole"]["specks"]) == (4, 0)
     assert kinds["dark"]["aupro"] is None
+
+
+def test_defects_that_the_banks_mask_leaves_out_count_for_images_but_not_for_pixels(dataset):
+    kept = np.ones((64, 64), bool)
+    kept[:, 32:] = False  # the defects of images 0 to 2 are right of it, but for a few pixels of the last
+    backbone = random_backbone()
+    engine = Engine(backbone, build(parts(24), SMALL.changed({"input": {"mask": mask_text(kept)}}), backbone))
+    found = evaluate(engine, evaluation_images(MvtecDataset(dataset)))
+    assert found.masks.left_out == 10 * 64 * 32  # of six good and four marked ones
+    assert found.masks.out_of_sight == ["test/hole/0.png", "test/hole/1.png"]
+    assert found.pixels.defect_pixels + found.pixels.nominal_pixels == 10 * 64 * 32
+    assert any("leave out 20,480 pixels" in sentence for sentence in found.warnings)
 
 
 def test_masks_that_are_absent_empty_or_inverted_are_said(dataset, engine):
