@@ -204,8 +204,7 @@ class Advising:
         return found
 
     def _usable(self, shot: Shot) -> tuple[Shot, tuple[int, int]] | None:
-        """An image with where its part lies, and its (height, width); None for one that cannot be read or located,
-        which is named."""
+        """An image with where its part lies, and its size; None for one that cannot be read or located, then named."""
         try:
             photograph = shot.read(self.config.input)
         except ImageRefused as error:
