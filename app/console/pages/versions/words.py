@@ -91,7 +91,7 @@ class Fits:
     pixels: str = "{x:+.0f}, {y:+.0f} px"
     scale: str = "Size"
     residual: str = "Apart"
-    level: str = "Of {n} nominal images learned. A part with a fit below {level} is not located."
+    level: str = "{n} nominal images are learned. A part with a fit below {level} is not located."
     left_out: Plural = Plural("{n} image was left out", "{n} images were left out")
     removed: str = REMOVED
 
