@@ -209,6 +209,10 @@ class Settings(BaseSettings):
     build_memory_bytes: Bytes = Field(
         BUILD_MEMORY, description="Memory for one build; features spill to disk past it."
     )
+    advise_after_build: bool = Field(
+        False,
+        description="After a build, have the worker look for better settings, for up to three builds' time.",
+    )
     idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
 
     # Retention of inspections and their images
