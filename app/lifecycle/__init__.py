@@ -18,6 +18,7 @@ from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
 from app.settings import Settings
+from app.sources.watching import Sources
 from app.store.store import Store
 
 
@@ -61,3 +62,4 @@ class Service:
     census: Census
     quotas: Quotas
     pace: Pace
+    sources: Sources

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.store.database import Database, present
 from app.store.ids import shown
 from app.store.page import MAX_LIMIT, Page, newest_first
-from app.store.schema import Decision, Descriptor, Inspection, UsedName, Verdict, Version
+from app.store.schema import Decision, Descriptor, Inspection, Origin, UsedName, Verdict, Version
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,18 @@ class Inspections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insertions = [database.insertion(database.insert(table)) for table in (Inspection, Descriptor)]
+        self._insertions = [
+            database.insertion(database.insert(table)) for table in (Inspection, Descriptor, Origin)
+        ]
 
-    def add(self, rows: Sequence[Inspection], descriptors: Sequence[Descriptor] = ()) -> None:
+    def add(
+        self,
+        rows: Sequence[Inspection],
+        descriptors: Sequence[Descriptor] = (),
+        origins: Sequence[Origin] = (),
+    ) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
-        self._database.append(*zip(self._insertions, (rows, descriptors), strict=True))
+        self._database.append(*zip(self._insertions, (rows, descriptors, origins), strict=True))
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""

@@ -28,6 +28,7 @@ from app.store.keys import Keys
 from app.store.kinds import Kinds
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.origins import Origins
 from app.store.people import People
 from app.store.retention import Retention, Rules
 from app.store.reviews import Reviews
@@ -84,6 +85,7 @@ class Store:
         self.people = People(self.database, clock)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
+        self.origins = Origins(self.database, clock)
 
     def collect(self) -> Collected:
         """Delete the blobs nothing refers to, and what crashed uploads left."""
