@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as NotJson
 
 from app.errors import AppError
 from app.imaging.decode import DEFAULT_LIMITS, MAP_BYTES, ImageLimits
@@ -316,13 +317,20 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     _refuse_unknown(os.environ if environment is None else environment)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except NotJson as error:
+        name = str(error).partition('"')[2].partition('"')[0]
+        raise SettingsError(
+            requirement=f"{PREFIX}{name.upper()} must be JSON",
+            received="a value that is not",
+            remedy="Quote names and texts with double quotes; docs/operations.md has examples.",
+        ) from None
     except ValidationError as error:
         faults = [
             (".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False)
         ]
         raise SettingsError(
             requirement="every setting must be within its documented range",
-            received="; ".join(f"{PREFIX}{name.upper()}: {said}" if name else said for name, said in faults),
+            received="; ".join(f"{_variable(name)}: {said}" if name else said for name, said in faults),
             remedy="Correct these environment variables; docs/operations.md lists each with its default.",
         ) from None
 
@@ -331,6 +339,12 @@ def table() -> list[tuple[str, str, str]]:
     """(environment variable, default, help) of every setting, in order."""
     fields = Settings.model_fields.items()
     return [(PREFIX + name.upper(), _default(field), field.description or "") for name, field in fields]
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a field; of watch.0.bank NOMINAL_WATCH.0.bank."""
+    first, dot, rest = name.partition(".")
+    return f"{PREFIX}{first.upper()}{dot}{rest}"
 
 
 def _default(field: FieldInfo) -> str:

@@ -138,4 +138,12 @@ class Once:
         self._inspecting.metrics.folder_file(self._source, row.decision)
 
     def _origin(self, file: _File, inspection: str) -> Origin:
-        return Origin(self._source, plain(file.name), file.sha256, *file.stamp[1:], inspection)
+        _, size, mtime_ns = file.stamp
+        return Origin(
+            source=self._source,
+            name=plain(file.name),
+            sha256=file.sha256,
+            size=size,
+            mtime_ns=mtime_ns,
+            inspection_id=inspection,
+        )

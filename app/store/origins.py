@@ -67,7 +67,11 @@ class Origins:
         order = tuple_(Origin.name, Origin.sha256)
         while True:
             with self._database.read() as session:
-                page = [*session.scalars(query.where(order > last).order_by(order).limit(CHUNK))]
+                page = [
+                    *session.scalars(
+                        query.where(order > last).order_by(Origin.name, Origin.sha256).limit(CHUNK)
+                    )
+                ]
             gone = [row for row in page if not is_there(row.name)]
             for row in gone:
                 self.forget(row)

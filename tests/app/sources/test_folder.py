@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from folder_kit import Watching, put, rows, state, wait_for
 from service_kit import inspect, service_of, wait_until
+from sqlalchemy.exc import IntegrityError
 from starlette.testclient import TestClient
 
 from app.lifecycle import health
@@ -173,13 +175,14 @@ def test_origins_refuse_a_second_inspection_of_a_file_and_forget_what_is_long_go
     client: TestClient,
 ) -> None:
     store = service_of(client).store
-    origin = Origin("/in", "a.png", "0" * 64, 1, 1, "first")
-    store.inspections.add([], [], [origin])
-    with pytest.raises(Exception, match="UNIQUE|unique"):
-        store.inspections.add([], [], [Origin("/in", "a.png", "0" * 64, 1, 2, "second")])
+    of: dict[str, Any] = {"source": "/in", "sha256": "0" * 64, "size": 1, "mtime_ns": 1}
+    store.inspections.add([], [], [Origin(**of, name="a.png", inspection_id="first")])
+    with pytest.raises(IntegrityError):
+        store.inspections.add([], [], [Origin(**of, name="a.png", inspection_id="second")])
     [kept] = store.origins.of("/in", "0" * 64)
     assert kept.inspection_id == "first"
     assert store.origins.sweep("/in", lambda name: False) == 0  # it may be back in a moment
-    store.inspections.add([], [], [Origin("/in", "b.png", "0" * 64, 1, 1, "x", kept.created_at - 2 * FRESH)])
+    old = Origin(**of, name="b.png", inspection_id="x", created_at=kept.created_at - 2 * FRESH)
+    store.inspections.add([], [], [old])
     assert store.origins.sweep("/in", lambda name: name == "b.png") == 0
     assert store.origins.sweep("/in", lambda name: False) == 1
