@@ -232,7 +232,7 @@ class Settings(BaseSettings):
     # Where images come from by themselves
     watch: list[Watched] = Field(
         [],
-        description="Folders whose images are inspected, as a JSON list such as "
+        description="Folders to inspect images of, a JSON list such as "
         '[{"folder": "/nas/line1", "bank": "caps", "after": "move"}]; none by default.',
     )
 
