@@ -189,3 +189,4 @@ def refresh_gauges(service: Service) -> None:
     for folder in service.sources.states():
         metrics.folder_waiting.labels(folder.folder).set(folder.waiting)
         metrics.folder_well.labels(folder.folder).set(folder.fault is None)
+    metrics.set_event_depths(counted.events)

@@ -11,7 +11,8 @@ import pytest
 
 from app.settings import Settings
 from app.store.store import open_store
-from bench import chaos, fortress, load, many
+from bench import chaos, events, fortress, load, many
+from bench.broker import find_mosquitto
 from bench.fortress_loads import ALONE
 
 
@@ -49,6 +50,16 @@ def test_a_line_is_measured_beside_each_load_and_every_process_ends(
     assert [row[0].removeprefix("| ") for row in rows] == ["nothing", "everything"] * 2
     assert all(load.__name__ in rows[-1][-1] for load in ALONE)
     assert [each for each in psutil.Process().children(recursive=True) if each not in before] == []
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto here; Debian's package has it")
+def test_no_event_is_lost_when_broker_and_relay_are_killed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = printed_by(events, monkeypatch, capsys)
+    assert [line.split(" | ")[:2] for line in printed.splitlines() if line.startswith(("| MQTT", "| webhook"))] == [
+        ["| MQTT", "0"], ["| webhook", "0"]
+    ]  # fmt: skip
 
 
 def test_copies_of_a_bank_are_banks_that_serve_the_same_file(tmp_path: Path) -> None:
