@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.imaging.decode import ImageLimits
@@ -76,7 +77,10 @@ class Inspecting:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller wants beside the score. share: of the memory; thresholds override the bank's."""
+    """What a caller wants beside the score. share: of the memory; thresholds override the bank's.
+
+    origin: makes the row that says which file the inspection with this id is of.
+    """
 
     deadline: Deadline
     actor: str
@@ -87,6 +91,7 @@ class Asked:
     review_threshold: float | None = None
     reject_threshold: float | None = None
     picture: Kind | None = None
+    origin: Callable[[str], schema.Origin] | None = None
 
 
 @dataclass(frozen=True, eq=False)
