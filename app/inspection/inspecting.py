@@ -76,7 +76,10 @@ class Inspecting:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller wants beside the score. share: of the memory; thresholds override the bank's."""
+    """What a caller wants beside the score. share: of the memory; thresholds override the bank's.
+
+    version: which must be the active one; None for whichever is.
+    """
 
     deadline: Deadline
     actor: str
@@ -87,6 +90,7 @@ class Asked:
     review_threshold: float | None = None
     reject_threshold: float | None = None
     picture: Kind | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
