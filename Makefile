@@ -10,7 +10,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
-	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-explain bench-fuzz bench-many \
+	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-ledger bench-fuzz bench-many \
 	bench-contract chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
@@ -34,7 +34,7 @@ test: setup  ## the whole test suite, a file at a time on up to four cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-services: setup  ## what needs PostgreSQL, S3 and nginx, all started on loopback; the rest is in `test`
-	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/http/test_proxy.py $(ENTRYPOINT) \
+	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/events tests/app/http/test_proxy.py $(ENTRYPOINT) \
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots
@@ -73,7 +73,7 @@ bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 
 wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
-	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc]'
+	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc,mqtt]'
 	$(PYTHON) -m pip wheel -w build/wheelhouse --no-deps ./clients/python
 	cp constraints.txt build/wheelhouse
 
@@ -86,11 +86,11 @@ bench-placement: setup  ## parts turned, dirtied and covered, with and without t
 bench-groups: setup  ## photographs of one part found: true pairs joined, groups, time
 	$(BIN)/python -m bench.groups
 
-bench-memory: setup  ## whether a defect is found again by its kind; a table of docs/accuracy.md
-	$(BIN)/python -m bench.memory
+bench-ledger: setup  ## similar inspections, Pareto, report and their pages over 100,000 inspections; a table of docs/performance.md
+	$(BIN)/python -m bench.ledger
 
-bench-explain: setup  ## explanations against masks of defects, and their faithfulness; a table of docs/accuracy.md
-	$(BIN)/python -m bench.explain
+bench-memory: setup  ## defects found again, suggested, mined for patterns and explained; three tables of docs/accuracy.md
+	$(BIN)/python -m bench.memory
 
 bench-fuzz: setup  ## 50,000 damaged pictures and banks: none may crash, hang or grow their reader
 	$(BIN)/python -m bench.fuzz
@@ -133,6 +133,9 @@ bench-load: setup  ## 64 clients for a minute on one bank, then inspections besi
 
 bench-fortress: setup  ## a line's answers in time, and the server's memory, beside floods of each kind
 	$(BIN)/python -m bench.fortress
+
+bench-line: setup  ## what events cost a line, how soon they arrive, and whether kills lose any; a table of docs/performance.md
+	$(BIN)/python -m bench.events
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

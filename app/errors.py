@@ -239,3 +239,24 @@ class NotDescribed(AppError):
 
 class PictureUnavailable(AppError):
     """A heatmap can be drawn again only from a kept image with the version that inspected it."""
+
+
+# Events and their sinks
+
+
+class SinkFailed(AppError):
+    """A sink did not take an event; it is sent again."""
+
+
+class SinkUnreachable(SinkFailed):
+    """No connection, no answer in time, or the answer of one that has trouble; ``counts`` as a try of the event."""
+
+    counts = False
+
+
+class EventRefused(SinkFailed):
+    """The sink answered, and did not take this event: a redirect, an error, an answer without end."""
+
+
+class SinkKindUnavailable(AppError):
+    """The package that this kind of sink needs is not installed."""

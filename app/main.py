@@ -30,9 +30,11 @@ from app.http.routes import (
     inspections,
     jobs,
     masks,
+    patterns,
     refuse_unknown_query,
     screenings,
     server,
+    sinks,
     versions,
 )
 from app.lifecycle.opening import open_service
@@ -44,8 +46,8 @@ from models.backbone import Backbone
 # the busiest is matched first
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
-    advice.router, masks.router, checks.router, insight.router, defects.router, inspections.router,
-    inspections.reviews, explanations.router, server.keys, inference.router, inference.probes,
+    advice.router, masks.router, checks.router, insight.router, defects.router, patterns.router, inspections.router,
+    inspections.reviews, explanations.router, server.keys, sinks.router, inference.router, inference.probes,
 )  # fmt: skip
 
 

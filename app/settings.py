@@ -7,6 +7,7 @@ cannot stay without effect. Durations say their unit in their name; 0 days means
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -227,6 +228,20 @@ class Settings(BaseSettings):
         3600, description="Pause between sweeps of retention and blobs."
     )
 
+    # Events and their sinks
+    sink_addresses: list[str] = Field(
+        [],
+        description="Networks of private addresses that webhooks may reach, as a JSON list such as "
+        '["10.0.0.0/8"]; only public addresses when empty.',
+    )
+    event_days: Count = Field(
+        3, description="Days after which an event that cannot be delivered is given up."
+    )
+    event_tries: Count = Field(20, description="Times a sink may refuse an event before it is given up.")
+    retain_event_days: Days = Field(
+        1, description="Days delivered events are kept; 0 keeps them forever. Dead ones stay until resent."
+    )
+
     # What it reports
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_json: bool | None = Field(
@@ -251,6 +266,8 @@ class Settings(BaseSettings):
             raise ValueError("max_body_bytes must be at least max_image_bytes")
         if self.memory_bytes < (least := least_memory(self.max_pixels, self.max_image_bytes)):
             raise ValueError(f"memory_bytes must be at least {least}, which one image of max_pixels takes")
+        for network in self.sink_addresses:
+            ipaddress.ip_network(network)  # raises ValueError, which names it
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("tls_key must come with tls_cert")
         if self.oidc_issuer is not None:

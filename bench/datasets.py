@@ -71,6 +71,16 @@ def elpv_split(choice: Choice = DEFAULT) -> Split:
     )
 
 
+def write_elpv_degrees(out: Path) -> Path:
+    """The same with all doubted cells of one type too, the defective ones by how sure the experts were of a defect."""
+    split = elpv_split()
+    cells = [cell for cell in _cells(_package_data()) if cell[2] == DEFAULT.cell_type]
+    files = {f"train/good/{path.name}": path for path in split.train}
+    files |= {f"test/good/{path.name}": path for path in split.test_good}
+    files |= {f"test/{round(100 * sure)}-percent/{path.name}": path for path, sure, _ in cells if sure > 0}
+    return write_files(out, json.dumps({"degrees": DEFAULT.cell_type}), files, {"LICENCE.txt": LICENCE})
+
+
 def write_elpv(out: Path, choice: Choice = DEFAULT) -> Path:
     """Copy a split to ``out`` in MVTec form and return ``out``; nothing is done where the same split is there.
 

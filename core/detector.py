@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -66,10 +66,28 @@ def detect(
     placements: of each input in its photograph, where some of its cells may not count; none: as the mask says.
     """
     started = time.perf_counter()
-    patches = patch_features(extract(batch), bank.config.patch)
-    vectors, grid = placed(reduced(patches, bank.pca), bank.position)
+    vectors, grid = compared(extract(batch), bank)
     featured = time.perf_counter()
-    inputs, sizes = (batch.shape[2], batch.shape[3]), bank.config.input
+    found = judge(vectors, grid, (batch.shape[2], batch.shape[3]), bank, placements)
+    return replace(found, feature_seconds=featured - started, search_seconds=time.perf_counter() - featured)
+
+
+def compared(
+    maps: Sequence[Float32[Tensor, "b _ _ _"]], bank: Bank
+) -> tuple[Float32[Tensor, "b p d"], tuple[int, int]]:
+    """The patch vectors of feature maps as a bank compares them, and their grid (rows, columns)."""
+    return placed(reduced(patch_features(maps, bank.config.patch), bank.pca), bank.position)
+
+
+def judge(
+    vectors: Float32[Tensor, "b p d"],
+    grid: tuple[int, int],
+    inputs: tuple[int, int],
+    bank: Bank,
+    placements: Sequence[Placement] = (),
+) -> Detection:
+    """Score patch vectors that are at hand, of inputs of this (height, width); its seconds are 0."""
+    sizes = bank.config.input
     if all(each.warp is None for each in placements):
         judged = [_judged(vectors, cells_of(sizes, grid), bank, grid, inputs)]
     else:
@@ -78,7 +96,7 @@ def detect(
             for one, place in zip(vectors, placements, strict=True)
         ]
     scores, distances, ids, worst = (np.concatenate(parts) for parts in zip(*judged, strict=True))
-    return Detection(scores, distances, ids, worst, grid, featured - started, time.perf_counter() - featured)
+    return Detection(scores, distances, ids, worst, grid, 0.0, 0.0)
 
 
 def _judged(

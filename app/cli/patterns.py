@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-import numpy as np
-import torch
 import typer
-from jaxtyping import Float32
-from torch import Tensor
 
 from app.cli import app
 from app.cli import options as o
 from app.cli.bank import BankFile
-from app.cli.console import Json, notice, print_json, print_rows, say
+from app.cli.console import Columns, Json, notice, print_json, print_rows, say
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_photograph
+from app.inspection.engine import Engine
+from app.learning.learn import Hooks
+from app.learning.mining import Mining, Taken
 from core.bank import Bank, load_bank
-from core.detector import check_backbone, detect, thresholds_of
-from core.features.patches import patch_features
-from core.features.pca import reduced
-from core.features.position import placed
-from core.input.views import Placement, view_of
-from core.patterns import Mined, Pooled, agreement, mine, pooled_of, stability
-from models.backbone import Backbone
+from core.detector import check_backbone
+from core.input.photograph import Photograph
+from core.patterns import Of
+from nominal_client.answers import patterns as schema
 
-SEEDS = 4
-Of = Literal["residual", "whole"]
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """One image's patches, as patterns are mined on: those that count."""
-
-    path: Path
-    patches: Float32[np.ndarray, "p d"]
-    grid: tuple[int, int]
-    placement: Placement
-
-
-@dataclass(frozen=True)
-class Row:
-    """One pattern: how many rejects it answers to most, and where it is on the one it answers to most strongly."""
-
-    pattern: int
-    rejects: int
-    example: str
-    x: int
-    y: int
+FIGURES = ("separation", "stability", "nmi", "purity")
+COLUMNS: Columns = {
+    "rejects": "rejects",
+    "in rejects": lambda each: f"{each.frequency:.0%}",
+    "in nominal": lambda each: f"{each.in_nominal:.0%}",
+    "example": lambda each: each.examples[0].name,
+    "x": lambda each: each.examples[0].x,
+    "y": lambda each: each.examples[0].y,
+}
 
 
 @app.command()
@@ -83,71 +64,32 @@ def patterns(
     bank = load_bank(bank_file)
     backbone = machine.load(bank.backbone.name)
     check_backbone(bank, backbone.digest)
-    rejects = [*_seen(_images(defects), bank, backbone, of, limits)]
-    nominal = [*_seen(_images(good), bank, backbone, of, limits)]
-    pooled = Pooled(*(pooled_of([each.patches for each in side]) for side in (nominal, rejects)))
-    mined = [mine(pooled, count, seed) for seed in range(SEEDS)]
-    first, groups = mined[0], mined[0].groups
-    rows = [_row(first, pattern, rejects, backbone) for pattern in range(count)]
-    found: dict[str, Any] = {
-        "bank": str(bank_file),
-        "of": of,
-        "nominal": len(nominal),
-        "rejects": len(rejects),
-        "separation": first.separation,
-        "stability": stability(mined),
-        "patterns": [asdict(row) for row in rows],
-    }
-    kinds = [each.path.parent.name for each in rejects]
-    if len(set(kinds)) > 1:
-        with_kinds = agreement(groups.tolist(), kinds)
-        found |= {"nmi": with_kinds.nmi, "purity": with_kinds.purity}
+    rejects, nominal = ([*_taken(folder, bank, limits)] for folder in (defects, good))
+    mining = Mining(Engine(backbone, bank), rejects, nominal, count, Hooks(say=notice), [of])
+    found = schema.Patterns.model_validate(mining.run())
     if json_output:
-        print_json(found)
-        return
-    print_rows(rows, {field.name: field.name for field in fields(Row)})
-    figures = ("separation", "stability", "nmi", "purity")
-    say(", ".join(f"{name} {found[name]:.3f}" for name in figures if name in found))
+        print_json({"bank": str(bank_file), **found.model_dump(mode="json")})
+    else:
+        print_patterns(found)
 
 
-def _images(folder: Path) -> list[Path]:
-    """Of the folder and its subfolders. Raises FolderError."""
-    return list_images(folder, recursive=True)
+def print_patterns(found: schema.Patterns) -> None:
+    """A row per pattern, and where it is on the image that shows it best; then how stable all are."""
+    for mined in found.minings:
+        print_rows(mined.patterns, COLUMNS)
+        figures = {name: getattr(mined, name) for name in FIGURES}
+        said = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
+        say(f"{mined.of}: {said}")
 
 
-def _seen(
-    paths: Sequence[Path], bank: Bank, backbone: Backbone, of: Of, limits: ImageLimits
-) -> Iterator[Seen]:
-    """Each image that can be read and whose part is located; the others are named."""
-    level = thresholds_of(bank).review
-    for path in paths:
-        photograph = read_photograph(path, bank.config.input, limits)
-        if isinstance(photograph, ImageRefused):
-            notice(f"{path}: {photograph}")
-            continue
-        view = view_of(photograph, bank.config, bank.backbone.mean, bank.reference)
-        if not view.located:
-            notice(f"{path}: its part is not located.")
-            continue
-        x = view.tensor(bank.config.input, bank.backbone.mean, bank.backbone.std)[None]
-        maps = backbone(x)
-        found = detect(x, partial(_same, maps), bank, [view.placement])
-        vectors, grid = placed(reduced(patch_features(maps, bank.config.patch), bank.pca), bank.position)
-        patches = vectors[0].cpu()
-        if of == "residual":
-            nearest = torch.from_numpy(bank.vectors[found.ids[0]])
-            above = torch.from_numpy(found.distances[0] > level)[:, None]
-            patches = (patches - nearest).abs() * above
-        yield Seen(path, patches.numpy(), grid, view.placement)
+def _taken(folder: Path, bank: Bank, limits: ImageLimits) -> Iterator[Taken]:
+    """The images of a folder and its subfolders, which name kinds. Raises FolderError."""
+    for path in list_images(folder, recursive=True):
+        yield Taken(str(path), partial(_read, path, bank, limits), path.parent.name)
 
 
-def _same(maps: list[Tensor], x: Tensor) -> list[Tensor]:
-    """Maps that are at hand, as an extractor gives them."""
-    return maps
-
-
-def _row(mined: Mined, pattern: int, rejects: Sequence[Seen], backbone: Backbone) -> Row:
-    example = rejects[int(mined.responses[:, pattern].argmax())]
-    cell = divmod(int(mined.places(example.patches, pattern).argmax()), example.grid[1])
-    y, x = example.placement.at(cell, example.grid, backbone.spec.offset)
-    return Row(pattern + 1, int(np.count_nonzero(mined.groups == pattern)), str(example.path), x, y)
+def _read(path: Path, bank: Bank, limits: ImageLimits) -> Photograph:
+    found = read_photograph(path, bank.config.input, limits)
+    if isinstance(found, ImageRefused):
+        raise found
+    return found

@@ -39,13 +39,22 @@ from app.console.widgets.controls import error_state
 from app.console.words import SHELL
 from app.errors import StartRefused
 from app.http import problems
-from app.http.routes import checks, images, inspect, inspections, masks, screenings, versions
+from app.http.routes import checks, defects, images, inspect, inspections, masks, screenings, versions
 from app.lifecycle import Service
 from app.store.errors import NotFound
 from app.store.schema import Bank
 
 PREFIX = "/console"
-REUSED = (inspect, checks, images, inspections, masks, screenings, versions)  # of the API, also below PREFIX
+REUSED = (
+    inspect,
+    checks,
+    defects,
+    images,
+    inspections,
+    masks,
+    screenings,
+    versions,
+)  # of the API, also below PREFIX
 LANGUAGE: Literal["en-US"] = "en-US"
 RECONNECT_SECONDS = 15.0  # that a page's state outlives its connection
 BRAND = {  # Quasar's colours are those of console.css

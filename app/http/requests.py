@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from app.events.kinds import AnyTarget
+from app.events.managing import MOST_OVERLAP, OVERLAP_SECONDS
 from app.store.key_limits import MOST, MOST_SHARE
 from app.store.links import MOST_MINUTES
 from app.store.scope import MOST_NAMES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
 from nominal_client.answers import BankId
-from nominal_client.answers.inspections import Finding
+from nominal_client.answers.inspections import Decision, Finding
 from nominal_client.answers.server import Priority, Role
+from nominal_client.answers.sinks import EventKind
 
 Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=MOST_SHARE, allow_inf_nan=False)]
@@ -122,6 +125,12 @@ class AdviceRequest(Request):
     groups: Literal["auto", "none", "serial"] | None = Field(None, description="As of a build.")
 
 
+class PatternsRequest(Request):
+    """Patterns of defects: what is frequent in a bank's rejects and absent from its nominal images."""
+
+    patterns: int = Field(5, ge=1, le=16, description="How many to mine on each input.")
+
+
 class CheckRequest(Request):
     """A check of a version by a labelled set as it is now."""
 
@@ -209,4 +218,52 @@ class LinkRequest(Request):
 
     minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] = Field(
         10, description="How long it may be used, once."
+    )
+
+
+FILTERS = ("kinds", "banks", "decisions", "stations")
+Names = Annotated[list[str], Field(min_length=1, max_length=MOST_NAMES)]
+
+
+class SinkFilters(Request):
+    """Which events a sink gets; null lets all by."""
+
+    kinds: Annotated[list[EventKind], Field(min_length=1)] | None = Field(None, description="Of events.")
+    banks: Names | None = None
+    decisions: Annotated[list[Decision], Field(min_length=1)] | None = Field(
+        None, description="Of inspections and their reviews."
+    )
+    stations: Names | None = Field(None, description="Of inspections, and of what else has a station.")
+    enabled: bool = True
+    password: Annotated[str, Field(max_length=1000)] | None = Field(
+        None, description="At a broker; stored, never answered. Webhooks have none."
+    )
+
+
+class SinkRequest(SinkFilters):
+    """A new sink."""
+
+    id: Annotated[str, Field(description="1 to 63 of a-z, 0-9, '_', '-'; begins with a letter or digit.")]
+    target: AnyTarget
+
+
+class SinkChange(SinkFilters):
+    """What may change of a sink; what is left out stays."""
+
+    target: AnyTarget | None = Field(None, description="Whole, of the same kind.")
+
+
+class SecretRotation(Request):
+    """A new secret in an old one's place."""
+
+    overlap_seconds: Annotated[float, Field(ge=0, le=MOST_OVERLAP, allow_inf_nan=False)] = Field(
+        OVERLAP_SECONDS, description="How long events are signed by the old one too."
+    )
+
+
+class Resending(Request):
+    """Which dead events are to be sent again."""
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="All when null."
     )

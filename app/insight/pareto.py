@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from app.errors import BankWithoutVersion
-from app.insight.recall import Recall, Snapshot
+from app.insight.recall import Recall
+from app.insight.snapshot import Snapshot
 from app.insight.trend import span
 from app.inspection.inspecting import Inspecting
 from app.inspection.inspections import inert
@@ -147,7 +148,8 @@ def _unnamed(store: Store, which: Filter, snapshot: Snapshot | None, days: list[
 
 def _groups(newest: Sequence[Placed], snapshot: Snapshot | None) -> list[list[Placed]]:
     """Those that look alike together; those that cannot be compared each by itself."""
-    rows = {} if snapshot is None else snapshot.rows
+    found_at = {each.id: None if snapshot is None else snapshot.row_of(each.id) for each in newest}
+    rows = {id: row for id, row in found_at.items() if row is not None}
     known = [each for each in newest if each.id in rows]
     found: dict[int, list[Placed]] = {}
     if snapshot is not None and known:

@@ -8,38 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from cachetools import LRUCache
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32, Int64
 
-from app.errors import BankWithoutVersion
+from app.errors import AppError, BankWithoutVersion
+from app.insight.snapshot import Snapshot
 from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
 from app.store.descriptors import Known, Said
 from app.store.reviews import DEFECTS
 from app.store.schema import Bank
 from app.store.store import Store
-from core.retrieval import Learnt, Whitening, learn_projection, unit, whitening_of
+from core.retrieval import Learnt, Shelf, Whitening, learn_projection, whitening_of
 from core.retrieval.triplets import LEAST
 
-MOST, MOST_BYTES = 100_000, 160 << 20  # of a bank's descriptors, the newest
+MOST, MOST_BYTES = 1_000_000, 512 << 20  # of a bank's descriptors, the newest; in float16
 MOST_REVIEWED = 25_000  # of its reviews, the newest
 BANKS, WHITENINGS = 4, 8  # in memory
 WHITENED_BY = 16_384  # vectors of a bank, evenly spread, that whitening is learnt from
 OVERLAP = 256  # ids read again, since those of several servers do not arrive in order
+READ = 4096  # descriptors read at a time
 LEARNT_FROM = 400  # of the newest named defects
 LEARNT_AGAIN = 1.1  # times as many named ones
+LOOKED_AT, WARMED = (
+    100,
+    2000,
+)  # banks; inspections not accepted, from which a bank is remembered before anybody asks
 
 
 @dataclass(eq=False)
 class Remembered:
     """One bank's descriptors by one whitening, each of unit length; every method is safe to call from any thread.
 
-    said: what the latest reviews say. learnt: the projection that is used, and none where none finds more.
+    said: what the latest reviews say. learnt: the projection that is used, and none where none finds more. Lists and
+    the dictionary only grow, or are replaced: a snapshot of their first entries stays what it was.
     """
 
     bank: str
@@ -52,27 +62,37 @@ class Remembered:
     _rows: dict[str, int] = field(default_factory=dict)
     _absent: set[str] = field(default_factory=set)
     _flagged: list[str] = field(default_factory=list)
-    _vectors: Float32[np.ndarray, "n d"] | None = None
+    _stations: dict[str | None, int] = field(default_factory=dict)
+    _at: Int32[np.ndarray, " n"] = field(default_factory=lambda: np.empty(0, np.int32))
+    _parts: Int64[np.ndarray, " n"] = field(default_factory=lambda: np.empty(0, np.int64))
     _lengths: Float32[np.ndarray, " n"] | None = None
     _taught: tuple[int, frozenset[str]] = (0, frozenset())
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
+    def __post_init__(self) -> None:
+        self._shelf = Shelf(len(self.whitening.mean))
+
     @property
     def most(self) -> int:
         """Descriptors at most."""
-        return min(MOST, MOST_BYTES // (4 * len(self.whitening.mean)))
+        return min(MOST, MOST_BYTES // (2 * self._shelf.d))
 
-    def refresh(self, store: Store) -> Snapshot:
-        """Read what came and what was reviewed since; all that is known now."""
+    def refresh(self, store: Store, rest: float = 0.0) -> Snapshot:
+        """Read what came and what was reviewed since; all that is known now. rest: seconds of it per second of work."""
         with self._turn:
             self.said = store.descriptors.reviewed(self.bank, self.made, MOST_REVIEWED)
             after = self._flagged[-OVERLAP] if len(self._flagged) >= OVERLAP else ""
             flagged = store.descriptors.flagged(self.bank, self.made, after, self.most)
             self._flagged = sorted({*self._flagged[-OVERLAP:], *(one.id for one in flagged)})[-OVERLAP:]
             asked = {one.id: one for one in (*flagged, *(said.known for said in self.said.values()))}
-            self._add(
-                store, [one for id, one in asked.items() if id not in self._rows and id not in self._absent]
-            )
+            new = [one for id, one in asked.items() if id not in self._rows and id not in self._absent]
+            for some in (new[i : i + READ] for i in range(0, len(new), READ)):
+                started = time.monotonic()
+                self._add(store, some)
+                time.sleep(rest * (time.monotonic() - started))
+            if len(self.known) > self.most:
+                newest = np.argsort([one.id for one in self.known])[-(self.most * 9 // 10) :]
+                self._keep(sorted(newest.tolist()))
             return self._snapshot()
 
     def forget(self, ids: set[str]) -> None:
@@ -101,14 +121,15 @@ class Remembered:
                 and said.verdict in DEFECTS
                 and (row := self._rows.get(id)) is not None
             ][:LEARNT_FROM]
-            if self._vectors is None or not rows:
+            if not rows:
                 return
-            vectors = self._vectors[[row for row, _ in rows]]
+            vectors = self._shelf.taken([row for row, _ in rows])
         kinds = np.asarray([said.kind for _, said in rows])
         parts = np.asarray([said.known.serial or said.known.id for _, said in rows])
         learnt = learn_projection(vectors, kinds, parts)
         with self._turn:
-            self.learnt, self._lengths = learnt, None
+            self.learnt = learnt
+            self._lengths = None if learnt is None else self._shelf.lengths(learnt.axes)
 
     def _add(self, store: Store, fresh: Sequence[Known]) -> None:
         vectors = dict(store.descriptors.vectors(self.space, [one.id for one in fresh]))
@@ -116,71 +137,38 @@ class Remembered:
         self._absent.update(one.id for one in fresh if one.id not in vectors)
         if not there:
             return
-        raw = np.stack([vectors[one.id] for one in there])
-        steps = [self.whitening(raw[i : i + OVERLAP].astype(np.float32)) for i in range(0, len(raw), OVERLAP)]
-        white = np.concatenate(steps)
-        self._vectors = white if self._vectors is None else np.concatenate([self._vectors, white])
-        self._lengths = None
-        self._rows = self._rows | {one.id: len(self.known) + row for row, one in enumerate(there)}
-        self.known = [*self.known, *there]
-        if len(self.known) > self.most:
-            newest = np.argsort([one.id for one in self.known])[-(self.most * 9 // 10) :]
-            self._keep(sorted(newest.tolist()))
+        white = self.whitening(np.stack([vectors[one.id] for one in there]).astype(np.float32))
+        self._rows.update((one.id, len(self.known) + row) for row, one in enumerate(there))
+        self.known.extend(there)
+        stations = [self._stations.setdefault(one.station, len(self._stations)) for one in there]
+        self._at = np.concatenate([self._at, np.asarray(stations, np.int32)])
+        self._parts = np.concatenate([self._parts, np.asarray([hash(one.serial) for one in there], np.int64)])
+        if self.learnt is not None and self._lengths is not None:
+            more = np.linalg.norm(white @ self.learnt.axes, axis=1).astype(np.float32)
+            self._lengths = np.concatenate([self._lengths, more])
+        self._shelf = self._shelf.added(white)
 
     def _keep(self, rows: Sequence[int]) -> None:
-        if self._vectors is None or len(rows) == len(self.known):
+        if len(rows) == len(self.known):
             return
-        self._vectors, self._lengths = self._vectors[[*rows]], None
+        self._shelf, self._at, self._parts = self._shelf.kept(rows), self._at[[*rows]], self._parts[[*rows]]
+        self._lengths = None if self._lengths is None else self._lengths[[*rows]]
         self.known = [self.known[row] for row in rows]
         self._rows = {one.id: row for row, one in enumerate(self.known)}
 
     def _snapshot(self) -> Snapshot:
-        vectors = self._vectors
-        if vectors is None:
-            vectors = np.empty((0, len(self.whitening.mean)), np.float32)
-        if self.learnt is not None and self._lengths is None:
-            self._lengths = np.concatenate(
-                [
-                    np.linalg.norm(vectors[i : i + MOST // 10] @ self.learnt.axes, axis=1)
-                    for i in range(0, len(vectors), MOST // 10)
-                ]
-                or [np.empty(0)]
-            ).astype(np.float32)
         return Snapshot(
-            self.known, self.said, self._rows, vectors, self.whitening, self.learnt, self._lengths
+            self.known,
+            self.said,
+            self._rows,
+            self._shelf,
+            self._stations,
+            self._at,
+            self._parts,
+            self.whitening,
+            self.learnt,
+            self._lengths,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All that a bank's memory holds at a moment. lengths: of the vectors projected, where a projection is learnt."""
-
-    known: Sequence[Known]
-    said: dict[str, Said]
-    rows: dict[str, int]
-    vectors: Float32[np.ndarray, "n d"]
-    whitening: Whitening
-    learnt: Learnt | None
-    lengths: Float32[np.ndarray, " n"] | None
-
-    def described(self, raw: Float32[np.ndarray, "m d"]) -> Float32[np.ndarray, "m d"]:
-        """Descriptors as they are stored, as they are compared."""
-        white = self.whitening(raw)
-        return white if self.learnt is None else self.learnt(white)
-
-    def taken(self, rows: Sequence[int]) -> Float32[np.ndarray, "m d"]:
-        """Some of those that are known, as they are compared."""
-        white = self.vectors[[*rows]]
-        return white if self.learnt is None else unit(white @ self.learnt.axes)
-
-    def similarities(self, query: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " n"]:
-        """Of all that are known; a projection is applied to the query instead of to each."""
-        if self.learnt is None or self.lengths is None:
-            found: Float32[np.ndarray, " n"] = self.vectors @ query
-            return found
-        product = self.vectors @ (self.learnt.axes @ query)
-        projected: Float32[np.ndarray, " n"] = product / np.maximum(self.lengths, np.finfo(np.float32).tiny)
-        return projected
 
 
 class Recall:
@@ -196,6 +184,18 @@ class Recall:
     async def of(self, bank: Bank, loaded: Loaded) -> tuple[Remembered, Snapshot]:
         """A bank's memory by the vectors of a version, as it is now."""
         return await self._inspecting.pools.background(lambda: self._remembered(bank, loaded))
+
+    async def warm(self) -> None:
+        """Remember banks with many inspections before anybody asks, at half pace, as many as are kept in memory."""
+        background, warmed = self._inspecting.pools.background, 0
+        for bank in (await background(partial(self._inspecting.store.banks.page, limit=LOOKED_AT))).items:
+            if warmed == BANKS or self._inspecting.life.draining:
+                return
+            if await background(partial(self._worth_warming, bank)):
+                with suppress(AppError):
+                    loaded = await self.active(bank)
+                    await background(partial(self._remembered, bank, loaded, rest=1.0))
+                    warmed += 1
 
     async def active(self, bank: Bank) -> Loaded:
         """The bank's active version. Raises BankWithoutVersion, VersionUnusable."""
@@ -219,7 +219,11 @@ class Recall:
         """Once nothing is being learnt any more."""
         await asyncio.gather(*self._learning, return_exceptions=True)
 
-    def _remembered(self, bank: Bank, loaded: Loaded) -> tuple[Remembered, Snapshot]:
+    def _worth_warming(self, bank: Bank) -> bool:
+        flagged = self._inspecting.store.descriptors.flagged(bank.id, bank.created_at, "", WARMED)
+        return len(flagged) == WARMED
+
+    def _remembered(self, bank: Bank, loaded: Loaded, rest: float = 0.0) -> tuple[Remembered, Snapshot]:
         key = bank.id, loaded.space, loaded.sha256, bank.created_at
         with self._turn:
             found = self._banks.get(key)
@@ -227,7 +231,7 @@ class Recall:
                 whitening = self._whitening(loaded)
                 found = Remembered(bank.id, loaded.space, bank.created_at, whitening)
                 self._banks[key] = found
-        return found, found.refresh(self._inspecting.store)
+        return found, found.refresh(self._inspecting.store, rest)
 
     def _whitening(self, loaded: Loaded) -> Whitening:
         if (known := self._whitenings.get(loaded.sha256)) is not None:

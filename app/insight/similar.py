@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from app.errors import NotDescribed
-from app.insight.recall import Recall, Snapshot
+from app.insight.recall import Recall
+from app.insight.snapshot import Snapshot
 from app.inspection.inspecting import Inspecting
 from app.inspection.registry import Key, Loaded
 from app.store.errors import NotFound
@@ -113,34 +114,25 @@ class _Question:
 
     def answer(self) -> tuple[Similar, set[str]]:
         """What was found, and the ids of what is not in the ledger any more."""
-        snapshot, known = self._snapshot, self._snapshot.known
-        others = np.asarray([self._may(each.id, each.station) for each in known], dtype=bool)
-        serial = self._row.serial
-        sibling = np.asarray([serial is not None and each.serial == serial for each in known], dtype=bool)
-        apart = others & ~sibling
+        snapshot = self._snapshot
+        others = snapshot.at_stations(self._asked.stations)
+        others[snapshot.rows_of([self._row.id])] = False
+        apart = others & ~snapshot.of_part(self._row.serial)
         plain = snapshot.similarities(self._query)
         scores = snapshot.similarities(self._grown(plain, apart))
-        allowed = (others if self._asked.siblings else apart) & self._reviewed()
+        allowed = others if self._asked.siblings else apart
+        if self._asked.reviewed is not None:
+            allowed = allowed & (snapshot.reviewed() == self._asked.reviewed)
         items = self._looked_up(np.where(allowed, scores, EXCLUDED))
         learnt = snapshot.learnt
         said = None if learnt is None else (learnt.before, learnt.after)
         return Similar(items, int(allowed.sum()), self._vote(plain, apart), said), self._gone
-
-    def _may(self, id: str, station: str | None) -> bool:
-        stations = self._asked.stations
-        return id != self._row.id and (stations is None or station in stations)
 
     def _grown(self, plain: Float32[np.ndarray, " n"], apart: np.ndarray) -> Float32[np.ndarray, " d"]:
         """The query with its nearest of other parts (core/retrieval/ranking.py)."""
         scores = np.where(apart, plain, EXCLUDED)
         nearest = [row for row in _best(scores, EXPANDED) if scores[row] > EXCLUDED]
         return expanded(self._query, self._snapshot.taken(nearest)) if nearest else self._query
-
-    def _reviewed(self) -> np.ndarray:
-        known, wanted = self._snapshot.known, self._asked.reviewed
-        if wanted is None:
-            return np.ones(len(known), dtype=bool)
-        return np.asarray([(each.id in self._snapshot.said) == wanted for each in known], dtype=bool)
 
     def _looked_up(self, scores: Float32[np.ndarray, " n"]) -> list[Neighbour]:
         """The best that are still in the ledger, as they are there now."""
@@ -161,7 +153,7 @@ class _Question:
         named = [
             (said.kind, row)
             for id, said in self._snapshot.said.items()
-            if said.kind is not None and (row := self._snapshot.rows.get(id)) is not None and apart[row]
+            if said.kind is not None and (row := self._snapshot.row_of(id)) is not None and apart[row]
         ]
         if not named:
             return None

@@ -9,7 +9,7 @@ from typing import Any
 from app.learning.advising import FEWEST, Advising
 from app.learning.banks import config_to_build
 from app.learning.building import groups_of_job
-from app.learning.jobs import Look, asked_groups, queue
+from app.learning.jobs import Look, asked_groups, newest, queue
 from app.learning.learn import Hooks
 from app.learning.supervisor import Learning
 from app.learning.task import Means, Task
@@ -47,12 +47,10 @@ def look(learning: Learning, bank: str) -> Look[Job]:
 
     Raises NotFound.
     """
-    row, jobs = learning.store.banks.get(bank), learning.store.jobs
-    newest = jobs.page(bank=bank, kind="advice", limit=1).items
-    ended = jobs.page(bank=bank, kind="advice", state="succeeded", limit=1).items
-    kept = ended[0] if ended else None
+    row = learning.store.banks.get(bank)
+    job, kept = newest(learning, bank, "advice")
     current = kept is not None and kept.request["config"] == config_to_build(row, {}).to_json()
-    return Look(newest[0] if newest else None, kept, current)
+    return Look(job, kept, current)
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Advised:
 
     def commit(self, leases: Leases, lease: Lease, job: Job) -> None:
         """It is kept with its job."""
-        leases.advised(lease, self.result)
+        leases.found(lease, self.result)
 
 
 def advise(means: Means, job: Job, task: Task) -> Advised:

@@ -46,7 +46,7 @@ def check(means: Means, job: Job, task: Task) -> Checked:
     """Score the job's images; what cannot be read is named. Raises CoreError and ModelError for a version that does
     not load here, and what reading and writing a blob raises."""
     task.advance("loading", 0, 1)
-    engine = _engine(means, job)
+    engine = engine_of(means, job)
     rows = means.store.jobs.images(job.id)
     images: dict[str, Any] = {}
     with closing(read_ahead(partial(_read, means, engine), rows)) as photographs:
@@ -74,7 +74,8 @@ def follow(store: Store, bank: str, actor: str) -> Job | None:
     return store.jobs.create(bank, kind="check", request={"check": name, "version": version}, actor=actor)
 
 
-def _engine(means: Means, job: Job) -> Engine:
+def engine_of(means: Means, job: Job) -> Engine:
+    """Of the version that a job names. Raises CoreError and ModelError where it does not load here."""
     version = means.store.versions.get(job.bank, job.request["version"])
     with means.store.blobs.as_file(version.sha256) as path:
         bank = load_bank(path)

@@ -83,6 +83,14 @@ def queue(
     return job
 
 
+def newest(learning: Learning, bank: str, kind: JobKind) -> tuple[Job | None, Job | None]:
+    """A bank's newest job of a kind, and the newest that ended well."""
+    jobs = learning.store.jobs
+    every = jobs.page(bank=bank, kind=kind, limit=1).items
+    ended = jobs.page(bank=bank, kind=kind, state="succeeded", limit=1).items
+    return next(iter(every), None), next(iter(ended), None)
+
+
 def _groups(learning: Learning, bank: Bank, config: DetectorConfig, asked: str | None) -> str:
     """How the build groups its images, once it is clear that it can."""
     images = learning.store.images.serials(bank.id)

@@ -1,5 +1,5 @@
-"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, checks
-and advice.
+"""The worker: a process beside the server that takes one job after another from the store: builds, screenings, checks,
+advice and patterns.
 
 Two threads. The main one claims, sends heartbeats and commits, at normal priority, so that it never holds the
 database while it is starved. The builder computes, at low priority, so that inspections stay fast.
@@ -26,6 +26,7 @@ from app.inspection.backbones import Backbones
 from app.learning.advices import advise
 from app.learning.building import build
 from app.learning.checking import check, follow
+from app.learning.patterns import mine
 from app.learning.reporting import report
 from app.learning.task import Means, Outcome, Task, Warm
 from app.learning.worker_line import ServerLine
@@ -46,6 +47,7 @@ WORK: dict[str, Callable[[Means, Job, Task], Outcome]] = {
     "screening": report,
     "check": check,
     "advice": advise,
+    "patterns": mine,
 }
 """What each kind of job is done by."""
 

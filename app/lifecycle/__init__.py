@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.events.relay import Relay
 from app.insight.recall import Recall
 from app.inspection.inspecting import Inspecting
 from app.learning.supervisor import Learning
@@ -18,6 +19,7 @@ from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
 from app.settings import Settings
+from app.store.outbox import Depth
 from app.store.store import Store
 
 
@@ -25,7 +27,7 @@ from app.store.store import Store
 class Counted:
     """What was found: banks by id with state and reason, active jobs by state; ``error`` where the database failed.
 
-    lost: what to say of stored files that are lost, if any are.
+    lost: what to say of stored files that are lost, if any are. events: those of each sink that wait or are dead.
     """
 
     database: dict[str, Any]
@@ -33,6 +35,7 @@ class Counted:
     jobs: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     lost: str | None = None
+    events: Mapping[str, Depth] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -61,3 +64,4 @@ class Service:
     census: Census
     quotas: Quotas
     pace: Pace
+    relay: Relay

@@ -183,3 +183,4 @@ def refresh_gauges(service: Service) -> None:
     metrics.versions_quarantined.set(_numbers(counted.banks)["quarantined"])
     for state, number in counted.jobs.items():
         metrics.jobs.labels(state).set(number)
+    metrics.set_event_depths(counted.events)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import AppError
+from app.events.relay import Relay
 from app.imaging.decode import ImageLimits
 from app.insight.recall import Recall
 from app.inspection.backbones import Backbones
@@ -146,8 +147,11 @@ async def _assembled(
     provider = None if settings.oidc_issuer is None else Provider(settings)
     admission = Admission(store.keys, store.people, trail, closed=provider is not None)
     recall = Recall(inspecting)
+    relay = Relay(store, settings, observed.metrics)
+    relay.start()
+    stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
-    return Service(*parts, Census(), Quotas(), Pace())
+    return Service(*parts, Census(), Quotas(), Pace(), relay)
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
@@ -180,6 +184,7 @@ async def _start(service: Service) -> None:
     try:
         await warm_up(service)
         await retry_quarantined(service)
+        await service.recall.warm()
     except Exception as error:
         service.life.faults["warm-up"] = str(error)
         log.exception("the server could not warm up")

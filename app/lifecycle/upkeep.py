@@ -86,12 +86,14 @@ async def sweep(service: Service) -> None:
         service.inspecting.sample.swept()
     deleted = await service.pools.background(store.retention.sweep)
     await service.pools.background(store.jobs.forget_keys)
+    events = await service.pools.background(store.outbox.sweep)
     collected = await service.pools.background(store.collect)
     log.info(
         "swept",
         extra={
             "inspections": deleted,
             "images": released,
+            "events": events,
             "blobs": collected.blobs,
             "blob_bytes": collected.bytes,
         },
@@ -165,7 +167,7 @@ async def keep_counting(service: Service) -> None:
 def _failed(census: Census, error: str) -> None:
     """The banks are as they were last."""
     last = census.latest
-    census.latest = Counted({"error": error}, last.banks, last.jobs, error, last.lost)
+    census.latest = Counted({"error": error}, last.banks, last.jobs, error, last.lost, last.events)
 
 
 def _look(service: Service) -> Counted:
@@ -175,4 +177,5 @@ def _look(service: Service) -> Counted:
         service.inspecting.noted(bank)
         state, reason = standing(bank, version)
         banks[bank.id] = {"state": state, "reason": reason}
-    return Counted(vitals.database(service), banks, service.store.jobs.active(), lost=vitals.lost(service))
+    jobs, lost = service.store.jobs.active(), vitals.lost(service)
+    return Counted(vitals.database(service), banks, jobs, lost=lost, events=service.store.outbox.depths())

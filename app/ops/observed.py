@@ -25,6 +25,7 @@ from app.errors import Overloaded
 from app.ops.logs import mask
 from app.problems.problem import problem_of
 from app.problems.types import type_of
+from app.store.outbox import Depth
 
 NAMESPACE = "nominal"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -96,6 +97,19 @@ class Metrics:
         self._refusals = self._made(
             Counter, "refusals", "Images refused for load, by problem type.", "bank", "type"
         )
+        self.events_waiting = self._made(
+            Gauge, "events_waiting", "Events that a sink has yet to take.", "sink"
+        )
+        self.events_oldest_seconds = self._made(
+            Gauge, "events_oldest_seconds", "How long the oldest of them has waited.", "sink"
+        )
+        self.events_dead = self._made(Gauge, "events_dead", "Events given up, until they are resent.", "sink")
+        self._events_delivered = self._made(
+            Counter, "events_delivered", "Events that a sink acknowledged.", "sink"
+        )
+        self._events_failed = self._made(
+            Counter, "events_failed", "Times that a sink was down or refused an event.", "sink"
+        )
         seconds = partial(self._histogram, SECONDS)
         self._request_seconds = seconds(
             "request_seconds", "From request to complete answer.", "method", "route"
@@ -139,6 +153,30 @@ class Metrics:
         self.bank_bytes.clear()
         for bank, size in sizes.items():
             self.bank_bytes.labels(bank).set(size)
+
+    def event_delivered(self, sink: str, count: int) -> None:
+        """A sink acknowledged so many events."""
+        self._events_delivered.labels(sink).inc(count)
+
+    def event_failed(self, sink: str, count: int) -> None:
+        """A sink was down, or refused events, so many times."""
+        self._events_failed.labels(sink).inc(count)
+
+    def set_event_depths(self, depths: Mapping[str, Depth]) -> None:
+        """What waits and what is dead, of every sink that has any; others leave the metrics."""
+        now = datetime.now(UTC)
+        for gauge in (self.events_waiting, self.events_oldest_seconds, self.events_dead):
+            gauge.clear()
+        for sink, depth in depths.items():
+            oldest = 0.0 if depth.oldest is None else max(0.0, (now - depth.oldest).total_seconds())
+            self.events_waiting.labels(sink).set(depth.waiting)
+            self.events_oldest_seconds.labels(sink).set(oldest)
+            self.events_dead.labels(sink).set(depth.dead)
+
+    def forget_sink(self, sink: str) -> None:
+        """Lets go of a deleted sink's series."""
+        for counter in (self._events_delivered, self._events_failed):
+            counter.remove_by_labels({"sink": sink})
 
     def forget(self, bank: str) -> None:
         """Lets go of a deleted bank's series."""

@@ -174,6 +174,11 @@ TYPES: tuple[ProblemType, ...] = (
     _type("deadline-exceeded", 503, "The deadline cannot be met", app.DeadlineExceeded),
     _type("draining", 503, "The server is shutting down", app.Draining),
     _type("warming-up", 503, "The server is starting", app.WarmingUp),
+    # Events and their sinks
+    _type(
+        "sink-failed", 502, "The sink did not take it", app.SinkFailed, app.SinkUnreachable, app.EventRefused
+    ),
+    _type("sink-unavailable", 503, "This kind of sink is not installed", app.SinkKindUnavailable),
     # The machine
     _type("storage-full", 507, "The storage is full", store.StorageFull, models.WeightsNotWritten),
     _type("database-busy", 503, "The database is busy", store.DatabaseBusy),

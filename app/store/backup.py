@@ -30,7 +30,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, LargeBinary, Table, delete, insert, select
+from sqlalchemy import Connection, LargeBinary, Table, delete, false, insert, select
 from sqlalchemy.orm import Session
 
 from app.store import migrate
@@ -40,12 +40,18 @@ from app.store.continuity import filled_tables
 from app.store.database import Database
 from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
 from app.store.ids import Clock
-from app.store.schema import Base, Blob, Mark
+from app.store.schema import Base, Blob, Mark, Outgoing, SinkSecret
 from app.store.staging import local_faults
 from core.files import Replacement
 
 FORMAT = "nominal-backup-1"
 ROWS = 1000  # read at a time
+LEFT_OUT: dict[Any, Callable[[], Any]] = {
+    Blob.__table__: referred,  # the bytes of others may be on their way
+    SinkSecret.__table__: false,
+    Outgoing.__table__: lambda: Outgoing.state != "delivered",
+}
+"""What rows of a table must be, where not all are held."""
 
 Manifest = dict[str, Any]
 
@@ -84,10 +90,10 @@ def _dump(database: Database, clock: Clock, files: list[IO[bytes]]) -> Manifest:
 
 
 def _dump_table(connection: Connection, table: Table, file: IO[bytes]) -> Manifest:
-    """Rows as JSON lines by primary key; without blobs nothing refers to, whose bytes may be on their way."""
+    """Rows as JSON lines by primary key, without those that no backup holds."""
     query = select(table).order_by(*table.primary_key.columns)
-    if table is Blob.__table__:
-        query = query.where(referred())
+    if table in LEFT_OUT:
+        query = query.where(LEFT_OUT[table]())
     digest, rows, size = hashlib.sha256(), 0, 0
     for row in connection.execute(query.execution_options(yield_per=ROWS)).mappings():
         line = json.dumps(dict(row), default=_text_of, sort_keys=True).encode() + b"\n"
@@ -200,6 +206,7 @@ def _fill(session: Session, table: Table, lines: IO[bytes]) -> None:
 
 def _row(line: bytes, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(line)
+    row.pop(Outgoing.seq.key, None)  # the database gives it anew, in the order of the lines
     return row | {name: read(row[name]) for name, read in readers.items() if row[name] is not None}
 
 

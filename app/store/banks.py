@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, defer
 from app.store.audit import record
 from app.store.columns import JsonObject
 from app.store.database import Database, present
+from app.store.envelopes import thresholds
 from app.store.errors import AlreadyExists, BuildAlreadyRunning, StaleRevision
 from app.store.ids import Clock, check_slug, new_id, shown
+from app.store.outbox import emit
 from app.store.page import Page, page_of
 from app.store.schema import ACTIVE_STATES, Bank, Job, JobKind, Priority, ThresholdChange, UsedName, Version
 
@@ -174,9 +176,11 @@ class Banks:
 def note_thresholds(session: Session, clock: Clock, bank: Bank, actor: str, note: str | None) -> None:
     """What a locked bank's thresholds have become, for their history."""
     values: dict[str, Any] = {name: getattr(bank, name) for name in THRESHOLDS}
-    session.add(
-        ThresholdChange(id=new_id(), bank=bank.id, actor=actor, created_at=clock.now(), note=note, **values)
+    change = ThresholdChange(
+        id=new_id(), bank=bank.id, actor=actor, created_at=clock.now(), note=note, **values
     )
+    session.add(change)
+    emit(session, lambda: thresholds(change))
 
 
 def swap_thresholds(session: Session, bank: Bank, version: Version) -> int | None:

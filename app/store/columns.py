@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, get_args
@@ -130,9 +130,9 @@ def one_of(column: str, literal: Any) -> CheckConstraint:
 class Insertion:
     """``sql``, and what it makes of a row by the names of its columns."""
 
-    def __init__(self, statement: Insert, dialect: Dialect) -> None:
-        """``statement`` must take its values only from the row."""
-        compiled = statement.compile(dialect=dialect)
+    def __init__(self, statement: Insert, dialect: Dialect, named: Sequence[str] | None = None) -> None:
+        """``statement`` must take its values only from the row; ``named`` are its columns, all of them when None."""
+        compiled = statement.compile(dialect=dialect, column_keys=named)
         assert isinstance(compiled, SQLCompiler)
         self.sql = compiled.string
         self._by_position = compiled.positional

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Insert, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,9 @@ from app.store.columns import Insertion
 from app.store.errors import DatabaseBusy, DatabaseUnsupported, NotFound, named, out_of_range
 from app.store.schema import Base
 
+if TYPE_CHECKING:
+    from app.store.outbox import Outbox
+
 JOURNAL_LIMIT_BYTES = 64 << 20
 MIGRATION_WAIT_MINUTES = 10
 IMMEDIATE = "BEGIN IMMEDIATE"
@@ -30,6 +33,11 @@ AT_END = "at_end"  # in a session: done last in a ``write``; what it returns is 
 
 
 Row = TypeVar("Row")
+Ask = Callable[[str], Sequence[Any]]
+"""Gives the rows of a query without parameters, read in the transaction that asks."""
+Rows = Sequence[Mapping[str, Any] | Base]
+Late = Callable[[Ask], tuple[Insertion, Rows, Callable[[], None]] | None]
+"""Rows known only within the transaction; what is called last once they are durable."""
 
 
 def present(row: Row | None, requirement: str, received: str, remedy: str) -> Row:
@@ -65,6 +73,8 @@ class Database:
         self._writer = self.engine.execution_options(immediate=True)
         self.audited: Callable[[Sequence[Any]], None] | None = None
         """Is told of audit entries (app/store/audit.py) once they are durable."""
+        self.outbox: Outbox | None = None
+        """Where transactions note events (app/store/outbox.py)."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -80,7 +90,7 @@ class Database:
         for told in durable:
             told()
 
-    def append(self, *added: tuple[Insertion, Sequence[Mapping[str, Any] | Base]]) -> None:
+    def append(self, *added: tuple[Insertion, Rows], late: Late | None = None) -> None:
         """``write`` for rows that every inspection adds, by the driver: SQLAlchemy takes longer than the disk."""
         values = [
             (insertion.sql, [insertion.values(row) for row in rows]) for insertion, rows in added if rows
@@ -90,7 +100,13 @@ class Database:
                 cursor.execute(IMMEDIATE)
             for sql, rows in values:
                 cursor.executemany(sql, rows)
+            more = late(lambda sql: cursor.execute(sql).fetchall()) if late is not None else None
+            if more is not None:
+                insertion, new, _ = more
+                cursor.executemany(insertion.sql, [insertion.values(row) for row in new])
             cursor.connection.commit()
+        if more is not None:
+            more[2]()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -104,9 +120,9 @@ class Database:
         with self._named_faults(), self.engine.connect() as connection:
             yield connection
 
-    def insertion(self, statement: Insert) -> Insertion:
-        """An INSERT of whole rows for ``append``."""
-        return Insertion(statement, self.engine.dialect)
+    def insertion(self, statement: Insert, named: Sequence[str] | None = None) -> Insertion:
+        """An INSERT of whole rows, or of the ``named`` columns, for ``append``."""
+        return Insertion(statement, self.engine.dialect, named)
 
     def compiled(self, query: Select[Any]) -> SQLCompiler:
         """A query for ``driver_row``, in this database's words."""

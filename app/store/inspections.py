@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -77,7 +78,9 @@ class Inspections:
 
     def add(self, rows: Sequence[Inspection], descriptors: Sequence[Descriptor] = ()) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
-        self._database.append(*zip(self._insertions, (rows, descriptors), strict=True))
+        outbox = self._database.outbox
+        late = None if outbox is None else partial(outbox.of_inspections, rows)
+        self._database.append(*zip(self._insertions, (rows, descriptors), strict=True), late=late)
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""

@@ -36,6 +36,14 @@ class Placed(NamedTuple):
     regions: list[Any]
 
 
+class Rejected(NamedTuple):
+    """A defect whose image was kept."""
+
+    id: str
+    kind: str | None
+    image_sha256: str
+
+
 _NAMELESS = or_(
     and_(Inspection.verdict.in_(DEFECTS), Inspection.kind.is_(None)),
     and_(Inspection.verdict.is_(None), Inspection.decision == "reject"),
@@ -135,6 +143,19 @@ class Kinds:
         )
         with self._database.read() as session:
             return [Placed(*row) for row in session.execute(query)]
+
+    def rejects(self, bank: str, since: datetime, limit: int) -> list[Rejected]:
+        """The newest defects since then whose images were kept: reviewed ones, and rejected ones nobody reviewed."""
+        defect = Inspection.verdict.in_(DEFECTS) | _NAMELESS
+        query = (
+            select(*(getattr(Inspection, name) for name in Rejected._fields))
+            .where(Inspection.bank == bank, Inspection.created_at >= since, defect)
+            .where(Inspection.image_sha256.is_not(None))
+            .order_by(Inspection.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            return [Rejected(*row) for row in session.execute(query)]
 
     def _day(self) -> Any:
         """The day of an inspection; SQLite keeps its UTC as text."""

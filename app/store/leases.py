@@ -25,9 +25,11 @@ from app.store.banks import BY_SCORE, locked, note_thresholds, revise, swap_thre
 from app.store.checks import keep_run
 from app.store.columns import JsonObject
 from app.store.database import Database
+from app.store.envelopes import activated
 from app.store.errors import LeaseLost
 from app.store.ids import Clock
 from app.store.jobs import finish
+from app.store.outbox import emit
 from app.store.schema import Bank, Job, Version
 from app.store.screenings import keep
 from app.store.versions import append, point
@@ -104,9 +106,12 @@ class Leases:
             job = self._own(session, lease)
             bank = locked(session, job.bank)
             version = append(session, self._clock, bank, sha256, size, summary, job.id)
+            before = bank.active_version
             if activate:
                 self._activate(session, job, bank, version, unsupported)
             revise(bank, self._clock)
+            if bank.active_version == version.number:
+                emit(session, lambda: activated(bank, version, before, job.actor, self._clock.now()))
             job.version, job.done = version.number, job.total
             finish(session, job, "succeeded", self._clock)
         return version
@@ -138,7 +143,7 @@ class Leases:
             keep(session, self._clock, job, sha256, set_sha256)
             self._succeed(session, job)
 
-    def advised(self, lease: Lease, result: JsonObject) -> None:
+    def found(self, lease: Lease, result: JsonObject) -> None:
         """At once the job ends and keeps what it found."""
         with self._database.write() as session:
             job = self._own(session, lease)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from app.store.database import Database
+from app.store.envelopes import reviewed
 from app.store.errors import IllegalValue, StaleRevision
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
+from app.store.outbox import emit
 from app.store.schema import Finding, Inspection, Review
 
 DEFECTS: tuple[Finding, ...] = ("confirmed_defect", "missed_defect")
@@ -54,6 +56,7 @@ class Reviews:
                 created_at=self._clock.now(),
             )
             session.add(review)
+            emit(session, lambda: reviewed(inspection, review))
         return review
 
     def undo(self, inspection_id: str, *, if_match: int, actor: str) -> Review:

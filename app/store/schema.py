@@ -1,4 +1,4 @@
-"""The tables: banks, their images, versions and jobs; inspections and reviews; keys, audit, marks, blobs.
+"""The tables: banks, their images, versions and jobs; inspections and reviews; events; keys, audit, marks, blobs.
 
 Rows leave the store detached: they are values, and changing one changes nothing. Times are UTC. Every
 ``actor`` is an API key's id, a person's, or ``cli`` or ``local``. app/store/migrations must produce exactly this
@@ -16,8 +16,10 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -31,10 +33,12 @@ Verdict = Literal["confirmed_defect", "false_alarm", "missed_defect"]
 Finding = Literal["confirmed_defect", "false_alarm", "missed_defect", "withdrawn"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["ok", "quarantined"]
-JobKind = Literal["build", "screening", "check", "advice"]
+JobKind = Literal["build", "screening", "check", "advice", "patterns"]
 Source = Literal["upload", "false_alarm"]
 Role = Literal["read", "inspect", "admin"]
 Priority = Literal["line", "normal", "background"]
+EventKind = Literal["decided", "reviewed", "activated", "unhealthy", "thresholds", "drift"]
+EventState = Literal["waiting", "delivered", "dead"]
 
 LONGEST_TEXT = 128  # characters of a serial number or a station
 ID, SLUG, SHA, NAME, SERIAL, KIND = (Words(n) for n in (36, 63, 64, 255, LONGEST_TEXT, 64))
@@ -155,7 +159,7 @@ class Version(Base):
 
 
 class Job(Base):
-    """A build, screening, check or advice, whose ``result`` is what it found.
+    """A build, screening, check, advice or mining, whose ``result`` is what it found.
 
     ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
     """
@@ -353,6 +357,72 @@ class Review(Base):
     actor: Mapped[str] = mapped_column(NAME)
     created_at: Mapped[datetime] = mapped_column(Utc)
     kind: Mapped[str | None] = mapped_column(KIND, default=None)
+
+
+class Sink(Base):
+    """Where events go: a ``kind`` of app/events with its ``target``; and which: a filter that is NULL lets all by.
+
+    ``token`` fences relays off, ``beats`` counts heartbeats, as of a job. ``error`` is why the last delivery failed,
+    NULL since one succeeded.
+    """
+
+    __tablename__ = "sinks"
+    id: Mapped[str] = mapped_column(SLUG, primary_key=True)
+    kind: Mapped[str] = mapped_column(Words(32))
+    target: Mapped[JsonObject] = mapped_column(Document)
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    updated_at: Mapped[datetime] = mapped_column(Utc)
+    kinds: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    banks: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    decisions: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    stations: Mapped[list[str] | None] = mapped_column(Document, default=None)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    owner: Mapped[str | None] = mapped_column(NAME, default=None)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    beats: Mapped[int] = mapped_column(BigInteger, default=0)
+    delivered: Mapped[int] = mapped_column(BigInteger, default=0)
+    delivered_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+    error: Mapped[str | None] = mapped_column(Words(4000), default=None)
+    error_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+
+
+class SinkSecret(Base):
+    """What a sink signs or signs in with; a replaced one is valid until it expires. No backup holds these rows."""
+
+    __tablename__ = "sink_secrets"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    sink: Mapped[str] = mapped_column(SLUG, ForeignKey("sinks.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str] = mapped_column(Words(1024))
+    expires_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
+
+
+class Outgoing(Base):
+    """An event on its way to one sink; ``body`` is sent as it is. No foreign key: a sink that goes stops no inspection.
+
+    ``queued_at`` is when it began to wait, anew once it is resent; ``settled_at`` when it was delivered or given up.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        one_of("state", EventState),
+        UniqueConstraint("sink", "id"),
+        Index(None, "sink", "state", "seq"),
+        Index(None, "state", "settled_at"),
+    )
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True, init=False
+    )
+    sink: Mapped[str] = mapped_column(SLUG)
+    id: Mapped[str] = mapped_column(NAME)
+    bank: Mapped[str] = mapped_column(SLUG)
+    kind: Mapped[str] = mapped_column(Words(32))
+    body: Mapped[str] = mapped_column(Text)
+    queued_at: Mapped[datetime] = mapped_column(Utc)
+    state: Mapped[EventState] = mapped_column(Words(16), default="waiting")
+    tries: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Words(4000), default=None)
+    settled_at: Mapped[datetime | None] = mapped_column(Utc, default=None)
 
 
 class ApiKey(Base):

@@ -28,6 +28,7 @@ from app.store.keys import Keys
 from app.store.kinds import Kinds
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.outbox import Outbox
 from app.store.people import People
 from app.store.retention import Retention, Rules
 from app.store.reviews import Reviews
@@ -35,6 +36,7 @@ from app.store.samples import SampleRules, Samples
 from app.store.schema import Mark
 from app.store.screenings import Screenings
 from app.store.shipping import Shipping
+from app.store.sinks import Sinks
 from app.store.staging import Staging, local_faults
 from app.store.thumbnails import Thumbnails
 from app.store.timekeeping import Timekeeper
@@ -84,6 +86,9 @@ class Store:
         self.people = People(self.database, clock)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
+        self.sinks = Sinks(self.database, clock)
+        self.outbox = Outbox(self.database, clock, self.time, settings.retain_event_days)
+        self.database.outbox = self.outbox
 
     def collect(self) -> Collected:
         """Delete the blobs nothing refers to, and what crashed uploads left."""

@@ -19,8 +19,10 @@ from app.store.banks import (
 from app.store.blobs import touch
 from app.store.columns import JsonObject
 from app.store.database import Database, present
+from app.store.envelopes import activated, unhealthy
 from app.store.errors import VersionInUse, VersionUnusable
 from app.store.ids import Clock
+from app.store.outbox import emit
 from app.store.schema import Bank, Version, VersionState
 
 
@@ -74,6 +76,7 @@ class Versions:
             if left is not None:
                 note_thresholds(session, self._clock, row, actor, swapped(left, number))
             revise(row, self._clock)
+            emit(session, lambda: activated(row, version, before, actor, self._clock.now()))
             record(
                 session, self._clock, actor, "version.activate", f"bank:{bank}", before=before, after=number
             )
@@ -110,6 +113,8 @@ class Versions:
             version = version_found(session.get(Version, (bank, number)), bank, number)
             version.state, version.reason = state, reason
             revise(row, self._clock)
+            if state == "quarantined" and number == row.active_version:
+                emit(session, lambda: unhealthy(row, version, self._clock.now()))
             record(session, self._clock, actor, action, f"bank:{bank}", number=number)
         return version
 

@@ -15,12 +15,10 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.bank import Bank
-from core.detector import detect
+from core.detector import compared, judge
 from core.errors import RegistrationError
 from core.explain.network import Network
-from core.features.patches import layer_patches, patch_features
-from core.features.pca import reduced
-from core.features.position import placed
+from core.features.patches import layer_patches
 from core.input.cells import Cells
 from core.input.views import Placement, View
 
@@ -100,8 +98,7 @@ def target_of(view: View, bank: Bank, network: Network, pixels: bool = True) -> 
     config, ref = bank.config, bank.backbone
     x = view.tensor(config.input, ref.mean, ref.std)[None].requires_grad_(pixels)
     maps = network(x)
-    still = [m.detach() for m in maps]
-    found = detect(x.detach(), lambda _: still, bank, [view.placement])
-    vectors, grid = placed(reduced(patch_features(still, config.patch), bank.pca), bank.position)
+    vectors, grid = compared([m.detach() for m in maps], bank)
+    found = judge(vectors, grid, (x.shape[2], x.shape[3]), bank, [view.placement])
     cells = view.placement.cells(config.input, grid)
     return Target(bank, view.placement, x, maps, vectors[0], found.distances[0], found.ids[0], grid, cells)

@@ -3,7 +3,7 @@
 Global max pooling of feature maps, a threshold at what nominal images reach, a sparse layer of weights from 0, a
 sigmoid. An image shows a defect if it shows any pattern (noisy-or). The cost is discriminative (cross-entropy) and
 representative (every pattern is to answer to a share of the rejects), with few weights and patterns unlike each other.
-Letters: n nominal images, r rejects, p patches, c channels, k patterns.
+Letters: n nominal images, r rejects, i images, p patches, c channels, k patterns.
 """
 
 from __future__ import annotations
@@ -66,16 +66,17 @@ class Mined:
         strongest: np.ndarray = self.responses.argmax(axis=1)
         return strongest
 
+    def respond(self, pooled: Float32[np.ndarray, "i c"]) -> Float32[np.ndarray, "i k"]:
+        """How strongly images answer to each pattern, in (0, 1)."""
+        passed = np.maximum(pooled - self.thresholds, 0) / self.scales
+        answers: np.ndarray = 1 / (1 + np.exp(self.bias - passed @ self.weights.T))
+        return answers
+
     def places(self, patches: Float32[np.ndarray, "p c"], pattern: int) -> Float32[np.ndarray, " p"]:
         """Where a pattern is in an image: what each patch adds to it, from 0."""
         passed = np.maximum(patches - self.thresholds, 0) / self.scales
         found: np.ndarray = passed @ self.weights[pattern]
         return found
-
-
-def pooled_of(images: Sequence[Float32[np.ndarray, "p c"]]) -> Float32[np.ndarray, "i c"]:
-    """Global max pooling of the patches of each image."""
-    return np.stack([patches.max(axis=0) for patches in images])
 
 
 def mine(pooled: Pooled, patterns: int = 5, seed: int = 0) -> Mined:

@@ -4,6 +4,7 @@ from core.retrieval.clusters import grouped
 from core.retrieval.descriptors import KINDS, WORST, Kind, describe, regions_of, worst_mean
 from core.retrieval.quality import RetrievalQuality, retrieval_quality
 from core.retrieval.ranking import EXPANDED, expanded, ranked
+from core.retrieval.shelf import Shelf
 from core.retrieval.triplets import Learnt, learn_projection
 from core.retrieval.voting import LEAST_MARGIN, VOTERS, Vote, vote
 from core.retrieval.whitening import Whitening, unit, whitening_of
@@ -17,6 +18,7 @@ __all__ = [
     "Kind",
     "Learnt",
     "RetrievalQuality",
+    "Shelf",
     "Vote",
     "Whitening",
     "describe",

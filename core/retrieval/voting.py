@@ -16,7 +16,7 @@ from jaxtyping import Float32
 VOTERS = 9  # nearest named images
 LEAST_VOTERS = 3  # fewer promise nothing
 POWER = 2.0  # of a similarity, which is a voter's weight
-LEAST_MARGIN = 0.5  # by which the winner's share must exceed the next kind's
+LEAST_MARGIN = 0.8  # by which the winner's share must exceed the next kind's (docs/decisions.md)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pytest
 
 from app.settings import Settings
 from app.store.store import open_store
-from bench import chaos, fortress, load, many
+from bench import chaos, events, fortress, inference, load, many
+from bench.broker import find_mosquitto
 from bench.fortress_loads import ALONE
 
 
@@ -51,6 +52,16 @@ def test_a_line_is_measured_beside_each_load_and_every_process_ends(
     assert [each for each in psutil.Process().children(recursive=True) if each not in before] == []
 
 
+@pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto here; Debian's package has it")
+def test_no_event_is_lost_when_broker_and_relay_are_killed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = printed_by(events, monkeypatch, capsys)
+    assert [line.split(" | ")[:2] for line in printed.splitlines() if line.startswith(("| MQTT", "| webhook"))] == [
+        ["| MQTT", "0"], ["| webhook", "0"]
+    ]  # fmt: skip
+
+
 def test_copies_of_a_bank_are_banks_that_serve_the_same_file(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with open_store(settings) as store:
@@ -63,3 +74,13 @@ def test_copies_of_a_bank_are_banks_that_serve_the_same_file(tmp_path: Path) -> 
         found = store.banks.with_versions()
         assert [bank.id for bank, _ in found] == ["bank-00000", "bank-00001", "bank-00002", many.MODEL]
         assert {version and version.sha256 for _, version in found} == {sha256}
+
+
+def test_an_image_by_the_inference_protocol_is_timed_beside_the_same_by_inspect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [inference.__name__, "--toy"])
+    inference.main()
+    printed = capsys.readouterr().out
+    assert all(f"| {name} |" in printed for name in ("/inspect, PNG", "/v2, PNG", "/v2, RGB samples"))
+    assert "4 images." in printed

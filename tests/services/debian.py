@@ -17,6 +17,11 @@ def install(*packages: str) -> None:
         subprocess.run(command, env=environment, check=True)
 
 
+def find(program: str) -> str | None:
+    """A program, where it is installed: Debian keeps some out of people's PATH."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+
+
 def find_nginx() -> str | None:
-    """The program, where it is installed: Debian keeps it out of people's PATH."""
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    """A proxy to test behind."""
+    return find("nginx")

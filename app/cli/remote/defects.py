@@ -1,14 +1,16 @@
-"""``nominal remote similar`` and ``kinds``: past inspections like one, and what people call defects."""
+"""``nominal remote similar``, ``kinds``, ``patterns``, ``report``: past inspections like one, and what goes wrong."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.cli.console import Columns, Json, print_json, print_list, print_rows, say
-from app.cli.remote.banks import Bank, client_of
-from app.cli.remote.inspections import Inspected
+from app.cli.patterns import print_patterns
+from app.cli.remote.banks import Bank, client_of, watch
+from app.cli.remote.inspections import Inspected, Since, Until, zoned
 
 commands = typer.Typer()
 kinds = typer.Typer(no_args_is_help=True, help="List and rename the kinds of a bank's defects.")
@@ -47,6 +49,39 @@ def similar(
     if (vote := found.suggestion) is not None:
         sure = f"Suggested kind: {vote.kind} ({vote.confidence:.0%} of the vote)"
         say(sure if vote.kind is not None else "No kind is suggested: similar inspections have several.")
+
+
+@commands.command()
+def patterns(
+    ctx: typer.Context,
+    bank: Bank,
+    count: Annotated[int, typer.Option("--count", min=1, max=16, help="Patterns to mine on each input.")] = 5,
+    last: Annotated[bool, typer.Option("--last", help="Show the newest patterns; mine nothing.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Mine patterns of defects in a bank's newest rejects: frequent in them, absent from nominal images."""
+    client = client_of(ctx)
+    if not last:
+        watch(client, client.start_patterns(bank, patterns=count))
+    found = client.get_patterns(bank).found
+    if found is None:
+        say(f"No patterns for {bank} yet.")
+        raise typer.Exit(1)
+    print_json(found.model_dump(mode="json")) if json_output else print_patterns(found)
+
+
+@commands.command()
+def report(
+    ctx: typer.Context,
+    bank: Bank,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    since: Since = None,
+    until: Until = None,
+    station: Annotated[str | None, typer.Option("--station", help="Only of this one.")] = None,
+) -> None:
+    """Save a shift's report as one HTML file: totals, defects by kind, trend, what decided. The last 24 hours."""
+    span = zoned(since=since, until=until)
+    say(f"Wrote {client_of(ctx).save_report(bank, out, station=station, **span)}")
 
 
 @kinds.command("list")

@@ -185,7 +185,7 @@ def trend(
     json_output: Json = False,
 ) -> None:
     """Show decisions, accepted scores and reviews of a bank by hour of UTC: the last 24, or up to 31 days."""
-    found = client_of(ctx).get_trend(bank, **_zoned(since=since, until=until), station=station)
+    found = client_of(ctx).get_trend(bank, **zoned(since=since, until=until), station=station)
     if json_output:
         print_json(found.model_dump(mode="json"))
         return
@@ -230,9 +230,9 @@ def _inspected(
 def _which(**asked: Any) -> Which:
     """The filters that were given; times are UTC."""
     given = {name: value for name, value in asked.items() if value is not None}
-    return cast(Which, _zoned(**given))
+    return cast(Which, zoned(**given))
 
 
-def _zoned(**asked: Any) -> dict[str, Any]:
+def zoned(**asked: Any) -> dict[str, Any]:
     """Times are UTC."""
     return {n: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for n, v in asked.items()}

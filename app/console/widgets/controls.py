@@ -124,6 +124,20 @@ def form(
             button(view, word, act, role=role)
 
 
+def show_once(view: View, title: str, hint: str, value: str) -> None:
+    """In a dialog with a button to copy it, until its other button is pressed. The page needs ``keys.js``."""
+    with view.client, dialog(title) as once:  # not in a dialog that was just closed
+        once.props("persistent")
+        ui.label(hint)
+        with block("n-key-text"):
+            shown = block("n-key-value", "input", type="text", readonly=True, value=value, spellcheck="false")
+            shown.props["aria-label"] = title
+            copy = secondary(view, SHELL.copy, lambda: view.say(SHELL.copied), icon="content_copy")
+            copy.on("click", js_handler="() => nominal.copy('.n-key-value')")
+        with block("n-row n-dialog-actions"):
+            primary(view, SHELL.done, view.reload)
+
+
 def confirm(view: View, title: str, text: str, word: str, act: Action, role: Role = "admin") -> None:
     """Ask; ``word`` names the act on its button. The act runs once it is pressed."""
 

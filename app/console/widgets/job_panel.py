@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from nicegui import ui
 
 from app.console.view import View
 from app.console.widgets.controls import show
+from app.console.words import moment
 from app.learning import jobs
 from app.learning.jobs import Look
 from app.store.errors import NotFound
 from app.store.schema import ACTIVE_STATES, Job, Screening
 
 K = TypeVar("K", Job, Screening)  # what a job left: its own row, or a report
+
+
+class Words(Protocol):
+    """Of a job whose result is kept with it."""
+
+    @property
+    def queued(self) -> str: ...
+    @property
+    def running(self) -> str: ...
+    @property
+    def failed(self) -> str: ...
+    @property
+    def cancelled(self) -> str: ...
+    @property
+    def never(self) -> str: ...
+    @property
+    def current(self) -> str: ...
+    @property
+    def stale(self) -> str: ...
+
+
+def far(look: Look[Job], words: Words) -> str:
+    """How far such a job is, or when the last one that left anything ended."""
+    job, kept = look.job, look.kept
+    if job is not None and job.state in ACTIVE_STATES:
+        said = words.running if job.stage and job.total else words.queued
+        return said.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
+    if job is not None and job.state == "failed":
+        return words.failed.format(why=(job.error or {}).get("detail", ""))
+    if kept is None or kept.finished_at is None:
+        return words.cancelled if job is not None else words.never
+    return (words.current if look.current else words.stale).format(time=moment(kept.finished_at))
 
 
 class JobPanel(ABC, Generic[K]):

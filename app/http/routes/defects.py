@@ -14,6 +14,7 @@ from app.http.routes import BankPath, Running, refuses
 from app.http.routes.images import FILE
 from app.http.routes.inspections import InspectionPath, Moment
 from app.insight import pareto as piles
+from app.insight import shift as reports
 from app.insight import similar as insight
 from app.inspection.ledger import document
 from app.lifecycle import Service
@@ -68,7 +69,9 @@ def rename_kind(
 class Spanned(requests.Request):
     """Which defects of a bank: at most 31 days of them."""
 
-    since: Moment | None = Field(None, description="From then on, with its zone; 7 days before until.")
+    since: Moment | None = Field(
+        None, description="From then on, with its zone; 7 days before, of a report 24 hours."
+    )
     until: Moment | None = Field(None, description="Before then, with its zone; now.")
     station: str | None = Field(None, max_length=128, description="Only of this one.")
 
@@ -99,6 +102,25 @@ async def export_pareto(
     found = await _piled(service, actor, bank, asked)
     headers = {"Content-Disposition": f'attachment; filename="{bank}-defects.csv"'}
     return Response(piles.csv_of(found), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get(
+    "/v1/banks/{bank}/report",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {"schema": FILE}}}, **refuses(NotFound)},
+)
+async def get_report(
+    service: Running, actor: Reader, bank: BankPath, asked: Annotated[Spanned, Query()]
+) -> Response:
+    """A shift's report, one HTML file with its pictures inside; the last 24 hours unless said, at most 31 days.
+
+    Totals, what people found, defects by kind with examples and places, the trend, what decided.
+    """
+    place = actor.scope.station(asked.station)
+    found = await reports.shift(service.inspecting, service.recall, bank, asked.since, asked.until, place)
+    text = await service.inspecting.pools.background(lambda: reports.page(found))
+    headers = {"Content-Disposition": f'attachment; filename="{bank}-shift.html"'}
+    return Response(text, media_type="text/html; charset=utf-8", headers=headers)
 
 
 async def _piled(service: Service, actor: Actor, bank: str, asked: Spanned) -> piles.Pareto:

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server
+from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server, sinks
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -155,8 +155,13 @@ class _Calls:
     rename_kind = _call(defects.rename_kind)
     get_pareto = _call(defects.get_pareto)
     export_pareto = _call(defects.export_pareto)
+    save_report = _call(defects.save_report)
+    start_patterns = _call(defects.start_patterns)
+    mine_patterns = _call(defects.mine_patterns)
+    get_patterns = _call(defects.get_patterns)
 
     get_calibration = _call(inspections.get_calibration)
+    get_fits = _call(inspections.get_fits)
     explore_thresholds = _call(inspections.explore_thresholds)
     compare_versions = _call(inspections.compare_versions)
     list_review_queue = _list(inspections.list_review_queue)
@@ -179,6 +184,16 @@ class _Calls:
     revoke_key = _call(server.revoke_key)
     create_sign_in_link = _call(server.create_sign_in_link)
     list_audit = _list(server.list_audit)
+
+    list_sinks = _call(sinks.list_sinks)
+    get_sink = _call(sinks.get_sink)
+    create_sink = _call(sinks.create_sink)
+    update_sink = _call(sinks.update_sink)
+    delete_sink = _call(sinks.delete_sink)
+    send_sample = _call(sinks.send_sample)
+    rotate_sink_secret = _call(sinks.rotate_sink_secret)
+    list_sink_events = _list(sinks.list_sink_events)
+    resend_sink_events = _call(sinks.resend_sink_events)
 
 
 class Client(_Calls):

@@ -1,4 +1,4 @@
-"""Calls about defects: similar past inspections, and the kinds that people name."""
+"""Calls about defects: similar past inspections, the kinds that people name, patterns, reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from nominal_client.answers.defects import Kind, KindList, KindRenamed, Pareto, SimilarInspections
-from nominal_client.call import Call, at, get, never, parsed, post
+from nominal_client.answers.jobs import Job
+from nominal_client.answers.patterns import BankPatterns, Patterns
+from nominal_client.builds import Progress, wait_for_job
+from nominal_client.call import Call, Flow, at, get, never, parsed, post
 from nominal_client.images import FilePath
 from nominal_client.streams import as_json, saved
 
@@ -59,6 +62,48 @@ def export_pareto(
     params = {"station": station, **_span(since, until)}
     place = at("/v1/banks/{}/pareto/export", bank)
     return Call("GET", place, never, params, sink=partial(saved, path))
+
+
+def start_patterns(bank: str, *, patterns: int | None = None) -> Call[Job]:
+    """Mine patterns in the newest rejects whose images are kept; so many on each input, 5 unless said."""
+    body = as_json({} if patterns is None else {"patterns": patterns})
+    return post(Job, "/v1/banks/{}/patterns", bank, body=body)
+
+
+def get_patterns(bank: str) -> Call[BankPatterns]:
+    """The bank's newest job of this kind, and the newest patterns."""
+    return get(BankPatterns, "/v1/banks/{}/patterns", bank)
+
+
+def mine_patterns(
+    bank: str,
+    *,
+    patterns: int | None = None,
+    progress: Progress = lambda job: None,
+    seconds: float | None = None,
+) -> Flow[Patterns]:
+    """``start_patterns``, ``wait_for_job`` and the patterns in one.
+
+    seconds: to wait at most. Raises BuildFailed, WaitedTooLong.
+    """
+    job = yield from start_patterns(bank, patterns=patterns)
+    yield from wait_for_job(job.id, progress=progress, seconds=seconds)
+    found = (yield from get_patterns(bank)).found
+    assert found is not None  # a job that has succeeded leaves some
+    return found
+
+
+def save_report(
+    bank: str,
+    path: FilePath,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    station: str | None = None,
+) -> Call[Path]:
+    """Save a shift's report, one HTML file with its pictures inside: totals, defects by kind, trend, who decided."""
+    params = {"station": station, **_span(since, until)}
+    return Call("GET", at("/v1/banks/{}/report", bank), never, params, sink=partial(saved, path))
 
 
 def _span(since: datetime | None, until: datetime | None) -> dict[str, str]:

@@ -35,11 +35,13 @@ def test_patterns_of_two_kinds_are_mined_placed_and_held_against_the_kinds(nomin
     options = ("--defects", bad, "--good", good, "--of", of, "--count", 2, *tiny[2:])
     found = nominal("patterns", bank, *options, "--json").json
     assert (found["nominal"], found["rejects"]) == (6, 12)
-    assert found["separation"] > 0.9
-    assert -1 <= found["stability"] <= 1
-    assert 0 <= found["nmi"] <= 1
-    assert 0.5 <= found["purity"] <= 1
-    assert sum(row["rejects"] for row in found["patterns"]) == 12
+    (mined,) = found["minings"]
+    assert mined["of"] == of
+    assert mined["separation"] > 0.9
+    assert -1 <= mined["stability"] <= 1
+    assert 0 <= mined["nmi"] <= 1
+    assert 0.5 <= mined["purity"] <= 1
+    assert sum(row["rejects"] for row in mined["patterns"]) == 12
     told = nominal("patterns", bank, *options)
     assert told.status == 0, told.err
     assert "stability" in told.out
@@ -50,10 +52,11 @@ def test_the_place_of_a_pattern_is_on_the_defect(nominal, tiny, folders):
     found = nominal(
         "patterns", bank, "--defects", bad / "red", "--good", good, "--count", 1, *tiny[2:], "--json"
     ).json
-    (only,) = found["patterns"]
-    assert 32 <= only["x"] < 64
-    assert 32 <= only["y"] < 64
-    assert "nmi" not in found, "one kind is no grouping"
+    (mined,) = found["minings"]
+    (only,) = mined["patterns"]
+    assert all(32 <= each[axis] < 64 for each in only["examples"] for axis in ("x", "y"))
+    assert (only["frequency"], only["in_nominal"]) == (1, 0)
+    assert mined["nmi"] is None, "one kind is no grouping"
 
 
 def test_too_few_rejects_are_refused(nominal, tiny, folders, tmp_path):

@@ -192,6 +192,12 @@ def test_similar_inspections_and_kinds_are_listed_and_kinds_renamed(remote: Run,
     assert first in shown
     assert "scratch" in shown
     assert "No kind is suggested" in shown  # one voter is too few
+    mined = remote("patterns", "caps", "--count", "1", "--json").json
+    assert [each["of"] for each in mined["minings"]] == ["residual", "whole"]
+    assert "residual: separation" in remote("patterns", "caps", "--last").out
+    page = tmp_path / "shift.html"
+    assert "Wrote" in remote("report", "caps", "-o", page).out
+    assert "scratch" in page.read_text(encoding="utf-8")
 
 
 def test_a_bank_is_shown_by_hour(remote: Run, tmp_path: Path) -> None:
@@ -277,3 +283,25 @@ def test_a_version_is_looked_into_and_compared_with_another(
     assert (compared.status, compared.out) == (0, "0 of 1 inspections are decided differently\n")
     (pair,) = remote("versions", "compare", "lids", 1, 2, "--limit", 1, "--json").json["pairs"]
     assert pair["a"]["decision"] == pair["b"]["decision"] == "reject"
+
+
+def test_sinks_are_made_watched_and_deleted(remote: Run) -> None:
+    made = remote(
+        "sinks", "webhook", "mes", "http://127.0.0.1:9/", "--decision", "reject", "--kind", "reviewed"
+    )
+    assert made.out.startswith("Created mes\nSecret, shown this once: whsec_"), made.err
+    listed = remote("sinks", "list", "--json").json["sinks"]
+    assert [(each["id"], each["kinds"], each["decisions"]) for each in listed] == [
+        ("mes", ["reviewed"], ["reject"])
+    ]
+    failed = remote("sinks", "sample", "mes")
+    assert failed.status == 1
+    assert "NOMINAL_SINK_ADDRESSES" in failed.err
+    assert "whsec_" in remote("sinks", "rotate", "mes", "--overlap", 1).out
+    assert remote("sinks", "switch", "mes", "--off").out == "mes is off\n"
+    assert remote("sinks", "resend", "mes").out == "0 events wait again\n"
+    assert remote("sinks", "events", "mes", "--json").json == {"events": []}
+    assert remote("sinks", "mqtt", "plant", "127.0.0.1", "--port", 9).out == "Created plant\n"
+    assert "mqtt" in remote("sinks", "show", "plant").out
+    for name in ("mes", "plant"):
+        assert remote("sinks", "delete", name, "--yes").out == f"Deleted {name}\n"

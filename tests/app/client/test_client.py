@@ -38,11 +38,12 @@ from nominal_client import (
     map_array,
     picture_bytes,
     server,
+    sinks,
 )
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server)
+NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server, sinks)
 PNG = b"\x89PNG"
 
 
@@ -533,6 +534,9 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "person": "person:p",
         "old": "scratch",
         "new": "crack",
+        "sink": "s",
+        "id": "s",
+        "target": {},
     }
     sample |= {
         "image": b"",

@@ -34,7 +34,9 @@ def test_the_page_of_defects_names_kinds_and_says_what_has_no_name(taught: TestC
     assert page.index("scratch") < page.index("Unnamed, in no group")
     assert "2 parts" in page
     assert f"{percent(2 / 3)} of all defects" in page
-    assert "/console/v1/banks/caps/pareto/export?" in page
+    for path in ("pareto/export", "report"):
+        assert f"/console/v1/banks/caps/{path}?" in page
+        assert taught.get(f"/console/v1/banks/caps/{path}").status_code == 200
     assert "Defects by kind" in shown(taught, "/banks/caps/defects?days=nonsense")
 
 

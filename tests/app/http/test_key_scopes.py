@@ -26,6 +26,20 @@ WHOLE = {
 } | {
     "list_people",
     "sign_out_person",
+    "list_sinks",
+    "create_sink",
+    "get_sink",
+    "update_sink",
+    "delete_sink",
+    "send_sample",
+    "rotate_sink_secret",
+    "list_sink_events",
+    "resend_sink_events",
+}
+BODIES: dict[str, dict[str, object]] = {
+    "create_bank": {"id": "lids"},
+    "create_key": {"name": "y", "role": "read"},
+    "create_sink": {"id": "y", "target": {"kind": "mqtt", "host": "y"}},
 }
 Headers = dict[str, str]
 
@@ -67,8 +81,7 @@ def test_every_operation_refuses_a_key_of_another_bank_or_is_a_list(site: tuple[
         path = path.replace("/v1/inspections/x", f"/v1/inspections/{foreign}").replace(
             "/jobs/x", f"/jobs/{job}"
         )
-        body = {"id": "lids"} if name == "create_bank" else {"name": "y", "role": "read"}
-        sent = {"json": body} if name in ("create_bank", "create_key") else {}
+        sent = {"json": BODIES[name]} if name in BODIES else {}
         refused = problem(client.request(method, path, headers=key, **sent), 403, "forbidden")
         assert refused["remedy"], name
         assert ("limited to the banks caps" in refused["requirement"].lower()) is (name not in WHOLE), name

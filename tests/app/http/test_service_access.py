@@ -26,11 +26,12 @@ NEEDS: dict[Role, set[str]] = {
     "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions"},
     "admin": {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
-        "start_build", "start_screening", "start_advice", "start_check", "upload_check_images", "delete_check_image",
-        "delete_check_set",
+        "start_build", "start_screening", "start_advice", "start_patterns", "start_check",
+        "upload_check_images", "delete_check_image", "delete_check_set",
         "cancel_job", "activate_version", "delete_version", "import_version", "teach_inspection", "list_keys",
         "create_key", "limit_key", "rotate_key", "revoke_key", "create_sign_in_link", "list_audit", "list_people",
-        "sign_out_person", "rename_kind",
+        "sign_out_person", "rename_kind", "list_sinks", "create_sink", "get_sink", "update_sink", "delete_sink",
+        "send_sample", "rotate_sink_secret", "list_sink_events", "resend_sink_events",
     },
 }  # fmt: skip
 
@@ -49,7 +50,7 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, str]]:
     assert isinstance(client.app, FastAPI)
     for path, methods in client.app.openapi()["paths"].items():
         filled = path.replace("{version}", "1")
-        for name in ("bank", "check", "job", "inspection", "sha256", "key", "slug"):
+        for name in ("bank", "check", "job", "inspection", "sha256", "key", "slug", "sink"):
             filled = filled.replace(f"{{{name}}}", "x")
         for method, operation in methods.items():
             yield operation["operationId"], method.upper(), filled

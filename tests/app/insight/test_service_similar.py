@@ -151,7 +151,7 @@ def test_the_nearest_named_ones_suggest_a_kind_and_unsure_ones_none(banked: Test
     for id in known[5:9]:
         review(banked, id, kind="scratch")
     sure, unsure = (similar(banked, id)["suggestion"] for id in (known[0], known[9]))
-    assert (sure["kind"], sure["needed"]) == ("dent", 0.5)
+    assert (sure["kind"], sure["needed"]) == ("dent", 0.8)
     assert sure["confidence"] > 0.9
     assert unsure["kind"] is None
     assert unsure["margin"] < 0.5

@@ -53,6 +53,7 @@ def filled(
     claimed = store.leases.claim("w1")
     assert claimed is not None
     store.leases.beat(claimed[1], Progress("features", 1, 3, 0.5))
+    store.sinks.create("mes", "webhook", {"url": "https://x/ü"}, actor="cli", secret="s", banks=[bank])
     seen = make_inspection(image_sha256=put(b"defect"), regions=[{"x": 1}], nearest=None)
     looks = Descriptor(inspection_id=seen.id, bank=bank, space="5" * 64, vector=b"\x00\xff\n" * 4)
     store.inspections.add([seen, make_inspection(score=0.1 + 0.2)], [looks])
@@ -75,7 +76,9 @@ def contents(manifest: Manifest) -> tuple[Any, Any]:
 def test_the_fixture_fills_every_table(filled: Store, tmp_path: Path) -> None:
     tables = filled.backup(tmp_path / "backup.tar")["tables"]
     assert [table["name"] for table in tables] == [table.name for table in Base.metadata.sorted_tables]
-    assert [table["name"] for table in tables if table["rows"] == 0] == []
+    assert [table["name"] for table in tables if table["rows"] == 0] == [
+        "sink_secrets"
+    ]  # which no backup holds
 
 
 @pytest.mark.parametrize("target", BACKENDS)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes import random_backbone
+from parts import build, parts
 
 from core.errors import ShapeError
-from core.patterns import Pooled, agreement, mine, pooled_of, rand_index, stability
+from core.input.views import view_of
+from core.patterns import Pooled, agreement, mine, rand_index, seen, stability
 
 
 def planted() -> Pooled:
@@ -54,8 +57,25 @@ def test_groupings_agree_by_known_values() -> None:
     assert agreement([0, 0, 1, 1], ["x", "x", "x", "y"]).purity == 0.75
 
 
-def test_max_pooling_is_by_channel_and_bad_input_is_refused() -> None:
-    assert pooled_of([np.array([[1, 5], [3, 2]], np.float32)]).tolist() == [[3, 5]]
+def test_images_respond_as_the_rejects_did_and_nominal_ones_hardly() -> None:
+    pooled = planted()
+    found = mine(pooled, 2)
+    assert np.allclose(found.respond(pooled.rejects), found.responses, atol=1e-5)
+    assert found.respond(pooled.nominal).max() < found.responses.max(axis=1).min()
+
+
+def test_an_image_that_the_bank_learnt_is_seen_as_if_it_had_not() -> None:
+    images = parts(8)
+    bank, backbone = build(images), random_backbone()
+    view = view_of(images[0], bank.config, bank.backbone.mean, bank.reference)
+    x = view.tensor(bank.config.input, backbone.spec.mean, backbone.spec.std)
+    own = np.flatnonzero(bank.provenance.image == 0)
+    plain, apart = (seen(view, x, backbone(x[None]), bank, rows) for rows in (None, own))
+    assert np.array_equal(plain.patches["whole"], apart.patches["whole"])
+    assert apart.pooled()["residual"].sum() > plain.pooled()["residual"].sum()
+
+
+def test_bad_input_is_refused() -> None:
     with pytest.raises(ShapeError, match="two rejects"):
         Pooled(np.zeros((3, 2), np.float32), np.zeros((1, 2), np.float32))
     with pytest.raises(ShapeError, match="at least 1"):

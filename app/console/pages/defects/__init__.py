@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from app.console.pages.defects.patterns import PatternsPanel
 from app.console.pages.defects.words import DEFECTS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section, text
@@ -20,6 +21,7 @@ from app.store.reviews import LONGEST_KIND
 from app.store.schema import Inspection
 
 USUAL = 7
+REFERENCE = 192  # pixels of the nominal image under a map of places
 
 
 @page("/banks/{bank}/defects", TEXT.name, icon="bar_chart", order=46)
@@ -37,6 +39,7 @@ class Defects:
         asked = view.query("days") or ""
         self._days = int(asked) if asked.isdecimal() and int(asked) in TEXT.spans else USUAL
         self._station = (view.query("station") or "")[:128] or None
+        self._reference: str | None = None
 
     async def open(self) -> None:
         view, bank, until = self._view, self._view.own_bank.id, datetime.now(UTC)
@@ -44,6 +47,10 @@ class Defects:
         found = await pareto(view.service.inspecting, view.service.recall, bank, since, until, place)
         ids = [id for pile in found.piles for id in pile.examples]
         rows = await view.run(lambda: view.store.inspections.some(ids))
+        nominal = (await view.run(lambda: view.store.images.page(bank, limit=1))).items
+        if nominal:
+            at = view.url("v1", "banks", bank, "images", nominal[0].sha256, "thumbnail")
+            self._reference = f"{at}?side={REFERENCE}"
         with page_header(TEXT.name, TEXT.span.format(since=moment(since), until=moment(until))):
             self._choices(found)
         if not found.total:
@@ -54,6 +61,8 @@ class Defects:
             for pile in found.piles:
                 with block("n-pile", "li"):
                     self._pile(found, pile, most, rows)
+        if view.actor.scope.stations is None:
+            PatternsPanel(view, bank)
 
     def _choices(self, found: Pareto) -> None:
         names = {name for pile in found.piles for name in pile.by_station if name} | {self._station or ""}
@@ -61,10 +70,11 @@ class Defects:
         _select(TEXT.days, dict(TEXT.spans), self._days, lambda value: self._go(days=value))
         _select(TEXT.station, stations, self._station or "", lambda value: self._go(station=value))
         query = {"since": found.since.isoformat(), "until": found.until.isoformat(), "station": self._station}
-        url = self._view.url("v1", "banks", found.bank, "pareto", "export")
-        with block("n-export", "a", href=f"{url}?{_query(query)}", download=""):
-            ui.icon("download").props('aria-hidden="true"')
-            ui.label(TEXT.csv)
+        for words, *path in ((TEXT.report, "report"), (TEXT.csv, "pareto", "export")):
+            url = self._view.url("v1", "banks", found.bank, *path)
+            with block("n-export", "a", href=f"{url}?{_query(query)}", download=""):
+                ui.icon("download").props('aria-hidden="true"')
+                ui.label(words)
 
     def _go(self, **changed: Any) -> None:
         said = {"days": self._days, "station": self._station, **changed}
@@ -86,7 +96,7 @@ class Defects:
                 if (row := rows.get(id)) is not None:
                     thumbnail(self._view, row)
             if pile.placed:
-                _places(pile)
+                _places(pile, self._reference)
             with block("n-pile-counts"):
                 ui.label(TEXT.days_said.format(counts=" · ".join(map(str, pile.by_day)))).classes("n-caption")
                 counts = [f"{name or TEXT.no_station} {n}" for name, n in pile.by_station.most_common(6)]
@@ -130,8 +140,8 @@ def name_of(pile: Pile) -> str:
     return TEXT.group.format(n=pile.group) if pile.group else TEXT.rest
 
 
-def _places(pile: Pile) -> None:
-    """A coarse map of the image, darker where more regions have their middle."""
+def _places(pile: Pile, reference: str | None) -> None:
+    """A coarse map over a nominal image, redder where more regions have their middle."""
     highest = max(1, max(map(max, pile.places)))
     cells = "".join(
         f'<rect x="{x}" y="{y}" width="1" height="1" fill-opacity="{0.15 + 0.85 * count / highest:.2f}"/>'
@@ -142,7 +152,10 @@ def _places(pile: Pile) -> None:
     drawn = f'<svg viewBox="0 0 {GRID} {GRID}" aria-hidden="true">{cells}</svg>'
     said = TEXT.places_said.format(n=pile.placed)
     with block("n-places", "figure", title=said):
-        ui.html(drawn, sanitize=False)
+        with block("n-places-map"):
+            if reference is not None:
+                block("", "img", src=reference, alt="", loading="lazy")
+            ui.html(drawn, sanitize=False)
         text(TEXT.places, "n-caption", "figcaption")
 
 

@@ -29,8 +29,10 @@ class Defects:
     days_said: str = "By day: {counts}"
     stations: str = "By station: {counts}"
     no_station: str = "none said"
-    places: str = "Where on the image"
-    places_said: str = "Places of the newest {n}; darker cells have more defects."
+    places: str = "Where on the part"
+    places_said: str = (
+        "Places of the newest {n}; redder cells have more defects. Beneath it is a nominal image."
+    )
     rename: str = "Rename"
     rename_named: str = "Rename {kind}"
     rename_title: str = "Rename this kind"
@@ -39,6 +41,38 @@ class Defects:
     renamed: Plural = Plural("{n} inspection renamed.", "{n} inspections renamed.")
     list: str = "List them"
     csv: str = "CSV"
+    report: str = "Report"
 
 
+@dataclass(frozen=True)
+class Patterns:
+    """English."""
+
+    name: str = "Patterns in rejects"
+    hint: str = (
+        "Mined by PatternNet: what is frequent in rejects and absent from nominal images. A pattern is not a kind of "
+        "defect; kinds are told apart better by the groups above."
+    )
+    start: str = "Mine patterns"
+    cancel: str = "Cancel"
+    queued: str = "Waiting for the worker."
+    running: str = "Mining: {stage}, {done} of {total}."
+    failed: str = "Mining failed: {why}"
+    cancelled: str = "Cancelled before anything was found."
+    never: str = "No patterns yet."
+    current: str = "Mined {time}."
+    stale: str = "Mined {time}, by a version that is not active any more."
+    of: str = "{rejects} rejects against {nominal} nominal images."
+    inputs: Mapping[str, str] = table(
+        residual="In what differs from the nearest good patch", whole="In every patch of the image"
+    )
+    figures: Mapping[str, str] = table(
+        separation="separation from nominal images {n}",
+        stability="stability over seeds {n}",
+        purity="purity by kinds {n}",
+    )
+    shown: str = "In {rejects} of the rejects, in {nominal} of the nominal images."
+
+
+PATTERNS = Patterns()
 DEFECTS = Defects()

@@ -10,12 +10,12 @@ from app.console.pages.settings.words import ADVICE as TEXT
 from app.console.view import View
 from app.console.widgets.blocks import block, section, table, text
 from app.console.widgets.controls import primary, secondary, show
-from app.console.widgets.job_panel import JobPanel
-from app.console.words import moment, size
+from app.console.widgets.job_panel import JobPanel, far
+from app.console.words import size
 from app.learning import advices, banks
 from app.learning.jobs import Look
 from app.store.banks import BankChange
-from app.store.schema import ACTIVE_STATES, Bank, Job
+from app.store.schema import Bank, Job
 
 LOOK_SECONDS = 1.0
 HEADS = (
@@ -56,15 +56,7 @@ class AdvicePanel(JobPanel[Job]):
         view.reload()
 
     def _said(self, look: Look[Job]) -> str:
-        job, kept = look.job, look.kept
-        if job is not None and job.state in ACTIVE_STATES:
-            words = TEXT.running if job.stage and job.total else TEXT.queued
-            return words.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
-        if job is not None and job.state == "failed":
-            return TEXT.failed.format(why=(job.error or {}).get("detail", ""))
-        if kept is None or kept.finished_at is None:
-            return TEXT.cancelled if job is not None else TEXT.never
-        return (TEXT.current if look.current else TEXT.stale).format(time=moment(kept.finished_at))
+        return far(look, TEXT)
 
     async def _draw(self, look: Look[Job]) -> None:
         self._found.clear()

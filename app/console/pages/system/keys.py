@@ -12,7 +12,14 @@ from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.session import COOKIE, SESSIONS, Sessions
 from app.console.view import View
 from app.console.widgets.blocks import badge, block, table, text
-from app.console.widgets.controls import danger, dialog, form, number_field, number_in, primary, secondary
+from app.console.widgets.controls import (
+    danger,
+    form,
+    number_field,
+    number_in,
+    secondary,
+    show_once,
+)
 from app.console.words import age, moment
 from app.lifecycle.keys import LOCAL
 from app.store.key_limits import MOST, MOST_SHARE, KeyLimits
@@ -174,7 +181,7 @@ def _hand_over(view: View, made: ui.dialog, key: str, row: ApiKey, *, sign_in: b
     made.close()
     if sign_in:
         _sign_in(view, key, row)
-    _show_once(view, TEXT.shown_title, TEXT.shown_text, key)
+    show_once(view, TEXT.shown_title, TEXT.shown_text, key)
 
 
 async def make_link(view: View, key: ApiKey) -> None:
@@ -182,23 +189,7 @@ async def make_link(view: View, key: ApiKey) -> None:
     text, link = await view.run(lambda: view.store.links.make(key.id, actor=view.actor.id))
     here = view.connection.url
     url = f"{here.scheme}://{here.netloc}{view.url('sign-in', 'link')}#{text}"
-    _show_once(
-        view, TEXT.link_title, TEXT.link_text.format(name=key.name, until=moment(link.expires_at)), url
-    )
-
-
-def _show_once(view: View, title: str, hint: str, value: str) -> None:
-    """In a dialog with a button to copy it, until its other button is pressed."""
-    with view.client, dialog(title) as once:  # not in a dialog that was just closed
-        once.props("persistent")
-        ui.label(hint)
-        with block("n-key-text"):
-            shown = block("n-key-value", "input", type="text", readonly=True, value=value, spellcheck="false")
-            shown.props["aria-label"] = title
-            copy = secondary(view, TEXT.copy, lambda: view.say(TEXT.copied), icon="content_copy")
-            copy.on("click", js_handler="() => nominal.copy('.n-key-value')")
-        with block("n-row n-dialog-actions"):
-            primary(view, TEXT.done, view.reload)
+    show_once(view, TEXT.link_title, TEXT.link_text.format(name=key.name, until=moment(link.expires_at)), url)
 
 
 def _sign_in(view: View, text: str, key: ApiKey) -> None:

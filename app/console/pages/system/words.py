@@ -102,9 +102,6 @@ class System:
     days_needed: str = "More than 0 and at most 36,500."
     shown_title: str = "Copy the key now"
     shown_text: str = "It cannot be shown again. Anyone who has it may do what its role allows."
-    copy: str = "Copy"
-    copied: str = "Copied."
-    done: str = "I have copied it"
     limits: str = "Limits"
     limits_title: str = "Limits of {name}"
     limits_text: str = (

@@ -11,15 +11,15 @@ from nominal_client.answers import Answer, JsonObject
 
 
 class Job(Answer):
-    """A build, a screening, a check or advice. ``seconds_left`` is of the present stage, at its speed so far."""
+    """A build, screening, check, advice or patterns. ``seconds_left`` is of the present stage, at its speed so far."""
 
     id: str
     bank: str
-    kind: Literal["build", "screening", "check", "advice"]
+    kind: Literal["build", "screening", "check", "advice", "patterns"]
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     stage: str | None = Field(
         description="features, coreset, index, calibration, saving or warming; of a check loading, scoring, saving; "
-        "of advice what it tries."
+        "of advice what it tries; of patterns loading, nominal, rejects, patterns."
     )
     done: int
     total: int
