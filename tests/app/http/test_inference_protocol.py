@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from app.http.routes.tensors import MOST_IMAGES, MOST_NUMBERS
 from app.imaging.decode import decode_image
-from app.imaging.pictures import encode_bmp, encode_png
+from app.imaging.pictures import encode_png
 
 LENGTH = "Inference-Header-Content-Length"
 
@@ -251,9 +251,3 @@ def test_keys_count_as_everywhere(client: TestClient, bank_file: bytes, good: by
     assert outputs_of(response)["decision"].tolist() == ["accept"]
     assert client.get("/v2").status_code == client.get("/v2/health/ready").status_code == 200
     assert service_of(client).inspecting.gate.requests == 0
-
-
-@pytest.mark.parametrize("width", [16, 17, 18, 19])
-def test_a_bmp_gives_back_every_sample(width: int) -> None:
-    image = np.random.default_rng(width).integers(0, 256, (20, width, 3), np.uint8)
-    np.testing.assert_array_equal(decode_image(encode_bmp(image)), image)
