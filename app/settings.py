@@ -28,7 +28,7 @@ PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
 ELSEWHERE = {"NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"}  # of the weights' cache and of the client
 ROOT_PATH = r"(/[A-Za-z0-9._~-]+)*"  # a path under which a proxy may show the server
-OWN_PATHS = (["v1"], ["console"], ["docs"])  # how it may not begin, which the server has itself
+OWN_PATHS = (["v1"], ["v2"], ["console"], ["docs"])  # how it may not begin, which the server has itself
 
 Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -246,6 +246,10 @@ class Settings(BaseSettings):
     build_memory_bytes: Bytes = Field(
         BUILD_MEMORY, description="Memory for one build; features spill to disk past it."
     )
+    advise_after_build: bool = Field(
+        False,
+        description="After a build, have the worker look for better settings, for up to three builds' time.",
+    )
     idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
 
     # Retention of inspections and their images
@@ -320,7 +324,7 @@ class Settings(BaseSettings):
                 raise ValueError("oidc_scopes must hold openid")
         if self.root_path.split("/")[1:2] in OWN_PATHS:
             raise ValueError(
-                "root_path must not begin with /v1, /console or /docs, which the server has itself"
+                "root_path must not begin with /v1, /v2, /console or /docs, which the server has itself"
             )
         return self
 

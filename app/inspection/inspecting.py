@@ -80,6 +80,7 @@ class Asked:
     """What a caller wants beside the score. share: of the memory; thresholds override the bank's.
 
     origin: makes the row that says which file the inspection with this id is of.
+    version: which must be the active one; None for whichever is.
     """
 
     deadline: Deadline
@@ -92,6 +93,7 @@ class Asked:
     reject_threshold: float | None = None
     picture: Kind | None = None
     origin: Callable[[str], schema.Origin] | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
