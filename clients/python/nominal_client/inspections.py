@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TypedDict, Unpack
 import httpx
 from pydantic import ValidationError
 
-from nominal_client.answers.insight import Agreement, Calibration, Compared, Exploration, Trend
+from nominal_client.answers.insight import (
+    Agreement,
+    Calibration,
+    Compared,
+    Economics,
+    Exploration,
+    Trend,
+)
 from nominal_client.answers.inspections import (
     Batch,
     Decision,
@@ -202,6 +209,14 @@ def get_calibration(bank: str, version: int, *, bins: int = 40, hardest: int = 1
 def explore_thresholds(bank: str, **tried: Unpack[Tried]) -> Call[Exploration]:
     """What thresholds or rates would do before they are saved; by default the bank's own."""
     return get(Exploration, "/v1/banks/{}/exploration", bank, **tried)
+
+
+def price_thresholds(
+    bank: str, *, missed_defect: float, false_reject: float, defect_rate: float, version: int | None = None
+) -> Call[Economics]:
+    """The reject threshold at which missed defects and false rejects together cost least, beside the present one."""
+    costs = {"missed_defect": missed_defect, "false_reject": false_reject, "defect_rate": defect_rate}
+    return get(Economics, "/v1/banks/{}/economics", bank, version=version, **costs)
 
 
 def compare_versions(
