@@ -17,8 +17,8 @@ from core.judging.economics import Costs, Priced, Saving, by_cost
 
 DEFECTS: tuple[Verdict, ...] = ("confirmed_defect", "missed_defect")
 CAUTION = (
-    "Accepted parts are seldom reviewed: more defects are missed than reviews show, so the cheapest threshold is rather "
-    "lower. Parts for review count as accepted."
+    "Accepted parts are seldom reviewed: more defects are missed than reviews show, and the cheapest threshold is "
+    "rather lower. Parts for review count as accepted."
 )
 
 

@@ -52,7 +52,7 @@ class Costs:
                 )
         if not (self.missed_defect or self.false_reject):
             raise ConfigError(
-                requirement="one of missed_defect and false_reject must cost something",
+                requirement="missed_defect or false_reject must cost something",
                 received="0 for both",
                 remedy="give what each costs, such as 500 and 5",
             )
@@ -138,9 +138,8 @@ def by_cost(
     tried = observed if present is None else np.append(observed, present)
     seen = _Seen.of(nominal, groups, defects, tried)
     cost = costs.of(seen.missed, seen.rejected)
-    best = int(
-        np.flatnonzero(cost <= cost[: len(observed)].min() * (1 + EQUAL))[0]
-    )  # the first of equal ones
+    least = cost[: len(observed)].min() * (1 + EQUAL)
+    best = int(np.flatnonzero(cost <= least)[0])  # the lowest of equal ones
     as_low, of_best, of_last = _drawn(seen, costs, best, draws, np.random.default_rng(seed))
     alike = np.flatnonzero(as_low[: len(observed)] >= TAILS[0])  # the best among them
     return Economics(
@@ -189,7 +188,7 @@ class _Seen:
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
         """(missed, rejected, the weights of what is not seen yet: a part and a defect), once."""
-        parts, defects = _dirichlet(self.parts + 1, rng), _dirichlet(self.defects + 2, rng)
+        parts, defects = rng.dirichlet(np.ones(self.parts + 1)), rng.dirichlet(np.ones(self.defects + 2))
         rejected = _before(self.weight * parts[self.part])[self.above] + self.beside * parts[-1]
         missed = _before(defects[:-2])[self.below] + defects[-1]
         return missed, rejected, (float(parts[-1]), float(defects[-1]))
@@ -231,12 +230,6 @@ def _between(drawn: Float64[np.ndarray, " d"]) -> tuple[float, float]:
 def _before(values: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k1"]:
     """Of each place the sum of those before it, and of all at last."""
     return np.concatenate([[0.0], np.cumsum(values)])
-
-
-def _dirichlet(count: int, rng: np.random.Generator) -> Float64[np.ndarray, " k"]:
-    """Flat: weights of sum 1."""
-    drawn = rng.standard_exponential(count)
-    return np.asarray(drawn / drawn.sum())
 
 
 def _check(nominal: np.ndarray, groups: np.ndarray, defects: np.ndarray) -> None:

@@ -136,7 +136,7 @@ def test_the_same_scores_give_the_same_intervals() -> None:
         ({"missed_defect": -1.0}, "missed_defect"),
         ({"missed_defect": math.nan}, "missed_defect"),
         ({"false_reject": math.inf}, "false_reject"),
-        ({"missed_defect": 0.0, "false_reject": 0.0}, "missed_defect and false_reject"),
+        ({"missed_defect": 0.0, "false_reject": 0.0}, "missed_defect or false_reject"),
         ({"defect_rate": 0.0}, "defect_rate"),
         ({"defect_rate": 1.0}, "defect_rate"),
         ({"defect_rate": math.nan}, "defect_rate"),
