@@ -44,7 +44,7 @@ test-browser: setup  ## the console in Chromium, with real solar cells; screensh
 pictures: test-browser  ## the pictures of README and docs/, anew from the browser tests' screenshots
 	$(BIN)/python tests/browser/pictures.py
 
-test-generated: setup $(GENERATORS)  ## clients that other projects generate from /openapi.json, against a live server
+test-generated: setup $(GENERATORS)  ## clients generated from /openapi.json, and tritonclient, against a live server
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/app/generated -m generated -q
 
 $(GENERATORS): tests/app/generated/requirements.txt

@@ -225,6 +225,10 @@ class BankWithoutVersion(AppError):
     """The bank has no active version, so there is nothing to inspect with."""
 
 
+class VersionNotActive(AppError):
+    """An inspection by a version other than the active one, which alone inspects."""
+
+
 class VersionUnproven(AppError):
     """An imported bank file does not load, or does not score its conformance images as recorded."""
 

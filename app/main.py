@@ -24,6 +24,7 @@ from app.http.routes import (
     defects,
     explanations,
     images,
+    inference,
     insight,
     inspect,
     inspections,
@@ -46,7 +47,7 @@ from models.backbone import Backbone
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
     advice.router, masks.router, checks.router, insight.router, defects.router, patterns.router, inspections.router,
-    inspections.reviews, explanations.router, server.keys, sinks.router,
+    inspections.reviews, explanations.router, server.keys, sinks.router, inference.router, inference.probes,
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def create_app(
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     problems.install(app)
     for router in ROUTERS:
-        probed = router is server.router  # probes append what they like
+        probed = router in (server.router, inference.probes)  # probes append what they like
         app.include_router(router, dependencies=[] if probed else [Depends(refuse_unknown_query)])
     include_docs(app)
     if settings.console:
@@ -105,8 +106,15 @@ def _middleware(settings: Settings, observed: Observed) -> list[Middleware]:
                 "If-Match",
                 "Idempotency-Key",
                 "Prefer",
+                "Inference-Header-Content-Length",
             ],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "Retry-After",
+                "X-Request-ID",
+                "Inference-Header-Content-Length",
+            ],
         )
     ]
     return [

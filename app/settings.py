@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as NotJson
 
 from app.errors import AppError
 from app.imaging.decode import DEFAULT_LIMITS, MAP_BYTES, ImageLimits
@@ -27,7 +28,7 @@ PREFIX = "NOMINAL_"
 TEST_PREFIX = "NOMINAL_TEST_"  # the test suite's own variables
 ELSEWHERE = {"NOMINAL_CACHE", "NOMINAL_URL", "NOMINAL_API_KEY"}  # of the weights' cache and of the client
 ROOT_PATH = r"(/[A-Za-z0-9._~-]+)*"  # a path under which a proxy may show the server
-OWN_PATHS = (["v1"], ["console"], ["docs"])  # how it may not begin, which the server has itself
+OWN_PATHS = (["v1"], ["v2"], ["console"], ["docs"])  # how it may not begin, which the server has itself
 
 Bytes = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -36,6 +37,7 @@ Count = Annotated[int, Field(gt=0)]
 Role = Literal["read", "inspect", "admin"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+LONGEST_FOLDER = 255  # characters of a watched folder's path
 PARTS = 8  # the last one of the places and the memory for inspections is for the priority line
 
 
@@ -51,6 +53,34 @@ def default_data_dir() -> Path:
 def least_memory(pixels: int, bytes_: int) -> int:
     """Bytes in which one image of so many pixels, in a file of so many bytes, is decoded and its map drawn."""
     return (MAP_BYTES * pixels + 2 * bytes_) * PARTS // (PARTS - 1)
+
+
+class Watched(BaseModel):
+    """A folder whose images are inspected by one bank (app/sources).
+
+    after: inspected files stay; stay, and the answer is written beside them; or move to a folder of their decision.
+    into: where answers and those folders go; the watched folder when unset. settle_seconds: a file that has not changed
+    for so long is whole; 0 where files are renamed into the folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    folder: Path
+    bank: str = Field(min_length=1, max_length=63)
+    station: str | None = Field(None, min_length=1, max_length=128)
+    after: Literal["keep", "beside", "move"] = "keep"
+    into: Path | None = None
+    settle_seconds: float = Field(1.0, ge=0, le=3600, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        for name in ("folder", "into"):
+            path = getattr(self, name)
+            if path is not None and (not path.is_absolute() or len(str(path)) > LONGEST_FOLDER):
+                raise ValueError(f"{name} must be an absolute path of at most {LONGEST_FOLDER} characters")
+        if self.into is not None and self.after == "keep":
+            raise ValueError("into needs after to be beside or move")
+        return self
 
 
 class Settings(BaseSettings):
@@ -200,6 +230,13 @@ class Settings(BaseSettings):
     )
     image_sample_bytes: Bytes = Field(1 * GIB, description="Bytes of accepted images kept per bank.")
 
+    # Where images come from by themselves
+    watch: list[Watched] = Field(
+        [],
+        description="Folders to inspect images of, a JSON list such as "
+        '[{"folder": "/nas/line1", "bank": "caps", "after": "move"}]; none by default.',
+    )
+
     # Build jobs
     lease_seconds: Seconds = Field(30, description="Silence after which a worker's job is taken from it.")
     heartbeat_seconds: Seconds = Field(
@@ -208,6 +245,10 @@ class Settings(BaseSettings):
     job_attempts: Count = Field(3, description="Times a job is started before a lost worker fails it.")
     build_memory_bytes: Bytes = Field(
         BUILD_MEMORY, description="Memory for one build; features spill to disk past it."
+    )
+    advise_after_build: bool = Field(
+        False,
+        description="After a build, have the worker look for better settings, for up to three builds' time.",
     )
     idempotency_hours: Count = Field(24, description="Hours an Idempotency-Key is remembered.")
 
@@ -266,6 +307,9 @@ class Settings(BaseSettings):
             raise ValueError("max_body_bytes must be at least max_image_bytes")
         if self.memory_bytes < (least := least_memory(self.max_pixels, self.max_image_bytes)):
             raise ValueError(f"memory_bytes must be at least {least}, which one image of max_pixels takes")
+        for paths in ([each.folder for each in self.watch], [each.into for each in self.watch if each.into]):
+            if len({os.path.realpath(path) for path in paths}) < len(paths):
+                raise ValueError("watch must name each folder, and each into, once")
         for network in self.sink_addresses:
             ipaddress.ip_network(network)  # raises ValueError, which names it
         if self.tls_key is not None and self.tls_cert is None:
@@ -280,7 +324,7 @@ class Settings(BaseSettings):
                 raise ValueError("oidc_scopes must hold openid")
         if self.root_path.split("/")[1:2] in OWN_PATHS:
             raise ValueError(
-                "root_path must not begin with /v1, /console or /docs, which the server has itself"
+                "root_path must not begin with /v1, /v2, /console or /docs, which the server has itself"
             )
         return self
 
@@ -294,13 +338,20 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     _refuse_unknown(os.environ if environment is None else environment)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except NotJson as error:
+        name = str(error).partition('"')[2].partition('"')[0]
+        raise SettingsError(
+            requirement=f"{PREFIX}{name.upper()} must be JSON",
+            received="a value that is not",
+            remedy="Quote names and texts with double quotes; docs/operations.md has examples.",
+        ) from None
     except ValidationError as error:
         faults = [
             (".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False)
         ]
         raise SettingsError(
             requirement="every setting must be within its documented range",
-            received="; ".join(f"{PREFIX}{name.upper()}: {said}" if name else said for name, said in faults),
+            received="; ".join(f"{_variable(name)}: {said}" if name else said for name, said in faults),
             remedy="Correct these environment variables; docs/operations.md lists each with its default.",
         ) from None
 
@@ -309,6 +360,12 @@ def table() -> list[tuple[str, str, str]]:
     """(environment variable, default, help) of every setting, in order."""
     fields = Settings.model_fields.items()
     return [(PREFIX + name.upper(), _default(field), field.description or "") for name, field in fields]
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a field; of watch.0.bank NOMINAL_WATCH.0.bank."""
+    first, dot, rest = name.partition(".")
+    return f"{PREFIX}{first.upper()}{dot}{rest}"
 
 
 def _default(field: FieldInfo) -> str:

@@ -152,9 +152,12 @@ def in_process(engine: Engine, data: bytes, times: Times) -> None:
     times[PICTURE].append(drawn + times["encode"][-1])
 
 
-def over_http(post: Callable[[bytes, str], tuple[float, bytes]], data: bytes, times: Times) -> None:
+def over_http(
+    post: Callable[[str, bytes, dict[str, str]], tuple[float, bytes]], data: bytes, times: Times
+) -> None:
     """One image without a map, its stages from the answer; then with an overlay."""
-    whole, body = post(data, "")
+    path, headers = f"/v1/banks/{BANK}/inspect", {"Content-Type": "image/png"}
+    whole, body = post(path, data, headers)
     said = json.loads(body)
     stages = {ANSWERED[name]: value for name, value in said["timings"].items() if name in ANSWERED}
     for stage, value in stages.items():
@@ -162,12 +165,12 @@ def over_http(post: Callable[[bytes, str], tuple[float, bytes]], data: bytes, ti
     kept = said["image_sha256"] is not None
     times[KEPT if kept else "framework"].append(whole - sum(stages.values()))
     times[WHOLE_KEPT if kept else WHOLE].append(whole)
-    times[PICTURE].append(post(data, "overlay")[0])
+    times[PICTURE].append(post(path + "?heatmap=overlay", data, headers)[0])
 
 
 @contextmanager
-def connection(url: str) -> Iterator[Callable[[bytes, str], tuple[float, bytes]]]:
-    """Posts an image over one connection kept open: (milliseconds until the answer is here, the answer).
+def connection(url: str) -> Iterator[Callable[[str, bytes, dict[str, str]], tuple[float, bytes]]]:
+    """Posts a body to a path, with headers, over one connection kept open: (milliseconds until the answer, the answer).
 
     Request and answer are bytes on a socket, as they are to a controller: Python's own HTTP client would take
     part of a millisecond for itself.
@@ -176,13 +179,10 @@ def connection(url: str) -> Iterator[Callable[[bytes, str], tuple[float, bytes]]
     with socket.create_connection((where.hostname, where.port), timeout=60) as kept:
         kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-        def post(data: bytes, picture: str) -> tuple[float, bytes]:
-            query = f"?heatmap={picture}" if picture else ""
-            head = (
-                f"POST /v1/banks/{BANK}/inspect{query} HTTP/1.1\r\nHost: {where.netloc}\r\n"
-                f"Content-Type: image/png\r\nContent-Length: {len(data)}\r\n\r\n"
-            )
-            request = head.encode() + data
+        def post(path: str, data: bytes, headers: dict[str, str]) -> tuple[float, bytes]:
+            said = {"Host": where.netloc, **headers, "Content-Length": str(len(data))}
+            lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in said.items()), "", ""]
+            request = "\r\n".join(lines).encode() + data
             started = time.perf_counter()
             kept.sendall(request)
             status, body = _answer(kept)

@@ -266,6 +266,7 @@ class Build:
             pca=learned.pca,
             position=learned.position,
             reference=self._reference and replace(self._reference, fits=np.array(read.fits, np.float32)),
+            poses=np.array(read.poses, np.float32) if read.poses else None,
             groups=None if groups is None else groups.astype(np.int32),
             grouped_by=grouped_by,
             calibrated=None if len(held.images) == len(read.names) else held.images.astype(np.int32),

@@ -20,6 +20,12 @@ def part(seed: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
     return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
+def unlike(seed: int) -> np.ndarray:
+    """Blots that share neither points nor outlines with those of another seed."""
+    blots = gaussian_filter(np.random.default_rng(seed).normal(0, 900, SIZE), 12) + 128
+    return noisy(np.repeat(blots[..., None], 3, axis=2), seed)
+
+
 def moved(
     image: np.ndarray, degrees: float, scale: float = 1.0, shift: tuple[float, float] = (0, 0)
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -44,3 +50,10 @@ def noisy(image: np.ndarray, seed: int) -> np.ndarray:
 def taken(count: int = 8, degrees: float = 3.0) -> list[np.ndarray]:
     """Photographs of one part, each turned a little further; the first as the part lies."""
     return [noisy(moved(part(), degrees * i, shift=(i, -i))[0], i) for i in range(count)]
+
+
+def furthest(found: np.ndarray, expected: np.ndarray, size: tuple[int, int] = SIZE) -> float:
+    """Pixels between two transforms of the middle half of a picture, at most."""
+    h, w = size
+    places = np.array([[x, y, 1] for x in (w / 4, w / 2, 3 * w / 4) for y in (h / 4, h / 2, 3 * h / 4)]).T
+    return float(np.linalg.norm(((found - expected) @ places)[:2], axis=0).max())

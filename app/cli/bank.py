@@ -74,6 +74,8 @@ def facts(bank: Bank) -> dict[str, Any]:
         "precision": bank.backbone.precision,
         **{name: values[setting] for name, setting in o.SHOWN.items()},
         **{name: getattr(bank.config, name).text for name in o.WHOLE},
+        "registered_by": bank.reference and bank.reference.method,
+        "reference": bank.reference and bank.reference.name,
         "inspected_share": inspected_share(bank.config.input.mask),
         "bank_vectors": len(bank.vectors),
         "dimension": bank.vectors.shape[1],

@@ -50,6 +50,17 @@ def serve(
     threads: Annotated[int | None, typer.Option("--threads", help="Instead of NOMINAL_THREADS.")] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Instead of NOMINAL_TLS_CERT.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Instead of NOMINAL_TLS_KEY.")] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--watch",
+            metavar="FOLDER=BANK",
+            help="Inspect the images of a folder by a bank; may be repeated. Instead of NOMINAL_WATCH.",
+        ),
+    ] = None,
+    after: Annotated[
+        str, typer.Option("--watch-after", help="Then: keep files, answer beside them, or move them.")
+    ] = "keep",
 ) -> None:
     """Serve over HTTP. Settings come from NOMINAL_* variables (docs/operations.md)."""
     named: dict[str, Any] = {
@@ -60,6 +71,7 @@ def serve(
         "threads": threads,
     }
     named |= {"tls_cert": tls_cert, "tls_key": tls_key}
+    named |= {"watch": [watched(each, after) for each in watch] if watch else None}
     given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     settings = load_settings(None, **given)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -79,6 +91,14 @@ def serve(
         server = Server(config_of(settings, application), certificate)
         server.run([listening])
     leave(0 if server.started else 1)
+
+
+def watched(text: str, after: str) -> dict[str, str]:
+    """A folder of NOMINAL_WATCH, from FOLDER=BANK. Raises ``typer.BadParameter``."""
+    folder, separator, bank = text.rpartition("=")
+    if not separator or not folder:
+        raise typer.BadParameter(f"must be FOLDER=BANK, such as /nas/line1=caps; received {text}")
+    return {"folder": str(Path(folder).absolute()), "bank": bank, "after": after}
 
 
 def preflight(settings: Settings) -> None:

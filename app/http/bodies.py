@@ -39,7 +39,7 @@ def body_limit(settings: Settings, scope: Scope) -> int:
         return JSON_BYTES
     if path.endswith("/inspect"):
         return settings.max_image_bytes + form
-    if path.endswith("/inspect/batch"):
+    if path.endswith(("/inspect/batch", "/infer")):
         return min(settings.max_body_bytes, settings.memory_bytes // 2)
     if path.endswith("/images"):
         return settings.max_body_bytes

@@ -13,7 +13,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from app.http.problems import ProblemDocument
+from app.http.inference import InferenceRequest
+from app.http.problems import ErrorDocument, ProblemDocument
 
 DESCRIPTION = """Learns what a good part looks like from good images only; scores new images, shows where they differ.
 
@@ -23,7 +24,9 @@ KEYS: dict[str, Any] = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key: nominal_..."},
     "key_header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-OPEN = ("/livez", "/readyz", "/metrics", "/version", "/problems/{slug}")
+OPEN = (
+    "/livez", "/readyz", "/metrics", "/version", "/problems/{slug}", "/v2", "/v2/health/live", "/v2/health/ready",
+)  # fmt: skip
 ANONYMOUS = ("/health",)  # a key may be given and need not be
 UNUSED = ("HTTPValidationError", "ValidationError")
 
@@ -51,9 +54,9 @@ def document(app: FastAPI) -> dict[str, Any]:
             for operation in operations.values():
                 operation["security"] = _security(path)
                 _simplify_body(operation.get("requestBody", {}), schemas)
-        schemas["ProblemDocument"] = ProblemDocument.model_json_schema(
-            ref_template="#/components/schemas/{model}"
-        )
+        for model in (ProblemDocument, ErrorDocument, InferenceRequest):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= {**schema.pop("$defs", {}), model.__name__: schema}
         app.openapi_schema = made
     return app.openapi_schema
 

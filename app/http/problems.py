@@ -1,4 +1,4 @@
-"""Every error that a request meets, answered as problem+json (RFC 9457)."""
+"""Every error that a request meets, answered as problem+json (RFC 9457); below /v2 as the protocol there has it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import AppError
-from app.problems.problem import problem_of
+from app.problems.problem import Problem, problem_of
 from app.problems.types import INTERNAL
 from core.errors import CoreError
 from models.errors import ModelError
 
+INFERENCE = "/v2"  # where the Open Inference Protocol's paths begin
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,12 @@ class ProblemDocument(BaseModel):
     errors: list[dict[str, Any]] | None = Field(
         None, description="Each invalid value: detail, and pointer or name."
     )
+
+
+class ErrorDocument(BaseModel):
+    """What every error of the Open Inference Protocol answers."""
+
+    error: str = Field(description="What must hold, what was found instead, and what to do about it.")
 
 
 def install(app: FastAPI) -> None:
@@ -80,7 +87,19 @@ def respond(scope: Scope, error: Exception) -> Response:
         log.error("unexpected error", exc_info=error)
     elif problem.type.status >= 500 and "Retry-After" not in problem.headers:
         log.error("%s", error, extra={"problem": problem.type.slug})
-    return problem.response()
+    return problem.response() if not _of_inference(scope) else _in_words(problem)
+
+
+def _of_inference(scope: Scope) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == INFERENCE or path.startswith(INFERENCE + "/")
+
+
+def _in_words(problem: Problem) -> Response:
+    """The error of the Open Inference Protocol, which has one member."""
+    return JSONResponse(
+        ErrorDocument(error=problem.detail).model_dump(), problem.type.status, problem.headers
+    )
 
 
 def as_bytes(error: Exception) -> bytes:

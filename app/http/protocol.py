@@ -22,7 +22,7 @@ LINE_BYTES = 16 << 10  # of the request's line, and of each header
 FIELDS = 256  # headers of a request
 TRAILER_BYTES = 4 << 10  # after a body in chunks; nothing here reads them
 BEGUN = "nominal.begun"  # in a scope: when the first byte of the request came, monotonic seconds
-PROBES = (b"/livez", b"/readyz")
+PROBES = (b"/livez", b"/readyz", b"/v2/health/live", b"/v2/health/ready")
 LINGER_SECONDS, LINGER_BYTES = (
     1.0,
     1 << 20,

@@ -164,7 +164,8 @@ def evaluate(
         image = read_photograph(test.path, engine.bank.config.input, limits)
         if isinstance(image, ImageRefused):
             raise image
-        answer = engine.inspect([image])[0]
+        view = engine.view(image)
+        answer = engine.inspect([view])[0]
         milliseconds.append((time.perf_counter() - started) * 1e3)
         if engine.bank.reference is not None:
             _show(engine, image)
@@ -172,7 +173,8 @@ def evaluate(
         worst.append(answer.worst)
         if image.dark:
             dark.append(test.name)
-        _add_pixels(pixels, masks, test, answer.heatmap, limits)
+        counted = view.placement.inspected(engine.bank.config.input) if view.located else None
+        _add_pixels(pixels, masks, test, answer.heatmap, limits, counted)
         done()
     labels = None if parts is None else parts()
     found = np.asarray(scores, dtype=np.float32)
@@ -218,26 +220,39 @@ def _retrieval(
 
 @dataclass
 class Masks:
-    """What the masks of the defective images turned out to be: names of images by what is odd about theirs."""
+    """What the masks of the defective images turned out to be: names of images by what is odd about theirs.
+
+    out_of_sight: those whose defect is wholly where the bank's mask leaves out. left_out: pixels of all images there,
+    which no pixel metric counts.
+    """
 
     absent: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     inverted: list[str] = field(default_factory=list)
+    out_of_sight: list[str] = field(default_factory=list)
     defective: int = 0
+    left_out: int = 0
 
-    def take(self, name: str, mask: Bool[np.ndarray, "h w"] | None) -> None:
+    def leave_out(self, counted: Bool[np.ndarray, "h w"] | None) -> None:
+        self.left_out += 0 if counted is None else int(np.count_nonzero(~counted))
+
+    def take(
+        self, name: str, mask: Bool[np.ndarray, "h w"] | None, counted: Bool[np.ndarray, "h w"] | None
+    ) -> None:
         self.defective += 1
         if mask is None:
             self.absent.append(name)
         elif not mask.any():
             self.empty.append(name)
+        elif counted is not None and not (mask & counted).any():
+            self.out_of_sight.append(name)
         elif mask.mean() > 0.5 and _border(mask).mean() > 0.9:
             self.inverted.append(name)
 
     @property
     def marked(self) -> int:
-        """Images whose mask marks something."""
-        return self.defective - len(self.absent) - len(self.empty)
+        """Images whose mask marks something that is inspected."""
+        return self.defective - len(self.absent) - len(self.empty) - len(self.out_of_sight)
 
     def warnings(self) -> list[str]:
         """What a person must know before believing the pixel metrics."""
@@ -256,6 +271,15 @@ class Masks:
                 "These masks mark most of the image and its border: "
                 f"{shown_names(self.inverted)}. If they mark what is good, invert them."
             )
+        if self.left_out:
+            said.append(
+                f"Pixel metrics leave out {self.left_out:,} pixels, where the bank's mask inspects nothing."
+            )
+        if self.out_of_sight:
+            said.append(
+                "The defects of these images are wholly where the bank's mask inspects nothing, so they count only as "
+                f"images: {shown_names(self.out_of_sight)}."
+            )
         return said
 
     def to_json(self) -> dict[str, int]:
@@ -264,6 +288,8 @@ class Masks:
             "with_mask": self.defective - len(self.absent),
             "empty": len(self.empty),
             "perhaps_inverted": len(self.inverted),
+            "out_of_sight": len(self.out_of_sight),
+            "pixels_left_out": self.left_out,
         }
 
 
@@ -277,15 +303,18 @@ def _add_pixels(
     test: TestImage,
     heat: Float32[np.ndarray, "h w"],
     limits: ImageLimits,
+    counted: Bool[np.ndarray, "h w"] | None,
 ) -> None:
-    """Nominal images count whole; a defective one only where its mask is known."""
+    """Nominal images count, but for what the bank's mask leaves out; a defective one only where its mask is known."""
     if not test.defective:
-        pixels.add(heat)
+        masks.leave_out(counted)
+        pixels.add(heat, counted=counted)
         return
     mask = read_masks(test.masks, heat.shape, limits) if test.masks else None
-    masks.take(test.name, mask)
+    masks.take(test.name, mask, counted)
     if mask is not None:
-        pixels.add(heat, mask, test.label)
+        masks.leave_out(counted)
+        pixels.add(heat, mask, test.label, counted)
 
 
 def _at_rate(

@@ -56,7 +56,8 @@ async def inspect(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) 
             if asked.deadline.passed and bank in loaded_banks:  # no series for whatever a caller makes up
                 inspecting.metrics.batch_refused((bank, 0, ""), asked.deadline.missed())
             raise
-    await record(inspecting, judged, body, descriptor_of(loaded, found, judged))
+    origin = None if asked.origin is None else asked.origin(judged.id)
+    await record(inspecting, judged, body, descriptor_of(loaded, found, judged), origin)
     inspecting.metrics.inspected(judged.bank, judged.decision)
     return Answer(judged, picture, found.map_threshold)
 
@@ -178,7 +179,11 @@ def descriptor_of(
 
 
 async def record(
-    inspecting: Inspecting, row: schema.Inspection, body: bytes, descriptor: schema.Descriptor | None = None
+    inspecting: Inspecting,
+    row: schema.Inspection,
+    body: bytes,
+    descriptor: schema.Descriptor | None = None,
+    origin: schema.Origin | None = None,
 ) -> None:
     """Write it to the ledger, with its image where the policy keeps it and the storage takes it.
 
@@ -186,19 +191,19 @@ async def record(
     nothing was written.
     """
     if not inspecting.keeps(row, len(body)):
-        return await inspecting.ledger.record(row, descriptor=descriptor)
+        return await inspecting.ledger.record(row, descriptor=descriptor, origin=origin)
     try:
         with ExitStack() as stack:
             kept = await inspecting.pools.keeper(lambda: _staged(inspecting, body, stack))
             row.image_sha256 = kept.staged.sha256
-            await inspecting.ledger.record(row, kept, descriptor)
+            await inspecting.ledger.record(row, kept, descriptor, origin)
     except (StoreError, OSError) as error:
         row.image_sha256 = None
         if row.decision != "accept" or inspecting.sample is None:  # nobody counts on a sample
             if isinstance(error, DatabaseBusy | DatabaseUnavailable):
                 raise  # what cannot write the image's row cannot write the inspection's
             row.image_not_kept = reason_of(error)
-        await inspecting.ledger.record(row, descriptor=descriptor)
+        await inspecting.ledger.record(row, descriptor=descriptor, origin=origin)
 
 
 def reason_of(error: StoreError | OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.imaging.decode import ImageLimits
@@ -76,7 +77,11 @@ class Inspecting:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller wants beside the score. share: of the memory; thresholds override the bank's."""
+    """What a caller wants beside the score. share: of the memory; thresholds override the bank's.
+
+    origin: makes the row that says which file the inspection with this id is of.
+    version: which must be the active one; None for whichever is.
+    """
 
     deadline: Deadline
     actor: str
@@ -87,6 +92,8 @@ class Asked:
     review_threshold: float | None = None
     reject_threshold: float | None = None
     picture: Kind | None = None
+    origin: Callable[[str], schema.Origin] | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from datetime import UTC
 from itertools import groupby
 from typing import Any
 
-from app.store.schema import Descriptor, Inspection
+from app.store.schema import Descriptor, Inspection, Origin
 from app.store.staging import Staged
 from app.store.store import Store
 
@@ -35,6 +35,7 @@ class _Entry:
     row: Inspection
     image: KeptImage | None
     descriptor: Descriptor | None
+    origin: Origin | None
     written: asyncio.Future[None]
 
 
@@ -48,11 +49,18 @@ class Ledger:
         self._thread.start()
 
     async def record(
-        self, row: Inspection, image: KeptImage | None = None, descriptor: Descriptor | None = None
+        self,
+        row: Inspection,
+        image: KeptImage | None = None,
+        descriptor: Descriptor | None = None,
+        origin: Origin | None = None,
     ) -> None:
-        """Write one inspection, with its image and descriptor if given. Raises StoreError; then nothing was written."""
+        """Write one inspection, with its image, descriptor and origin if given.
+
+        Raises StoreError; then nothing was written.
+        """
         written = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Entry(row, image, descriptor, written))
+        self._waiting.put(_Entry(row, image, descriptor, origin, written))
         await written
 
     def close(self) -> None:
@@ -100,7 +108,8 @@ class Ledger:
             for entry in group:
                 entry.image = None  # kept: a second try needs only the row
         descriptors = [entry.descriptor for entry in entries if entry.descriptor is not None]
-        self._store.inspections.add([entry.row for entry in entries], descriptors)
+        origins = [entry.origin for entry in entries if entry.origin is not None]
+        self._store.inspections.add([entry.row for entry in entries], descriptors, origins)
 
 
 def reason(row: Inspection) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from app.errors import BankWithoutVersion
+from app.errors import BankWithoutVersion, VersionNotActive
 from app.imaging.decode import DECODED_BYTES, check_header, decode_photograph
 from app.imaging.header import Header
 from app.inspection import engine
@@ -22,7 +22,7 @@ MAP = 4  # bytes of a pixel of a map that was drawn
 def read(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> tuple[schema.Bank, Taken | Header]:
     """The bank as it is now, and its image where it is small and the version that says how to take it is in memory.
 
-    Raises NotFound, BankWithoutVersion, ImageRefused.
+    Raises NotFound, BankWithoutVersion, VersionNotActive, ImageRefused.
     """
     row = inspecting.store.banks.current(bank)
     key = Key.active(row)
@@ -32,11 +32,22 @@ def read(inspecting: Inspecting, bank: str, body: bytes, asked: Asked) -> tuple[
             received=f"the bank {bank}, which has none",
             remedy="Upload nominal images and build it, import a version, or activate one.",
         )
+    if asked.version not in (None, key.number):
+        raise not_active(asked.version, key.number)
     loaded = inspecting.registry.peek(key)
     header = check_header(body, inspecting.image_limits)  # what is not an image has no version loaded for it
     if loaded is None or header.width * header.height > SMALL_PIXELS:
         return row, header
     return row, take(inspecting, loaded, body, header, asked)
+
+
+def not_active(named: int | None, active: int | None) -> VersionNotActive:
+    """The refusal of an inspection by version ``named``."""
+    return VersionNotActive(
+        requirement="a version that inspects must be the active one",
+        received=f"version {named}, while {'none' if active is None else f'version {active}'} is active",
+        remedy=f"Activate version {named}, or leave the version out of the path.",
+    )
 
 
 def take(inspecting: Inspecting, loaded: Loaded, body: bytes, header: Header, asked: Asked) -> Taken:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from app.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode_photograph
 from app.imaging.folders import named
 from app.inspection.backbones import backbone_ref
 from app.learning.learn import Hooks, regrouped
+from app.learning.registering import Registering
 from app.learning.screening import Source
 from core.advice.budget import JUDGED, Budget, check_within, readings_of_builds
 from core.advice.report import Advice
@@ -27,7 +28,9 @@ from core.errors import EvaluationError, TooFewImages
 from core.groups import Groups
 from core.input.mask import check_aspect
 from core.input.photograph import Photograph
-from core.input.preprocess import to_tensor
+from core.input.views import view_of
+from core.registration import Reference, locate
+from core.registration.location import unsure
 from models.backbone import Backbone
 
 FEWEST = 10  # nominal images; fewer leave five to learn from
@@ -65,21 +68,17 @@ class Advising:
     image_limits: ImageLimits = DEFAULT_LIMITS
     _search: Search | None = None
     _left_aside: list[tuple[str, str]] = field(default_factory=list)
+    _reference: Reference | None = None
 
     def run(self) -> None:
-        """Raises ConfigError for a time that is none or too short, for registration and position, TooFewImages for
-        fewer than FEWEST that can be read, EvaluationError for tests without a defect or without good images, OneGroup
-        where all photographs show one part, MemoryBudgetError, Cancelled.
+        """Raises ConfigError for a time that is none or too short, RegistrationError for parts that cannot be
+        registered, TooFewImages for fewer than FEWEST that can be read and located, EvaluationError for tests without a
+        defect or without good images, OneGroup where all photographs show one part, MemoryBudgetError, Cancelled.
         """
         check_within(self.within)
-        require(
-            not self.config.registration.on and self.config.position == 0,
-            "advice judges photographs as they are taken, without the place of a patch",
-            "settings with registration or position",
-            "ask without them; they change neither size nor metric",
-        )
         self._check_count(len(self.images))
-        lens = _once({name: partial(_lens, load) for name, load in self.backbones.items()})
+        self._register()
+        lens = {name: cache(partial(_lens, load)) for name, load in self.backbones.items()}
         budget = Budget(len(self.images), readings_of_builds(len(self.images)), self.within)
         if self.within is not None:
             budget.whole = self._readings(budget, next(iter(lens.values()))())
@@ -93,7 +92,11 @@ class Advising:
         )
         self._search = Search(
             Sample(
-                [shot for _, shot in nominal], list(flawed), [shot for _, shot in tests], self.config.seed
+                [shot for _, shot in nominal],
+                list(flawed),
+                [shot for _, shot in tests],
+                self.config.seed,
+                reference=self._reference,
             ),
             lens,
             self.config,
@@ -114,6 +117,14 @@ class Advising:
         if self._search is None or not self._search.trials:
             return None
         return self._search.advice(tuple(self._left_aside))
+
+    def _register(self) -> None:
+        """The reference that a build of these images would choose, where parts are to be registered."""
+        read = [
+            (source[0], partial(_shot(source, self.image_limits).read, self.config.input))
+            for source in self.images
+        ]
+        self._reference = Registering.over(read, self.config, (0.0, 0.0, 0.0)).reference
 
     def _units(self, budget: Budget) -> float:
         """How many images can be read at the settings given, with a next trial beside them."""
@@ -141,8 +152,9 @@ class Advising:
         shots = self._readable(1)[0]
         for _ in range(2):
             started = time.perf_counter()
-            pixels = shots[0][1].read(self.config.input).pixels
-            lens.extract(to_tensor(pixels, self.config.input, lens.ref.mean, lens.ref.std)[None])
+            photograph, ref = shots[0][1].read(self.config.input), lens.ref
+            view = view_of(photograph, self.config, ref.mean, self._reference)
+            lens.extract(view.tensor(self.config.input, ref.mean, ref.std)[None])
             took = time.perf_counter() - started
         return took
 
@@ -158,13 +170,12 @@ class Advising:
         for place in order:
             if len(found) == count:
                 break
-            shot = _shot(self.images[place], self.image_limits)
-            shape = self._shape(shot)
-            if shape is None:
+            usable = self._usable(_shot(self.images[place], self.image_limits))
+            if usable is None:
                 self._check_count(len(self.images) - len(self._left_aside))
                 continue
-            found.append((place, shot))
-            shapes.append(shape)
+            found.append((place, usable[0]))
+            shapes.append(usable[1])
         return sorted(found, key=lambda each: each[0]), shapes
 
     def _tests(self, units: float) -> list[tuple[int, Shot]]:
@@ -180,9 +191,9 @@ class Advising:
         found = []
         for place in [*good[: most // 2], *mixed[: most - most // 2]]:
             source, label = self.tests.images[place]
-            shot = _shot(source, self.image_limits, label)
-            if self._shape(shot) is not None:
-                found.append((place, shot))
+            usable = self._usable(_shot(source, self.image_limits, label))
+            if usable is not None:
+                found.append((place, usable[0]))
         defective = sum(shot.kind != GOOD for _, shot in found)
         if not defective:
             raise EvaluationError(
@@ -192,18 +203,28 @@ class Advising:
             )
         return found
 
-    def _shape(self, shot: Shot) -> tuple[int, int] | None:
-        """(height, width) of an image; None for one that cannot be read, which is named."""
+    def _usable(self, shot: Shot) -> tuple[Shot, tuple[int, int]] | None:
+        """An image with where its part lies, and its size; None for one that cannot be read or located, then named."""
         try:
-            shape = shot.read(self.config.input).shape
-            check_aspect(self.config.input.mask, *shape, shot.name)
-            return shape
+            photograph = shot.read(self.config.input)
         except ImageRefused as error:
             refused = error if isinstance(error, ImageUnreadable) else named(error, shot.name)
-            if shot.name not in dict(self._left_aside):
-                self._left_aside.append((shot.name, str(refused)))
-                self.hooks.say(f"Left aside {shot.name}: {refused}")
+            self._leave_aside(shot.name, str(refused))
             return None
+        if self._reference is None:
+            check_aspect(self.config.input.mask, *photograph.shape, shot.name)
+            return shot, photograph.shape
+        location = locate(photograph, self._reference, self.config.registration, self.config.input.mask)
+        lost = location.refusal or (None if shot.kind else unsure(location))
+        if lost is not None:
+            self._leave_aside(shot.name, lost)
+            return None
+        return replace(shot, location=location), photograph.shape
+
+    def _leave_aside(self, name: str, reason: str) -> None:
+        if name not in dict(self._left_aside):
+            self._left_aside.append((name, reason))
+            self.hooks.say(f"Left aside {name}: {reason}")
 
     def _check_count(self, readable: int) -> None:
         if readable < FEWEST:
@@ -227,14 +248,3 @@ def _shot(source: Source, limits: ImageLimits, kind: str = "") -> Shot:
 def _lens(load: Callable[[], Backbone]) -> Lens:
     backbone = load()
     return Lens(backbone, backbone_ref(backbone), backbone.spec.offset)
-
-
-def _once(lenses: Mapping[str, Callable[[], Lens]]) -> dict[str, Callable[[], Lens]]:
-    known: dict[str, Lens] = {}
-
-    def get(name: str) -> Lens:
-        if name not in known:
-            known[name] = lenses[name]()
-        return known[name]
-
-    return {name: partial(get, name) for name in lenses}

@@ -20,6 +20,7 @@ from core.errors import Cancelled
 from core.groups import Groups, by_parts, by_photograph
 from core.input.photograph import Photograph
 
+NAMED_ASIDE = 100  # images that were not learned, with their reasons, in a version's summary
 BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
 
 
@@ -62,7 +63,8 @@ def build(means: Means, job: Job, task: Task) -> Built:
     data = bank_bytes(bank)
     staged = means.store.blobs.put([data], limit=len(data), media_type=BANK_MEDIA_TYPE)
     took = {"build_seconds": time.monotonic() - started, "stage_seconds": task.stages()}
-    seen = {SET: set_digest(row.sha256 for row in rows), "notices": list(learned.notices)}
+    aside = [{"image": name, "reason": reason} for name, reason in learned.skipped[:NAMED_ASIDE]]
+    seen = {SET: set_digest(row.sha256 for row in rows), "notices": list(learned.notices), "left_out": aside}
     built = Built(staged.sha256, staged.bytes, summary_of(bank) | seen | took, record_of(bank))
     if job.request.get("activate", True):
         _have_warm(means, job, task, built)

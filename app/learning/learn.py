@@ -241,6 +241,8 @@ def summary_of(bank: Bank) -> dict[str, Any]:
     """As plain JSON. Raises TooFewNominalImages where the bank does not support its own rates."""
     thresholds, groups = thresholds_of(bank), bank.calibration_groups
     m, d = bank.vectors.shape
+    reference = bank.reference
+    found_by = None if reference is None else {"method": reference.method, "reference": reference.name}
     return {
         "images": len(bank.provenance.images),
         "parts": groups_of(bank).count,
@@ -259,4 +261,5 @@ def summary_of(bank: Bank) -> dict[str, Any]:
         "supported_false_reject": supported_rate(len(group_sizes(groups))),
         "promise": promise_over_parts(bank.calibration_scores, groups, bank.config.target_false_reject).text,
         "config": bank.config.to_json(),
+        **({} if found_by is None else {"registered": found_by}),
     }

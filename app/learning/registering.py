@@ -19,7 +19,8 @@ from core.input.photograph import Photograph
 from core.input.views import View, view_of
 from core.parallel import read_ahead
 from core.registration import Reference, choose_reference
-from core.registration.reference import ENOUGH, check_located
+from core.registration.location import unsure
+from core.registration.reference import check_located
 
 Named = tuple[str, Callable[[], Photograph]]
 """An image's name in the bank, and what reads it, on another thread."""
@@ -60,7 +61,9 @@ class Registering:
                 reason = self._lost(found) if isinstance(found, View) else None
                 if reason is not None and self.reference is not None:
                     self.lost.append(name)
-                    check_located(len(images) - len(self.lost), len(images), self.reference.name)
+                    check_located(
+                        len(images) - len(self.lost), len(images), self.reference.name, self.reference.method
+                    )
                 yield Seen(name, found, reason)
 
     def notice(self, count: int) -> str | None:
@@ -77,10 +80,7 @@ class Registering:
         return view_of(found, self.config, self.mean, self.reference)
 
     def _lost(self, view: View) -> str | None:
-        location = view.location
-        if location is None or (location.located and location.inliers >= ENOUGH):
-            return None
-        return location.refusal or f"{location.inliers} points agree with the reference, and {ENOUGH} must"
+        return None if view.location is None else view.location.refusal or unsure(view.location)
 
 
 def _photograph(image: Named) -> Photograph | None:

@@ -19,6 +19,7 @@ from app.lifecycle.trail import Trail
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools
 from app.settings import Settings
+from app.sources.watching import Sources
 from app.store.outbox import Depth
 from app.store.store import Store
 
@@ -65,3 +66,4 @@ class Service:
     quotas: Quotas
     pace: Pace
     relay: Relay
+    sources: Sources

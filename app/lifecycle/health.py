@@ -19,7 +19,7 @@ from core.errors import CoreError
 from core.judging.calibration import supported_rate
 
 STATES = ("ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable")
-OF_BANK = "bank:"  # begins the name of a bank's fault
+OF_BANK, OF_FOLDER = "bank:", "folder:"  # begin the names of their faults
 
 
 def is_ready(service: Service) -> bool:
@@ -51,12 +51,12 @@ def overall(service: Service, known: Scope | None) -> State:
     if known is None:
         return found
     states = {id: each for id, each in counted.banks.items() if _sees(known, id)}
+    folders = [vars(each) for each in service.sources.states() if _sees(known, each.bank)]
+    seen = {f"{OF_FOLDER}{each['folder']}" for each in folders} | {f"{OF_BANK}{id}" for id in states}
     kept = {
-        name: why
-        for name, why in faults.items()
-        if not name.startswith(OF_BANK) or _sees(known, name.removeprefix(OF_BANK))
+        name: why for name, why in faults.items() if not name.startswith((OF_BANK, OF_FOLDER)) or name in seen
     }
-    return found | {"fault_reasons": kept, "bank_states": states}
+    return found | {"fault_reasons": kept, "bank_states": states, "folders": folders}
 
 
 def _sees(scope: Scope, bank: str) -> bool:
@@ -135,6 +135,9 @@ def _faults(service: Service, counted: Counted) -> dict[str, str]:
     for id, each in counted.banks.items():
         if each["state"] in ("quarantined", "undecidable"):
             faults[f"{OF_BANK}{id}"] = each["reason"] or each["state"]
+    for folder in service.sources.states():
+        if folder.fault is not None:
+            faults[f"{OF_FOLDER}{folder.folder}"] = folder.fault
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused, and inspected images are not kept"
     if (
@@ -183,4 +186,7 @@ def refresh_gauges(service: Service) -> None:
     metrics.versions_quarantined.set(_numbers(counted.banks)["quarantined"])
     for state, number in counted.jobs.items():
         metrics.jobs.labels(state).set(number)
+    for folder in service.sources.states():
+        metrics.folder_waiting.labels(folder.folder).set(folder.waiting)
+        metrics.folder_well.labels(folder.folder).set(folder.fault is None)
     metrics.set_event_depths(counted.events)

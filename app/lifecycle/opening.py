@@ -50,6 +50,7 @@ from app.lifecycle.upkeep import (
 from app.ops.observed import Observed
 from app.ops.process import Life, Pools, decoders, own_cores
 from app.settings import Settings
+from app.sources.watching import Sources
 from app.store.store import Store, sample_rules
 from models.backbone import Backbone
 
@@ -151,7 +152,7 @@ async def _assembled(
     relay.start()
     stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
-    return Service(*parts, Census(), Quotas(), Pace(), relay)
+    return Service(*parts, Census(), Quotas(), Pace(), relay, Sources(inspecting))
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
@@ -159,6 +160,7 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
     return [
         _start(service),
         keep_counting(service),
+        service.sources.run(),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
         every(service, CLOCK_SECONDS, CLOCK, partial(look_at_clock, service)),
         every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),

@@ -18,7 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import AppError
 from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT, Key
+from app.learning import advices
 from app.lifecycle import Census, Counted, Service, vitals
+from app.store.schema import Job
+from core.errors import CoreError
 
 WATCHES_A_LEASE = 4
 CLOCK, CLOCK_SECONDS = "clock", 60.0
@@ -131,6 +134,17 @@ async def build_ended(service: Service, id: str) -> None:
     if job.state == "succeeded" and key is not None and key.number == job.version:
         await service.inspecting.registry.get(key, pinned=bank.pinned)
     service.inspecting.registry.forget_prepared()
+    if job.state == "succeeded" and service.settings.advise_after_build:
+        await service.pools.background(lambda: advise(service, job))
+
+
+def advise(service: Service, job: Job) -> None:
+    """Queue advice on a built bank, as who asked for the build; none where it has it, or one is under way."""
+    try:
+        if not advices.look(service.learning, job.bank).current:
+            advices.start(service.learning, job.bank, job.actor, groups=job.request["groups"])
+    except (AppError, CoreError) as refused:
+        log.info("no advice after the build: %s", refused, extra={"job": job.id})
 
 
 # The census

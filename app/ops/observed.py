@@ -91,6 +91,15 @@ class Metrics:
             Gauge, "versions_quarantined", "Active versions in quarantine."
         )
         self.jobs = self._made(Gauge, "jobs", "Build jobs queued or running.", "state")
+        self.folder_waiting = self._made(
+            Gauge, "folder_waiting", "Files of a watched folder that wait.", "folder"
+        )
+        self.folder_well = self._made(
+            Gauge, "folder_well", "1 while a watched folder has no fault, else 0.", "folder"
+        )
+        self._folder_files = self._made(
+            Counter, "folder_files", "Files of a watched folder settled.", "folder", "outcome"
+        )
         self._requests = self._made(Counter, "requests", "Requests answered.", "method", "route", "status")
         self._problems = self._made(Counter, "problems", "Errors answered, by problem type.", "type")
         self._inspections = self._made(Counter, "inspections", "Images inspected.", "bank", "decision")
@@ -133,6 +142,10 @@ class Metrics:
     def inspected(self, bank: str, decision: str) -> None:
         """One image was inspected and its decision acknowledged."""
         self._inspections.labels(bank, decision).inc()
+
+    def folder_file(self, folder: str, outcome: str) -> None:
+        """A file of a watched folder was settled: its decision, or ``failed``."""
+        self._folder_files.labels(folder, outcome).inc()
 
     def build_ended(self, bank: str, state: str, seconds: float) -> None:
         """A build job ended as ``succeeded``, ``failed`` or ``cancelled``, ``seconds`` after it began."""

@@ -143,6 +143,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("bank-without-version", 409, "The bank has no active version", app.BankWithoutVersion),
     _type("version-unusable", 409, "The version is in quarantine", store.VersionUnusable),
     _type("version-in-use", 409, "The version is active", store.VersionInUse),
+    _type("version-not-active", 409, "The version is not active", app.VersionNotActive),
     _type("version-unproven", 422, "The bank file does not score as recorded", app.VersionUnproven),
     _type("bank-corrupt", 422, "The bank file is corrupt", core.BankError, core.BankCorrupt),
     _type("bank-hostile", 422, "The bank file is refused as hostile", core.BankHostile),

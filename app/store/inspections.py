@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.store.database import Database, present
 from app.store.ids import shown
 from app.store.page import MAX_LIMIT, Page, newest_first
-from app.store.schema import Decision, Descriptor, Inspection, UsedName, Verdict, Version
+from app.store.schema import Decision, Descriptor, Inspection, Origin, UsedName, Verdict, Version
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,21 @@ class Inspections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insertions = [database.insertion(database.insert(table)) for table in (Inspection, Descriptor)]
+        self._insertions = [
+            database.insertion(database.insert(table)) for table in (Inspection, Descriptor, Origin)
+        ]
 
-    def add(self, rows: Sequence[Inspection], descriptors: Sequence[Descriptor] = ()) -> None:
+    def add(
+        self,
+        rows: Sequence[Inspection],
+        descriptors: Sequence[Descriptor] = (),
+        origins: Sequence[Origin] = (),
+    ) -> None:
         """Append a batch, whole or not at all; a kept image's bytes must be a blob already."""
         outbox = self._database.outbox
         late = None if outbox is None else partial(outbox.of_inspections, rows)
-        self._database.append(*zip(self._insertions, (rows, descriptors), strict=True), late=late)
+        added = zip(self._insertions, (rows, descriptors, origins), strict=True)
+        self._database.append(*added, late=late)
 
     def get(self, id: str) -> Inspection:
         """Raises ``NotFound``."""

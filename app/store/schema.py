@@ -340,6 +340,23 @@ class Descriptor(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Origin(Base):
+    """The file of a watched folder that an inspection was made of, in its transaction: a file has one.
+
+    No foreign key: a file that stays in its folder is not inspected again once its inspection has expired.
+    """
+
+    __tablename__ = "origins"
+    __table_args__ = (Index(None, "source", "sha256"),)
+    source: Mapped[str] = mapped_column(NAME, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    sha256: Mapped[str] = mapped_column(SHA, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    inspection_id: Mapped[str] = mapped_column(ID)
+    created_at: Mapped[datetime] = mapped_column(Utc, default_factory=partial(datetime.now, UTC))
+
+
 class Review(Base):
     """What a person found of an inspection; a later revision corrects or withdraws an earlier one, which stays.
 

@@ -28,6 +28,7 @@ from app.store.keys import Keys
 from app.store.kinds import Kinds
 from app.store.leases import Leases, LeaseWatch
 from app.store.links import Links
+from app.store.origins import Origins
 from app.store.outbox import Outbox
 from app.store.people import People
 from app.store.retention import Retention, Rules
@@ -86,6 +87,7 @@ class Store:
         self.people = People(self.database, clock)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
+        self.origins = Origins(self.database, clock)
         self.sinks = Sinks(self.database, clock)
         self.outbox = Outbox(self.database, clock, self.time, settings.retain_event_days)
         self.database.outbox = self.outbox

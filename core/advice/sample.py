@@ -23,20 +23,25 @@ from core.features.patches import Patches
 from core.features.stream import FeatureStream
 from core.groups import Describer
 from core.input.photograph import Photograph
-from core.input.preprocess import Frame
+from core.input.views import Placement, View, view_of
 from core.judging.groups import group_sizes
 from core.memory.patch_store import PatchStore
+from core.registration import Location, Reference
 
 GOOD = "good"  # the kind of a labelled image without a defect
 
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A photograph. read: decodes it for an input of a config. kind: of a labelled one, ``good`` or its defect."""
+    """A photograph. read: decodes it for an input of a config. kind: of a labelled one, ``good`` or its defect.
+
+    location: of its part, found once for all trials; None without registration.
+    """
 
     name: str
     read: Callable[[InputConfig], Photograph]
     kind: str = ""
+    location: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Sample:
     """nominal (k): of the set. flawed (f): the places among them of those that get defects. tests (t): labelled.
 
     parts (k + t,): of the nominal photographs, then of the tests, numbered from 0; known once they are found. defects:
-    those made so far, by place.
+    those made so far, by place, in shares of what is seen of a photograph. reference: what parts are brought onto.
     """
 
     nominal: Sequence[Shot]
@@ -62,6 +67,7 @@ class Sample:
     seed: int
     parts: Int64[np.ndarray, " n"] | None = None
     defects: dict[int, list[Made]] = field(default_factory=dict)
+    reference: Reference | None = None
 
     @property
     def judged(self) -> int:
@@ -80,33 +86,37 @@ class Sample:
             held[fold[part]] += (own[part], sizes[part])
         return np.asarray(fold[self.parts])
 
-    def photographs(self, config: InputConfig) -> Iterator[tuple[str, Photograph]]:
-        """The nominal ones."""
-        return ((shot.name, shot.read(config)) for shot in self.nominal)
+    def view(self, shot: Shot, config: DetectorConfig, mean: Sequence[float]) -> View:
+        """What a bank of these settings sees of a photograph."""
+        return view_of(shot.read(config.input), config, mean, self.reference, shot.location)
 
-    def others(self, config: InputConfig) -> Iterator[tuple[str, Photograph]]:
-        """Those with made defects, then the tests."""
+    def photographs(self, config: DetectorConfig, mean: Sequence[float]) -> Iterator[tuple[str, View]]:
+        """The nominal ones."""
+        return ((shot.name, self.view(shot, config, mean)) for shot in self.nominal)
+
+    def others(self, config: DetectorConfig, mean: Sequence[float]) -> Iterator[tuple[str, View]]:
+        """Those with made defects, drawn on the part as the reference has it; then the tests."""
         for number, place in enumerate(self.flawed):
             shot = self.nominal[place]
-            photograph = shot.read(config)
+            view = self.view(shot, config, mean)
             if place not in self.defects:
-                self.defects[place] = planned(photograph.pixels, number, self.seed, config.mask)
-            yield shot.name, replace(photograph, pixels=drawn(photograph.pixels, self.defects[place]))
+                self.defects[place] = planned(view.picture, number, self.seed, config.input.mask)
+            yield shot.name, replace(view, picture=drawn(view.picture, self.defects[place]))
         for shot in self.tests:
-            yield shot.name, shot.read(config)
+            yield shot.name, self.view(shot, config, mean)
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What a backbone sees of a sample. nominal: ``views`` images of each nominal photograph, the first as taken.
 
-    others: one image each. frames: of nominal photographs, others.
+    others: one image each. placements: of nominal photographs, others.
     """
 
     nominal: PatchStore
     others: PatchStore
     views: int
-    frames: tuple[list[Frame], list[Frame]]
+    placements: tuple[list[Placement], list[Placement]]
 
     @property
     def patches(self) -> float:
@@ -137,23 +147,23 @@ def seen(
     """
     plain = replace(config, augment=AugmentConfig())
     stores = [PatchStore(sum(lens.ref.channels), how.memory // 2, how.directory) for _ in range(2)]
-    frames: list[list[Frame]] = []
+    placements: list[list[Placement]] = []
     sources = (
-        (config, sample.photographs(config.input), len(sample.nominal)),
-        (plain, sample.others(config.input), sample.judged),
+        (config, sample.photographs(config, lens.ref.mean), len(sample.nominal)),
+        (plain, sample.others(plain, lens.ref.mean), sample.judged),
     )
     try:
         for store, (of, images, count) in zip(stores, sources, strict=True):
             # of a nominal photograph with defects the parts are known
             kept = describer if of is config or not sample.flawed else None
-            stream = FeatureStream(lens.extract, lens.ref, of, count, how.check, kept)
+            stream = FeatureStream(lens.extract, lens.ref, of, count, how.check, kept, sample.reference)
             _fill(store, stream.batches(images), how.advance, of.augment.views)
-            frames.append([placement.frame for placement in stream.placements])
+            placements.append(stream.placements)
     except BaseException:
         for store in stores:
             store.close()
         raise
-    return Seen(stores[0], stores[1], config.augment.views, (frames[0], frames[1]))
+    return Seen(stores[0], stores[1], config.augment.views, (placements[0], placements[1]))
 
 
 def _fill(

@@ -24,7 +24,7 @@ from core.build import WHITENED_PARTS, Progress, stopped
 from core.config import BUILD_MEMORY, LARGEST_SIZE, STEP, AugmentConfig, DetectorConfig, Fit
 from core.features.patches import patch_features
 from core.groups import Describer, Groups, by_likeness, require_several
-from core.input.preprocess import to_tensor
+from core.input.views import view_of
 from core.judging.groups import as_groups
 from core.search import Index
 
@@ -176,6 +176,9 @@ class Search:
         """Mirror images, then quarter turns: worth their time only where parts arrive so, which held-out parts show."""
         if self.config.augment != AugmentConfig():
             return
+        if self.config.registration.on or self.config.position:
+            self._skip("copies", "parts lie alike where they are registered or their places count")
+            return
         for augment in (AugmentConfig(flips=True), AugmentConfig(flips=True, quarter_turns=True)):
             if not self._try(replace(self._best.config, augment=augment)):
                 break
@@ -244,13 +247,13 @@ class Search:
     def _warm(self, config: DetectorConfig, backbone: str) -> None:
         """What a runtime does once for an input size."""
         shot, ref = self.sample.nominal[0], self._lens(backbone).ref
-        x = to_tensor(shot.read(config.input).pixels, config.input, ref.mean, ref.std)
+        x = self.sample.view(shot, config, ref.mean).tensor(config.input, ref.mean, ref.std)
         self._lens(backbone).extract(x[None])
 
     def _image_seconds(self, config: DetectorConfig, backbone: str, vectors: int) -> float:
         """From pixels to the nearest of so many vectors, the fastest of a few."""
         lens, shot = self._lens(backbone), self.sample.nominal[0]
-        pixels = shot.read(config.input).pixels
+        photograph, mean = shot.read(config.input), lens.ref.mean
         eyes = self._seen(config, backbone)
         store, rng = eyes.nominal, np.random.default_rng(self.config.seed)
         ids = np.sort(rng.choice(store.count, min(store.count, vectors), replace=False))
@@ -258,7 +261,9 @@ class Search:
         took = []
         for _ in range(TIMED):
             started = time.perf_counter()
-            x = to_tensor(pixels, config.input, lens.ref.mean, lens.ref.std)
+            x = view_of(photograph, config, mean, self.sample.reference).tensor(
+                config.input, mean, lens.ref.std
+            )
             patches = patch_features(lens.extract(x[None]), config.patch)
             index.search(patches.vectors[0])
             took.append(time.perf_counter() - started)
@@ -326,4 +331,10 @@ def sizes_above(size: int, photograph: tuple[int, int]) -> list[int]:
 
 def _view(config: DetectorConfig) -> DetectorConfig:
     """The settings that features depend on; the others at their defaults."""
-    return DetectorConfig(input=config.input, patch=config.patch, augment=config.augment, seed=config.seed)
+    return DetectorConfig(
+        input=config.input,
+        patch=config.patch,
+        augment=config.augment,
+        registration=config.registration,
+        seed=config.seed,
+    )

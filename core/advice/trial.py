@@ -22,8 +22,10 @@ from core.advice.sample import GOOD, Sample, Seen
 from core.config import DetectorConfig
 from core.features.patches import Patches
 from core.features.pca import fit_pca, reduced
-from core.input.cells import cells_of, drawn
+from core.features.position import SAMPLE, Position, fit_position
+from core.input.cells import drawn
 from core.input.preprocess import AxisMap, Frame
+from core.input.views import Placement
 from core.judging.heatmap import map_scores
 from core.memory.coreset import greedy_coreset, random_projection
 from core.memory.estimate import kept_vectors
@@ -35,10 +37,17 @@ AROUND = 2.0  # cells beyond a defect's own that its change of the features reac
 
 @dataclass(frozen=True, eq=False)
 class Half:
-    """The bank of one fold's photographs, and the axes that its vectors are turned to, if any."""
+    """The bank of one fold's photographs, the axes that its vectors are turned to and what places cost, if anything."""
 
     index: Index
     turn: Callable[[Float32[np.ndarray, "p d"]], Float32[np.ndarray, "p e"]]
+    position: Position | None
+
+    def distances(
+        self, vectors: Float32[np.ndarray, "q d"], cells: Int64[np.ndarray, " q"], grid: tuple[int, int]
+    ) -> Float32[np.ndarray, " q"]:
+        """To the nearest of the bank; cells: where in a grid the vectors lie."""
+        return self.index.search(_placed(self.turn(vectors), cells, grid, self.position))[0][:, 0]
 
 
 def judged(
@@ -58,17 +67,18 @@ def judged(
         half = _half(seen, config, np.flatnonzero(folds[:k] != fold).tolist(), vectors, check)
         for place in np.flatnonzero(folds[:k] == fold).tolist():
             check()
-            grid = _distances(half, config, seen.nominal, place * seen.views)
-            clean.append((_score(config, grid, seen.frames[0][place]), int(parts[place])))
+            grid = _distances(half, config, seen.nominal, place * seen.views, seen.placements[0][place])
+            clean.append((_score(config, grid, seen.placements[0][place]), int(parts[place])))
             if place in sample.flawed:
                 other = list(sample.flawed).index(place)
-                of = (half, config, seen.others, other, seen.frames[1][other])
+                of = (half, config, seen.others, other, seen.placements[1][other])
                 defects += _made(sample.defects[place], grid, int(parts[place]), *of)
         for i, shot in enumerate(sample.tests):
             if folds[k + i] != fold:
                 continue
             other = len(sample.flawed) + i
-            score = _score(config, _distances(half, config, seen.others, other), seen.frames[1][other])
+            placement = seen.placements[1][other]
+            score = _score(config, _distances(half, config, seen.others, other, placement), placement)
             if shot.kind == GOOD:
                 clean.append((score, int(parts[k + i])))
             else:
@@ -78,7 +88,8 @@ def judged(
 
 def vectors_of(seen: Seen, config: DetectorConfig, images: int) -> int:
     """How many patches a bank of so many photographs like these keeps."""
-    cells = [_counted(config, seen.nominal.grid(i)) for i in range(0, seen.nominal.images, seen.views)]
+    placed = zip(range(0, seen.nominal.images, seen.views), seen.placements[0], strict=True)
+    cells = [_counted(config, placement, seen.nominal.grid(i)) for i, placement in placed]
     return vectors_kept(config, images * sum(map(len, cells)) / len(cells))
 
 
@@ -96,12 +107,15 @@ def _half(
     turn: Callable[[np.ndarray], np.ndarray] = lambda vectors: vectors  # noqa: E731
     if config.reduces:
         turn = _turn(seen, config, places, check)
-    rows = [
-        turn(_inspected(config, store, place * seen.views + view))
-        for place in places
-        for view in range(seen.views)
+    images = [(place, place * seen.views + view) for place in places for view in range(seen.views)]
+    grids = [store.grid(image) for _, image in images]
+    cells = [
+        _counted(config, seen.placements[0][place], grid)
+        for (place, _), grid in zip(images, grids, strict=True)
     ]
-    vectors = np.concatenate(rows)
+    rows = [turn(store.image_vectors(image)[kept]) for (_, image), kept in zip(images, cells, strict=True)]
+    position = _position(config, rows, [place for place, _ in images]) if config.position else None
+    vectors = np.concatenate([_placed(*each, position) for each in zip(rows, cells, grids, strict=True)])
     check()
     generator = torch.Generator().manual_seed(config.seed)
     d = vectors.shape[1]
@@ -113,7 +127,29 @@ def _half(
         return False
 
     coreset = greedy_coreset(points, min(most, -(-len(points) // 2)), generator, cancelled=asked)
-    return Half(Index.build(vectors[coreset.indices]), turn)
+    return Half(Index.build(vectors[coreset.indices]), turn, position)
+
+
+def _position(
+    config: DetectorConfig, rows: Sequence[Float32[np.ndarray, "_ e"]], places: Sequence[int]
+) -> Position:
+    """What places cost, of a sample of the vectors of photographs, as a build measures it."""
+    vectors = np.concatenate(rows)
+    ids = np.random.default_rng(config.seed).permutation(len(vectors))[:SAMPLE]
+    of = np.repeat(np.asarray(places, np.int64), [len(each) for each in rows])
+    return fit_position(vectors[ids], of[ids], config.position)
+
+
+def _placed(
+    vectors: Float32[np.ndarray, "q e"],
+    cells: Int64[np.ndarray, " q"],
+    grid: tuple[int, int],
+    position: Position | None,
+) -> Float32[np.ndarray, "q _"]:
+    """With their places in a grid, where these count."""
+    if position is None:
+        return vectors
+    return np.concatenate([vectors, position.places(grid).numpy()[cells]], axis=1)
 
 
 def _turn(
@@ -134,32 +170,28 @@ def _turn(
     return turned
 
 
-def _counted(config: DetectorConfig, grid: tuple[int, int]) -> Int64[np.ndarray, " q"]:
-    cells = cells_of(config.input, grid)
+def _counted(config: DetectorConfig, placement: Placement, grid: tuple[int, int]) -> Int64[np.ndarray, " q"]:
+    cells = placement.cells(config.input, grid)
     return np.arange(grid[0] * grid[1]) if cells is None else cells.rows
 
 
-def _inspected(config: DetectorConfig, store: PatchStore, image: int) -> Float32[np.ndarray, "q d"]:
-    """The vectors of one image that a mask leaves in."""
-    vectors = store.image_vectors(image)
-    return vectors if config.input.mask is None else vectors[_counted(config, store.grid(image))]
-
-
 def _distances(
-    half: Half, config: DetectorConfig, store: PatchStore, image: int
+    half: Half, config: DetectorConfig, store: PatchStore, image: int, placement: Placement
 ) -> Float32[np.ndarray, "gh gw"]:
-    """Of each patch to the bank; 0 where a mask leaves out."""
-    found = half.index.search(half.turn(_inspected(config, store, image)))[0][:, 0]
-    cells = cells_of(config.input, store.grid(image))
-    return (found if cells is None else cells.scattered(found)).reshape(store.grid(image))
+    """Of each patch to the bank; 0 where one does not count."""
+    grid = store.grid(image)
+    kept = _counted(config, placement, grid)
+    found = np.zeros(math.prod(grid), np.float32)
+    found[kept] = half.distances(store.image_vectors(image)[kept], kept, grid)
+    return found.reshape(grid)
 
 
-def _score(config: DetectorConfig, distances: Float32[np.ndarray, "gh gw"], frame: Frame) -> float:
+def _score(config: DetectorConfig, distances: Float32[np.ndarray, "gh gw"], placement: Placement) -> float:
     """Eq. 6, or the map's peak where a config says so."""
     if config.score == "patch":
         return float(distances.max())
     grid = (distances.shape[0], distances.shape[1])
-    spread = drawn(cells_of(config.input, grid), distances.reshape(1, -1))
+    frame, spread = placement.frame, drawn(placement.cells(config.input, grid), distances.reshape(1, -1))
     return float(map_scores(spread, grid, (frame.rows.input, frame.columns.input), config.sigma)[0])
 
 
@@ -171,20 +203,22 @@ def _made(
     config: DetectorConfig,
     store: PatchStore,
     image: int,
-    frame: Frame,
+    placement: Placement,
 ) -> Iterator[tuple[float, int, str, float]]:
     """(score, part, kind, size) of each defect by itself; only the patches around them are searched, all at once."""
     cells, vectors = np.arange(without.size).reshape(without.shape), store.image_vectors(image)
-    inspected = _counted(config, store.grid(image))
-    around = [np.intersect1d(cells[_window(made, frame, without.shape)], inspected) for made in defects]
+    inspected = _counted(config, placement, store.grid(image))
+    around = [
+        np.intersect1d(cells[_window(made, placement.frame, without.shape)], inspected) for made in defects
+    ]
     asked = np.unique(np.concatenate([np.empty(0, cells.dtype), *around]))
     flawed = without.ravel().copy()
     if len(asked):
-        flawed[asked] = half.index.search(half.turn(vectors[asked]))[0][:, 0]
+        flawed[asked] = half.distances(vectors[asked], asked, store.grid(image))
     for made, places in zip(defects, around, strict=True):
         alone = without.ravel().copy()
         alone[places] = flawed[places]
-        yield _score(config, alone.reshape(without.shape), frame), part, made.kind, made.size
+        yield _score(config, alone.reshape(without.shape), placement), part, made.kind, made.size
 
 
 def _window(made: Made, frame: Frame, grid: tuple[int, ...]) -> tuple[slice, slice]:

@@ -18,7 +18,7 @@ from core.features.pca import Pca
 from core.features.position import Position
 from core.groups.groups import SOURCES, Source
 from core.judging.groups import as_groups
-from core.registration import Reference
+from core.registration import POSE, Reference
 from core.search import Index
 
 MOST_CONFORMANCE_IMAGES = 16
@@ -146,7 +146,8 @@ class Bank:
     ``provenance.images`` they are of, ascending; None: all. groups (n,): the part each image shows, numbered from
     0 in the order of appearance; None: each its own. grouped_by: who said so, if known. pca:
     what patch vectors are reduced by before they are searched; position: how much their places count. reference:
-    what each photograph's part is brought onto. Raises ShapeError where the parts do not fit each other.
+    what each photograph's part is brought onto; poses (n, 6): how each of ``provenance.images`` lies against it
+    (``core.registration.POSE``), for people to look at. Raises ShapeError where the parts do not fit each other.
     """
 
     config: DetectorConfig
@@ -160,6 +161,7 @@ class Bank:
     pca: Pca | None = None
     position: Position | None = None
     reference: Reference | None = None
+    poses: Float32[np.ndarray, "_ _"] | None = None
     groups: Int32[np.ndarray, " _"] | None = None
     calibrated: Int32[np.ndarray, " _"] | None = None
     grouped_by: Source | None = None
@@ -184,6 +186,12 @@ class Bank:
             f"{self.coreset.source_patches}",
         )
         self._check_groups(n)
+        if self.poses is not None:
+            fit = self.reference is not None and self.poses.shape == (n, len(POSE))
+            fit = fit and not bool(np.isinf(self.poses).any())
+            _require(
+                fit, f"a bank with a reference may hold a pose for each of {n} images", f"{self.poses.shape}"
+            )
         n = n if self.calibrated is None else len(self.calibrated)
         for name in ("calibration_scores", "calibration_peaks"):
             values = getattr(self, name)

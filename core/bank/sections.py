@@ -80,6 +80,12 @@ SECTIONS = (
         lambda arrays: _reference(**arrays),
     ),
     Section(
+        "poses",
+        {"values": (np.float32, 2)},  # (n, 6)
+        lambda poses: {"values": poses},
+        lambda arrays: arrays["values"],
+    ),
+    Section(
         "groups",
         {"labels": (np.int32, 1)},  # (n,)
         lambda labels: {"labels": labels},

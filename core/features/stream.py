@@ -36,7 +36,7 @@ Seen = Image | Photograph | View
 
 
 class FeatureStream:
-    """Reads images once. names, placements, fits, samples: what was read so far, and a few images for conformance.
+    """Reads images once. names, placements, fits, poses, samples: what was read so far, and some for conformance.
 
     Each image gives its vectors as taken and then, by option, those of its copies (``core.input.augment``), of which
     only the vectors are kept.
@@ -68,6 +68,7 @@ class FeatureStream:
         self.names: list[str] = []
         self.placements: list[Placement] = []
         self.fits: list[float] = []
+        self.poses: list[tuple[float, ...]] = []
         self.samples: list[Image] = []
 
     def patches(self, image: Seen) -> Patches:
@@ -136,6 +137,7 @@ class FeatureStream:
                 remedy="leave it out",
             )
         self.fits.append(location.fit)
+        self.poses.append(location.pose)
 
     def _view(self, image: Seen) -> View:
         return view_of(image, self._config, self._backbone.mean, self._reference)

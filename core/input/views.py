@@ -54,6 +54,14 @@ class Placement:
         heat = heat if inspected is None else heat * inspected
         return heat if self.warp is None else unwarped(heat, self.warp, self.size)
 
+    def inspected(self, config: InputConfig) -> Bool[np.ndarray, "H W"] | None:
+        """Which pixels of the photograph the mask leaves in, where the part was brought to; None without a mask."""
+        if self.warp is None or config.mask is None:
+            return shown(config, *self.size)
+        kept = shown(config, self.frame.rows.source, self.frame.columns.source)
+        assert kept is not None
+        return unwarped(kept.astype(np.float32), self.warp, self.size) >= 0.5
+
     def _seen(self, grid: tuple[int, int]) -> Bool[np.ndarray, "gh gw"]:
         """Cells whose middle is in the photograph: those of which at least half is, along one edge."""
         assert self.warp is not None
@@ -93,8 +101,10 @@ def view_of(
     config: DetectorConfig,
     mean: Sequence[float],
     reference: Reference | None,
+    location: Location | None = None,
 ) -> View:
     """What a bank of these settings sees of a photograph; a view is one already. mean: what fills in, of [0, 1].
+    location: of the part, where it is known; else it is looked for, where there is a reference.
 
     Raises ShapeError for what no input can be made of.
     """
@@ -106,7 +116,7 @@ def view_of(
     )
     if reference is None:
         return plain
-    location = locate(photograph, reference, config.registration, config.input.mask)
+    location = location or locate(photograph, reference, config.registration, config.input.mask)
     if not location.located or location.still:
         return View(photograph, photograph.pixels, plain.placement, location)
     shape = picture_shape(config.input, *reference.size)

@@ -71,18 +71,23 @@ class PixelEvaluation:
         heat: Float32[np.ndarray, "_H _W"],
         mask: Bool[np.ndarray, "_H _W"] | None = None,
         kind: str = "defect",
+        counted: Bool[np.ndarray, "_H _W"] | None = None,
     ) -> None:
         """One image: its map (H, W), its mask (H, W), True on defects, None for a nominal image, and their kind.
 
-        Every 8-connected area of a mask is one region. Raises EvaluationError where the shapes differ or the
-        map is not finite; the image is then not counted.
+        counted (H, W): pixels that count, nominal and defective ones alike; None for all. Every 8-connected area of the
+        rest of a mask is one region. Raises EvaluationError where the shapes differ or the map is not finite; the image
+        is then not counted.
         """
         _check(heat, mask)
+        if counted is not None:
+            _check(heat, counted)
+            mask = None if mask is None else mask & counted
         if mask is None or not mask.any():
-            self._nominal.append(heat.ravel())
+            self._nominal.append(heat.ravel() if counted is None else heat[counted])
             return
         labels, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
-        self._nominal.append(heat[~mask])
+        self._nominal.append(heat[~mask] if counted is None else heat[counted & ~mask])
         self._defect.append(heat[mask])
         self._region.append(labels[mask] - 1 + len(self._kinds))
         self._kinds += [kind] * count

@@ -56,6 +56,10 @@ class Keypoints:
                 remedy="build the bank again",
             )
 
+    @classmethod
+    def none(cls) -> Keypoints:
+        return cls(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
+
     @cached_property
     def rooted(self) -> Float32[np.ndarray, "k 128"]:
         """Of length 1: distances between them are those of Hellinger between the histograms."""
@@ -83,7 +87,7 @@ def keypoints_of(picture: UInt8[np.ndarray, "h w"]) -> Keypoints:
     """Of a small grey picture; none of a blank one. The same picture gives the same bits."""
     found, descriptors = opencv().SIFT_create(nfeatures=MOST).detectAndCompute(picture, None)
     if not found:
-        return Keypoints(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
+        return Keypoints.none()
     points = np.array([point.pt for point in found], np.float32) - DOUBLED
     return Keypoints(points, descriptors.astype(np.uint8))
 
@@ -92,11 +96,13 @@ def keypoints_of(picture: UInt8[np.ndarray, "h w"]) -> Keypoints:
 class Similarity:
     """matrix (3, 3): [[a, -b, x], [b, a, y], [0, 0, 1]], from a point of one picture to one of the other.
 
-    inliers: distinct points of both that it brings within REACH of each other.
+    inliers: distinct points of both that it brings within REACH of each other; residual: how far it leaves them apart,
+    pixels, root mean square. None where it was not found by points.
     """
 
     matrix: Float64[np.ndarray, "3 3"]
-    inliers: int
+    inliers: int | None = None
+    residual: float | None = None
 
     @property
     def scale(self) -> float:
@@ -122,7 +128,9 @@ def similarity(first: Keypoints, second: Keypoints) -> Similarity | None:
     inside = inside.ravel().astype(bool)
     # a point may have several orientations, each a keypoint; it counts once
     distinct = min(len(np.unique(np.rint(points[inside]), axis=0)) for points in (source, target))
-    return Similarity(np.vstack([matrix, [0.0, 0.0, 1.0]]), distinct)
+    left = source[inside] @ matrix[:, :2].T + matrix[:, 2] - target[inside]
+    residual = float(np.sqrt((left**2).sum(axis=1).mean())) if len(left) else 0.0
+    return Similarity(np.vstack([matrix, [0.0, 0.0, 1.0]]), distinct, residual)
 
 
 def _matches(first: Keypoints, second: Keypoints) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:

@@ -7,23 +7,22 @@ Letters: h w rows and columns of the reference's small picture, H W of the photo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
 
 from core.config import RegistrationConfig
-from core.input.mask import mask_of, scaled
 from core.input.photograph import Photograph
-from core.registration.keypoints import Similarity, keypoints_of, opencv, similarity, small
-from core.registration.reference import Reference
+from core.registration.edges import agreement, edges_of
+from core.registration.keypoints import Similarity, small
+from core.registration.reference import ALIKE, ENOUGH, Method, Reference, region_of, side_of
 from core.registration.warp import Matrix, resized
 
 LEAST_IN_VIEW = 0.98  # of what a mask leaves in
 LEAST_OF_FRAME = 0.5  # of the reference's whole picture, whose corners leave the view when a part is turned
-BLUR = 2.0  # pixels by which edges are smoothed before they are compared
-BORDER = 4  # pixels beside the end of the photograph whose edges are not compared
+POSE = ("inliers", "residual", "rotation", "x", "y", "scale")  # of a located part
 STILL = 0.1  # pixels of the small picture: what moves no corner further is not resampled
 
 
@@ -31,17 +30,22 @@ STILL = 0.1  # pixels of the small picture: what moves no corner further is not 
 class Location:
     """Where the part lies in a photograph, or why that is not known.
 
-    refusal: None where it is located. inliers: distinct points that agree. rotation: degrees clockwise from the
-    reference. scale: its size against the reference's, as shares of the pictures. fit: correlation of both pictures'
-    edges, from -1 to 1. inspected_share: of what is to be inspected, how much is in view. transform (3, 3): from a
-    pixel (x, y, 1) of the reference to one of the photograph as taken. size: (height, width) of the reference. None
-    where nothing was found. still: it lies as in the reference, and is not moved.
+    refusal: None where it is located. method: what it was looked for by. size: (height, width) of the reference.
+    inliers: distinct points that agree, None by edges. residual: how far these are apart, pixels of the photograph as
+    taken, root mean square. rotation: degrees clockwise from the reference. shift: (x, y) from the photograph's middle
+    to where the reference's is, pixels. scale: its size against the reference's, as shares of the pictures. fit:
+    correlation of both pictures' edges, from -1 to 1. inspected_share: of what is to be inspected, how much is in view.
+    transform (3, 3): from a pixel (x, y, 1) of the reference to one of the photograph as taken. None where nothing was
+    found. still: it lies as in the reference, and is not moved.
     """
 
     refusal: str | None
-    inliers: int
+    method: Method
     size: tuple[int, int]
+    inliers: int | None = None
+    residual: float | None = None
     rotation: float | None = None
+    shift: tuple[float, float] | None = None
     scale: float | None = None
     fit: float | None = None
     inspected_share: float | None = None
@@ -52,6 +56,13 @@ class Location:
     def located(self) -> bool:
         return self.refusal is None
 
+    @property
+    def pose(self) -> tuple[float, ...]:
+        """The figures of POSE, as a bank keeps them; NaN for what there is not."""
+        x, y = self.shift or (None, None)
+        found = (self.inliers, self.residual, self.rotation, x, y, self.scale)
+        return tuple(math.nan if value is None else float(value) for value in found)
+
     def document(self) -> dict[str, Any]:
         """As plain JSON; outline: the corners of the reference's picture in the photograph, clockwise."""
         height, width = self.size
@@ -60,8 +71,11 @@ class Location:
         return {
             "located": self.located,
             "reason": self.refusal,
+            "method": self.method,
             "inliers": self.inliers,
+            "residual": self.residual,
             "rotation": self.rotation,
+            "shift": None if self.shift is None else list(self.shift),
             "scale": self.scale,
             "fit": self.fit,
             "inspected_share": self.inspected_share,
@@ -77,21 +91,25 @@ def locate(
 
     The same photograph and reference give the same bits.
     """
-    picture = small(photograph, config.side)
-    found = similarity(reference.keypoints, keypoints_of(picture))
+    method = reference.method
+    picture = small(photograph, side_of(method, config))
+    region = region_of(mask, reference.picture.shape)
+    found = reference.found(picture, region, config)
     if found is None:
-        return Location(_few(0, config), 0, reference.size)
-    h, w = reference.picture.shape
-    region = np.ones((h, w), bool) if mask is None else scaled(mask_of(mask), h, w)
-    fit, share = _agreement(picture, reference.picture, region, found.matrix)
+        return Location(_nothing(method, config), method, reference.size, 0 if method == "sift" else None)
+    edges = edges_of(picture), edges_of(reference.picture)
+    fit, share = agreement(*edges, region, found.matrix)
     refusal = _refusal(found, config) or _out_of_view(share, mask) or _unlike(fit, reference.level)
     of_photograph = resized(picture.shape, photograph.shape)
     transform = of_photograph @ found.matrix @ np.linalg.inv(resized(reference.picture.shape, reference.size))
     return Location(
         refusal,
-        found.inliers,
+        method,
         reference.size,
+        found.inliers,
+        None if found.residual is None else found.residual * float(of_photograph[0, 0]),
         found.rotation,
+        _shift(transform, reference.size, photograph.shape),
         found.scale,
         fit,
         share,
@@ -100,8 +118,20 @@ def locate(
     )
 
 
+def unsure(location: Location) -> str | None:
+    """Why nothing is to be learned from a located nominal photograph, which must agree more than an inspected one."""
+    if location.inliers is not None:
+        few = location.inliers < ENOUGH
+        return f"{location.inliers} points agree with the reference, and {ENOUGH} must" if few else None
+    return None if location.fit is None else _unlike(location.fit, ALIKE)
+
+
+def _nothing(method: Method, config: RegistrationConfig) -> str:
+    return _few(0, config) if method == "sift" else "no edges are found where the reference has its own"
+
+
 def _refusal(found: Similarity, config: RegistrationConfig) -> str | None:
-    if found.inliers < config.min_inliers:
+    if found.inliers is not None and found.inliers < config.min_inliers:
         return _few(found.inliers, config)
     if abs(found.rotation) > config.rotation:
         return f"it is turned by {found.rotation:.0f} degrees, and parts turn by at most {config.rotation:g}"
@@ -125,41 +155,12 @@ def _unlike(fit: float, level: float) -> str | None:
     return f"its edges agree by {fit:.2f} with the reference's, and {level:.2f} is the least"
 
 
-def _agreement(
-    picture: UInt8[np.ndarray, "_ _"],
-    reference: UInt8[np.ndarray, "h w"],
-    region: Bool[np.ndarray, "h w"],
-    matrix: Matrix,
-) -> tuple[float, float]:
-    """Correlation of the edges where both are in view and inspected, and the share of the region in view."""
-    cv2, (h, w) = opencv(), reference.shape
-    backward = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(picture, matrix[:2], (w, h), flags=backward, borderMode=cv2.BORDER_REPLICATE)
-    y, x = np.mgrid[:h, :w].reshape(2, -1)
-    place = (
-        matrix[:2]
-        @ np.stack([x, y, np.ones_like(x)])
-        / np.array([[picture.shape[1] - 1], [picture.shape[0] - 1]])
-    )
-    view = ((place >= 0) & (place <= 1)).all(axis=0).reshape(h, w)
-    share = float((view & region).sum() / region.sum())
-    compared = cv2.erode((view & region).astype(np.uint8), None, iterations=BORDER, borderValue=1).astype(
-        bool
-    )
-    if compared.sum() < 2:
-        return 0.0, share
-    mine, theirs = (_edges(each)[compared].astype(np.float64) for each in (seen, reference))
-    spread = mine.std() * theirs.std()
-    return (
-        float(((mine - mine.mean()) * (theirs - theirs.mean())).mean() / spread) if spread else 0.0
-    ), share
-
-
-def _edges(picture: UInt8[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Lengths of the gradient, smoothed."""
-    cv2 = opencv()
-    x, y = (cv2.Sobel(picture, cv2.CV_32F, *way) for way in ((1, 0), (0, 1)))
-    return np.asarray(cv2.GaussianBlur(cv2.magnitude(x, y), (0, 0), BLUR))
+def _shift(matrix: Matrix, reference: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
+    """(x, y) from the middle of a photograph of (height, width) to where the reference's middle is."""
+    (height, width), (rows, columns) = reference, size
+    place = (matrix @ ((width - 1) / 2, (height - 1) / 2, 1.0))[:2]
+    x, y = (place - ((columns - 1) / 2, (rows - 1) / 2)).tolist()
+    return x, y
 
 
 def _moved(matrix: Matrix, shape: tuple[int, ...]) -> float:

@@ -1,6 +1,7 @@
 """The nominal photograph that all others are brought onto: chosen, or named; refused where parts do not allow it.
 
 Chosen is the photograph with the most points in common with six others, by the median; of a large set, of a sample.
+Where points do not hold the parts, their edges are tried in the same way.
 Letters: h w rows and columns of its small picture, s located nominal photographs.
 """
 
@@ -8,22 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from core.config import RegistrationConfig
 from core.errors import RegistrationError, ShapeError
 from core.input.mask import check_aspect, mask_of, scaled
 from core.input.photograph import Photograph
-from core.registration.keypoints import Keypoints, keypoints_of, similarity, small
+from core.registration.edges import Outline, agreement, by_edges, edges_of
+from core.registration.keypoints import Keypoints, Similarity, keypoints_of, similarity, small
 
 SAMPLE = 24  # photographs that are compared with each other
 OTHERS = 6  # that each of them is compared with
 ENOUGH = 8  # points in common that a nominal photograph must have
+ALIKE = 0.8  # fit that a nominal photograph must have by edges; of hazelnuts, which differ, most have less
+LEAST_FIT = 0.7  # that a located part must have by edges: other parts and other things reach less
 TOLERATED = 0.75  # of the least fit: a defect hides edges too, and is to be shown where it is
 LEAST_LOCATED = 0.9  # of the nominal photographs
 
+Method = Literal["sift", "edges"]
 Candidate = tuple[str, Callable[[], Photograph | None]]
 """A nominal photograph's name in the bank, and what reads it; None for one that cannot be read."""
 
@@ -32,8 +39,9 @@ Candidate = tuple[str, Callable[[], Photograph | None]]
 class Reference:
     """What a bank keeps of it. name: of the nominal photograph. size: (height, width) of the photograph as taken.
 
-    picture (h, w): in shades of grey, small. keypoints: of that picture, only where it is inspected. fits (s,): how
-    well the edges of each nominal photograph agree with it. Raises ShapeError where they do not fit each other.
+    picture (h, w): in shades of grey, small. keypoints: of that picture, only where it is inspected; none where parts
+    are found by their edges. fits (s,): how well the edges of each nominal photograph agree with it. Raises ShapeError
+    where they do not fit each other.
     """
 
     name: str
@@ -52,10 +60,34 @@ class Reference:
             )
 
     @property
+    def method(self) -> Method:
+        """What parts are found by: points, or edges where there are no points."""
+        return "sift" if len(self.keypoints.points) else "edges"
+
+    @property
     def level(self) -> float:
         """What a fit must reach: far below it, something else was found. A good part stays below the least of s nominal
         fits with probability at most 1 / (s + 1), and below this still more rarely."""
-        return TOLERATED * float(self.fits.min()) if len(self.fits) else -1.0
+        least = LEAST_FIT if self.method == "edges" else -1.0
+        return max(least, TOLERATED * float(self.fits.min())) if len(self.fits) else least
+
+    def found(
+        self, picture: UInt8[np.ndarray, "_ _"], region: Bool[np.ndarray, "h w"], config: RegistrationConfig
+    ) -> Similarity | None:
+        """The similarity from it to another small picture of its method; None where there is none."""
+        if self.method == "sift":
+            return similarity(self.keypoints, keypoints_of(picture))
+        return by_edges(_outline(self.picture, region), picture, config.rotation)
+
+
+def side_of(method: Method, config: RegistrationConfig) -> int:
+    """The long side of the small picture in which a part is looked for: for edges half the pixels are as good."""
+    return config.side if method == "sift" else config.side // 2
+
+
+def region_of(mask: str | None, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+    """Which pixels of a small picture a mask leaves in."""
+    return np.ones(shape, bool) if mask is None else scaled(mask_of(mask), shape[0], shape[1])
 
 
 def choose_reference(
@@ -63,28 +95,69 @@ def choose_reference(
 ) -> Reference:
     """The reference of a set: the one that ``config`` names, else the one most alike the others.
 
-    Raises RegistrationError where it is none of them, has no keypoints, or too few others have points in common.
+    By points, or by edges where points do not hold these parts. Raises RegistrationError where it is none of them, has
+    neither, or too few others agree with it.
     """
     sample = np.random.default_rng(seed).permutation(len(candidates))[:SAMPLE].tolist()
     named = None if config.reference is None else _named(candidates, config.reference)
     if named is not None and named not in sample:
         sample.append(named)
-    read = {i: made for i in sample if (made := _reference(candidates[i], config, mask)) is not None}
+    shrunk = {i: found for i in sample if (found := _shrunk(candidates[i], config, mask)) is not None}
+    try:
+        return _chosen(candidates, shrunk, named, config, mask, "sift")
+    except RegistrationError as refused:
+        try:
+            return _chosen(candidates, shrunk, named, config, mask, "edges")
+        except RegistrationError:
+            raise refused from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Shrunk:
+    """A nominal photograph's name, its (height, width) as taken, and its small picture for each method."""
+
+    name: str
+    size: tuple[int, int]
+    pictures: dict[Method, UInt8[np.ndarray, "_ _"]]
+
+
+def _shrunk(candidate: Candidate, config: RegistrationConfig, mask: str | None) -> _Shrunk | None:
+    """None for one that cannot be read; the photograph itself is not kept. Raises MaskError for another aspect."""
+    name, read = candidate
+    photograph = read()
+    if photograph is None:
+        return None
+    height, width = photograph.shape
+    check_aspect(mask, height, width, name)
+    methods: tuple[Method, ...] = ("sift", "edges")
+    return _Shrunk(name, (height, width), {by: small(photograph, side_of(by, config)) for by in methods})
+
+
+def _chosen(
+    candidates: Sequence[Candidate],
+    shrunk: dict[int, _Shrunk],
+    named: int | None,
+    config: RegistrationConfig,
+    mask: str | None,
+    method: Method,
+) -> Reference:
+    """By one method. Raises RegistrationError."""
+    read = {i: _reference(each, mask, method) for i, each in shrunk.items()}
     if named is not None:
-        best = _usable(candidates[named][0], read.get(named))
-        others = [each for i, each in read.items() if i != named]
-        common = [_in_common(best, each) for each in others]
+        best = _usable(candidates[named][0], read.get(named), method)
+        common = [_in_common(best, each, config, mask, method) for i, each in read.items() if i != named]
     else:
-        best, common = _most_alike(list(read.values()))
-    check_located(sum(each >= ENOUGH for each in common), len(common), best.name)
+        best, common = _most_alike(list(read.values()), config, mask, method)
+    check_located(sum(each >= 1 for each in common), len(common), best.name, method)
     return best
 
 
-def check_located(located: int, of: int, reference: str) -> None:
+def check_located(located: int, of: int, reference: str, method: Method) -> None:
     """Raises RegistrationError unless enough nominal photographs could be brought onto the reference."""
     if located < LEAST_LOCATED * of:
+        alike = f"{ENOUGH} points in common" if method == "sift" else f"edges alike by {ALIKE:g}"
         raise RegistrationError(
-            requirement=f"{LEAST_LOCATED:.0%} of the nominal photographs must have at least {ENOUGH} points in common "
+            requirement=f"{LEAST_LOCATED:.0%} of the nominal photographs must have at least {alike} "
             f"with the reference {reference}",
             received=f"{located} of {of}: these parts differ too much from each other, or have too little texture",
             remedy="leave registration out, and learn copies instead if parts arrive turned or moved (--augment "
@@ -104,21 +177,17 @@ def _named(candidates: Sequence[Candidate], name: str) -> int:
     return found[0]
 
 
-def _reference(candidate: Candidate, config: RegistrationConfig, mask: str | None) -> Reference | None:
-    name, read = candidate
-    photograph = read()
-    if photograph is None:
-        return None
-    picture = small(photograph, config.side)
-    keypoints = keypoints_of(picture)
+def _reference(shrunk: _Shrunk, mask: str | None, method: Method) -> Reference:
+    picture = shrunk.pictures[method]
+    keypoints = keypoints_of(picture) if method == "sift" else Keypoints.none()
     if mask is not None:
-        check_aspect(mask, *photograph.shape, name)
-        keypoints = keypoints.where(scaled(mask_of(mask), *picture.shape))
-    return Reference(name, photograph.shape, picture, keypoints)
+        keypoints = keypoints.where(region_of(mask, picture.shape))
+    return Reference(shrunk.name, shrunk.size, picture, keypoints)
 
 
-def _usable(name: str, reference: Reference | None) -> Reference:
-    if reference is not None and len(reference.keypoints.points) >= ENOUGH:
+def _usable(name: str, reference: Reference | None, method: Method) -> Reference:
+    enough = reference is not None and (method == "edges" or len(reference.keypoints.points) >= ENOUGH)
+    if reference is not None and enough:
         return reference
     raise RegistrationError(
         requirement=f"a reference must be a photograph with at least {ENOUGH} keypoints",
@@ -129,21 +198,44 @@ def _usable(name: str, reference: Reference | None) -> Reference:
     )
 
 
-def _most_alike(read: list[Reference]) -> tuple[Reference, list[int]]:
-    """The reference, and the points that each of the others has in common with it."""
+def _most_alike(
+    read: list[Reference], config: RegistrationConfig, mask: str | None, method: Method
+) -> tuple[Reference, list[float]]:
+    """The reference, and what each of the others has in common with it."""
     if len(read) < 2:
         raise RegistrationError(
             "registration needs at least two nominal photographs", f"{len(read)}", "add others"
         )
     reach = min(OTHERS, len(read) - 1)
     around = [
-        [_in_common(one, read[(i + step) % len(read)]) for step in range(1, reach + 1)]
+        [_in_common(one, read[(i + step) % len(read)], config, mask, method) for step in range(1, reach + 1)]
         for i, one in enumerate(read)
     ]
     best = int(np.argmax([np.median(each) for each in around]))
-    return read[best], [_in_common(read[best], each) for i, each in enumerate(read) if i != best]
+    others = [each for i, each in enumerate(read) if i != best]
+    return read[best], [_in_common(read[best], each, config, mask, method) for each in others]
 
 
-def _in_common(one: Reference, other: Reference) -> int:
-    found = similarity(one.keypoints, other.keypoints)
-    return 0 if found is None else found.inliers
+def _in_common(
+    one: Reference, other: Reference, config: RegistrationConfig, mask: str | None, method: Method
+) -> float:
+    """What two photographs have in common, of what is enough: points, or a fit of edges; 1 is enough."""
+    if method == "sift":
+        found = similarity(one.keypoints, other.keypoints)
+        return 0.0 if found is None or found.inliers is None else found.inliers / ENOUGH
+    region = region_of(mask, one.picture.shape)
+    found = one.found(other.picture, region, config)
+    if found is None:
+        return 0.0
+    return agreement(edges_of(other.picture), edges_of(one.picture), region, found.matrix)[0] / ALIKE
+
+
+def _outline(picture: UInt8[np.ndarray, "h w"], region: Bool[np.ndarray, "h w"]) -> Outline:
+    return _outlines(picture.tobytes(), region.tobytes(), picture.shape)
+
+
+@lru_cache(maxsize=8)  # 5 MB each
+def _outlines(picture: bytes, region: bytes, shape: tuple[int, ...]) -> Outline:
+    return Outline(
+        np.frombuffer(picture, np.uint8).reshape(shape), np.frombuffer(region, bool).reshape(shape)
+    )

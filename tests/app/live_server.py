@@ -58,11 +58,16 @@ def live_server(directory: Path, **settings: Any) -> Iterator[Live]:
 def taught_server(folder: Path) -> Iterator[Client]:
     """A client of a server with the bank ``caps``, built from twelve images."""
     with live_server(folder / "data") as live, Client(live.url) as client:
-        client.wait_until_ready()
-        client.create_bank("caps", "Bottle caps", config=SMALL)
-        client.upload_images("caps", write_pictures(folder / "good", 12))
-        client.build("caps", seconds=60)
+        teach(client, folder)
         yield client
+
+
+def teach(client: Client, folder: Path) -> None:
+    """Once the server is warm, build the bank ``caps`` of twelve images, which the folder takes."""
+    client.wait_until_ready()
+    client.create_bank("caps", "Bottle caps", config=SMALL)
+    client.upload_images("caps", write_pictures(folder / "good", 12))
+    client.build("caps", seconds=60)
 
 
 @contextmanager

@@ -191,6 +191,7 @@ def test_the_machine_is_named_in_one_line():
         (tables.ACCURACY, "few"),
         (tables.PERFORMANCE, "peers"),
         (tables.PERFORMANCE, "latency"),
+        (tables.PERFORMANCE, "inference"),
         (tables.PERFORMANCE, "build"),
         (tables.PERFORMANCE, "start"),
     ],

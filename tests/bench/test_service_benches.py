@@ -11,7 +11,7 @@ import pytest
 
 from app.settings import Settings
 from app.store.store import open_store
-from bench import chaos, events, fortress, load, many
+from bench import chaos, events, fortress, inference, load, many
 from bench.broker import find_mosquitto
 from bench.fortress_loads import ALONE
 
@@ -74,3 +74,13 @@ def test_copies_of_a_bank_are_banks_that_serve_the_same_file(tmp_path: Path) -> 
         found = store.banks.with_versions()
         assert [bank.id for bank, _ in found] == ["bank-00000", "bank-00001", "bank-00002", many.MODEL]
         assert {version and version.sha256 for _, version in found} == {sha256}
+
+
+def test_an_image_by_the_inference_protocol_is_timed_beside_the_same_by_inspect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [inference.__name__, "--toy"])
+    inference.main()
+    printed = capsys.readouterr().out
+    assert all(f"| {name} |" in printed for name in ("/inspect, PNG", "/v2, PNG", "/v2, RGB samples"))
+    assert "4 images." in printed

@@ -277,6 +277,29 @@ def calibration(ctx: typer.Context, bank: Bank, version: Number, json_output: Js
 
 
 @versions.command()
+def fits(ctx: typer.Context, bank: Bank, version: Number, json_output: Json = False) -> None:
+    """Show what parts are brought onto, and how well nominal images fit it, worst first."""
+    found = client_of(ctx).get_fits(bank, version)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    by = f"{found.keypoints:,} keypoints" if found.method == "sift" else "edges"
+    say(f"Reference: {found.reference.name}, {by}; a part with a fit below {found.level:.2f} is not located")
+    columns: Columns = {
+        "fit": "fit",
+        "image": lambda one: one.image.name,
+        "inliers": "inliers",
+        "residual": "residual",
+        "degrees": "rotation",
+        "shift": lambda one: one.shift and "{:.0f}, {:.0f}".format(*one.shift),
+        "scale": "scale",
+    }
+    print_rows(found.items, columns)
+    for one in found.left_out:
+        say(f"Left out: {one.image.name}: {one.reason}")
+
+
+@versions.command()
 def compare(
     ctx: typer.Context,
     bank: Bank,

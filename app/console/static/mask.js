@@ -2,7 +2,7 @@
 // last one is undo. Points are in pixels of the canvas.
 (() => {
   const { last, apart, canvas, wipe, outline, paint, left, png, take } = window.nominal.shapes;
-  const LONG = 1024, NEAR = 10, STEP = 0.01, FAR = 0.05;
+  const LONG = 1024, SAME = 0.03, NEAR = 10, STEP = 0.01, FAR = 0.05;
   const state = { kind: "ignore", tool: "rectangle", draft: null, at: null, share: 1 };
   const shapes = [], undone = [];
   let root, words, revision, mask, shown, guide, kept, base, saved, failed;
@@ -29,7 +29,12 @@
   async function load() {
     const answer = await fetch(`${root.dataset.url}/picture`, { cache: "no-store" });
     if (!answer.ok) return fault((await answer.json()).detail);
-    take(base.getContext("2d"), await createImageBitmap(await answer.blob()));
+    const picture = await createImageBitmap(await answer.blob());
+    if (Math.abs(picture.height * base.width - picture.width * base.height) > SAME * picture.width * base.width) {
+      const [mask, photo] = [[picture.width, picture.height], [root.dataset.width, root.dataset.height]].map((each) => each.join(" × "));
+      return fault(words.aspect.replace("{mask}", mask).replace("{photo}", photo));
+    }
+    take(base.getContext("2d"), picture);
   }
 
   // Shapes

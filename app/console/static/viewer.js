@@ -3,7 +3,7 @@
   const MOST = 32, STEP = 1.4;
   const root = document.documentElement;
   const stored = (name, otherwise) => sessionStorage.getItem(`nominal.${name}`) ?? otherwise;
-  const state = { mode: stored("mode", "overlay"), opacity: stored("opacity", "85"), boxes: stored("boxes", "true") };
+  const state = { mode: stored("mode", "overlay"), opacity: stored("opacity", "85"), boxes: stored("boxes", "true"), outlines: stored("outlines", "true") };
   const views = new WeakMap(); // of each viewer: zoom, x and y of the picture's corner in parts of the frame
   const pointers = new Map();
   const typing = (target) => target.closest?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
@@ -15,10 +15,13 @@
   function apply() {
     root.dataset.viewMode = state.mode;
     root.dataset.viewBoxes = state.boxes;
+    root.dataset.viewOutlines = state.outlines;
     root.style.setProperty("--n-opacity", state.opacity / 100);
     for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", button.dataset.mode === state.mode);
     for (const range of document.querySelectorAll(".n-range")) range.value = state.opacity;
-    for (const box of document.querySelectorAll(".n-boxes")) box.checked = state.boxes === "true";
+    for (const name of ["boxes", "outlines"]) {
+      for (const box of document.querySelectorAll(`.n-${name}`)) box.checked = state[name] === "true";
+    }
   }
   function set(name, value) {
     state[name] = value;
@@ -165,7 +168,9 @@
   });
   document.addEventListener("input", (event) => {
     if (event.target.matches?.(".n-range")) set("opacity", event.target.value);
-    if (event.target.matches?.(".n-boxes")) set("boxes", String(event.target.checked));
+    for (const name of ["boxes", "outlines"]) {
+      if (event.target.matches?.(`.n-${name}`)) set(name, String(event.target.checked));
+    }
   });
   document.addEventListener("keydown", (event) => {
     const viewer = last();

@@ -109,7 +109,8 @@ def _location(found: dict[str, Any] | None) -> None:
     if found is None:
         return
     shown = {
-        TEXT.inliers: f"{found['inliers']:,}",
+        TEXT.inliers: None if found["inliers"] is None else f"{found['inliers']:,}",
+        TEXT.found_by: TEXT.by_edges if found.get("method") == "edges" else None,
         TEXT.rotation: _figure(found["rotation"], TEXT.degrees),
         TEXT.scale: _figure(found["scale"], TEXT.times),
         TEXT.fit: _figure(found["fit"], "{n:.3f}"),

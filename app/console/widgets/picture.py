@@ -23,7 +23,8 @@ STEPS = range(0, 256, 15)
 
 @dataclass(frozen=True)
 class Shown:
-    """An image of width x height pixels by the addresses of its pictures; ``maps`` ends before layer, map, values."""
+    """An image of width x height pixels by the addresses of its pictures; ``maps`` ends before layer, map, values.
+    outline: corners (x, y) of where the part was located, pixels."""
 
     width: int
     height: int
@@ -31,6 +32,7 @@ class Shown:
     whole: str | None = None
     maps: str | None = None
     regions: Sequence[dict[str, Any]] = field(default=())
+    outline: Sequence[Sequence[float]] = field(default=())
 
 
 def picture(shown: Shown) -> None:
@@ -55,6 +57,8 @@ def _bar(shown: Shown) -> None:
     with block("n-viewer-bar"):
         if shown.maps:
             _modes()
+        if shown.outline:
+            _switch("n-outlines", TEXT.outline)
         with block("n-segments", role="group", aria_label=TEXT.zoom):
             for name, icon in ZOOMS:
                 with block("n-segment n-segment-icon", "button", type="button", data_zoom=name) as button:
@@ -77,9 +81,13 @@ def _modes() -> None:
     with block("n-opacity", "label", title=TEXT.opacity):
         ui.icon("opacity").props('aria-hidden="true"')
         block("n-range", "input", type="range", min=0, max=100, aria_label=TEXT.opacity)
+    _switch("n-boxes", TEXT.boxes)
+
+
+def _switch(name: str, words: str) -> None:
     with block("n-check", "label"):
-        block("n-boxes", "input", type="checkbox")
-        ui.label(TEXT.boxes)
+        block(name, "input", type="checkbox")
+        ui.label(words)
 
 
 def _frame(shown: Shown) -> None:
@@ -94,6 +102,8 @@ def _frame(shown: Shown) -> None:
                 )
             for number, region in enumerate(shown.regions[:BOXES], 1):
                 _box(shown, region, number)
+            if shown.outline:
+                _outline(shown)
         block("n-picture-fault", "p", role="alert")
 
 
@@ -125,6 +135,15 @@ def _box(shown: Shown, region: dict[str, float], number: int) -> None:
     )
     with box:
         text(str(number), "n-region-number")
+
+
+def _outline(shown: Shown) -> None:
+    """Where the reference's picture is in this one; what is outside of this one is cut."""
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shown.outline)
+    size = f'viewBox="0 0 {shown.width} {shown.height}" preserveAspectRatio="none"'
+    ui.html(f'<svg {size} aria-hidden="true"><polygon points="{points}"/></svg>', sanitize=False).classes(
+        "n-outline"
+    )
 
 
 def _scale() -> None:

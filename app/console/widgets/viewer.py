@@ -32,7 +32,9 @@ def viewer(view: View, row: Inspection) -> None:
         return
     at = picture_url(view, row)
     whole = f"{at}photo?side={max(row.width, row.height)}" if max(row.width, row.height) > SIDE else None
-    picture(Shown(row.width, row.height, f"{at}photo", whole, at, row.regions))
+    located = row.location or {}
+    outline = located.get("outline") or () if located.get("located") else ()
+    picture(Shown(row.width, row.height, f"{at}photo", whole, at, row.regions, outline))
     if passing:
         ui.label(TEXT.passing.format(keep=view.service.settings.image_keep)).classes("n-caption")
 

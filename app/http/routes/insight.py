@@ -16,7 +16,7 @@ from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refu
 from app.http.routes.images import FILE
 from app.http.routes.inspections import Moment
 from app.insight import calibration as insight
-from app.insight import comparing, exploring, pricing
+from app.insight import comparing, exploring, fits, pricing
 from app.insight import trend as days
 from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
 from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewDefects, TooFewNominalImages
@@ -47,6 +47,18 @@ def get_calibration(
     return schema.Calibration.model_validate(
         insight.of_version(service.inspecting, bank, version, bins, hardest)
     )
+
+
+@router.get("/versions/{version}/fits", responses=refuses(NotFound, *UNREADABLE))
+def get_fits(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    version: Number,
+    limit: Annotated[int, Query(ge=1, le=500, description="Nominal images, at most.")] = 50,
+) -> schema.Fits:
+    """What a version built with registration brings parts onto, and how well its nominal images fit it, worst first."""
+    return schema.Fits.model_validate(fits.of_version(service.inspecting, bank, version, limit))
 
 
 @router.get(

@@ -161,6 +161,7 @@ class _Calls:
     get_patterns = _call(defects.get_patterns)
 
     get_calibration = _call(inspections.get_calibration)
+    get_fits = _call(inspections.get_fits)
     explore_thresholds = _call(inspections.explore_thresholds)
     price_thresholds = _call(inspections.price_thresholds)
     compare_versions = _call(inspections.compare_versions)

@@ -19,6 +19,7 @@ from nominal_client.answers.insight import (
     Compared,
     Economics,
     Exploration,
+    Fits,
     Trend,
 )
 from nominal_client.answers.inspections import (
@@ -204,6 +205,11 @@ def get_calibration(bank: str, version: int, *, bins: int = 40, hardest: int = 1
     """A version's nominal scores, what they promise, and the nominal images that look least nominal."""
     path = "/v1/banks/{}/versions/{}/calibration"
     return get(Calibration, path, bank, version, bins=bins, hardest=hardest)
+
+
+def get_fits(bank: str, version: int, *, limit: int = 50) -> Call[Fits]:
+    """What a version's parts are brought onto, and the nominal images that fit it least; not without registration."""
+    return get(Fits, "/v1/banks/{}/versions/{}/fits", bank, version, limit=limit)
 
 
 def explore_thresholds(bank: str, **tried: Unpack[Tried]) -> Call[Exploration]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from service_kit import service_of
 from starlette.testclient import TestClient
@@ -12,6 +14,7 @@ from test_console_inspections import inspected, shown
 
 from app.console.assets import STATIC
 from app.lifecycle import vitals as about
+from app.settings import Settings, Watched
 from app.store.key_limits import KeyLimits
 from app.store.schema import Inspection
 
@@ -54,6 +57,17 @@ def test_the_limits_of_a_key_stand_beside_its_role(console: TestClient) -> None:
     sign_in(console, text)
     page = shown(console, "/system")
     assert "Inspect, priority line, share 30%, 6,000 requests per minute" in page
+
+
+def test_a_watched_folder_stands_on_the_page_with_what_holds_it_up(
+    serve: Callable[..., TestClient], settings: Settings, tmp_path: Path
+) -> None:
+    watch = [Watched(folder=tmp_path / "gone", bank="caps", station="line 1", after="move")]
+    client = serve(settings.model_copy(update={"console": True, "watch": watch}))
+    page = shown(client, "/system")
+    for words in ("Watched folders", str(tmp_path / "gone"), "line 1", "moved by decision", "Held up"):
+        assert words in page
+    assert "the folder cannot be read: No such file or directory" in page
 
 
 def test_every_part_has_a_release_and_a_licence(console: TestClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -21,9 +22,11 @@ from app.store.schema import Role
 from models.backbone import Backbone
 
 ROLES: tuple[Role, ...] = ("read", "inspect", "admin")
-OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_problem"}
+OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_problem"} | {
+    "is_server_live", "is_server_ready", "get_server_metadata",
+}  # fmt: skip
 NEEDS: dict[Role, set[str]] = {
-    "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions"},
+    "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions", "infer", "infer_by_version"},
     "admin": {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
         "start_build", "start_screening", "start_advice", "start_patterns", "start_check",
@@ -56,6 +59,16 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, str]]:
             yield operation["operationId"], method.upper(), filled
 
 
+def refusal(response: Any, path: str, status: int, slug: str) -> str:
+    """What a refused request was told: as a problem, or below /v2 in the form that the protocol there has."""
+    if not path.startswith("/v2"):
+        said = problem(response, status, slug)
+        assert said["remedy"]
+        return str(said["detail"])
+    assert (response.status_code, [*response.json()]) == (status, ["error"]), response.text
+    return str(response.json()["error"])
+
+
 def test_every_operation_needs_a_key_of_its_role_and_no_other_answers_without(
     running: TestClient, keys: dict[Role, dict[str, str]]
 ) -> None:
@@ -66,7 +79,7 @@ def test_every_operation_needs_a_key_of_its_role_and_no_other_answers_without(
         if name in OPEN:
             assert bare.status_code not in (401, 403), name
             continue
-        assert problem(bare, 401, "unauthorized")
+        assert refusal(bare, path, 401, "unauthorized")
         assert bare.headers["www-authenticate"] == "Bearer"
         needed = next((role for role, names in NEEDS.items() if name in names), "read")
         for role in ROLES:

@@ -1,4 +1,4 @@
-"""PNG files: every sample comes back, whoever reads the file."""
+"""PNG and BMP files: every sample comes back, whoever reads the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.imaging.decode import decode_image, read_header
-from app.imaging.pictures import COLOURS, png_bytes
+from app.imaging.pictures import COLOURS, encode_bmp, png_bytes
 
 
 def opened(data: bytes) -> Image.Image:
@@ -52,3 +52,10 @@ def test_our_own_reader_takes_it(rng):
 def test_a_smooth_picture_packs_well():
     y, x = np.mgrid[:256, :256]
     assert len(png_bytes((x // 2 + y // 2).astype(np.uint8))) < 256 * 256 / 20
+
+
+@pytest.mark.parametrize("width", [16, 17, 18, 19])
+def test_a_bmp_gives_back_every_sample(rng, width):
+    image = rng.integers(0, 256, (20, width, 3), np.uint8)
+    assert np.array_equal(decode_image(encode_bmp(image)), image)
+    assert np.array_equal(np.array(opened(encode_bmp(image))), image)

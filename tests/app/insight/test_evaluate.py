@@ -20,6 +20,7 @@ from app.imaging.masks import read_masks
 from app.imaging.pictures import encode_png
 from app.insight.evaluate import evaluate, evaluation_images
 from app.inspection.engine import Engine
+from core.input.mask import mask_text
 from core.judging.calibration import conformal_threshold
 
 
@@ -120,12 +121,31 @@ def test_kinds_of_defect_are_told_apart(dataset, engine):
     assert kinds["dark"]["aupro"] is None
 
 
+def test_defects_that_the_banks_mask_leaves_out_count_for_images_but_not_for_pixels(dataset):
+    kept = np.ones((64, 64), bool)
+    kept[:, 32:] = False  # the defects of images 0 to 2 are right of it, but for a few pixels of the last
+    backbone = random_backbone()
+    engine = Engine(backbone, build(parts(24), SMALL.changed({"input": {"mask": mask_text(kept)}}), backbone))
+    found = evaluate(engine, evaluation_images(MvtecDataset(dataset)))
+    assert found.masks.left_out == 10 * 64 * 32  # of six good and four marked ones
+    assert found.masks.out_of_sight == ["test/hole/0.png", "test/hole/1.png"]
+    assert found.pixels.defect_pixels + found.pixels.nominal_pixels == 10 * 64 * 32
+    assert any("leave out 20,480 pixels" in sentence for sentence in found.warnings)
+
+
 def test_masks_that_are_absent_empty_or_inverted_are_said(dataset, engine):
     drawn = dataset / "ground_truth" / "hole"
     put(drawn / "0_mask.png", np.zeros((64, 64), np.uint8))
     put(drawn / "1_mask.png", 255 - read_image(drawn / "1_mask.png")[..., 0])
     masks = evaluate(engine, evaluation_images(MvtecDataset(dataset))).masks
-    assert masks.to_json() == {"defective": 5, "with_mask": 4, "empty": 1, "perhaps_inverted": 1}
+    assert masks.to_json() == {
+        "defective": 5,
+        "with_mask": 4,
+        "empty": 1,
+        "perhaps_inverted": 1,
+        "out_of_sight": 0,
+        "pixels_left_out": 0,
+    }
     assert masks.warnings() == [
         "4 of 5 defective images have a mask; pixel metrics are of those only. Without one: test/dark/0.png.",
         "The masks of these defective images mark nothing: test/hole/0.png. Draw them again.",

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from fakes import random_backbone
+from moved_parts import taken
 from parts import parts, scratched
 
 from app.imaging.pictures import encode_png
@@ -63,6 +64,21 @@ def test_labelled_defects_take_the_place_of_made_ones_and_small_tests_are_enough
     assert first["sizes"] == {}
     assert first["kinds"]["hole"]["of"] == first["defects"] == 8
     assert first["image_auroc"] > 0.9
+
+
+@pytest.mark.parametrize("change", [{"registration": {"on": True}}, {"position": 1.5}])
+def test_settings_with_registration_or_places_are_tried_as_they_are(change: dict[str, object]) -> None:
+    blank = encode_png(np.full((240, 320, 3), 99, np.uint8))
+    images = [encode_png(image) for image in taken(10, degrees=2.0 if "registration" in change else 0.0)]
+    asked = advising([blank, *images] if "registration" in change else images)
+    asked.config = CONFIG.changed(change)
+    asked.run()
+    assert asked.advice is not None
+    document = asked.advice.to_json()
+    assert document["rests_on"]["used"] == 10
+    assert document["trials"][0]["image_auroc"] > 0.5
+    assert "copies" in [each["setting"] for each in document["not_tried"]]
+    assert [each["image"] for each in document["left_aside"]] == ["000.png"] * ("registration" in change)
 
 
 def test_a_test_set_without_defects_is_refused():

@@ -12,6 +12,8 @@ from starlette.testclient import TestClient
 from app.imaging.pictures import encode_png
 from app.inspection.backbones import Backbones
 from app.learning.worker import Worker
+from app.lifecycle.upkeep import build_ended
+from app.settings import Settings
 from models.backbone import Backbone
 
 SMALL = {"input": {"size": 64}, "coreset_ratio": 0.1, "min_bank_vectors": 0, "target_false_reject": 0.1}
@@ -81,3 +83,23 @@ def test_a_cancelled_job_leaves_no_advice(running: TestClient, work: Any) -> Non
     assert not work()
     shown = running.get(bank + "/advice").json()
     assert (shown["job"]["state"], shown["found"]) == ("cancelled", None)
+
+
+def test_after_a_build_advice_is_queued_once_for_the_same_settings_where_a_setting_asks_for_it(
+    serve: Any, settings: Settings, backbone: Backbone
+) -> None:
+    client = serve(settings.model_copy(update={"advise_after_build": True}))
+    bank, service = filled(client, 14), service_of(client)
+    worker = Worker(service.settings, service.store, "test", lambda: Backbones(service.settings, backbone))
+
+    def built() -> None:
+        job = client.post(bank + "/builds", json={"groups": "none"}).json()["id"]
+        assert worker.work_once()
+        client.portal.call(build_ended, service, job)  # as the supervisor of a worker process says it
+
+    built()
+    first = client.get(bank + "/advice").json()["job"]
+    assert (first["kind"], first["state"]) == ("advice", "queued")
+    assert worker.work_once()
+    built()
+    assert client.get(bank + "/advice").json()["job"]["id"] == first["id"]

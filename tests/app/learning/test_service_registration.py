@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from moved_parts import SIZE, moved, part, taken
+from moved_parts import SIZE, moved, part, taken, unlike
 from parts import scratched
 from service_kit import inspect, problem, wait_until
 from starlette.testclient import TestClient
@@ -19,6 +19,7 @@ from app.imaging.pictures import encode_png
 from app.settings import Settings
 from core.judging.scoring import UNLOCATED
 from models.backbone import Backbone
+from nominal_client.answers.insight import Fits
 from nominal_client.answers.inspections import Inspection
 
 CONFIG = {
@@ -72,6 +73,21 @@ def test_a_part_is_located_inspected_or_rejected_with_the_reason(
     assert (kept["reason"], kept["location"]) == ("not_located", lost["location"])
     rows = list(csv.DictReader(io.StringIO(client.get("/v1/inspections/export?format=csv").text)))
     assert sorted(row["reason"] for row in rows) == ["", "not_located"]
+    told = Fits.model_validate(client.get("/v1/banks/caps/versions/1/fits?limit=3").json())
+    assert (told.method, told.reference.name, told.reference.present, told.images) == (
+        "sift",
+        "0.png",
+        True,
+        8,
+    )
+    assert told.keypoints > 50
+    assert [fit.fit for fit in told.items] == sorted(fit.fit for fit in told.items)
+    assert all(abs(fit.rotation - 3.0 * int(fit.image.name[0])) < 1 for fit in told.items)
+    assert all(
+        fit.inliers >= 8 and fit.residual < 3 and fit.shift and abs(fit.scale - 1) < 0.05
+        for fit in told.items
+    )
+    assert client.get("/v1/banks/caps/versions/1").json()["summary"]["registered"]["method"] == "sift"
     explored = client.get("/v1/banks/caps/exploration?reject_threshold=1e9")
     assert explored.status_code == 200, explored.text
 
@@ -91,6 +107,7 @@ def test_a_version_that_registers_parts_is_compared_with_one_that_does_not_each_
     client.post("/v1/banks/caps/versions/2/activate")
     as_taken = inspect(client, flawed)
     assert (registered["location"] is None, as_taken["location"] is None) == (False, True)
+    problem(client.get("/v1/banks/caps/versions/2/fits"), 404, "not-found")
     assert abs(registered["score"] - as_taken["score"]) > 0.01 * as_taken["score"]
     assert pair["a"]["score"] == pytest.approx(registered["score"], rel=1e-5)
     assert pair["b"]["score"] == pytest.approx(as_taken["score"], rel=1e-5)
@@ -99,7 +116,7 @@ def test_a_version_that_registers_parts_is_compared_with_one_that_does_not_each_
 def test_parts_that_cannot_be_registered_fail_the_build_and_nothing_is_made(
     client: TestClient, settings: Settings, backbone: Backbone
 ) -> None:
-    upload(client, [part(i) for i in range(6)])
+    upload(client, [unlike(i) for i in range(6)])
     with working(settings, backbone):
         done = ended(client, client.post(JOBS).json())
         named = ended(

@@ -19,7 +19,7 @@ from app.store.checks import NewLabelled
 from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobsUnavailable, StoreNotEmpty
 from app.store.jobs import Idempotency
 from app.store.leases import Progress
-from app.store.schema import Base, Descriptor, Inspection
+from app.store.schema import Base, Descriptor, Inspection, Origin
 from app.store.store import Store
 
 
@@ -56,7 +56,10 @@ def filled(
     store.sinks.create("mes", "webhook", {"url": "https://x/ü"}, actor="cli", secret="s", banks=[bank])
     seen = make_inspection(image_sha256=put(b"defect"), regions=[{"x": 1}], nearest=None)
     looks = Descriptor(inspection_id=seen.id, bank=bank, space="5" * 64, vector=b"\x00\xff\n" * 4)
-    store.inspections.add([seen, make_inspection(score=0.1 + 0.2)], [looks])
+    came = Origin(
+        source="/in", name="ä.png", sha256="6" * 64, size=8, mtime_ns=1 << 60, inspection_id=seen.id
+    )
+    store.inspections.add([seen, make_inspection(score=0.1 + 0.2)], [looks], [came])
     store.reviews.add(seen.id, "missed_defect", actor="k1", note="line\nbreak")
     store.reviews.add(seen.id, "withdrawn", actor="k1")
     _, key = store.keys.create("line 1", "admin", actor="cli")

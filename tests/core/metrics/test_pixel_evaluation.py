@@ -182,6 +182,20 @@ def test_a_map_that_is_not_finite_is_refused_and_not_counted(bad: float) -> None
     assert evaluation.metrics().nominal_pixels == 12
 
 
+def test_pixels_that_do_not_count_are_as_if_they_were_not_there(rng: np.random.Generator) -> None:
+    heat, mask = rng.random((8, 12)).astype(np.float32), np.zeros((8, 12), bool)
+    mask[2:5, 2:8] = True
+    counted = np.zeros((8, 12), bool)
+    counted[:, :6] = True
+    some, part = PixelEvaluation(), PixelEvaluation()
+    some.add(heat, mask, counted=counted)
+    some.add(heat, counted=counted)
+    part.add(heat[:, :6], mask[:, :6])
+    part.add(heat[:, :6])
+    assert some.metrics() == part.metrics()
+    assert some.metrics().defect_pixels == 12
+
+
 @pytest.mark.parametrize("mask", [np.ones((3, 3), bool), np.zeros((3, 3), bool), None])
 def test_one_class_of_pixels_alone_is_refused(mask: np.ndarray | None) -> None:
     evaluation = PixelEvaluation()

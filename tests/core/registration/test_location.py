@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from moved_parts import SIZE, moved, part
+from moved_parts import SIZE, furthest, moved, part, unlike
 
 from core.config import RegistrationConfig
 from core.errors import RegistrationError, ShapeError
@@ -27,13 +27,6 @@ def reference_of(image: np.ndarray, config: RegistrationConfig = ON) -> Referenc
 
 def located(image: np.ndarray, reference: Reference, config: RegistrationConfig = ON) -> Location:
     return locate(Photograph(image), reference, config, None)
-
-
-def furthest(found: np.ndarray, expected: np.ndarray, size: tuple[int, int] = SIZE) -> float:
-    """Pixels between two transforms of the middle half of a picture, at most."""
-    h, w = size
-    places = np.array([[x, y, 1] for x in (w / 4, w / 2, 3 * w / 4) for y in (h / 4, h / 2, 3 * h / 4)]).T
-    return float(np.linalg.norm(((found - expected) @ places)[:2], axis=0).max())
 
 
 @pytest.mark.parametrize(
@@ -215,7 +208,7 @@ def test_keypoints_of_a_reference_lie_where_it_is_inspected() -> None:
         (photographs(3), "none.png", "must be one of the nominal photographs"),
         ([*photographs(3), np.full((*SIZE, 3), 9, np.uint8)], "3.png", "at least 8 keypoints; received 0"),
         ([np.full((*SIZE, 3), i, np.uint8) for i in range(4)], None, "(--augment rotation=15"),
-        ([part(i) for i in range(6)], None, "must have at least 8 points in common"),
+        ([unlike(i) for i in range(6)], None, "must have at least 8 points in common"),
         (photographs(1), None, "at least two nominal photographs"),
     ],
     ids=["no nominal image", "blank", "a blank set", "parts that differ", "one"],

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 from fakes import random_backbone
-from moved_parts import SIZE, moved, noisy, part, taken
+from moved_parts import SIZE, moved, noisy, part, taken, unlike
 from parts import SMALL, scratched
 
 from app.inspection.engine import Engine
@@ -211,7 +211,7 @@ def test_parts_are_told_apart_by_their_photographs_as_taken(bank: Bank) -> None:
 
 def test_parts_that_differ_are_refused_before_anything_is_learned() -> None:
     with pytest.raises(RegistrationError, match="--augment"):
-        learned([part(i) for i in range(6)])
+        learned([unlike(i) for i in range(6)])
     with pytest.raises(RegistrationError, match="one of the nominal photographs"):
         learned(taken(5), CONFIG.changed({"registration": {"on": True, "reference": "none.png"}}))
 

@@ -68,6 +68,10 @@ class Drawing:
     stale: str = (
         "Someone changed this bank meanwhile, so nothing was saved. Reload the page to see it as it is now."
     )
+    aspect: str = (
+        "The mask that is set has another aspect ratio, {mask}, than this photograph, {photo} pixels: builds refuse it."
+        " Draw one for these photographs, or remove it."
+    )
     lost: str = "The connection to the server is lost, so nothing was saved. The drawing stays; try again."
 
 

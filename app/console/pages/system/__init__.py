@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from app.console.pages.system.folders import folder_table
 from app.console.pages.system.keys import ask_new_key, key_table, people_table
 from app.console.pages.system.words import SYSTEM as TEXT
 from app.console.view import View, page
@@ -34,6 +35,8 @@ async def show(view: View) -> None:
         live.clear()
         with live:
             _health(state)
+            if state["folders"]:
+                folder_table(state["folders"])
             _problems(problems)
 
     await look()

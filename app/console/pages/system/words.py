@@ -40,6 +40,18 @@ class System:
     database_hint: str = "answers in {ms}"
     database_down: str = "No answer"
     milliseconds: str = "{n} ms"
+    folders: str = "Watched folders"
+    folders_hint: str = "Images put into them are inspected; counted since this server started."
+    folder: str = "Folder"
+    folder_bank: str = "Bank"
+    folder_state: str = "State"
+    folder_waiting: str = "Waiting"
+    folder_done: str = "Done"
+    folder_failed: str = "Failed"
+    folder_error: str = "Last error"
+    folder_well: str = "Watching"
+    folder_waits: str = "Held up"
+    after: Mapping[str, str] = table(keep="files stay", beside="answer beside", move="moved by decision")
     problems: str = "Recent problems"
     problems_hint: str = (
         "Error responses since this server started, newest first; at most {most}, kept in memory."

@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from app.console.pages.versions.fits import show_fits
 from app.console.pages.versions.histogram import Mark, histogram
 from app.console.pages.versions.words import VERSIONS as TEXT
 from app.console.view import View, page
@@ -84,6 +85,7 @@ async def show_one(view: View) -> None:
         state_badge(bank, row)
         _figures(row, found)
     _scores(found)
+    await show_fits(view, row)
     _hardest(view, found)
     _deletion(view, bank, row)
 

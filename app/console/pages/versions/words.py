@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from app.console.words import Plural
 
+REMOVED = "{name} is out of the nominal set. This takes effect with the next build."
+
 
 @dataclass(frozen=True)
 class Versions:
@@ -67,7 +69,31 @@ class Versions:
     above: str = "Above threshold"
     gone: str = "No longer in the set"
     not_here: str = "Built elsewhere: its images are not on this server."
-    removed: str = "{name} is out of the nominal set. This takes effect with the next build."
+    removed: str = REMOVED
 
 
-VERSIONS = Versions()
+@dataclass(frozen=True)
+class Fits:
+    """English."""
+
+    name: str = "Where the parts lie"
+    hint: str = (
+        "Each photograph is brought to where the reference has the part. Shown after it are the nominal images that fit"
+        " it least."
+    )
+    reference: str = "Reference"
+    keypoints: Plural = Plural("{n} keypoint", "{n} keypoints")
+    by_edges: str = "found by its edges"
+    fit: str = "Fit {fit}"
+    inliers: str = "Points"
+    rotation: str = "Turned"
+    shift: str = "Moved"
+    pixels: str = "{x:+.0f}, {y:+.0f} px"
+    scale: str = "Size"
+    residual: str = "Apart"
+    level: str = "{n} nominal images are learned. A part with a fit below {level} is not located."
+    left_out: Plural = Plural("{n} image was left out", "{n} images were left out")
+    removed: str = REMOVED
+
+
+VERSIONS, FITS = Versions(), Fits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -74,6 +75,51 @@ class Calibration(Answer):
     hardest: list[NominalScore] = Field(description="Highest scores first: a bad one among the good is here.")
     build_seconds: float | None
     stage_seconds: dict[str, float]
+
+
+class NominalImage(Answer):
+    """An image that a version was built with."""
+
+    name: str
+    sha256: str | None = Field(description="Where the bank was built here.")
+    present: bool = Field(description="Whether it is still in the nominal set.")
+
+
+class Fit(Answer):
+    """How the part in a nominal image lies against the reference; null where that was not kept."""
+
+    image: NominalImage
+    fit: float = Field(description="Correlation of both pictures' edges, from -1 to 1.")
+    inliers: int | None = Field(description="Distinct points that agree with the reference; null by edges.")
+    residual: float | None = Field(description="Pixels that these are apart, root mean square.")
+    rotation: float | None = Field(description="Degrees clockwise from the reference.")
+    shift: tuple[float, float] | None = Field(
+        description="(x, y) from the image's middle to where the reference's is, pixels."
+    )
+    scale: float | None = Field(description="Its size against the reference's, as shares of the pictures.")
+
+
+class LeftOut(Answer):
+    """A nominal image whose part was not located, so that it was not learned."""
+
+    image: NominalImage
+    reason: str
+
+
+class Fits(Answer):
+    """What a version's parts are brought onto, and how well its nominal images fit it."""
+
+    bank: str
+    version: int
+    method: Literal["sift", "edges"] = Field(description="What parts are found by: points, or edges.")
+    reference: NominalImage
+    width: int = Field(description="Of the reference, pixels.")
+    height: int
+    keypoints: int = Field(description="Of the reference; 0 by edges.")
+    level: float = Field(description="The least fit of a part that is located.")
+    images: int = Field(description="Nominal images that were learned.")
+    items: list[Fit] = Field(description="The least fit first.")
+    left_out: list[LeftOut] = Field(description="At most 100.")
 
 
 class Flip(Answer):

@@ -52,8 +52,15 @@ class Location(Answer):
 
     located: bool
     reason: str | None = Field(description="Why it was not located, with the figures.")
-    inliers: int = Field(description="Distinct points that agree with the reference.")
+    method: Literal["sift", "edges"] = Field(
+        "sift", description="What it was looked for by: points, or edges."
+    )
+    inliers: int | None = Field(description="Distinct points that agree with the reference; null by edges.")
+    residual: float | None = Field(None, description="Pixels that these are apart, root mean square.")
     rotation: float | None = Field(description="Degrees clockwise from the reference.")
+    shift: tuple[float, float] | None = Field(
+        None, description="(x, y) from the image's middle to where the reference's is, pixels."
+    )
     scale: float | None = Field(description="Its size against the reference's, as shares of the pictures.")
     fit: float | None = Field(description="Correlation of both pictures' edges, from -1 to 1.")
     inspected_share: float | None = Field(description="Of what is inspected, how much is in view.")

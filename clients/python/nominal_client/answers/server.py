@@ -44,6 +44,9 @@ class Health(Answer):
     retention: JsonObject = Field(description="Which images are kept, and for how many days inspections are.")
     banks: dict[BankState, int] = Field(description="How many banks are in each state.")
     bank_states: dict[str, JsonObject] | None = None
+    folders: list[JsonObject] | None = Field(
+        None, description="Watched folders: what waits, was done, failed."
+    )
 
 
 class BankHealth(Answer):
