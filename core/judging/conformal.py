@@ -102,7 +102,7 @@ def expected_over_parts(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], threshold: float
 ) -> tuple[float, RateOverParts]:
     """What held-out scores say of any threshold for new parts: (mean rate, what was seen with its interval)."""
-    expected = expected_at(scores, groups, np.array([threshold], np.float64))
+    expected = expected_at(scores, groups, np.array([threshold], scores.dtype))
     return float(expected[0]), over_parts(scores > threshold, groups)
 
 
