@@ -46,6 +46,10 @@ class TooFewNominalImages(CoreError):
     """The asked false-reject rate needs more nominal images than there are; the rank is never clamped."""
 
 
+class TooFewDefects(CoreError):
+    """Thresholds by cost need more reviewed defects of the version than there are."""
+
+
 class GroupsError(CoreError):
     """Root of what is wrong with the groups of photographs that show one part."""
 

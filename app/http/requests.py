@@ -13,6 +13,7 @@ from app.store.links import MOST_MINUTES
 from app.store.scope import MOST_NAMES
 from core.config import EXPECTED_SUSPECTS, DetectorConfig
 from core.declared import Declared, own_settings, parts
+from core.judging.economics import MOST_COST
 from nominal_client.answers import BankId
 from nominal_client.answers.inspections import Decision, Finding
 from nominal_client.answers.server import Priority, Role
@@ -22,6 +23,7 @@ Rate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=MOST_SHARE, allow_inf_nan=False)]
 Quota = Annotated[int, Field(gt=0, le=MOST)]
 Score = Annotated[float, Field(ge=0, allow_inf_nan=False, le=1e30)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False, le=MOST_COST)]
 Note = Annotated[str, Field(max_length=4000)]
 KindName = Annotated[
     str, Field(max_length=256, description="1 to 64 characters, without the spaces around it.")
@@ -150,6 +152,15 @@ class Explored(Request):
     def given(self) -> dict[str, float | None]:
         """Those that were said."""
         return self.model_dump(exclude_none=True, exclude={"version", "bins", "limit", "before"})
+
+
+class Costed(Request):
+    """What errors cost, in one currency, and how often parts are defective."""
+
+    missed_defect: Cost = Field(description="What a defect that is accepted costs.")
+    false_reject: Cost = Field(description="What a good part that is rejected costs.")
+    defect_rate: Rate = Field(description="Share of all parts that are defective.")
+    version: VersionNumber | None = Field(None, description="The active one when left out.")
 
 
 class CompareRequest(Request):

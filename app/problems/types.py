@@ -121,6 +121,7 @@ TYPES: tuple[ProblemType, ...] = (
     _type("illegal-value", 422, "A value cannot be stored", store.IllegalValue),
     _type("invalid-config", 422, "The configuration is invalid", core.ConfigError),
     _type("rate-unsupported", 422, "Too few images for this false-reject rate", core.TooFewNominalImages),
+    _type("too-few-defects", 409, "Too few reviewed defects", core.TooFewDefects),
     _type(
         "groups-unusable",
         422,

@@ -143,14 +143,16 @@ class Inspections:
         with self._database.read() as session:
             return [*session.scalars(query.limit(limit))]
 
-    def scored(self, version: Version, limit: int) -> list[Scored]:
-        """What a version scored by its digest, newest first."""
+    def scored(self, version: Version, limit: int, verdicts: Sequence[Verdict] = ()) -> list[Scored]:
+        """What a version scored by its digest, newest first; only with one of ``verdicts`` where there are any."""
         made = Inspection.digests["bank"].as_string() == version.sha256
         query = (
             select(Inspection.id, Inspection.score, Inspection.decision, Inspection.verdict)
             .where(Inspection.bank == version.bank, Inspection.version == version.number, made)
             .order_by(Inspection.id.desc())
         )
+        if verdicts:
+            query = query.where(Inspection.verdict.in_(verdicts))
         with self._database.read() as session:
             return [Scored(*row) for row in session.execute(query.limit(limit))]
 

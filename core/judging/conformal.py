@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Float64, Int, Shaped
 from scipy.special import betaincinv
 
 from core.errors import ShapeError, TooFewNominalImages
@@ -102,12 +102,21 @@ def expected_over_parts(
     scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], threshold: float
 ) -> tuple[float, RateOverParts]:
     """What held-out scores say of any threshold for new parts: (mean rate, what was seen with its interval)."""
-    above = scores > threshold
-    seen = over_parts(above, groups)
-    if above.all():
-        return 1.0, seen
-    ranked, place = _Ranked.of(scores, groups), int(np.count_nonzero(above))
-    return float(ranked.rejected(ranked.above[place : place + 1])[0] / (ranked.unit * (seen.parts + 1))), seen
+    expected = expected_at(scores, groups, np.array([threshold], scores.dtype))
+    return float(expected[0]), over_parts(scores > threshold, groups)
+
+
+def expected_at(
+    scores: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], thresholds: Float[np.ndarray, " t"]
+) -> Float64[np.ndarray, " t"]:
+    """The mean rate at which new parts pass each threshold; 1 where all held-out scores do."""
+    places = len(scores) - np.searchsorted(np.sort(scores), thresholds, side="right")
+    found, some = np.ones(len(thresholds)), places < len(scores)
+    if some.any():
+        ranked = _Ranked.of(scores, groups)
+        passed = ranked.rejected(ranked.above[places[some]])
+        found[some] = passed / (ranked.unit * (len(group_sizes(groups)) + 1))
+    return found
 
 
 def over_parts(hits: np.ndarray, groups: Int[np.ndarray, " n"]) -> RateOverParts:

@@ -130,6 +130,23 @@ def test_a_rate_too_low_for_the_images_is_said_and_cannot_be_saved(tab: Page, so
     expect(tab.get_by_role("button", name="Save")).to_be_enabled()
 
 
+def test_the_cheapest_threshold_is_found_and_tried_before_anything_is_saved(tab: Page, solar: Site) -> None:
+    opened(tab, solar)
+    before = solar.client.get_bank("cells").reject_threshold
+    for name, value in (("A missed defect costs", "500"), ("A false reject costs", "5")):
+        tab.get_by_label(name).fill(value)
+    tab.get_by_role("button", name="Find the cheapest").click()
+    expect(tab.get_by_text("Enter a number, such as 2.5.")).to_be_visible()
+    tab.get_by_label("Defective parts, %").fill("1")
+    tab.get_by_role("button", name="Find the cheapest").click()
+    found = solar.client.price_thresholds("cells", missed_defect=500, false_reject=5, defect_rate=0.01)
+    expect(figure(tab, "Cheapest reject threshold")).to_have_text(f"{found.best.threshold:.3f}")
+    tab.get_by_role("button", name="Try this threshold").click()
+    expect(number(tab, "Reject above")).to_have_value(f"{found.best.threshold:.3f}")
+    shot(tab, "thresholds-by-cost")
+    assert solar.client.get_bank("cells").reject_threshold == before
+
+
 def test_thresholds_are_saved_with_a_note_and_stand_in_the_history(tab: Page, solar: Site) -> None:
     opened(tab, solar)
     number(tab, "Reject above").fill("41.5")

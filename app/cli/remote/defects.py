@@ -1,4 +1,4 @@
-"""``nominal remote similar``, ``kinds``, ``patterns``, ``report``: past inspections like one, and what goes wrong."""
+"""``nominal remote similar``, ``kinds``, ``patterns``, ``report``, ``economics``: what goes wrong, what it costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import Columns, Json, print_json, print_list, print_rows, say
+from app.cli.console import Columns, Json, notice, print_json, print_list, print_rows, say
 from app.cli.patterns import print_patterns
 from app.cli.remote.banks import Bank, client_of, watch
 from app.cli.remote.inspections import Inspected, Since, Until, zoned
@@ -82,6 +82,43 @@ def report(
     """Save a shift's report as one HTML file: totals, defects by kind, trend, what decided. The last 24 hours."""
     span = zoned(since=since, until=until)
     say(f"Wrote {client_of(ctx).save_report(bank, out, station=station, **span)}")
+
+
+@commands.command()
+def economics(
+    ctx: typer.Context,
+    bank: Bank,
+    missed_defect: Annotated[float, typer.Option("--missed-defect", help="What an accepted defect costs.")],
+    false_reject: Annotated[
+        float, typer.Option("--false-reject", help="What a rejected good part costs, in the same currency.")
+    ],
+    defect_rate: Annotated[float, typer.Option("--defect-rate", help="Share of parts that are defective.")],
+    version: Annotated[
+        int | None, typer.Option("--version", help="Version's number (default: the active one).")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Find the reject threshold at which missed defects and false rejects cost least. Nothing is changed."""
+    costs = {"missed_defect": missed_defect, "false_reject": false_reject, "defect_rate": defect_rate}
+    found = client_of(ctx).price_thresholds(bank, version=version, **costs)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    columns: Columns = {
+        "reject above": lambda row: row[0],
+        "threshold": lambda row: f"{row[1].threshold:.3f}",
+        "cost per 1,000 parts": lambda row: f"{row[1].cost:,.2f}",
+        "95 %": lambda row: f"{row[1].low:,.2f} to {row[1].high:,.2f}",
+        "good rejected": lambda row: f"{row[1].rejected:.2%}",
+        "defects missed": lambda row: f"{row[1].missed:.2%}",
+    }
+    rows = [("cheapest", found.best), ("present", found.present)]
+    print_rows([row for row in rows if row[1] is not None], columns)
+    say(
+        f"Version {found.version}: {found.defects} reviewed defects ({found.missed} of them missed), "
+        f"{found.parts} nominal parts. Thresholds from {found.low:.3f} to {found.high:.3f} cost about the same."
+    )
+    notice(found.caution)
 
 
 @kinds.command("list")

@@ -1,4 +1,4 @@
-"""What versions learnt and would do, a bank's day: below /v1/banks/{bank} calibration, exploration, compare, trend."""
+"""What versions learnt and would do, a bank's day: calibration, exploration, economics, compare, trend."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from app.http.routes import BankPath, Cursor, Limit, Number, Running, etag, refu
 from app.http.routes.images import FILE
 from app.http.routes.inspections import Moment
 from app.insight import calibration as insight
-from app.insight import comparing, exploring, fits
+from app.insight import comparing, exploring, fits, pricing
 from app.insight import trend as days
 from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
-from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewNominalImages
+from core.errors import BankCorrupt, BankHostile, ConfigError, TooFewDefects, TooFewNominalImages
+from core.judging.economics import Costs
 from nominal_client.answers import insight as schema
 
 router = APIRouter(prefix="/v1/banks/{bank}", tags=["insight"])
@@ -78,6 +79,25 @@ def explore_thresholds(
         items=[schema.Flip.model_validate(flip) for flip in items[: asked.limit]],
         next=items[asked.limit - 1].id if len(items) > asked.limit else None,
     )
+
+
+@router.get(
+    "/economics", responses=refuses(NotFound, BankWithoutVersion, ConfigError, TooFewDefects, *UNREADABLE)
+)
+def price_thresholds(
+    service: Running,
+    actor: Reader,
+    bank: BankPath,
+    asked: Annotated[requests.Costed, Query()],
+    response: Response,
+) -> schema.Economics:
+    """The reject threshold at which missed defects and false rejects together cost least, beside the present one."""
+    actor.scope.admit_every_station()
+    costs = Costs(asked.missed_defect, asked.false_reject, asked.defect_rate)
+    subject = exploring.subject(service.inspecting, bank, asked.version)
+    found = pricing.price(service.inspecting, subject, costs)
+    response.headers["ETag"] = etag(found.revision)
+    return schema.Economics.model_validate(found)
 
 
 @router.post(

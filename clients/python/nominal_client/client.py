@@ -163,6 +163,7 @@ class _Calls:
     get_calibration = _call(inspections.get_calibration)
     get_fits = _call(inspections.get_fits)
     explore_thresholds = _call(inspections.explore_thresholds)
+    price_thresholds = _call(inspections.price_thresholds)
     compare_versions = _call(inspections.compare_versions)
     list_review_queue = _list(inspections.list_review_queue)
     get_agreement = _call(inspections.get_agreement)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TypedDict, Unpack
 import httpx
 from pydantic import ValidationError
 
-from nominal_client.answers.insight import Agreement, Calibration, Compared, Exploration, Fits, Trend
+from nominal_client.answers.insight import (
+    Agreement,
+    Calibration,
+    Compared,
+    Economics,
+    Exploration,
+    Fits,
+    Trend,
+)
 from nominal_client.answers.inspections import (
     Batch,
     Decision,
@@ -207,6 +215,14 @@ def get_fits(bank: str, version: int, *, limit: int = 50) -> Call[Fits]:
 def explore_thresholds(bank: str, **tried: Unpack[Tried]) -> Call[Exploration]:
     """What thresholds or rates would do before they are saved; by default the bank's own."""
     return get(Exploration, "/v1/banks/{}/exploration", bank, **tried)
+
+
+def price_thresholds(
+    bank: str, *, missed_defect: float, false_reject: float, defect_rate: float, version: int | None = None
+) -> Call[Economics]:
+    """The reject threshold at which missed defects and false rejects together cost least, beside the present one."""
+    costs = {"missed_defect": missed_defect, "false_reject": false_reject, "defect_rate": defect_rate}
+    return get(Economics, "/v1/banks/{}/economics", bank, version=version, **costs)
 
 
 def compare_versions(

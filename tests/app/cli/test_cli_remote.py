@@ -200,6 +200,24 @@ def test_similar_inspections_and_kinds_are_listed_and_kinds_renamed(remote: Run,
     assert "scratch" in page.read_text(encoding="utf-8")
 
 
+def test_the_cheapest_threshold_is_found_from_reviewed_defects(
+    remote: Run, server: Client, tmp_path: Path
+) -> None:
+    costs = ("--missed-defect", 500, "--false-reject", 5, "--defect-rate", 0.01)
+    assert "at least 10 reviewed defects" in remote("economics", "caps", "--version", 1, *costs).err
+    for i in range(10):
+        found = server.inspect("caps", (f"{i}.png", picture(800 + i, flaw=True)))
+        server.review(found.id, "confirmed_defect")
+    told = remote("economics", "caps", *costs, "--json").json
+    assert told["defects"] >= 10
+    assert told["low"] <= told["best"]["threshold"] <= told["high"]
+    shown = remote("economics", "caps", *costs)
+    assert shown.status == 0, shown.err
+    assert f"{told['best']['threshold']:.3f}" in shown.out
+    assert "seldom reviewed" in shown.err
+    assert "defect_rate" in remote("economics", "caps", *costs[:5], 1).err
+
+
 def test_a_bank_is_shown_by_hour(remote: Run, tmp_path: Path) -> None:
     (tmp_path / "flawed.png").write_bytes(picture(77, flaw=True))
     remote("inspect", "caps", tmp_path / "flawed.png", "--station", "T-1")

@@ -387,6 +387,9 @@ def test_a_version_is_looked_into_and_thresholds_are_tried(caps: Client, flawed:
     with pytest.raises(ProblemError) as caught:
         caps.explore_thresholds("caps", target_false_reject=0.001)
     assert caught.value.slug == "rate-unsupported"
+    with pytest.raises(ProblemError) as caught:
+        caps.price_thresholds("caps", missed_defect=500.0, false_reject=5.0, defect_rate=0.01)
+    assert caught.value.slug == "too-few-defects"
 
 
 def test_two_versions_are_compared_pair_by_pair(caps: Client, flawed: str) -> None:

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from app.console.pages.thresholds.chart import threshold_chart
 from app.console.pages.thresholds.controls import Controls
+from app.console.pages.thresholds.costs import by_cost
 from app.console.pages.thresholds.explorer import PAGE, Explorer, ask_note, open_explorer
 from app.console.pages.thresholds.words import THRESHOLDS as TEXT
 from app.console.view import View, page
@@ -51,6 +52,8 @@ async def show(view: View) -> None:
             controls = Controls(explorer)
         with block("n-stack"):
             _figures(explorer)
+    with section(TEXT.by_cost, TEXT.by_cost_hint):
+        by_cost(explorer, controls)
     with section(TEXT.flips, TEXT.flips_hint):
         FlipList(explorer)
     with section(TEXT.history):
@@ -66,10 +69,7 @@ def _actions(explorer: Explorer, controls: Controls) -> None:
     async def reset() -> None:
         thresholds = explorer.found.present
         if thresholds is not None:
-            controls.show(thresholds)
-            await explorer.attempt(
-                {"review_threshold": thresholds.review, "reject_threshold": thresholds.reject}
-            )
+            await controls.put(thresholds)
 
     async def saved() -> None:
         view.reload()

@@ -51,6 +51,11 @@ class Controls:
         self._reject.set(thresholds.reject)
         self._setting = False
 
+    async def put(self, thresholds: Thresholds) -> None:
+        """Show these and try them."""
+        self.show(thresholds)
+        await self._explorer.attempt(self._by_score())
+
     def _told(self) -> None:
         """What is wrong with the latest; in the mode of rates the sliders follow."""
         self._fault.set_text(self._explorer.fault or "")

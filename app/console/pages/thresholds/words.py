@@ -56,6 +56,28 @@ class Thresholds:
     nothing_reviewed: str = "none reviewed"
     interval: str = "95 % between {low} and {high}"
     decided: str = "All {n} recorded"
+    by_cost: str = "By cost"
+    by_cost_hint: str = (
+        "Give both costs in one currency. Nominal scores say how many good parts a threshold rejects; reviewed defects"
+        " of this version say how many it misses."
+    )
+    missed_cost: str = "A missed defect costs"
+    reject_cost: str = "A false reject costs"
+    defect_rate: str = "Defective parts, %"
+    not_a_cost: str = "Between 0 and 1,000,000,000,000."
+    not_a_rate: str = "Between 0 and 100, both excluded."
+    find: str = "Find the cheapest"
+    try_it: str = "Try this threshold"
+    cheapest: str = "Cheapest reject threshold"
+    alike: str = "{low} to {high} cost about the same."
+    cost: str = "Cost per 1,000 parts"
+    cost_now: str = "With {threshold}, as now"
+    unsupported: str = "no threshold in use"
+    saved_cost: str = "Saved per 1,000 parts"
+    errors: str = "Rejects {rejected} of good parts, misses {missed} of defects."
+    counted: str = (
+        "From {parts} nominal parts and {defects} reviewed defects, {missed} of them missed by the decision."
+    )
     flips: str = "Would be decided otherwise"
     flips_hint: str = "Recorded inspections of this version, newest first."
     flips_count: Plural = Plural("{n} inspection", "{n} inspections")

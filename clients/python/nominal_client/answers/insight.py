@@ -158,6 +158,54 @@ class Exploration(Answer):
     next: str | None = Field(description="Cursor for more of them.")
 
 
+class Costs(Answer):
+    """As they were asked for."""
+
+    missed_defect: float
+    false_reject: float
+    defect_rate: float
+
+
+class Priced(Answer):
+    """A reject threshold and what it costs per 1,000 parts; low, high: 95 % interval of the cost.
+
+    rejected: share of good parts above it. missed: of reviewed defects at or below it, (k + 1) / (n + 2).
+    """
+
+    threshold: float
+    rejected: float
+    missed: float
+    cost: float
+    low: float
+    high: float
+
+
+class Saving(Answer):
+    """What the best threshold costs less than the present one per 1,000 parts, with its 95 % interval."""
+
+    cost: float
+    low: float
+    high: float
+
+
+class Economics(Answer):
+    """The reject threshold at which missed defects and false rejects together cost least."""
+
+    bank: str
+    revision: int = Field(description="Of the bank: the ETag to save under.")
+    version: int
+    costs: Costs
+    parts: int = Field(description="Nominal parts, whose scores say how many good parts a threshold rejects.")
+    defects: int = Field(description="Reviewed defects, whose scores say how many a threshold misses.")
+    missed: int = Field(description="Of those, the missed ones: accepted, and found defective by a person.")
+    best: Priced
+    low: float = Field(description="Thresholds from here to `high` are not told from the best.")
+    high: float
+    present: Priced | None = Field(description="Null where the version does not support the bank's rates.")
+    saving: Saving | None
+    caution: str = Field(description="In which direction reviewed defects mislead.")
+
+
 class Side(Answer):
     """What one version says of an image."""
 
