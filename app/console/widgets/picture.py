@@ -141,9 +141,8 @@ def _outline(shown: Shown) -> None:
     """Where the reference's picture is in this one; what is outside of this one is cut."""
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shown.outline)
     size = f'viewBox="0 0 {shown.width} {shown.height}" preserveAspectRatio="none"'
-    ui.html(f'<svg {size} aria-hidden="true"><polygon points="{points}"/></svg>', sanitize=False).classes(
-        "n-outline"
-    )
+    drawing = f'<svg {size} aria-hidden="true"><polygon points="{points}"/></svg>'
+    ui.html(drawing, sanitize=False).classes("n-outline")
 
 
 def _scale() -> None:
