@@ -16,7 +16,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = ("telemetry", "oidc", "mqtt")  # what the image and the wheelhouse install beside the plain requirements
+EXTRAS = (
+    "telemetry",
+    "oidc",
+    "mqtt",
+)  # what the image and the wheelhouse install beside the plain requirements
 OWN = {"app": "app", "core": "core", "models": "models", "nominal_client": "clients/python/nominal_client"}
 
 
