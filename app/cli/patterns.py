@@ -12,7 +12,8 @@ import typer
 from app.cli import app
 from app.cli import options as o
 from app.cli.bank import BankFile
-from app.cli.console import Columns, Json, notice, print_json, print_rows, say
+from app.cli.console import Json, notice, print_json
+from app.cli.patterns_table import print_patterns
 from app.errors import ImageRefused
 from app.imaging.decode import ImageLimits
 from app.imaging.folders import list_images, read_photograph
@@ -24,16 +25,6 @@ from core.detector import check_backbone
 from core.input.photograph import Photograph
 from core.patterns import Of
 from nominal_client.answers import patterns as schema
-
-FIGURES = ("separation", "stability", "nmi", "purity")
-COLUMNS: Columns = {
-    "rejects": "rejects",
-    "in rejects": lambda each: f"{each.frequency:.0%}",
-    "in nominal": lambda each: f"{each.in_nominal:.0%}",
-    "example": lambda each: each.examples[0].name,
-    "x": lambda each: each.examples[0].x,
-    "y": lambda each: each.examples[0].y,
-}
 
 
 @app.command()
@@ -71,15 +62,6 @@ def patterns(
         print_json({"bank": str(bank_file), **found.model_dump(mode="json")})
     else:
         print_patterns(found)
-
-
-def print_patterns(found: schema.Patterns) -> None:
-    """A row per pattern, and where it is on the image that shows it best; then how stable all are."""
-    for mined in found.minings:
-        print_rows(mined.patterns, COLUMNS)
-        figures = {name: getattr(mined, name) for name in FIGURES}
-        said = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
-        say(f"{mined.of}: {said}")
 
 
 def _taken(folder: Path, bank: Bank, limits: ImageLimits) -> Iterator[Taken]:

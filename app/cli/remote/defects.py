@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.console import Columns, Json, notice, print_json, print_list, print_rows, say
-from app.cli.patterns import print_patterns
+from app.cli.patterns_table import print_patterns
 from app.cli.remote.banks import Bank, client_of, watch
 from app.cli.remote.inspections import Inspected, Since, Until, zoned
 
