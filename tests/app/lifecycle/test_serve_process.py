@@ -36,8 +36,6 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         **os.environ,
         "NOMINAL_DATA_DIR": str(folder / "data"),
         "NOMINAL_BACKBONE": "efficientnet-lite2",
-        "NOMINAL_RUNTIME": "torch",
-        "NOMINAL_PRECISION": "float32",
         "NOMINAL_DISK_RESERVE_BYTES": "0",
     }
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
