@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser.server import Server
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from services.debian import install
 
 from bench.datasets import Split, elpv_split
@@ -21,6 +21,7 @@ QUIET = [
 ]  # fmt: skip
 DESKTOP, TABLET = {"width": 1280, "height": 720}, {"width": 820, "height": 1180}
 BANK = "cells"
+expect.set_options(timeout=30_000)  # a page is there in a second, but for a machine that is busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from app.settings import load_settings
 from app.store.store import open_store
 
 FIRST_PAGE_SECONDS = 1.0
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"  # nothing is before the page
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"  # nothing is before the page
 RING = """(() => {
   const style = getComputedStyle(document.activeElement);
   return style.outlineStyle !== "none" || style.boxShadow.includes("4px");
@@ -30,7 +30,7 @@ def test_the_first_page_is_there_within_a_second(
         page = open_page(f"{server.url}/livez")
         page.goto(f"{server.url}/console/")
         expect(page.get_by_role("heading", name="Banks")).to_be_visible()
-        seconds.append(page.evaluate(PAINTED) / 1000)
+        seconds.append(page.wait_for_function(PAINTED).json_value() / 1000)
     assert min(seconds) < FIRST_PAGE_SECONDS, seconds
 
 

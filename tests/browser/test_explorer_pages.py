@@ -49,7 +49,7 @@ def _stays(url: str, faults: list[str]) -> None:
 
 def shot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=60_000)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
