@@ -12,8 +12,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -29,6 +30,7 @@ BANKS, TOY_BANKS = (1_000, 10_000), 50
 MODEL = "model"
 CONFIG = {"target_false_reject": 0.1, "target_review": 0.1, "min_bank_vectors": 1000}
 IMAGES = 20
+PATHS = ("/health", "/metrics", "/v1/banks", "/console/")
 ASKS = 20  # of each question
 PAGED = 40  # banks that are inspected with for the first time
 HEALTH_SECONDS = {1_000: 0.2, 10_000: 0.5}  # at most, by banks
@@ -77,7 +79,7 @@ def measured(folder: Path, count: int) -> tuple[tuple[str, ...], list[str]]:
     with server, httpx.Client(base_url=server.url, timeout=120) as client:
         ready = time.monotonic() - began
         counted = seconds_until_counted(client, count)
-        asked = {path: times(lambda path=path: ask(client, path)) for path in PATHS}
+        asked = {path: [seconds(client.get, path) for _ in range(ASKS)] for path in PATHS}
         idle = idle_share(server.process.pid)
         first, later = paged_in(client, count)
         memory = psutil.Process(server.process.pid).memory_info().rss / MIB
@@ -88,9 +90,6 @@ def measured(folder: Path, count: int) -> tuple[tuple[str, ...], list[str]]:
     ]
     told = [both(found) for found in (*asked.values(), first, later)]
     return (f"{count:,}", f"{ready:.1f}", f"{counted:.1f}", *told, f"{idle:.1%}", f"{memory:.0f}"), faults
-
-
-PATHS = ("/health", "/metrics", "/v1/banks", "/console/")
 
 
 def copy(folder: Path, copies: int) -> None:
@@ -110,41 +109,27 @@ def seconds_until_counted(client: httpx.Client, count: int) -> float:
     """Until /health knows every bank. Raises TimeoutError where it never does, and where it is wrong meanwhile."""
     began = time.monotonic()
     while (waited := time.monotonic() - began) < COUNTING_SECONDS:
-        known = sum(ask(client, "/health").json()["banks"].values())
+        known = sum(client.get("/health").raise_for_status().json()["banks"].values())
         if known == count:
             return waited
         time.sleep(0.05)
     raise TimeoutError(f"/health knows {known} of {count} banks after {COUNTING_SECONDS:g} s")
 
 
-def ask(client: httpx.Client, path: str) -> httpx.Response:
-    return client.get(path).raise_for_status()
-
-
-def times(asking: Callable[[], object], asks: int = ASKS) -> list[float]:
-    """Seconds of each."""
-    return list(_times(asking, asks))
-
-
-def _times(asking: Callable[[], object], asks: int) -> Iterator[float]:
-    for _ in range(asks):
-        began = time.perf_counter()
-        asking()
-        yield time.perf_counter() - began
+def seconds(ask: Callable[..., httpx.Response], path: str, **body: Any) -> float:
+    """Until the answer, which must be a good one."""
+    began = time.perf_counter()
+    ask(path, **body).raise_for_status()
+    return time.perf_counter() - began
 
 
 def paged_in(client: httpx.Client, count: int) -> tuple[list[float], list[float]]:
     """Seconds of an inspection with a bank that is not in memory, and of the next one."""
-    image = part(1)
+    body = {"content": part(1), "headers": {"Content-Type": "image/png"}}
     first, later = [], []
     for number in range(min(PAGED, count - 1)):
-        url = f"/v1/banks/bank-{number:05}/inspect"
-
-        def inspect(url: str = url) -> httpx.Response:
-            return client.post(url, content=image, headers={"Content-Type": "image/png"}).raise_for_status()
-
-        first += times(inspect, 1)
-        later += times(inspect, 1)
+        for times in (first, later):
+            times.append(seconds(client.post, f"/v1/banks/bank-{number:05}/inspect", **body))
     return first, later
 
 

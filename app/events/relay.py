@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -25,6 +24,7 @@ from app.events.kinds import made
 from app.settings import Settings
 from app.store.envelopes import sample
 from app.store.ids import new_id
+from app.store.leases import Silence
 from app.store.schema import Sink as Row
 from app.store.sinks import own_name
 from app.store.store import Store
@@ -39,15 +39,6 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Seen:
-    """Somebody else's sink: what was seen of it, and since when that stays the same."""
-
-    token: int
-    beats: int
-    since: float
-
-
 class Relay:
     """Started and stopped with the service."""
 
@@ -55,7 +46,7 @@ class Relay:
         self.store, self._settings, self._tally = store, settings, tally
         self._name = own_name()
         self._couriers: dict[str, tuple[datetime, Courier, asyncio.Task[None]]] = {}
-        self._seen: dict[str, Seen] = {}
+        self._silence = Silence(time.monotonic)
         self._pool = ThreadPoolExecutor(THREADS, "relay")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed, self._stopping = asyncio.Event(), False
@@ -131,8 +122,10 @@ class Relay:
         rows = {row.id: row for row in await self._in_thread(self.store.sinks.all)}
         await self._end([name for name in self._couriers if self._is_over(name, rows.get(name))])
         await self._beat()
-        for row in rows.values():
-            if row.enabled and row.id not in self._couriers and self._may_take(row):
+        silent = self._silence.of((row.id, row.token, row.beats) for row in rows.values())
+        for row, seconds in zip(rows.values(), silent.values(), strict=True):
+            wanted = row.enabled and row.id not in self._couriers
+            if wanted and (seconds >= self._settings.lease_seconds or self.store.sinks.is_orphaned(row)):
                 try:
                     await self._begin(row)
                 except Exception:  # it is this sink's, such as a kind of a newer release
@@ -143,18 +136,10 @@ class Relay:
         same = row is not None and row.enabled and (row.updated_at, row.token) == (changed, courier.token)
         return task.done() or not same
 
-    def _may_take(self, row: Row) -> bool:
-        """Whether nobody has it, or whoever had it was silent for a lease."""
-        now, seen = time.monotonic(), self._seen.get(row.id)
-        if seen is None or (seen.token, seen.beats) != (row.token, row.beats):
-            seen = self._seen[row.id] = Seen(row.token, row.beats, now)
-        return self.store.sinks.is_orphaned(row) or now - seen.since >= self._settings.lease_seconds
-
     async def _begin(self, row: Row) -> None:
         token = await self._in_thread(partial(self.store.sinks.claim, row, self._name))
         if token is None:
             return
-        self._seen.pop(row.id, None)
         courier = Courier(
             row.id, token, await self._made(row), self.store.outbox, self._tally, self._in_thread,
             self._settings.event_tries, self._settings.event_days,

@@ -15,6 +15,7 @@ from app.errors import BankWithoutVersion
 from app.inspection.inspecting import Inspecting
 from app.inspection.thresholds import Wish, effective, wish_with
 from app.store.inspections import Scored
+from app.store.reviews import DEFECTS
 from app.store.schema import Bank, Decision, Inspection, Verdict
 from core.bank import CalibrationRecord
 from core.errors import CoreError
@@ -33,7 +34,7 @@ from core.judging.scoring import UNLOCATED, Thresholds
 
 MOST = 20_000  # inspections looked at, the newest
 VERDICTS: tuple[Verdict | None, ...] = (None, "confirmed_defect", "false_alarm", "missed_defect")
-DEFECTS = tuple(VERDICTS.index(verdict) for verdict in ("confirmed_defect", "missed_defect"))
+DEFECT_CODES = [VERDICTS.index(verdict) for verdict in DEFECTS]
 FALSE_ALARM = VERDICTS.index("false_alarm")
 NAMES = tuple(verdict or "unreviewed" for verdict in VERDICTS)
 
@@ -148,7 +149,7 @@ def explore(of: Subject, given: Mapping[str, float | None], bins: int = 40) -> E
     after = decide_all(recorded.scores, thresholds)
     flips = cross_counts(recorded.decisions, after, (len(DECISIONS), len(DECISIONS)))
     outcomes = cross_counts(recorded.verdicts, after, (len(VERDICTS), len(DECISIONS)))
-    defects, alarms = outcomes[list(DEFECTS)].sum(axis=0), outcomes[FALSE_ALARM]
+    defects, alarms = outcomes[DEFECT_CODES].sum(axis=0), outcomes[FALSE_ALARM]
     edges = bin_edges(nominal, recorded.scores[recorded.scores < UNLOCATED], bins)
     return Exploration(
         bank=of.bank.id,

@@ -12,10 +12,9 @@ import numpy as np
 
 from app.insight.exploring import MOST, Subject, in_use
 from app.inspection.inspecting import Inspecting
-from app.store.schema import Verdict
+from app.store.reviews import DEFECTS
 from core.judging.economics import Costs, Priced, Saving, by_cost
 
-DEFECTS: tuple[Verdict, ...] = ("confirmed_defect", "missed_defect")
 CAUTION = (
     "Accepted parts are seldom reviewed: more defects are missed than reviews show, and the cheapest threshold is "
     "rather lower. Parts for review count as accepted."

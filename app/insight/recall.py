@@ -27,13 +27,12 @@ from app.store.descriptors import Known, Said
 from app.store.reviews import DEFECTS
 from app.store.schema import Bank
 from app.store.store import Store
-from core.retrieval import Learnt, Shelf, Whitening, learn_projection, whitening_of
+from core.retrieval import Learnt, Shelf, Whitening, learn_projection, whitening_of_some
 from core.retrieval.triplets import LEAST
 
 MOST, MOST_BYTES = 1_000_000, 512 << 20  # of a bank's descriptors, the newest; in float16
 MOST_REVIEWED = 25_000  # of its reviews, the newest
 BANKS, WHITENINGS = 4, 8  # in memory
-WHITENED_BY = 16_384  # vectors of a bank, evenly spread, that whitening is learnt from
 OVERLAP = 256  # ids read again, since those of several servers do not arrive in order
 READ = 4096  # descriptors read at a time
 LEARNT_FROM = 400  # of the newest named defects
@@ -236,7 +235,6 @@ class Recall:
     def _whitening(self, loaded: Loaded) -> Whitening:
         if (known := self._whitenings.get(loaded.sha256)) is not None:
             return known
-        vectors = loaded.engine.bank.vectors
-        made = whitening_of(vectors[:: max(1, -(-len(vectors) // WHITENED_BY))])
+        made = whitening_of_some(loaded.engine.bank.vectors)
         self._whitenings[loaded.sha256] = made
         return made

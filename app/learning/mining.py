@@ -19,13 +19,12 @@ from app.store.blobs import BLOB_FAULTS
 from core.errors import Cancelled, TooFewImages
 from core.input.photograph import Photograph
 from core.patterns import INPUTS, Mined, Of, Pooled, Seen, agreement, mine, seen, stability
-from core.retrieval import grouped, whitening_of
+from core.retrieval import grouped, whitening_of_some
 
 SEEDS = 3  # whose patterns stability compares
 EXAMPLES = 3  # images of one pattern, those that it answers to most strongly
 SHOWN = 0.5  # of a response, above which an image shows a pattern
 LEAST = 2  # rejects, and good images
-WHITENED_BY = 16_384  # bank vectors, evenly spread, that whitening is learnt from
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +56,8 @@ class Mining:
         """Plain JSON. Raises TooFewImages where fewer than LEAST of a side can be read, Cancelled."""
         good, _ = self._pooled("nominal", self.good)
         bad, worst = self._pooled("rejects", self.rejects)
-        taken, bank = [one for one, _ in bad], self.engine.bank
-        whitening = whitening_of(bank.vectors[:: max(1, -(-len(bank.vectors) // WHITENED_BY))])
-        clusters = grouped(whitening(worst)).tolist()
+        taken = [one for one, _ in bad]
+        clusters = grouped(whitening_of_some(self.engine.bank.vectors)(worst)).tolist()
         said = []
         for done, of in enumerate(self.inputs):
             self._advance("patterns", done, len(self.inputs))

@@ -91,25 +91,22 @@ def _rejects(means: Means, job: Job, engine: Engine) -> list[Taken]:
 
 def _nominal(means: Means, job: Job, engine: Engine) -> list[Taken]:
     """Each with the bank vectors that it gave, which would otherwise be its own nearest."""
-    own, images = _vectors_of(engine), means.store.jobs.images(job.id)
+    provenance, images = engine.bank.provenance, means.store.jobs.images(job.id)
+    of = defaultdict[str | None, list[int]](list)
+    for number, name in enumerate(provenance.images):
+        of[split_name(name)[0]].append(number)
     places = np.linspace(0, len(images) - 1, min(NOMINAL, len(images))).round().astype(int)
     return [
-        Taken(row.name, partial(_read, means, engine, row.sha256), own=own.get(row.sha256))
+        Taken(
+            row.name, partial(_read, means, engine, row.sha256), own=_rows(provenance.image, of[row.sha256])
+        )
         for row in (images[place] for place in places)
     ]
 
 
-def _vectors_of(engine: Engine) -> dict[str, np.ndarray]:
-    """Rows of the bank by the image that they are of."""
-    provenance, places = engine.bank.provenance, defaultdict[str, list[int]](list)
-    for place, name in enumerate(provenance.images):
-        if (sha256 := split_name(name)[0]) is not None:
-            places[sha256].append(place)
-    return {sha256: _rows(provenance.image, of) for sha256, of in places.items()}
-
-
-def _rows(images: np.ndarray, places: Sequence[int]) -> np.ndarray:
-    return np.flatnonzero(np.isin(images, places))
+def _rows(images: np.ndarray, numbers: Sequence[int]) -> np.ndarray | None:
+    """Rows of the bank that are of these images; None where it learned none of them."""
+    return np.flatnonzero(np.isin(images, numbers)) if numbers else None
 
 
 def _read(means: Means, engine: Engine, sha256: str) -> Photograph:

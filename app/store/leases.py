@@ -15,7 +15,7 @@ its worker dead, because it was its child, does not wait: ``release``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -33,6 +33,9 @@ from app.store.outbox import emit
 from app.store.schema import Bank, Job, Version
 from app.store.screenings import keep
 from app.store.versions import append, point
+
+Sign = tuple[str, int, int]
+"""What is held, by which token, after how many heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -225,21 +228,34 @@ class Leases:
             job.state, job.owner, job.stage, job.seconds_left = "queued", None, None, None
 
 
+class Silence:
+    """How long holders have given no sign: since their token and heartbeats were first seen as they are."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """now: monotonic seconds."""
+        self._now = now
+        self._since: dict[Sign, float] = {}
+
+    def of(self, signs: Iterable[Sign]) -> dict[Sign, float]:
+        """Seconds of each; what is not among them any more is forgotten."""
+        now = self._now()
+        self._since = {sign: self._since.get(sign, now) for sign in signs}
+        return {sign: now - since for sign, since in self._since.items()}
+
+
 class LeaseWatch:
     """Takes jobs from workers whose heartbeats have stopped. Call ``sweep`` a few times per lease."""
 
     def __init__(self, leases: Leases, clock: Clock, lease_seconds: float) -> None:
-        self._leases, self._clock, self._lease_seconds = leases, clock, lease_seconds
-        self._seen: dict[tuple[str, int, int], float] = {}
+        self._leases, self._lease_seconds = leases, lease_seconds
+        self._silence = Silence(clock.monotonic)
 
     def sweep(self) -> list[Job]:
         """The jobs taken: queued again, failed after their last attempt, or cancelled if that was asked."""
-        now = self._clock.monotonic()
-        pairs = [(job.id, job.token, job.beats) for job in self._leases.running()]
-        self._seen = {pair: self._seen.get(pair, now) for pair in pairs}
-        silent = [pair for pair, since in self._seen.items() if now - since >= self._lease_seconds]
+        seconds = self._silence.of((job.id, job.token, job.beats) for job in self._leases.running())
+        silent = [sign for sign, passed in seconds.items() if passed >= self._lease_seconds]
         reason = f"its worker gave no sign of life for {self._lease_seconds:g} s"
-        return [job for pair in silent if (job := self._leases.take(*pair, reason)) is not None]
+        return [job for sign in silent if (job := self._leases.take(*sign, reason)) is not None]
 
 
 def lost(lease: Lease) -> LeaseLost:

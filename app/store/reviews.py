@@ -10,9 +10,9 @@ from app.store.errors import IllegalValue, StaleRevision
 from app.store.ids import Clock, shown
 from app.store.inspections import inspection_found
 from app.store.outbox import emit
-from app.store.schema import Finding, Inspection, Review
+from app.store.schema import Finding, Inspection, Review, Verdict
 
-DEFECTS: tuple[Finding, ...] = ("confirmed_defect", "missed_defect")
+DEFECTS: tuple[Verdict, ...] = ("confirmed_defect", "missed_defect")
 LONGEST_KIND = 64  # characters
 
 

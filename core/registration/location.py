@@ -97,8 +97,7 @@ def locate(
     found = reference.found(picture, region, config)
     if found is None:
         return Location(_nothing(method, config), method, reference.size, 0 if method == "sift" else None)
-    edges = edges_of(picture), edges_of(reference.picture)
-    fit, share = agreement(*edges, region, found.matrix)
+    fit, share = agreement(edges_of(picture), reference.edges, region, found.matrix)
     refusal = _refusal(found, config) or _out_of_view(share, mask) or _unlike(fit, reference.level)
     of_photograph = resized(picture.shape, photograph.shape)
     transform = of_photograph @ found.matrix @ np.linalg.inv(resized(reference.picture.shape, reference.size))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,6 +59,11 @@ class Reference:
                 received=f"{self.size}, {self.picture.shape}, fits {self.fits[:3]}",
                 remedy="build the bank again",
             )
+
+    @cached_property
+    def edges(self) -> Float32[np.ndarray, "_ _"]:
+        """Of its picture, as they are compared."""
+        return edges_of(self.picture)
 
     @property
     def method(self) -> Method:
@@ -229,7 +234,7 @@ def _in_common(
     found = one.found(other.picture, region, config)
     if found is None:
         return 0.0
-    return agreement(edges_of(other.picture), edges_of(one.picture), region, found.matrix)[0] / ALIKE
+    return agreement(other.edges, one.edges, region, found.matrix)[0] / ALIKE
 
 
 def _outline(picture: UInt8[np.ndarray, "h w"], region: Bool[np.ndarray, "h w"]) -> Outline:

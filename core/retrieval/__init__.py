@@ -7,7 +7,7 @@ from core.retrieval.ranking import EXPANDED, expanded, ranked
 from core.retrieval.shelf import Shelf
 from core.retrieval.triplets import Learnt, learn_projection
 from core.retrieval.voting import LEAST_MARGIN, VOTERS, Vote, vote
-from core.retrieval.whitening import Whitening, unit, whitening_of
+from core.retrieval.whitening import Whitening, unit, whitening_of, whitening_of_some
 
 __all__ = [
     "EXPANDED",
@@ -31,5 +31,6 @@ __all__ = [
     "unit",
     "vote",
     "whitening_of",
+    "whitening_of_some",
     "worst_mean",
 ]

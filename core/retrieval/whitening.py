@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 FLOOR = 1e-4  # of the largest variance
+SPREAD = 16_384  # vectors of a large set, evenly spread, that whitening is learnt from
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,11 @@ def whitening_of(vectors: Float32[np.ndarray, "n d"], floor: float = FLOOR) -> W
     variances, directions = np.linalg.eigh(centred.T @ centred / max(1, len(vectors) - 1))
     held = np.maximum(variances, max(floor * variances[-1], np.finfo(np.float32).tiny))
     return Whitening(mean.astype(np.float32), (directions / np.sqrt(held)).astype(np.float32))
+
+
+def whitening_of_some(vectors: Float32[np.ndarray, "n d"]) -> Whitening:
+    """``whitening_of`` at most ``SPREAD`` of them, evenly spread."""
+    return whitening_of(vectors[:: max(1, -(-len(vectors) // SPREAD))])
 
 
 def unit(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:

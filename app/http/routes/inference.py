@@ -18,7 +18,7 @@ from app.http.protocol import BEGUN
 from app.http.routes import BankPath, Number, Responses, Running, refuses
 from app.http.routes.exchange import deadline
 from app.http.routes.images import FILE
-from app.http.routes.inspect import REFUSED
+from app.http.routes.inspect import REFUSED, in_turn
 from app.http.routes.outputs import answered
 from app.http.routes.server import Probed
 from app.http.routes.tensors import HEADER_LENGTH, Inferring, of_image, read_counted
@@ -209,8 +209,7 @@ async def _each(service: Service, bank: str, images: list[bytes], asked: Asked) 
 
     async def one(data: bytes) -> Answer:
         async with turns:
-            with service.inspecting.memory.hold(lane) as share:
-                own = replace(asked, share=share, deadline=Deadline(asked.deadline.at))
+            with in_turn(service, asked, lane) as own:
                 return await inspect(service.inspecting, bank, data, own)
 
     found = await asyncio.gather(*map(one, images), return_exceptions=True)
@@ -234,9 +233,5 @@ async def _ready(service: Service, row: Bank, response: Response) -> schema.Mode
     state, reason = await service.pools.background(lambda: standing(row, service.store.versions.active(row)))
     ready = health.is_ready(service) and state in ("ready", "loading", "not_loaded")
     response.status_code = 200 if ready else 400
-    why = (
-        None
-        if ready
-        else reason or ("the bank has no active version" if state == "no_version" else "not warm")
-    )
-    return schema.ModelReady(name=row.id, ready=ready, error=why)
+    why = reason or ("the bank has no active version" if state == "no_version" else "not warm")
+    return schema.ModelReady(name=row.id, ready=ready, error=None if ready else why)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ from app.imaging.pictures import NPY, PNG
 from app.inspection.gate import Pass
 from app.inspection.inspect import inspect
 from app.inspection.inspecting import Answer, Asked
+from app.inspection.lanes import Lane
 from app.inspection.ledger import document
 from app.inspection.waiting import Deadline
 from app.lifecycle import Service
@@ -212,15 +214,23 @@ async def _each(
             try:
                 if held.error is not None:
                     raise held.error
-                with service.inspecting.memory.hold(asked.share.lane) as share:
-                    share.grow(len(held.data))
-                    own = replace(asked, name=name, share=share, deadline=Deadline(asked.deadline.at))
-                    answer = await inspect(service.inspecting, bank, bytes(held.data), own)
+                with in_turn(service, asked, asked.share.lane) as own:
+                    own.share.grow(len(held.data))
+                    answer = await inspect(
+                        service.inspecting, bank, bytes(held.data), replace(own, name=name)
+                    )
             except (errors.AppError, CoreError) as error:
                 return {"name": name, "inspection": None, "problem": problem_of(error).document()}
             return {"name": name, "inspection": document(answer.row), "problem": None}
 
     return await asyncio.gather(*(one(name, held) for name, held in images))
+
+
+@contextmanager
+def in_turn(service: Service, asked: Asked, lane: Lane) -> Iterator[Asked]:
+    """One image of several: it holds its own memory, and waits by itself until the time that all have."""
+    with service.inspecting.memory.hold(lane) as share:
+        yield replace(asked, share=share, deadline=Deadline(asked.deadline.at))
 
 
 def as_json(answer: Answer, prefer: str | None) -> Response:

@@ -47,7 +47,7 @@ def get_pareto(
     bank: str, *, since: datetime | None = None, until: datetime | None = None, station: str | None = None
 ) -> Call[Pareto]:
     """A bank's defects by kind, the most frequent first; unnamed ones in groups. The last 7 days, or up to 31."""
-    return get(Pareto, "/v1/banks/{}/pareto", bank, station=station, **_span(since, until))
+    return get(Pareto, "/v1/banks/{}/pareto", bank, **_within(since, until, station))
 
 
 def export_pareto(
@@ -59,9 +59,7 @@ def export_pareto(
     station: str | None = None,
 ) -> Call[Path]:
     """Save the same as CSV: a line per kind or group, a column per day."""
-    params = {"station": station, **_span(since, until)}
-    place = at("/v1/banks/{}/pareto/export", bank)
-    return Call("GET", place, never, params, sink=partial(saved, path))
+    return _saved("/v1/banks/{}/pareto/export", bank, path, _within(since, until, station))
 
 
 def start_patterns(bank: str, *, patterns: int | None = None) -> Call[Job]:
@@ -102,9 +100,13 @@ def save_report(
     station: str | None = None,
 ) -> Call[Path]:
     """Save a shift's report, one HTML file with its pictures inside: totals, defects by kind, trend, who decided."""
-    params = {"station": station, **_span(since, until)}
-    return Call("GET", at("/v1/banks/{}/report", bank), never, params, sink=partial(saved, path))
+    return _saved("/v1/banks/{}/report", bank, path, _within(since, until, station))
 
 
-def _span(since: datetime | None, until: datetime | None) -> dict[str, str]:
-    return {name: time.isoformat() for name, time in (("since", since), ("until", until)) if time is not None}
+def _within(since: datetime | None, until: datetime | None, station: str | None) -> dict[str, str | None]:
+    times = (("since", since), ("until", until))
+    return {"station": station} | {name: time.isoformat() for name, time in times if time is not None}
+
+
+def _saved(place: str, bank: str, path: FilePath, params: dict[str, str | None]) -> Call[Path]:
+    return Call("GET", at(place, bank), never, params, sink=partial(saved, path))

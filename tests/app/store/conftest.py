@@ -23,13 +23,13 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def ready() -> bool:
-    """Whether the database has its tables before the store opens."""
-    return True
+def ready(empty_database: bytes) -> bytes | None:
+    """The database before the store opens; None where it has no tables yet."""
+    return empty_database
 
 
 @pytest.fixture
-def settings(backend: str, tmp_path: Path, ready: bool) -> Iterator[Settings]:
+def settings(backend: str, tmp_path: Path, ready: bytes | None) -> Iterator[Settings]:
     with fresh_settings(backend, tmp_path / "data", ready=ready) as made:
         yield made
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -47,30 +46,17 @@ class SteppedClock:
 
 
 @cache
-def migrated_file() -> bytes:
-    """A SQLite database with this release's tables, to copy."""
-    with TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder))
-        _migrate(settings)
-        return (settings.data_dir / "nominal.db").read_bytes()
-
-
-@cache
 def migrated_database() -> str:
     """The name of a database of PostgreSQL with this release's tables, to copy; one a process."""
     server, name = os.environ["NOMINAL_TEST_DATABASE_URL"], "migrated_" + secrets.token_hex(6)
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-    _migrate(Settings(database_url=SecretStr(_url(name))))
-    return name
-
-
-def _migrate(settings: Settings) -> None:
-    database = open_database(settings)
+    database = open_database(Settings(database_url=SecretStr(_url(name))))
     try:
         migrate.upgrade(database)
     finally:
         database.close()
+    return name
 
 
 def _url(name: str) -> str:
@@ -79,16 +65,18 @@ def _url(name: str) -> str:
 
 
 @contextmanager
-def fresh_settings(backend: str, folder: Path, *, ready: bool = False, **changes: Any) -> Iterator[Settings]:
+def fresh_settings(
+    backend: str, folder: Path, *, ready: bytes | None = None, **changes: Any
+) -> Iterator[Settings]:
     """Settings of a store that does not exist yet; its database is dropped when the block ends.
 
-    A ``ready`` one has this release's tables already, so that it opens sooner.
+    A ``ready`` one, SQLite's file or its like on PostgreSQL, has this release's tables already, and opens sooner.
     """
     base: dict[str, Any] = {"data_dir": folder, "disk_reserve_bytes": 0, "database_pool": 12} | changes
     if backend == "sqlite":
         if ready:
             folder.mkdir()
-            (folder / "nominal.db").write_bytes(migrated_file())
+            (folder / "nominal.db").write_bytes(ready)
         yield Settings(**base)
         return
     if not SERVICES:
