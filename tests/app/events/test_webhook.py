@@ -212,7 +212,12 @@ def tls() -> Any:
             with listening:
                 try:
                     with listening.accept()[0] as raw, context.wrap_socket(raw, server_side=True) as peer:
-                        came.append(peer.recv(65536))
+                        request = b""
+                        while not request.endswith(EVENT.body.encode()):  # the body may come after the headers
+                            request += (more := peer.recv(65536))
+                            if not more:
+                                return
+                        came.append(request)
                         peer.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
                 except OSError:
                     pass  # it would not have this certificate
