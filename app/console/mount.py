@@ -156,8 +156,8 @@ def _pages() -> ASGIApp:
         "message_too_long_body": SHELL.message_too_long_body,
     }
     pages_app.mount("/static", StaticFiles(directory=STATIC), name="console-static")
-    for module in pkgutil.iter_modules(pages.__path__):
-        importlib.import_module(f"{pages.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(pages.__path__, f"{pages.__name__}."):
+        importlib.import_module(module.name)
     for page in all_pages():
         show(page)
     return pages_app

@@ -107,7 +107,7 @@ def pile_up(store: Store, bank: Bank, snapshot: Snapshot | None, which: Filter) 
     """The same on a filter that names a bank and a span, with a bank's memory to make groups by."""
     since, until = which.since or bank.created_at, which.until or datetime.now(UTC)
     within = replace(which, since=max(since, bank.created_at))
-    days = _days(since, until)
+    days = days_of(since, until)
     piles = _named(store, within, days)
     piles += _unnamed(store, within, snapshot, days)
     total = sum(pile.count for pile in piles)
@@ -187,6 +187,7 @@ def _cell(middle: float, length: int) -> int:
     return min(GRID - 1, max(0, int(GRID * middle / length)))
 
 
-def _days(since: datetime, until: datetime) -> list[str]:
+def days_of(since: datetime, until: datetime) -> list[str]:
+    """The days of UTC that a span touches."""
     first, last = since.astimezone(UTC).date(), (until - timedelta(microseconds=1)).astimezone(UTC).date()
     return [str(first + timedelta(days=day)) for day in range((last - first).days + 1)]

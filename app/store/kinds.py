@@ -5,19 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Date, String, and_, cast, func, or_, select, type_coerce, update
+from sqlalchemy import Date, String, and_, case, cast, func, or_, select, type_coerce, update
 
 from app.store.audit import record
 from app.store.database import Database, present
 from app.store.ids import Clock, shown
 from app.store.inspections import Filter
 from app.store.reviews import DEFECTS, checked_kind
-from app.store.schema import Inspection, Review
+from app.store.schema import Bank, Inspection, Review
 
 
 class Tally(NamedTuple):
     """How many defects of a kind (None: no kind was named) a station had on a day of UTC."""
 
+    kind: str | None
+    day: str
+    station: str | None
+    inspections: int
+
+
+class BankTally(NamedTuple):
+    """How many defects of a kind (None: unnamed) a bank had at a station on a day of UTC."""
+
+    bank: str
     kind: str | None
     day: str
     station: str | None
@@ -126,6 +136,23 @@ class Kinds:
         )
         with self._database.read() as session:
             return [Tally(None, str(when), station, count) for when, station, count in session.execute(query)]
+
+    def by_bank(self, which: Filter) -> list[BankTally]:
+        """What ``tallies`` and ``unnamed`` count, of every bank that there is; not of an earlier one of the same id."""
+        named = Inspection.verdict.in_(DEFECTS)
+        kind = case((named, Inspection.kind))
+        columns = Inspection.bank, kind, self._day(), Inspection.station
+        query = (
+            select(*columns, func.count())
+            .join(Bank, (Bank.id == Inspection.bank) & (Inspection.created_at >= Bank.created_at))
+            .where(*which.conditions(), named | _NAMELESS)
+            .group_by(*columns)
+        )
+        with self._database.read() as session:
+            return [
+                BankTally(bank, kind, str(day), station, count)
+                for bank, kind, day, station, count in session.execute(query)
+            ]
 
     def placed(self, which: Filter, *, named: bool, limit: int) -> list[Placed]:
         """The newest defects that have a kind, or those that ``unnamed`` counts."""

@@ -1,9 +1,10 @@
-"""``nominal remote similar``, ``kinds``, ``patterns``, ``report``, ``economics``: what goes wrong, what it costs."""
+"""``nominal remote similar``, ``kinds``, ``pareto``, ``patterns``, ``report``, ``economics``: what goes wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from app.cli.console import Columns, Json, notice, print_json, print_list, print
 from app.cli.patterns_table import print_patterns
 from app.cli.remote.banks import Bank, client_of, watch
 from app.cli.remote.inspections import Inspected, Since, Until, zoned
+from nominal_client.answers.defects import Pareto
 
 commands = typer.Typer()
 kinds = typer.Typer(no_args_is_help=True, help="List and rename the kinds of a bank's defects.")
@@ -68,6 +70,44 @@ def patterns(
         say(f"No patterns for {bank} yet.")
         raise typer.Exit(1)
     print_json(found.model_dump(mode="json")) if json_output else print_patterns(found)
+
+
+@commands.command()
+def pareto(
+    ctx: typer.Context,
+    bank: Annotated[
+        str | None, typer.Argument(help="Bank's id; without it every bank's defects are counted.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    station: Annotated[str | None, typer.Option("--station", help="Only of this one.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="CSV file to write instead.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Count defects by kind, the most frequent first. The last 7 days, or up to 31."""
+    client, asked = client_of(ctx), {"station": station, **zoned(since=since, until=until)}
+    if csv is not None:
+        written = (
+            client.export_pareto_across_banks(csv, **asked)
+            if bank is None
+            else client.export_pareto(bank, csv, **asked)
+        )
+        say(f"Wrote {written}")
+        return
+    found = client.get_pareto_across_banks(**asked) if bank is None else client.get_pareto(bank, **asked)
+    if json_output:
+        print_json(found.model_dump(mode="json"))
+        return
+    piles: list[Any] = list(found.piles if isinstance(found, Pareto) else found.kinds)
+    columns: Columns = {
+        "kind": lambda pile: pile.kind or _unnamed(pile),
+        "defects": lambda pile: pile.count,
+        "share": lambda pile: f"{pile.share:.1%}",
+        **({} if bank is not None else {"banks": lambda pile: _most(pile.by_bank)}),
+        "stations": lambda pile: _most({name or "none said": n for name, n in pile.by_station.items()}),
+        "by day": lambda pile: " ".join(map(str, pile.by_day)),
+    }
+    print_rows(piles, columns)
 
 
 @commands.command()
@@ -139,3 +179,14 @@ def rename(
     """Call a kind by another name, or make two kinds one."""
     done = client_of(ctx).rename_kind(bank, old, new)
     say(f"{done.inspections} inspections of {bank} have the kind {done.kind} now")
+
+
+def _unnamed(pile: Any) -> str:
+    group = getattr(pile, "group", 0)
+    return f"unnamed, group {group}" if group else "unnamed"
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    """The three that have most."""
+    found = sorted(counts.items(), key=lambda one: -one[1])
+    return ", ".join(f"{name} {n}" for name, n in found[:3]) + (" ..." if len(found) > 3 else "")

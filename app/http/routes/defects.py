@@ -13,6 +13,7 @@ from app.http.auth import Admin, Reader
 from app.http.routes import BankPath, Running, refuses
 from app.http.routes.images import FILE
 from app.http.routes.inspections import InspectionPath, Moment
+from app.insight import across as banks
 from app.insight import pareto as piles
 from app.insight import shift as reports
 from app.insight import similar as insight
@@ -67,7 +68,7 @@ def rename_kind(
 
 
 class Spanned(requests.Request):
-    """Which defects of a bank: at most 31 days of them."""
+    """Which defects: at most 31 days of them."""
 
     since: Moment | None = Field(
         None, description="From then on, with its zone; 7 days before, of a report 24 hours."
@@ -104,6 +105,33 @@ async def export_pareto(
     return Response(piles.csv_of(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 
+@router.get("/v1/pareto", responses=refuses())
+def get_pareto_across_banks(
+    service: Running, actor: Reader, asked: Annotated[Spanned, Query()]
+) -> schema.ParetoAcrossBanks:
+    """Defects of every bank by kind, with banks, days and stations; unnamed ones as one; at most 31 days.
+
+    A key that is limited to banks sees those, and one that is limited to one station sees that one.
+    """
+    found = _across(service, actor, asked)
+    kinds = [{**vars(kind), "share": kind.count / found.total} for kind in found.kinds]
+    return schema.ParetoAcrossBanks.model_validate({**vars(found), "kinds": kinds})
+
+
+@router.get(
+    "/v1/pareto/export",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": FILE}}}, **refuses()},
+)
+def export_pareto_across_banks(
+    service: Running, actor: Reader, asked: Annotated[Spanned, Query()]
+) -> Response:
+    """The same as CSV: a line per kind and bank."""
+    headers = {"Content-Disposition": 'attachment; filename="defects.csv"'}
+    text = banks.csv_of(_across(service, actor, asked))
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
 @router.get(
     "/v1/banks/{bank}/report",
     response_class=Response,
@@ -126,6 +154,10 @@ async def get_report(
 async def _piled(service: Service, actor: Actor, bank: str, asked: Spanned) -> piles.Pareto:
     place = actor.scope.station(asked.station)
     return await piles.pareto(service.inspecting, service.recall, bank, asked.since, asked.until, place)
+
+
+def _across(service: Service, actor: Actor, asked: Spanned) -> banks.Across:
+    return banks.across(service.store, actor.scope, asked.since, asked.until, asked.station)
 
 
 def answered(found: insight.Similar) -> schema.SimilarInspections:

@@ -155,6 +155,8 @@ class _Calls:
     rename_kind = _call(defects.rename_kind)
     get_pareto = _call(defects.get_pareto)
     export_pareto = _call(defects.export_pareto)
+    get_pareto_across_banks = _call(defects.get_pareto_across_banks)
+    export_pareto_across_banks = _call(defects.export_pareto_across_banks)
     save_report = _call(defects.save_report)
     start_patterns = _call(defects.start_patterns)
     mine_patterns = _call(defects.mine_patterns)

@@ -6,7 +6,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from nominal_client.answers.defects import Kind, KindList, KindRenamed, Pareto, SimilarInspections
+from nominal_client.answers.defects import (
+    Kind,
+    KindList,
+    KindRenamed,
+    Pareto,
+    ParetoAcrossBanks,
+    SimilarInspections,
+)
 from nominal_client.answers.jobs import Job
 from nominal_client.answers.patterns import BankPatterns, Patterns
 from nominal_client.builds import Progress, wait_for_job
@@ -59,7 +66,25 @@ def export_pareto(
     station: str | None = None,
 ) -> Call[Path]:
     """Save the same as CSV: a line per kind or group, a column per day."""
-    return _saved("/v1/banks/{}/pareto/export", bank, path, _within(since, until, station))
+    return _saved(at("/v1/banks/{}/pareto/export", bank), path, _within(since, until, station))
+
+
+def get_pareto_across_banks(
+    *, since: datetime | None = None, until: datetime | None = None, station: str | None = None
+) -> Call[ParetoAcrossBanks]:
+    """The defects of every bank by kind, with the banks that have them. The last 7 days, or up to 31."""
+    return get(ParetoAcrossBanks, "/v1/pareto", **_within(since, until, station))
+
+
+def export_pareto_across_banks(
+    path: FilePath,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    station: str | None = None,
+) -> Call[Path]:
+    """Save the same as CSV: a line per kind and bank."""
+    return _saved("/v1/pareto/export", path, _within(since, until, station))
 
 
 def start_patterns(bank: str, *, patterns: int | None = None) -> Call[Job]:
@@ -100,7 +125,7 @@ def save_report(
     station: str | None = None,
 ) -> Call[Path]:
     """Save a shift's report, one HTML file with its pictures inside: totals, defects by kind, trend, who decided."""
-    return _saved("/v1/banks/{}/report", bank, path, _within(since, until, station))
+    return _saved(at("/v1/banks/{}/report", bank), path, _within(since, until, station))
 
 
 def _within(since: datetime | None, until: datetime | None, station: str | None) -> dict[str, str | None]:
@@ -108,5 +133,5 @@ def _within(since: datetime | None, until: datetime | None, station: str | None)
     return {"station": station} | {name: time.isoformat() for name, time in times if time is not None}
 
 
-def _saved(place: str, bank: str, path: FilePath, params: dict[str, str | None]) -> Call[Path]:
-    return Call("GET", at(place, bank), never, params, sink=partial(saved, path))
+def _saved(place: str, path: FilePath, params: dict[str, str | None]) -> Call[Path]:
+    return Call("GET", place, never, params, sink=partial(saved, path))

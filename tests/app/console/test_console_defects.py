@@ -38,6 +38,18 @@ def test_the_page_of_defects_names_kinds_and_says_what_has_no_name(taught: TestC
         assert f"/console/v1/banks/caps/{path}?" in page
         assert taught.get(f"/console/v1/banks/caps/{path}").status_code == 200
     assert "Defects by kind" in shown(taught, "/banks/caps/defects?days=nonsense")
+    assert "/console/defects?days=1" in page
+
+
+def test_the_page_of_all_banks_counts_kinds_by_bank_and_leads_to_each(taught: TestClient, bad: bytes) -> None:
+    assert "No defect in this time" in shown(taught, "/defects")
+    for kind in ("scratch", None):
+        reviewed(taught, bad, kind)
+    page = shown(taught, "/defects?days=1")
+    assert page.index("scratch") < page.index("Unnamed")
+    assert "caps: 1" in page
+    assert "/console/banks/caps/defects?days=1" in page
+    assert taught.get("/console/v1/pareto/export").status_code == 200
 
 
 def test_a_filter_by_kind_is_read_from_an_address_and_said_in_an_export() -> None:

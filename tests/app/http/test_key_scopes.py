@@ -14,6 +14,8 @@ LISTS = {
     "export_inspections",
     "list_review_queue",
     "get_agreement",
+    "get_pareto_across_banks",
+    "export_pareto_across_banks",
 }
 WHOLE = {
     "list_keys",

@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 from service_kit import inspect, problem, service_of
 from starlette.testclient import TestClient
 from test_service_similar import loaded_of, pictured, put, review, unwhitened
 
+from app.errors import OutOfScope
+from app.insight.across import across
 from app.store.schema import Inspection
+from app.store.scope import EVERYTHING, Scope
 
 PARETO = "/v1/banks/caps/pareto"
 
@@ -107,3 +111,43 @@ def test_nothing_is_nothing_and_what_cannot_be_asked_is_refused(client: TestClie
     problem(client.get(PARETO, params=long), 422, "invalid-request")
     problem(client.get("/v1/banks/lids/pareto"), 404, "not-found")
     assert client.get(f"{PARETO}/export").text.startswith("kind,group,count,share,")
+
+
+def test_defects_of_every_bank_are_counted_by_kind_and_bank(banked: TestClient) -> None:
+    banked.post("/v1/banks", json={"id": "lids"})
+    store, first = service_of(banked).store, inspect(banked, pictured(0), "?station=a")["id"]
+    review(banked, first, kind="scratch")
+    others = [_without_descriptor(), _without_descriptor(), _without_descriptor()]
+    for row, bank in zip(others, ("lids", "lids", "caps"), strict=True):
+        row.bank = bank
+    store.inspections.add(others)
+    listed = [row.id for row in store.inspections.page().items if row.bank == "lids"]
+    review(banked, listed[0], kind="scratch")
+    review(banked, listed[1], "false_alarm")
+    found = banked.get("/v1/pareto").json()
+    assert [(kind["kind"], kind["count"], kind["by_bank"]) for kind in found["kinds"]] == [
+        ("scratch", 2, {"caps": 1, "lids": 1}),
+        (None, 1, {"caps": 1}),
+    ]
+    assert (found["total"], found["kinds"][0]["share"]) == (3, 2 / 3)
+    assert found["kinds"][0]["by_station"] == {"a": 1, "": 1}
+    assert found["kinds"][0]["by_day"][-1] == 2
+    assert banked.get("/v1/pareto", params={"station": "a"}).json()["total"] == 1
+    lines = banked.get("/v1/pareto/export").text.splitlines()
+    assert lines[0] == "kind,bank,count,share"
+    assert sorted(lines[1:]) == [",caps,1,0.333333", "scratch,caps,1,0.333333", "scratch,lids,1,0.333333"]
+
+
+def test_a_limited_key_sees_its_banks_and_an_earlier_bank_of_the_same_id_does_not_count(
+    banked: TestClient,
+) -> None:
+    store, now = service_of(banked).store, datetime.now(UTC)
+    row = _without_descriptor()
+    row.created_at = now - timedelta(days=1)  # before the bank that is there now
+    store.inspections.add([row, _without_descriptor()])
+    assert across(store, EVERYTHING).total == 1
+    assert across(store, Scope(banks=frozenset({"lids"}))).total == 0
+    assert across(store, Scope(stations=frozenset({"a"}))).station == "a"
+    with pytest.raises(OutOfScope):
+        across(store, Scope(stations=frozenset({"a"})), station="b")
+    problem(banked.get("/v1/pareto", params={"since": "2020-01-01T00:00:00Z"}), 422, "invalid-request")

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
+from app.console.pages.defects.asking import asked_of, choices, exported, query_of
 from app.console.pages.defects.patterns import PatternsPanel
 from app.console.pages.defects.words import DEFECTS as TEXT
 from app.console.view import View, page
 from app.console.widgets.blocks import block, empty_state, page_header, section, text
 from app.console.widgets.controls import dialog, primary, secondary
-from app.console.widgets.filters import FIELD
 from app.console.widgets.viewer import thumbnail
 from app.console.words import SHELL, moment, percent
 from app.insight.pareto import GRID, Pareto, Pile, pareto
 from app.store.reviews import LONGEST_KIND
 from app.store.schema import Inspection
 
-USUAL = 7
 REFERENCE = 192  # pixels of the nominal image under a map of places
 
 
@@ -36,9 +34,7 @@ class Defects:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        asked = view.query("days") or ""
-        self._days = int(asked) if asked.isdecimal() and int(asked) in TEXT.spans else USUAL
-        self._station = (view.query("station") or "")[:128] or None
+        self._days, self._station = asked_of(view)
         self._reference: str | None = None
 
     async def open(self) -> None:
@@ -65,20 +61,16 @@ class Defects:
             PatternsPanel(view, bank)
 
     def _choices(self, found: Pareto) -> None:
-        names = {name for pile in found.piles for name in pile.by_station if name} | {self._station or ""}
-        stations = {"": TEXT.every, **{name: name for name in sorted(names - {""})}}
-        _select(TEXT.days, dict(TEXT.spans), self._days, lambda value: self._go(days=value))
-        _select(TEXT.station, stations, self._station or "", lambda value: self._go(station=value))
+        named = {name for pile in found.piles for name in pile.by_station}
+        choices(
+            self._view, (self._days, self._station), named, self._view.url("banks", found.bank, "defects")
+        )
         query = {"since": found.since.isoformat(), "until": found.until.isoformat(), "station": self._station}
         for words, *path in ((TEXT.report, "report"), (TEXT.csv, "pareto", "export")):
-            url = self._view.url("v1", "banks", found.bank, *path)
-            with block("n-export", "a", href=f"{url}?{_query(query)}", download=""):
-                ui.icon("download").props('aria-hidden="true"')
-                ui.label(words)
-
-    def _go(self, **changed: Any) -> None:
-        said = {"days": self._days, "station": self._station, **changed}
-        self._view.go(f"{self._view.url('banks', self._view.own_bank.id, 'defects')}?{_query(said)}")
+            exported(words, f"{self._view.url('v1', 'banks', found.bank, *path)}?{query_of(query)}")
+        with block("n-export", "a", href=f"{self._view.url('defects')}?{query_of({'days': self._days})}"):
+            ui.icon("inventory_2").props('aria-hidden="true"')
+            ui.label(TEXT.all_banks)
 
     def _pile(self, found: Pareto, pile: Pile, most: int, rows: dict[str, Inspection]) -> None:
         """Its bar and numbers, then examples beside the places."""
@@ -157,12 +149,3 @@ def _places(pile: Pile, reference: str | None) -> None:
                 block("", "img", src=reference, alt="", loading="lazy")
             ui.html(drawn, sanitize=False)
         text(TEXT.places, "n-caption", "figcaption")
-
-
-def _query(said: dict[str, Any]) -> str:
-    return urlencode({name: value for name, value in said.items() if value})
-
-
-def _select(name: str, options: dict[Any, str], value: Any, change: Any) -> None:
-    chosen: Any = ui.select(options, label=name, value=value).props(FIELD).classes("n-trend-choice")
-    chosen.on_value_change(lambda: change(chosen.value))

@@ -41,6 +41,12 @@ class Defects:
     renamed: Plural = Plural("{n} inspection renamed.", "{n} inspections renamed.")
     list: str = "List them"
     csv: str = "CSV"
+    all_banks: str = "Defects of all banks"
+    all_hint: str = (
+        "Kinds of the same name are one. Choose a bank to see examples, places and unnamed groups."
+    )
+    unnamed: str = "Unnamed"
+    bank_count: str = "{bank}: {n}"
     report: str = "Report"
 
 

@@ -96,3 +96,27 @@ class Pareto(Answer):
     days: list[str] = Field(description="Of UTC.")
     total: int
     piles: list[Pile]
+
+
+class KindAcrossBanks(Answer):
+    """Defects of one kind on every bank, or of all that have no name."""
+
+    kind: str | None = Field(
+        description="Null for unnamed ones: reviewed without a kind, or rejected and waiting."
+    )
+    count: int
+    share: float = Field(description="Of all defects.")
+    by_day: list[int] = Field(description="As many as `days`.")
+    by_bank: dict[str, int]
+    by_station: dict[str, int] = Field(description='"" where no station was said.')
+
+
+class ParetoAcrossBanks(Answer):
+    """The defects of every bank in a span, the most frequent kind first, unnamed ones last."""
+
+    station: str | None
+    since: datetime
+    until: datetime
+    days: list[str] = Field(description="Of UTC.")
+    total: int
+    kinds: list[KindAcrossBanks]
