@@ -39,10 +39,11 @@ from core.input.preprocess import frame, to_tensor
 from core.judging.heatmap import heatmap
 from core.judging.regions import regions
 from core.judging.scoring import decide, image_scores
+from core.retrieval import worst_mean
 from models.backbone import load_backbone
 
 BANK = "cells"
-STAGES = ("decode", "resize", "features", "search", "score", "map", "encode", "framework")
+STAGES = ("decode", "resize", "features", "search", "score", "descriptor", "map", "encode", "framework")
 KEPT = "framework, image kept"
 ANSWERED = {
     "decode": "decode",
@@ -53,6 +54,7 @@ ANSWERED = {
 }
 WHOLE, WHOLE_KEPT, PICTURE = "all, no map in the answer", "the same, image kept", "all, with overlay"
 MOST_ADDED = 3.0  # ms that HTTP may add at p50
+MOST_DESCRIPTOR = 1.0  # ms that finding similar inspections later may cost each one
 WARM_UP = 10
 
 Times = dict[str, list[float]]
@@ -143,6 +145,8 @@ def in_process(engine: Engine, data: bytes, times: Times) -> None:
     done("search")
     decide(float(image_scores(distances.reshape(1, -1))[0]), engine.thresholds)
     done("score")
+    worst_mean(vectors[0].numpy(), distances.reshape(-1))
+    done("descriptor")
     heat = heatmap(distances.reshape(grid), frame(config.input, *image.shape[:2]), config.sigma)
     found = regions(heat, engine.map_threshold)
     done("map")
@@ -230,6 +234,9 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
         added = float(np.median(outside) - np.median(inside))
         verdict = "reached" if added <= MOST_ADDED else "NOT reached"
         lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")
+        took = float(np.median(columns[f"{name}, in process"]["descriptor"]))
+        verdict = "reached" if took <= MOST_DESCRIPTOR else "NOT reached"
+        lines.append(f"- {verdict}: a descriptor at most {MOST_DESCRIPTOR:g} ms at p50; {name}: {took:.2f} ms.")
     return "\n".join(
         [*lines, "", f"{count} images per cell. Machine: {machine()}. Command: `make bench-latency`."]
     )

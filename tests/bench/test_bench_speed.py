@@ -50,7 +50,7 @@ def test_the_latency_bench_times_every_stage_in_process_and_over_http(monkeypatc
     assert [*cells] == [*latency.STAGES, latency.KEPT, latency.WHOLE, latency.WHOLE_KEPT, latency.PICTURE]
     for stage, (inside, outside) in cells.items():
         assert (inside == "-") == (stage in ("framework", *kept))
-        assert outside != "-" or stage in ("score", "encode", "framework", latency.WHOLE, *kept)
+        assert outside != "-" or stage in ("score", "descriptor", "encode", "framework", latency.WHOLE, *kept)
     assert tables.PERFORMANCE.read_bytes() == before
 
 
