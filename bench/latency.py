@@ -236,7 +236,9 @@ def described(columns: dict[str, Times], backbones: list[str], size: int, count:
         lines.append(f"- {verdict}: HTTP adds at most {MOST_ADDED:g} ms at p50; {name}: {added:.1f} ms.")
         took = float(np.median(columns[f"{name}, in process"]["descriptor"]))
         verdict = "reached" if took <= MOST_DESCRIPTOR else "NOT reached"
-        lines.append(f"- {verdict}: a descriptor at most {MOST_DESCRIPTOR:g} ms at p50; {name}: {took:.2f} ms.")
+        lines.append(
+            f"- {verdict}: a descriptor at most {MOST_DESCRIPTOR:g} ms at p50; {name}: {took:.2f} ms."
+        )
     return "\n".join(
         [*lines, "", f"{count} images per cell. Machine: {machine()}. Command: `make bench-latency`."]
     )
