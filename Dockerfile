@@ -17,7 +17,7 @@ RUN python -m venv /opt/nominal
 COPY constraints.txt ./
 RUN pip install --no-cache-dir --no-deps --index-url "${TORCH_INDEX}" -c constraints.txt torch torchvision
 COPY pyproject.toml docker/requirements.py ./
-RUN python requirements.py telemetry oidc mqtt > requirements.txt \
+RUN python requirements.py telemetry oidc mqtt opcua modbus > requirements.txt \
     && pip install --no-cache-dir -c constraints.txt -r requirements.txt
 
 COPY README.md ./

@@ -73,7 +73,7 @@ bench-coreset: setup  ## lazy greedy coreset against the textbook loop
 
 wheelhouse:  ## every wheel that an installation without a network needs, in build/wheelhouse
 	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --no-deps $(TORCH_INDEX:%=--index-url %) torch torchvision
-	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc,mqtt]'
+	$(PYTHON) -m pip wheel -c constraints.txt -w build/wheelhouse --find-links build/wheelhouse '.[telemetry,oidc,mqtt,opcua,modbus]'
 	$(PYTHON) -m pip wheel -w build/wheelhouse --no-deps ./clients/python
 	cp constraints.txt build/wheelhouse
 

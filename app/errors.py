@@ -254,6 +254,14 @@ class SinkUnreachable(SinkFailed):
     counts = False
 
 
+class SinkCannotListen(SinkUnreachable):
+    """The address or port that a sink's server should listen on is taken, not this machine's, or not allowed."""
+
+
+class EventHeld(SinkFailed):
+    """The other side has not acknowledged the bank's event before this one; it waits, and this counts as no try."""
+
+
 class EventRefused(SinkFailed):
     """The sink answered, and did not take this event: a redirect, an error, an answer without end."""
 

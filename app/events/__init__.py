@@ -6,10 +6,12 @@ The relay (``relay.py``) hands each event to a sink and writes down what became 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from app.settings import Settings
 from app.store.schema import Outgoing
 
 
@@ -27,6 +29,18 @@ class Event(NamedTuple):
         return cls(row.id, row.kind, row.bank, row.body)
 
 
+class Host(NamedTuple):
+    """What a sink may ask the server that it runs on.
+
+    healthy: whether this server inspects. banks: those that the sink gets events of, and whether each has an active
+    version that is not quarantined; asks the database, so only on a thread beside the loop. Raises AppError.
+    """
+
+    settings: Settings
+    healthy: Callable[[], bool] = lambda: True
+    banks: Callable[[], Mapping[str, bool]] = lambda: {}
+
+
 class Sink(Protocol):
     """An open way out. Only its courier's loop calls it: opened once, then any number of sends, at last closed."""
 
@@ -35,12 +49,13 @@ class Sink(Protocol):
         """Why it must be opened anew, where that was seen without sending; None while it is well."""
 
     async def open(self) -> None:
-        """Raises ``SinkUnreachable``, ``SinkKindUnavailable``."""
+        """Raises ``SinkUnreachable``, ``SinkCannotListen``, ``SinkKindUnavailable``."""
 
     async def send(self, event: Event) -> None:
         """Returns once the other side has acknowledged it. Several may be on their way, one of each bank at most.
 
-        Raises ``SinkUnreachable`` where it is not this event's fault, ``EventRefused`` where it may be.
+        Raises ``SinkUnreachable`` where it is not this event's fault, ``EventRefused`` where it may be, ``EventHeld``
+        where the other side is not done with the event before.
         """
 
     async def close(self) -> None:
@@ -51,3 +66,7 @@ class Target(BaseModel):
     """Root of what says how a sink is reached; it holds no secret, is stored as it is, and shown to administrators."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def banks(self) -> list[str] | None:
+        """Those that it has a place for; None where that is every bank."""
+        return None

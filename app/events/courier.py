@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,8 +19,9 @@ from functools import partial
 from itertools import groupby
 from typing import Protocol, TypeVar
 
-from app.errors import AppError, EventRefused, SinkFailed, SinkUnreachable
+from app.errors import AppError, EventHeld, EventRefused, SinkFailed, SinkUnreachable
 from app.events import Event, Sink
+from app.events.pauses import Outcome, Pauses
 from app.store.errors import LeaseLost
 from app.store.outbox import Outbox, Refused
 from app.store.schema import Outgoing
@@ -32,8 +32,10 @@ WINDOW_SECONDS = (
     1.0  # after which no other send of a window begins, so that little is sent again after a crash
 )
 POLL_SECONDS = 0.25  # in which events of other processes are seen; those of this one wake the courier
+OPEN_SECONDS = 20.0  # that a sample waits for a sink that is being opened
 HANG_SECONDS = 90.0  # after which a sink that neither answers nor fails is closed
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+HELD_SECONDS = 0.1  # after which a bank that the other side is not done with is asked again
+HELD_NOTED_SECONDS = 10.0  # between two times that the reason is written down
 GIVE_UP_SECONDS = 60.0  # between two looks at what has waited too long
 
 V = TypeVar("V")
@@ -46,34 +48,6 @@ class Tally(Protocol):
 
     def event_delivered(self, sink: str, count: int) -> None: ...
     def event_failed(self, sink: str, count: int) -> None: ...
-
-
-@dataclass
-class Pauses:
-    """How long to wait after how many failures in a row."""
-
-    failures: int = 0
-    until: float = 0.0
-
-    def failed(self) -> None:
-        """Wait longer than the time before."""
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.failures, 20))
-        self.failures += 1
-        self.until = time.monotonic() + pause * random.uniform(0.5, 1.0)
-
-    @property
-    def left(self) -> float:
-        """Seconds."""
-        return max(0.0, self.until - time.monotonic())
-
-
-@dataclass
-class Outcome:
-    """What became of a window."""
-
-    delivered: list[int] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    down: SinkUnreachable | None = None
 
 
 @dataclass(eq=False)
@@ -94,6 +68,19 @@ class Courier:
     _own: Pauses = field(default_factory=Pauses)
     _banks: dict[str, Pauses] = field(default_factory=dict)
     _gave_up: float = 0.0
+    _noted: float = -HELD_NOTED_SECONDS
+    _why: Exception | None = None
+
+    async def show(self, event: Event) -> None:
+        """Send one that is not of the outbox by the open sink. Raises why it could not be opened, or not sent."""
+        end = time.monotonic() + OPEN_SECONDS
+        while not self._open or self.sink.lost is not None:
+            if self._why is not None:
+                raise self._why
+            if time.monotonic() > end or self.stopping:
+                raise _hung()
+            await asyncio.sleep(0.02)
+        await self.sink.send(event)
 
     async def work(self) -> None:
         """Until it is told to stop, or another relay has the sink."""
@@ -149,9 +136,12 @@ class Courier:
         try:
             await self.sink.open()
         except (SinkFailed, AppError) as error:
+            self._why = error
             await self._fail(str(error))
             return False
-        self._open = True
+        if self._why is not None:
+            await self.run(partial(self.outbox.opened, self.name, self.token))
+        self._open, self._why = True, None
         return True
 
     async def _deliver(self, rows: list[Outgoing]) -> Outcome:
@@ -185,6 +175,10 @@ class Courier:
         except SinkUnreachable as error:
             outcome.down = error
             return self._refuse(row, error, outcome) if error.counts else False
+        except EventHeld as error:
+            outcome.held = str(error)
+            self._banks[row.bank] = Pauses(until=time.monotonic() + HELD_SECONDS)
+            return False
         except EventRefused as error:
             return self._refuse(row, error, outcome)
         outcome.delivered.append(row.seq)
@@ -202,7 +196,7 @@ class Courier:
     async def _settle(self, outcome: Outcome) -> None:
         """Write it down; where the sink is down, close it and wait."""
         delivered, refused, down = outcome.delivered, outcome.refused, outcome.down
-        error = None if down is None else str(down)
+        error = self._held(outcome) if down is None else str(down)
         if delivered or refused or error is not None:
             settle = partial(self.outbox.settle, self.name, self.token, delivered, refused, error)
             await self.run(settle)
@@ -214,6 +208,13 @@ class Courier:
             await self._close()
             self._own.failed()
             log.warning("a sink is down: %s", error, extra={"sink": self.name})
+
+    def _held(self, outcome: Outcome) -> str | None:
+        """Why a bank is held, from time to time."""
+        if outcome.held is None or time.monotonic() - self._noted < HELD_NOTED_SECONDS:
+            return None
+        self._noted = time.monotonic()
+        return outcome.held
 
     async def _fail(self, error: str) -> None:
         self._own.failed()

@@ -43,8 +43,13 @@ def create(
     enabled: bool = True,
     **filters: Unpack[Filters],
 ) -> tuple[Sink, str | None]:
-    """(the sink, the secret made for it, which nothing can give again). Raises what ``Sinks.create`` does."""
+    """(the sink, the secret made for it, which nothing can give again). Raises what ``Sinks.create`` does.
+
+    A target that has places for some banks only gets events of these, unless ``banks`` says otherwise.
+    """
     said = target.model_dump()
+    if filters.get("banks") is None:
+        filters["banks"] = target.banks()
     secret = _checked(said["kind"], password) or _new_secret(said["kind"])
     made = relay.store.sinks.create(
         id, said["kind"], said, actor=actor, secret=secret, enabled=enabled, **filters
@@ -63,6 +68,8 @@ def change(
     if sets:
         _checked(kind, password or "")
     if target is not None:
+        if new.get("banks") is None and (banks := target.banks()) is not None:
+            new["banks"] = banks
         new["target"] = target.model_dump()
         if new["target"]["kind"] != kind:
             raise IllegalValue(

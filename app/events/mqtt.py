@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from app.errors import EventRefused, SinkKindUnavailable, SinkUnreachable
-from app.events import Event, Target
+from app.events import Event, Host, Target
 from app.events.certificates import Certificate, trusting
-from app.settings import Settings
 from app.store.schema import SinkSecret
 
 if TYPE_CHECKING:
@@ -217,8 +216,6 @@ def _at_once(_client: Any, _userdata: Any, connection: Any) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def mqtt(
-    target: MqttTarget, secrets: Sequence[SinkSecret], name: str, _settings: Settings, sample: bool
-) -> Mqtt:
+def mqtt(target: MqttTarget, secrets: Sequence[SinkSecret], name: str, _host: Host, sample: bool) -> Mqtt:
     """As ``kinds.py`` makes it: a sample is another client, or the broker would end the relay's connection."""
     return Mqtt(target, secrets, f"nominal-{name}{'-sample' if sample else ''}", status=not sample)

@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from app.errors import AppError
-from app.events import Event, Sink
+from app.errors import AppError, SinkUnreachable
+from app.events import Event, Host, Sink
 from app.events.courier import Courier, Tally
-from app.events.kinds import made
+from app.events.kinds import KINDS, made
 from app.settings import Settings
 from app.store.envelopes import sample
 from app.store.ids import new_id
@@ -33,6 +33,7 @@ LOOK_SECONDS = 1.0  # between two looks at the sinks; longer where there was nev
 IDLE_SECONDS = 5.0
 BEATS_A_LEASE = 4
 THREADS = 4  # for the database
+HAVE_SECONDS = 3.0  # in which a relay has a sink that nobody has
 GRACE_SECONDS = 5.0  # for what is on its way when a courier ends
 
 V = TypeVar("V")
@@ -42,8 +43,11 @@ log = logging.getLogger(__name__)
 class Relay:
     """Started and stopped with the service."""
 
-    def __init__(self, store: Store, settings: Settings, tally: Tally) -> None:
-        self.store, self._settings, self._tally = store, settings, tally
+    def __init__(
+        self, store: Store, settings: Settings, tally: Tally, healthy: Callable[[], bool] = lambda: True
+    ) -> None:
+        """healthy: whether this server inspects, as sinks tell controllers."""
+        self.store, self._settings, self._tally, self._healthy = store, settings, tally, healthy
         self._name = own_name()
         self._couriers: dict[str, tuple[datetime, Courier, asyncio.Task[None]]] = {}
         self._silence = Silence(time.monotonic)
@@ -75,7 +79,8 @@ class Relay:
     async def sample(self, row: Row) -> float:
         """Send one event that says it is a sample, now, whatever waits; the seconds until it was acknowledged.
 
-        Raises SinkFailed, SinkKindUnavailable.
+        A sink that listens gets it through its open server, where this relay has it. Raises SinkFailed,
+        SinkKindUnavailable.
         """
         assert self._loop is not None
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._sample(row), self._loop))
@@ -174,19 +179,49 @@ class Relay:
             await self._in_thread(partial(self.store.sinks.release, held))
 
     async def _sample(self, row: Row) -> float:
-        sink = await self._made(row, sample=True)
-        event = sample(row.id, new_id(), datetime.now(UTC))
+        happening = sample(row.id, new_id(), datetime.now(UTC))
+        event = Event(happening.id, happening.kind, happening.bank, happening.body())
         began = time.monotonic()
+        if KINDS[row.kind].listens and row.enabled:
+            await (await self._courier_of(row)).show(event)
+            return time.monotonic() - began
+        sink = await self._made(row, sample=True)
         try:
             await sink.open()
-            await sink.send(Event(event.id, event.kind, event.bank, event.body()))
+            await sink.send(event)
             return time.monotonic() - began
         finally:
             await sink.close()
 
+    async def _courier_of(self, row: Row) -> Courier:
+        """The one of this relay, which may be about to have the sink."""
+        end = time.monotonic() + HAVE_SECONDS
+        while (found := self._couriers.get(row.id)) is None:
+            if time.monotonic() > end:
+                raise _elsewhere(await self._in_thread(partial(self.store.sinks.get, row.id)))
+            await asyncio.sleep(0.05)
+        return found[1]
+
     async def _made(self, row: Row, *, sample: bool = False) -> Sink:
         secrets = await self._in_thread(partial(self.store.sinks.secrets, row.id))
-        return made(row, secrets, self._settings, sample=sample)
+        host = Host(self._settings, self._healthy, partial(self._banks, row.banks))
+        return made(row, secrets, host, sample=sample)
+
+    def _banks(self, wanted: Collection[str] | None) -> dict[str, bool]:
+        return {
+            bank.id: version is not None and version.state == "ok"
+            for bank, version in self.store.banks.with_versions()
+            if wanted is None or bank.id in wanted
+        }
 
     async def _in_thread(self, function: Callable[[], V]) -> V:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+
+def _elsewhere(row: Row) -> SinkUnreachable:
+    host = (row.owner or "no server").partition(":")[0]
+    return SinkUnreachable(
+        requirement="a sample of a sink that listens is sent by the server that has the sink",
+        received=f"it is with {host}",
+        remedy="Ask that server, or switch the sink off, which frees it, and on again.",
+    )

@@ -148,7 +148,7 @@ async def _assembled(
     provider = None if settings.oidc_issuer is None else Provider(settings)
     admission = Admission(store.keys, store.people, trail, closed=provider is not None)
     recall = Recall(inspecting)
-    relay = Relay(store, settings, observed.metrics)
+    relay = Relay(store, settings, observed.metrics, life.inspects)
     relay.start()
     stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
@@ -161,6 +161,7 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
         _start(service),
         keep_counting(service),
         service.sources.run(),
+        service.life.beat(),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
         every(service, CLOCK_SECONDS, CLOCK, partial(look_at_clock, service)),
         every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),

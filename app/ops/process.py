@@ -37,6 +37,7 @@ BACKGROUND_THREADS = 8
 UPLOAD_THREADS = 2
 KEEPER_THREADS = 2
 CGROUP = Path("/sys/fs/cgroup")
+PULSE_SECONDS, LATE_PULSES = 0.5, 6
 FEWEST_DECODERS, CORES_A_DECODER = 2, 8
 
 
@@ -45,7 +46,7 @@ class Life:
     """``ready`` is a latch: once true it stays. Made on the event loop.
 
     drain_seconds: what shutting down may take. at_drain: called once, when draining begins, on the caller's thread.
-    faults: what runs in the background and failed last time, name -> reason.
+    faults: what runs in the background and failed last time, name -> reason. pulse: when the loop last turned.
     """
 
     drain_seconds: float
@@ -58,6 +59,18 @@ class Life:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     faults: dict[str, str] = field(default_factory=dict)
+    pulse: float = field(default_factory=time.monotonic)
+
+    async def beat(self) -> None:
+        """As long as the event loop turns, ``pulse`` is of this moment."""
+        while True:
+            self.pulse = time.monotonic()
+            await asyncio.sleep(PULSE_SECONDS)
+
+    def inspects(self) -> bool:
+        """Whether the server is ready, not shutting down, and its event loop turns. From any thread."""
+        late = time.monotonic() - self.pulse > LATE_PULSES * PULSE_SECONDS
+        return self.ready and not self.draining and not late
 
     def refuse_draining(self) -> None:
         """Raises ``Draining`` once the server shuts down."""

@@ -177,8 +177,15 @@ TYPES: tuple[ProblemType, ...] = (
     _type("warming-up", 503, "The server is starting", app.WarmingUp),
     # Events and their sinks
     _type(
-        "sink-failed", 502, "The sink did not take it", app.SinkFailed, app.SinkUnreachable, app.EventRefused
+        "sink-failed",
+        502,
+        "The sink did not take it",
+        app.SinkFailed,
+        app.SinkUnreachable,
+        app.EventRefused,
+        app.EventHeld,
     ),
+    _type("sink-cannot-listen", 503, "The sink cannot listen", app.SinkCannotListen),
     _type("sink-unavailable", 503, "This kind of sink is not installed", app.SinkKindUnavailable),
     # The machine
     _type("storage-full", 507, "The storage is full", store.StorageFull, models.WeightsNotWritten),

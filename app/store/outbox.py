@@ -133,6 +133,12 @@ class Outbox:
             if said is not None:
                 row.error, row.error_at = _plain(said), now
 
+    def opened(self, sink: str, token: int) -> None:
+        """What was wrong with the sink is over, though nothing was delivered yet."""
+        with self._database.write() as session:
+            row = _held(session, sink, token)
+            row.error = row.error_at = None
+
     def give_up(self, sink: str, token: int, days: float) -> int:
         """Give up what has waited for so many days; how much. Nothing while the clock is not believed."""
         if self._time.look().off is not None:

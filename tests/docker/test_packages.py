@@ -20,6 +20,8 @@ EXTRAS = (
     "telemetry",
     "oidc",
     "mqtt",
+    "opcua",
+    "modbus",
 )  # what the image and the wheelhouse install beside the plain requirements
 OWN = {"app": "app", "core": "core", "models": "models", "nominal_client": "clients/python/nominal_client"}
 

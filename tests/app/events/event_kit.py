@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
+import pytest
+
+from app.events import courier, pauses
+
 LOOPBACK = {"sink_addresses": ["127.0.0.0/8", "::1/128"]}
 
 
@@ -35,3 +39,10 @@ def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **hea
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again soon."""
+    monkeypatch.setattr(pauses, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(pauses, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(courier, "HELD_NOTED_SECONDS", 0.2)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_kit import Receiver, reply
+from event_kit import Receiver, impatient, reply
 from service_kit import wait_until
 
 from app.errors import EventRefused
-from app.events import courier, managing
+from app.events import managing
 from app.events.relay import Relay
 from app.ops.observed import Metrics
 from app.store.outbox import Depth
@@ -26,9 +26,8 @@ Inspected = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(courier, "LONGEST_PAUSE", 0.1)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
 
 
 def webhook(relay: Relay, receiver: Receiver, id: str = "mes", seconds: float = 5.0, **given: Any) -> None:
