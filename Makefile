@@ -134,8 +134,9 @@ bench-load: setup  ## 64 clients for a minute on one bank, then inspections besi
 bench-fortress: setup  ## a line's answers in time, and the server's memory, beside floods of each kind
 	$(BIN)/python -m bench.fortress
 
-bench-line: setup  ## what events cost a line, how soon they arrive, and whether kills lose any; a table of docs/performance.md
+bench-line: setup  ## what events cost a line, how soon they arrive, and whether kills lose any; tables of docs/performance.md
 	$(BIN)/python -m bench.events
+	$(BIN)/python -m bench.controllers
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

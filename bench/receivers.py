@@ -23,7 +23,10 @@ class Came:
 
     def hear(self, body: bytes) -> None:
         """An envelope."""
-        id = json.loads(body)["id"]
+        self.hear_of(json.loads(body)["id"])
+
+    def hear_of(self, id: str) -> None:
+        """An event, by its id."""
         self.ids.append(id)
         self.at.setdefault(id, time.monotonic())
 

@@ -21,12 +21,14 @@ AnyTarget = Annotated[WebhookTarget | MqttTarget | OpcUaTarget | ModbusTarget, F
 class Kind(NamedTuple):
     """new_secret makes a secret here; None where the other side has one, a password.
 
-    listens: it is a server that others connect to, so that there is one of each sink and a sample goes through it.
+    password: whether it may have one. listens: it is a server that others connect to, so that there is one of each
+    sink and a sample goes through it.
     """
 
     target: type[Target]
     make: Callable[[Any, Sequence[SinkSecret], str, Host, bool], Sink]
     new_secret: Callable[[], str] | None = None
+    password: bool = True
     listens: bool = False
 
 
@@ -35,10 +37,10 @@ def _webhook(target: Any, secrets: Sequence[SinkSecret], _name: str, host: Host,
 
 
 KINDS: dict[str, Kind] = {
-    "webhook": Kind(WebhookTarget, _webhook, new_secret),
+    "webhook": Kind(WebhookTarget, _webhook, new_secret, password=False),
     "mqtt": Kind(MqttTarget, mqtt),
     "opcua": Kind(OpcUaTarget, opcua, listens=True),
-    "modbus": Kind(ModbusTarget, modbus, listens=True),
+    "modbus": Kind(ModbusTarget, modbus, password=False, listens=True),
 }
 
 

@@ -109,10 +109,10 @@ def _new_secret(kind: str) -> str | None:
 
 
 def _checked(kind: str, password: str | None) -> str | None:
-    if password is not None and KINDS[kind].new_secret is not None:
+    if password is not None and not KINDS[kind].password:
         raise IllegalValue(
-            f"a {kind} has a secret that is made here",
+            f"a sink of the kind {kind} has no password",
             "a password",
-            "Leave it out; rotate makes a new secret.",
+            "Leave it out; a webhook's secret is made here, and rotate makes a new one.",
         )
     return password

@@ -1,8 +1,8 @@
 """Modbus TCP (Modbus Application Protocol 1.1b3): a server whose units show each bank's last result to a controller.
 
-One unit is one bank, its map in ``modbus_map.py``. Nothing may be written but the acknowledge register, and that only
-where the handshake is asked for: then a result is delivered once the controller has written its sequence number, and
-the next one is not shown before. pymodbus, of the extra ``modbus``, speaks the protocol.
+One unit is one bank (``modbus_unit.py``), its map in ``modbus_map.py``. Nothing may be written but the acknowledge
+register, and that only where the handshake is asked for: then a result is delivered once the controller has written
+its sequence number, and the next one is not shown before. pymodbus, of the extra ``modbus``, speaks the protocol.
 """
 
 from __future__ import annotations
@@ -10,26 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from app.errors import AppError, EventHeld, EventRefused, SinkKindUnavailable
+from app.errors import AppError, EventRefused, SinkKindUnavailable
 from app.events import Event, Host, Target
-from app.events import modbus_map as at
 from app.events.hosting import Hosting, Listening, cannot_listen, check_free
-from app.events.results import Result
+from app.events.modbus_unit import BankUnit, device_of, nobody
 from app.store.schema import SinkSecret
 
 if TYPE_CHECKING:
     from pymodbus.server import ModbusTcpServer
-    from pymodbus.simulator import SimDevice
 
 BEAT_SECONDS = 1.0
 LOOK_BEATS = 5  # beats between two looks at which banks can decide
-ACKNOWLEDGE_SECONDS = 0.1  # that a result waits to be acknowledged before other work has its turn
-ONE, SEVERAL = 6, 16  # function codes that write registers
-WRITES = (5, ONE, 15, SEVERAL)
 Unit = Annotated[int, Field(ge=1, le=247)]
 
 
@@ -62,73 +57,6 @@ class ModbusTarget(Target):
     def banks(self) -> list[str] | None:
         """Those that there are units for."""
         return sorted(self.units)
-
-
-class BankUnit:
-    """What one unit shows. Lives on the server's loop; a request sees a result whole, as none runs beside another."""
-
-    def __init__(self, number: int, target: ModbusTarget) -> None:
-        self.number, self._target = number, target
-        self.bits, self.registers = [False] * at.COILS, [0] * at.REGISTERS
-        self.bits[at.FAULT] = True
-        self.shown: str | None = None
-        self._acknowledged = asyncio.Event()
-
-    def state(self, ready: bool, beat: int) -> None:
-        """Of this second."""
-        self.bits[at.READY], self.bits[at.FAULT] = ready, not ready
-        self.registers[at.HEARTBEAT] = beat
-
-    async def show(self, event: Event) -> None:
-        """Raises EventHeld where the one that is shown is not acknowledged, EventRefused."""
-        if self.shown != event.id:
-            if self.bits[at.UNACKNOWLEDGED]:
-                await self._wait()
-            result = Result.of(event)
-            sequence = self.registers[at.SEQUENCE] % 0xFFFF + 1
-            at.show(self.bits, self.registers, result, sequence, self._target.scale)
-            self.shown = event.id
-            self._acknowledged.clear()
-            self.bits[at.UNACKNOWLEDGED] = self._target.acknowledge
-        if self.bits[at.UNACKNOWLEDGED]:
-            await self._wait()
-
-    def sample(self) -> None:
-        """Count it; no result is touched."""
-        self.registers[at.SAMPLES] = (self.registers[at.SAMPLES] + 1) % 0x10000
-
-    async def answer(
-        self, function: int, _start: int, address: int, count: int, held: list[int], values: Any
-    ) -> Any:
-        """A request of a client, as pymodbus asks: fills in what is read, refuses what may not be written."""
-        from pymodbus.constants import ExcCodes
-
-        if values is not None:
-            right = function in (ONE, SEVERAL) and address == at.ACKNOWLEDGE and self._target.acknowledge
-            if not right:
-                return ExcCodes.ILLEGAL_ADDRESS if function in WRITES else ExcCodes.ILLEGAL_FUNCTION
-            if values[0] != self.registers[at.SEQUENCE]:
-                return ExcCodes.ILLEGAL_VALUE
-            self.registers[at.ACKNOWLEDGE] = values[0]
-            self.bits[at.UNACKNOWLEDGED] = False
-            self._acknowledged.set()
-        if function in (1, 2):
-            held[0] = _packed(self.bits)
-        else:
-            held[: at.REGISTERS] = self.registers
-        return None
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-                await self._acknowledged.wait()
-        except TimeoutError:
-            sequence = self.registers[at.SEQUENCE]
-            raise EventHeld(
-                requirement=f"the controller must acknowledge result {sequence} of unit {self.number}",
-                received="no acknowledgement yet",
-                remedy=f"Have it write {sequence} to the holding register {at.ACKNOWLEDGE}; the next result waits.",
-            ) from None
 
 
 class Modbus:
@@ -174,8 +102,10 @@ class Modbus:
                 remedy="Install it: pip install 'nominal-inspection[modbus]', and start the server again.",
             ) from error
         target = self._target
-        self._units = {bank: BankUnit(number, target) for bank, number in target.units.items()}
-        devices = [_nobody(), *map(_device, self._units.values())]
+        self._units = {
+            bank: BankUnit(number, target.scale, target.acknowledge) for bank, number in target.units.items()
+        }
+        devices = [nobody(), *map(device_of, self._units.values())]
         self._server = ModbusTcpServer(devices, address=(target.address, target.port))
         try:
             await self._server.serve_forever(background=True)
@@ -227,35 +157,6 @@ class Modbus:
         self._task.cancel()
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
-
-
-def _device(unit: BankUnit) -> SimDevice:
-    """As pymodbus keeps one: ``BankUnit.answer`` fills its blocks at each request."""
-    from pymodbus.simulator import DataType, SimData, SimDevice
-
-    def bits() -> list[SimData]:
-        return [SimData(0, values=[False] * at.COILS, datatype=DataType.BITS)]
-
-    def registers() -> list[SimData]:
-        return [SimData(0, count=at.REGISTERS, datatype=DataType.REGISTERS)]
-
-    return SimDevice(unit.number, (bits(), bits(), registers(), registers()), action=unit.answer)
-
-
-def _nobody() -> SimDevice:
-    """Answers for units that no bank has: no such device."""
-    from pymodbus.constants import ExcCodes
-    from pymodbus.simulator import DataType, SimData, SimDevice
-
-    async def refuse(*_: Any) -> ExcCodes:
-        return ExcCodes.GATEWAY_NO_RESPONSE
-
-    everything = [SimData(0, count=65536, datatype=DataType.REGISTERS)]
-    return SimDevice(0, everything, action=refuse)
-
-
-def _packed(bits: Sequence[bool]) -> int:
-    return sum(bit << place for place, bit in enumerate(bits))
 
 
 def modbus(

@@ -26,7 +26,7 @@ from app.store.envelopes import sample
 from app.store.ids import new_id
 from app.store.leases import Silence
 from app.store.schema import Sink as Row
-from app.store.sinks import own_name
+from app.store.sinks import machine_of, own_name
 from app.store.store import Store
 
 LOOK_SECONDS = 1.0  # between two looks at the sinks; longer where there was never one
@@ -219,9 +219,8 @@ class Relay:
 
 
 def _elsewhere(row: Row) -> SinkUnreachable:
-    host = (row.owner or "no server").partition(":")[0]
     return SinkUnreachable(
         requirement="a sample of a sink that listens is sent by the server that has the sink",
-        received=f"it is with {host}",
+        received=f"it is with {machine_of(row) or 'no server yet'}",
         remedy="Ask that server, or switch the sink off, which frees it, and on again.",
     )

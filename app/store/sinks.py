@@ -200,6 +200,11 @@ def own_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
+def machine_of(sink: Sink) -> str | None:
+    """Of the server that has it, by its host name; None where none has."""
+    return None if sink.owner is None else sink.owner.partition(":")[0]
+
+
 def has_ended(name: str) -> bool:
     """Whether a process of this machine, by ``own_name``, is no more; of another machine nothing is known."""
     host, _, rest = name.partition(":")

@@ -1,4 +1,7 @@
-"""``nominal remote sinks``: where events go, how they fare there, dead ones shown and resent."""
+"""``nominal remote sinks``: where events go, how they fare there, dead ones shown and resent.
+
+``controllers.py`` has the kinds that controllers connect to.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from app.cli.remote.banks import client_of
 from nominal_client.answers.sinks import NewSink, Sink
 
 sinks = typer.Typer(
-    no_args_is_help=True, help="Send events to webhooks and MQTT brokers; watch and resend them."
+    no_args_is_help=True,
+    help="Send events to webhooks, MQTT brokers, OPC UA and Modbus clients; watch, resend.",
 )
 
 Id = Annotated[str, typer.Argument(help="Sink's id.", show_default=False)]
@@ -30,6 +34,7 @@ Ca = Annotated[
 COLUMNS: Columns = {
     "sink": "id",
     "kind": "kind",
+    "server": "server",
     "on": "enabled",
     "waiting": lambda each: each.events.waiting,
     "dead": lambda each: each.events.dead,
@@ -63,8 +68,8 @@ def webhook(
     json_output: Json = False,
 ) -> None:
     """Create a webhook. Its secret is printed this once; the receiver verifies signatures with it."""
-    target = {"kind": "webhook", "url": url, "ca": _pem(ca)}
-    _create(ctx, sink, target, json_output, kinds=kinds, banks=banks, decisions=decisions, stations=stations)
+    target = {"kind": "webhook", "url": url, "ca": pem_in(ca, "--ca")}
+    create(ctx, sink, target, json_output, kinds=kinds, banks=banks, decisions=decisions, stations=stations)
 
 
 @sinks.command()
@@ -85,11 +90,18 @@ def mqtt(
     json_output: Json = False,
 ) -> None:
     """Create a sink of an MQTT broker."""
-    target = {"kind": "mqtt", "host": host, "port": port, "tls": tls, "ca": _pem(ca), "username": username}
+    target = {
+        "kind": "mqtt",
+        "host": host,
+        "port": port,
+        "tls": tls,
+        "ca": pem_in(ca, "--ca"),
+        "username": username,
+    }
     target |= {"version": version, "topic": topic}
     asked = None if username is None else typer.prompt("Password", hide_input=True, err=True)
     filters = {"kinds": kinds, "banks": banks, "decisions": decisions, "stations": stations}
-    _create(ctx, sink, target, json_output, **filters, password=asked)
+    create(ctx, sink, target, json_output, **filters, password=asked)
 
 
 @sinks.command()
@@ -155,7 +167,8 @@ def delete(
     say(f"Deleted {sink}")
 
 
-def _create(ctx: typer.Context, sink: str, target: dict[str, Any], json_output: bool, **given: Any) -> None:
+def create(ctx: typer.Context, sink: str, target: dict[str, Any], json_output: bool, **given: Any) -> None:
+    """Make it, and say its secret where one was made; what is None or empty in ``given`` is left out."""
     made = client_of(ctx).create_sink(sink, target, **{name: value for name, value in given.items() if value})
     if json_output:
         print_json(made.model_dump(mode="json"))
@@ -169,10 +182,11 @@ def _tell_secret(made: Sink) -> None:
         say(f"Secret, shown this once: {made.secret}")
 
 
-def _pem(path: Path | None) -> str | None:
+def pem_in(path: Path | None, option: str) -> str | None:
+    """The certificates of a file that an option names."""
     if path is None:
         return None
     try:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="--ca") from None
+        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint=option) from None

@@ -16,6 +16,7 @@ from app.store.errors import AlreadyExists, IllegalId, IllegalValue, NotFound
 from app.store.outbox import Depth
 from app.store.schema import Outgoing
 from app.store.schema import Sink as Row
+from app.store.sinks import machine_of
 from nominal_client.answers import Page
 from nominal_client.answers import sinks as schema
 
@@ -108,8 +109,8 @@ def shown(row: Row, depth: Depth) -> schema.Sink:
     events = schema.EventCounts(
         waiting=depth.waiting, oldest=depth.oldest, dead=depth.dead, delivered=row.delivered
     )
-    names = set(schema.Sink.model_fields) - {"events"}
-    return schema.Sink(**{name: getattr(row, name) for name in names}, events=events)
+    names = set(schema.Sink.model_fields) - {"events", "server"}
+    return schema.Sink(**{name: getattr(row, name) for name in names}, events=events, server=machine_of(row))
 
 
 def _now(service: Service, row: Row) -> schema.Sink:

@@ -44,6 +44,9 @@ def get_sink(sink: str) -> Call[Sink]:
 def create_sink(id: str, target: Mapping[str, Any], **given: Unpack[Filters]) -> Call[NewSink]:
     """A new sink. ``target`` is ``{"kind": "webhook", "url": ...}`` or ``{"kind": "mqtt", "host": ...}``.
 
+    Controllers connect to ``{"kind": "opcua", "address": ..., "username": ...}`` and to ``{"kind": "modbus", "address":
+    ..., "units": {"caps": 1}}``; the address is of the server that has the sink.
+
     A webhook's secret is in the answer, this once.
     """
     return post(NewSink, "/v1/sinks", body=as_json({"id": id, "target": dict(target), **given}))

@@ -321,5 +321,16 @@ def test_sinks_are_made_watched_and_deleted(remote: Run) -> None:
     assert remote("sinks", "events", "mes", "--json").json == {"events": []}
     assert remote("sinks", "mqtt", "plant", "127.0.0.1", "--port", 9).out == "Created plant\n"
     assert "mqtt" in remote("sinks", "show", "plant").out
-    for name in ("mes", "plant"):
+    refused = remote("sinks", "modbus", "plc", "caps")
+    assert (refused.status, "BANK=NUMBER" in refused.err) == (2, True)
+    for made in (
+        remote("sinks", "modbus", "plc", "caps=1", "lids=2", "--address", "192.0.2.1", "--acknowledge"),
+        remote("sinks", "opcua", "scada", "--address", "192.0.2.1", "--anonymous", "--security", "none"),
+    ):
+        assert made.status == 0, made.err
+    targets = {each["id"]: each["target"] for each in remote("sinks", "list", "--json").json["sinks"]}
+    assert (targets["plc"]["units"], targets["plc"]["acknowledge"]) == ({"caps": 1, "lids": 2}, True)
+    assert (targets["scada"]["security"], targets["scada"]["anonymous"]) == ("none", True)
+    assert "192.0.2.1" in remote("sinks", "sample", "plc").err
+    for name in ("mes", "plant", "plc", "scada"):
         assert remote("sinks", "delete", name, "--yes").out == f"Deleted {name}\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 
-from service_kit import service_of
+from service_kit import service_of, wait_until
 from starlette.testclient import TestClient
 from test_console_access import new_key, sign_in
 from test_console_inspections import shown
@@ -23,6 +24,9 @@ def test_the_page_shows_sinks_their_faults_and_dead_events_to_administrators(con
     store.sinks.update("mes", {"enabled": True}, actor="test")
     with store.database.write() as session:
         emit(session, lambda: drift("caps", None, "d1", store.clock.now(), {"cause": "focus"}))
+    plc = managing.target_of({"kind": "modbus", "address": "192.0.2.1", "units": {"caps": 1}})
+    managing.create(service.relay, "plc", plc, actor="test")
+    wait_until(lambda: store.sinks.get("plc").error is not None)
     token = store.sinks.claim(store.sinks.get("mes"), "test")
     assert token is not None
     [event] = store.outbox.window("mes", 10)
@@ -35,6 +39,8 @@ def test_the_page_shows_sinks_their_faults_and_dead_events_to_administrators(con
         "status 422",
         "Resend all of mes",
         "Send a sample",
+        f"Modbus TCP server 192.0.2.1:502 on {socket.gethostname()}",
+        "must be free for this sink",
     ):
         assert words in page, words
     assert secret is not None

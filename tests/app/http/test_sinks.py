@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymodbus.client import ModbusTcpClient
 from service_kit import health_now, inspect, prepared, problem, service_of, wait_until
 from standardwebhooks import Webhook
 from starlette.testclient import TestClient
@@ -96,6 +99,29 @@ def test_a_decision_leaves_for_the_receiver_is_refused_dead_and_sent_again(
     assert site.get("/v1/sinks").json() == {"items": []}
 
 
+def test_a_controller_reads_what_the_line_decided_and_a_taken_port_is_a_problem(
+    site: TestClient, good: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        body = {"id": "plc", "target": {"kind": "modbus", "port": port, "units": {"caps": 7}}}
+        made = site.post("/v1/sinks", json=body).json()
+        assert (made["banks"], made["secret"]) == (["caps"], None)
+        problem(site.post("/v1/sinks/plc/sample"), 503, "sink-cannot-listen")
+    wait_until(lambda: site.post("/v1/sinks/plc/sample").status_code == 200)
+    assert site.get("/v1/sinks/plc").json()["server"] == socket.gethostname()
+    seen = inspect(site, good)
+    wait_until(lambda: site.get("/v1/sinks/plc").json()["events"]["delivered"] == 1)
+    with ModbusTcpClient("127.0.0.1", port=port) as plc:
+        wait_until(lambda: plc.read_coils(3, count=1, device_id=7).bits[0])  # ready
+        bits = plc.read_coils(0, count=3, device_id=7).bits[:3]
+        words = plc.read_holding_registers(0, count=26, device_id=7).registers
+    assert bits == [seen["decision"] == each for each in ("accept", "reject", "review")]
+    assert struct.pack(">8H", *words[18:26]).hex() == seen["id"].replace("-", "")
+    two = site.patch("/v1/sinks/plc", json={"target": {**body["target"], "units": {"caps": 7, "lids": 8}}})
+    assert two.json()["banks"] == ["caps", "lids"]
+
+
 @pytest.mark.parametrize(
     ("change", "slug"),
     [
@@ -106,6 +132,9 @@ def test_a_decision_leaves_for_the_receiver_is_refused_dead_and_sent_again(
         ({"target": {"kind": "mqtt", "host": "x", "topic": "#"}}, "invalid-request"),
         ({"target": {"kind": "mqtt", "host": "x", "port": 70000}}, "invalid-request"),
         ({"target": {**URL, "ca": "-----BEGIN CERTIFICATE-----"}}, "invalid-request"),
+        ({"target": {"kind": "opcua"}}, "invalid-request"),
+        ({"target": {"kind": "modbus", "units": {}}}, "invalid-request"),
+        ({"target": {"kind": "modbus", "units": {"caps": 1}}, "password": "x"}, "illegal-value"),
         ({"kinds": []}, "invalid-request"),
         ({"kinds": ["sneezed"]}, "invalid-request"),
         ({"password": "x"}, "illegal-value"),

@@ -16,6 +16,7 @@ from app.console.words import SHELL, WORDS, age, moment
 from app.events import managing
 from app.store.outbox import Depth
 from app.store.schema import EventState, Outgoing, Sink
+from app.store.sinks import machine_of
 
 DEAD: EventState = "dead"
 SHOWN = 20  # dead events of a sink; the rest are counted
@@ -93,6 +94,9 @@ def _state(sink: Sink) -> None:
 def place_of(sink: Sink) -> str:
     """Where it goes, in a few words; of an address only the host, whose rest may be a secret."""
     target = sink.target
+    if "address" in target:
+        place, machine = f"{target['address']}:{target['port']}", machine_of(sink)
+        return place if machine is None else TEXT.on_machine.format(place=place, machine=machine)
     return str(target["host"]) if "host" in target else str(target["url"]).split("/")[2]
 
 

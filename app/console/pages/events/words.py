@@ -13,18 +13,21 @@ class Events:
     """English."""
 
     name: str = "Events"
-    lead: str = "Every decision leaves once: to webhooks and MQTT brokers, again until it is acknowledged."
+    lead: str = "Every decision leaves once, again until it is acknowledged: webhooks, MQTT, OPC UA, Modbus."
     admins: str = "Only administrators see and change where events go."
     none: str = "No sink yet"
     none_hint: str = (
-        "Add a webhook or an MQTT broker: it gets every event from then on, in order for each bank."
+        "Add a webhook, an MQTT broker, an OPC UA or a Modbus server: it gets every event from then on, in order "
+        "for each bank."
     )
     add: str = "Add a sink"
     sinks: str = "Sinks"
     id: str = "Id"
     id_hint: str = "a-z, 0-9, _ and -; topics and metrics name it"
     kind: str = "Kind"
-    kinds: Mapping[str, str] = table({"webhook": "Webhook", "mqtt": "MQTT broker"})
+    kinds: Mapping[str, str] = table({
+        "webhook": "Webhook", "mqtt": "MQTT broker", "opcua": "OPC UA server", "modbus": "Modbus TCP server",
+    })  # fmt: skip
     place: str = "Goes to"
     wants: str = "Gets"
     everything: str = "every event"
@@ -42,6 +45,25 @@ class Events:
     host: str = "Broker"
     port: str = "Port"
     port_hint: str = "8883 with TLS, else 1883"
+    opcua_port_hint: str = "4840 when empty"
+    modbus_port_hint: str = "502 when empty"
+    address: str = "Listens on"
+    address_hint: str = "An IP address of the server that has the sink; 127.0.0.1 reaches only that machine"
+    on_machine: str = "{place} on {machine}"
+    security: str = "Security"
+    securities: Mapping[str, str] = table({
+        "encrypt": "Signed and encrypted", "sign": "Signed", "none": "None",
+    })  # fmt: skip
+    clients: str = "Client certificates to let in, PEM"
+    clients_hint: str = "Or their authorities; any client's when empty"
+    anonymous: str = "Clients may be anonymous"
+    units: str = "Units"
+    units_hint: str = "Each bank's unit from 1 to 247, such as caps=1, lids=2"
+    units_needed: str = "units must name a bank and a number each"
+    scale: str = "Scale"
+    scale_hint: str = "Scores times this are in the 16-bit registers"
+    scale_needed: str = "1 to 10000"
+    acknowledge: str = "The controller acknowledges each result"
     tls: str = "Encrypt with TLS"
     ca: str = "Authority to trust, PEM"
     ca_hint: str = "The system's when empty"

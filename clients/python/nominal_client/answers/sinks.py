@@ -33,6 +33,7 @@ class Sink(Answer):
     id: str
     kind: str
     target: JsonObject
+    server: str | None = Field(description="Machine of the server that has it, where its clients connect to.")
     enabled: bool
     kinds: list[str] | None
     banks: list[str] | None
