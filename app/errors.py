@@ -241,6 +241,17 @@ class PictureUnavailable(AppError):
     """A heatmap can be drawn again only from a kept image with the version that inspected it."""
 
 
+# Cameras
+
+
+class CameraFault(AppError):
+    """A camera gives no picture that can be inspected: gone, frozen, or grey, or only half a picture."""
+
+
+class CameraKindUnavailable(AppError):
+    """The package, or the producer of a vendor, that this kind of camera needs is not installed."""
+
+
 # Events and their sinks
 
 

@@ -35,6 +35,7 @@ from app.http.routes import (
     screenings,
     server,
     sinks,
+    sources,
     versions,
 )
 from app.lifecycle.opening import open_service
@@ -47,7 +48,8 @@ from models.backbone import Backbone
 ROUTERS = (
     inspect.router, server.router, banks.router, images.router, jobs.router, versions.router, screenings.router,
     advice.router, masks.router, checks.router, insight.router, defects.router, patterns.router, inspections.router,
-    inspections.reviews, explanations.router, server.keys, sinks.router, inference.router, inference.probes,
+    inspections.reviews, explanations.router, server.keys, sinks.router, sources.router,
+    inference.router, inference.probes,
 )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ Role = Literal["read", "inspect", "admin"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 LONGEST_FOLDER = 255  # characters of a watched folder's path
+PLACELESS = ("usb", "genicam", "file")
+CAMERAS = ("rtsp", "rtsps", "http", "https", "stream+http", "stream+https", *PLACELESS)
 PARTS = 8  # the last one of the places and the memory for inspections is for the priority line
 
 
@@ -80,6 +82,40 @@ class Watched(BaseModel):
                 raise ValueError(f"{name} must be an absolute path of at most {LONGEST_FOLDER} characters")
         if self.into is not None and self.after == "keep":
             raise ValueError("into needs after to be beside or move")
+        return self
+
+
+class Camera(BaseModel):
+    """A camera whose pictures are inspected by one bank (app/sources/camera.py).
+
+    url: rtsp:// or rtsps:// of a stream; http:// or https:// of a still picture, stream+http:// of MJPEG; usb:0 of the
+    machine's first camera; genicam:SERIAL of one that a GenTL producer finds; file:///path of a recording. It may hold
+    a name and password. interval_seconds: between two pictures; None where only a trigger takes one. frozen_pictures:
+    as many times the same picture in a row are a fault; 0 where the same picture may come again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    bank: str = Field(min_length=1, max_length=63)
+    url: SecretStr
+    station: str | None = Field(None, min_length=1, max_length=128)
+    interval_seconds: float | None = Field(1.0, ge=0.02, le=86_400, allow_inf_nan=False)
+    timeout_seconds: float = Field(5.0, ge=0.1, le=120, allow_inf_nan=False)
+    frozen_pictures: int = Field(10, ge=0, le=10_000)
+
+    @property
+    def scheme(self) -> str:
+        """Before the first colon, in small letters."""
+        return self.url.get_secret_value().partition(":")[0].lower()
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        address = urlsplit(self.url.get_secret_value().removeprefix("stream+"))
+        if self.scheme not in CAMERAS or (self.scheme not in PLACELESS and not address.hostname):
+            raise ValueError(f"url must begin with one of {', '.join(CAMERAS)}, and say where the camera is")
+        if self.scheme == "usb" and not address.path.isdecimal():
+            raise ValueError("url must be usb: with the number of a camera, such as usb:0")
         return self
 
 
@@ -236,6 +272,11 @@ class Settings(BaseSettings):
         description="Folders to inspect images of, a JSON list such as "
         '[{"folder": "/nas/line1", "bank": "caps", "after": "move"}]; none by default.',
     )
+    cameras: list[Camera] = Field(
+        [],
+        description="Cameras to inspect pictures of, a JSON list such as "
+        '[{"name": "top", "bank": "caps", "url": "rtsp://10.0.0.7/live"}]; none by default.',
+    )
 
     # Build jobs
     lease_seconds: Seconds = Field(30, description="Silence after which a worker's job is taken from it.")
@@ -310,6 +351,8 @@ class Settings(BaseSettings):
         for paths in ([each.folder for each in self.watch], [each.into for each in self.watch if each.into]):
             if len({os.path.realpath(path) for path in paths}) < len(paths):
                 raise ValueError("watch must name each folder, and each into, once")
+        if len({each.name for each in self.cameras}) < len(self.cameras):
+            raise ValueError("cameras must have names of their own")
         for network in self.sink_addresses:
             ipaddress.ip_network(network)  # raises ValueError, which names it
         if self.tls_key is not None and self.tls_cert is None:

@@ -8,7 +8,8 @@ as sinks and a real client of each on loopback, and prints
   unit as fast as it is answered, with the handshake and without;
 - how many results were missed or came in another order.
 
-It exits with 1 where one was. ``--toy`` is short; otherwise the tables go into docs/performance.md.
+It exits with 1 where one was, but for a Modbus client without the handshake, which may miss one that is followed at
+once. ``--toy`` is short; otherwise the tables go into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def main() -> None:
     if not toy:
         said = f"Machine: {machine()}. Command: `make bench-line`."
         replace_section("controllers", f"{times}\n\n{found}\n\n{said}", PERFORMANCE)
-    sys.exit(any(missed != "0" or wrong != "0" for _, _, missed, wrong in counts))
+    sys.exit(any(wrong != "0" or (missed != "0" and name != PLAIN) for name, _, missed, wrong in counts))
 
 
 def recording(folder: Path, count: int) -> list[tuple[str, str, str]]:

@@ -32,7 +32,7 @@ WINDOW_SECONDS = (
     1.0  # after which no other send of a window begins, so that little is sent again after a crash
 )
 POLL_SECONDS = 0.25  # in which events of other processes are seen; those of this one wake the courier
-OPEN_SECONDS = 20.0  # that a sample waits for a sink that is being opened
+OPEN_SECONDS = 45.0  # that a sample waits for a sink that is being opened
 HANG_SECONDS = 90.0  # after which a sink that neither answers nor fails is closed
 HELD_SECONDS = 0.1  # after which a bank that the other side is not done with is asked again
 HELD_NOTED_SECONDS = 10.0  # between two times that the reason is written down
@@ -78,7 +78,7 @@ class Courier:
             if self._why is not None:
                 raise self._why
             if time.monotonic() > end or self.stopping:
-                raise _hung()
+                raise _opening()
             await asyncio.sleep(0.02)
         await self.sink.send(event)
 
@@ -239,4 +239,12 @@ class Courier:
 def _hung() -> SinkUnreachable:
     return SinkUnreachable(
         "a sink must answer or fail", f"neither within {HANG_SECONDS:g} s", "Restart the other side."
+    )
+
+
+def _opening() -> SinkUnreachable:
+    return SinkUnreachable(
+        requirement="a sink must be open for a sample",
+        received=f"one that is still being opened after {OPEN_SECONDS:g} s, or is being switched off",
+        remedy="Wait a moment, and send the sample again.",
     )

@@ -19,7 +19,7 @@ from core.errors import CoreError
 from core.judging.calibration import supported_rate
 
 STATES = ("ready", "loading", "not_loaded", "no_version", "quarantined", "undecidable")
-OF_BANK, OF_FOLDER = "bank:", "folder:"  # begin the names of their faults
+OF_BANK, OF_FOLDER, OF_CAMERA = "bank:", "folder:", "camera:"  # begin the names of their faults
 
 
 def is_ready(service: Service) -> bool:
@@ -53,10 +53,12 @@ def overall(service: Service, known: Scope | None) -> State:
     states = {id: each for id, each in counted.banks.items() if _sees(known, id)}
     folders = [vars(each) for each in service.sources.states() if _sees(known, each.bank)]
     seen = {f"{OF_FOLDER}{each['folder']}" for each in folders} | {f"{OF_BANK}{id}" for id in states}
-    kept = {
-        name: why for name, why in faults.items() if not name.startswith((OF_BANK, OF_FOLDER)) or name in seen
-    }
-    return found | {"fault_reasons": kept, "bank_states": states, "folders": folders}
+    cameras = [vars(each) for each in service.sources.camera_states() if _sees(known, each.bank)]
+    seen |= {f"{OF_CAMERA}{each['source']}" for each in cameras}
+    limited = OF_BANK, OF_FOLDER, OF_CAMERA
+    kept = {name: why for name, why in faults.items() if not name.startswith(limited) or name in seen}
+    own = {"bank_states": states, "folders": folders, "cameras": cameras}
+    return found | {"fault_reasons": kept, **own}
 
 
 def _sees(scope: Scope, bank: str) -> bool:
@@ -138,6 +140,9 @@ def _faults(service: Service, counted: Counted) -> dict[str, str]:
     for folder in service.sources.states():
         if folder.fault is not None:
             faults[f"{OF_FOLDER}{folder.folder}"] = folder.fault
+    for camera in service.sources.camera_states():
+        if camera.fault is not None:
+            faults[f"{OF_CAMERA}{camera.source}"] = camera.fault
     if service.store.blobs.staging.free_bytes() < _reserve(service):
         faults["disk"] = "the reserve is touched: uploads are refused, and inspected images are not kept"
     if (
@@ -189,4 +194,6 @@ def refresh_gauges(service: Service) -> None:
     for folder in service.sources.states():
         metrics.folder_waiting.labels(folder.folder).set(folder.waiting)
         metrics.folder_well.labels(folder.folder).set(folder.fault is None)
+    for camera in service.sources.camera_states():
+        metrics.camera_well.labels(camera.source).set(camera.fault is None)
     metrics.set_event_depths(counted.events)

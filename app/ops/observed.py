@@ -100,6 +100,12 @@ class Metrics:
         self._folder_files = self._made(
             Counter, "folder_files", "Files of a watched folder settled.", "folder", "outcome"
         )
+        self.camera_well = self._made(
+            Gauge, "camera_well", "1 while a camera has no fault, else 0.", "camera"
+        )
+        self._camera_pictures = self._made(
+            Counter, "camera_pictures", "Pictures of a camera inspected, and its faults.", "camera", "outcome"
+        )
         self._requests = self._made(Counter, "requests", "Requests answered.", "method", "route", "status")
         self._problems = self._made(Counter, "problems", "Errors answered, by problem type.", "type")
         self._inspections = self._made(Counter, "inspections", "Images inspected.", "bank", "decision")
@@ -142,6 +148,10 @@ class Metrics:
     def inspected(self, bank: str, decision: str) -> None:
         """One image was inspected and its decision acknowledged."""
         self._inspections.labels(bank, decision).inc()
+
+    def camera_picture(self, camera: str, outcome: str) -> None:
+        """A picture of a camera was inspected: its decision, or ``fault``."""
+        self._camera_pictures.labels(camera, outcome).inc()
 
     def folder_file(self, folder: str, outcome: str) -> None:
         """A file of a watched folder was settled: its decision, or ``failed``."""

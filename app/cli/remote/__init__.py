@@ -8,7 +8,7 @@ import typer
 
 from app.cli import app
 from app.cli.console import Json, print_facts, print_json
-from app.cli.remote import advice, banks, checks, controllers, defects, inspections, sinks
+from app.cli.remote import advice, banks, checks, controllers, defects, inspections, sinks, sources
 from app.cli.remote.banks import client_of
 from nominal_client import Client
 from nominal_client.call import KEY, LOCAL, URL
@@ -22,6 +22,7 @@ commands.add_typer(inspections.commands)
 commands.add_typer(defects.commands)
 controllers.add_to(sinks.sinks)
 commands.add_typer(sinks.sinks, name="sinks")
+commands.add_typer(sources.sources, name="sources")
 
 
 @commands.callback()

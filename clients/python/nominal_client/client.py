@@ -14,7 +14,18 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
 
-from nominal_client import advice, banks, builds, checks, defects, explanations, inspections, server, sinks
+from nominal_client import (
+    advice,
+    banks,
+    builds,
+    checks,
+    defects,
+    explanations,
+    inspections,
+    server,
+    sinks,
+    sources,
+)
 from nominal_client.call import Call, Flow, Pages, Pause, answer, failure, options, request_of
 from nominal_client.errors import DEFAULT, Attempts, ClientError, Retries
 from nominal_client.streams import Sink
@@ -197,6 +208,8 @@ class _Calls:
     rotate_sink_secret = _call(sinks.rotate_sink_secret)
     list_sink_events = _list(sinks.list_sink_events)
     resend_sink_events = _call(sinks.resend_sink_events)
+    list_sources = _call(sources.list_sources)
+    trigger_source = _call(sources.trigger_source)
 
 
 class Client(_Calls):

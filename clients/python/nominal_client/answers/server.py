@@ -47,6 +47,7 @@ class Health(Answer):
     folders: list[JsonObject] | None = Field(
         None, description="Watched folders: what waits, was done, failed."
     )
+    cameras: list[JsonObject] | None = Field(None, description="Cameras: inspected, repeated, faults.")
 
 
 class BankHealth(Answer):
