@@ -8,7 +8,7 @@ NAMED_INDEX := $(if $(filter command environment,$(firstword $(origin TORCH_INDE
 GENERATORS := tests/app/generated/.venv/.installed
 ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_s3_with_secrets_from_files
 
-.PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-promise \
+.PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-folder bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
 	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-ledger bench-fuzz bench-many \
 	bench-contract chaos
@@ -137,6 +137,9 @@ bench-fortress: setup  ## a line's answers in time, and the server's memory, bes
 bench-line: setup  ## what events cost a line, how soon they arrive, and whether kills lose any; tables of docs/performance.md
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.controllers
+
+bench-folder: setup  ## 50,000 files in a watched folder at once: memory, pace, the line beside them; a table of docs/performance.md
+	$(BIN)/python -m bench.folder --seconds 300
 
 chaos: setup  ## kill -9 at 20 random moments: nothing acknowledged is lost
 	$(BIN)/python -m bench.chaos

@@ -142,8 +142,8 @@ class Supervisor:
 
 
 def plain(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON, secrets in the clear: only for a pipe to our own child."""
-    values = settings.model_dump(mode="json")
+    """The settings as JSON, secrets in the clear: only for a pipe to our own child, which looks at no camera."""
+    values = settings.model_dump(mode="json", exclude={"cameras"})
     for name in values:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
