@@ -248,6 +248,10 @@ class CameraFault(AppError):
     """A camera gives no picture that can be inspected: gone, frozen, or grey, or only half a picture."""
 
 
+class PictureRepeated(CameraFault):
+    """The same picture as before, not yet often enough to be a fault of the camera."""
+
+
 class CameraKindUnavailable(AppError):
     """The package, or the producer of a vendor, that this kind of camera needs is not installed."""
 

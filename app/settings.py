@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     cameras: list[Camera] = Field(
         [],
         description="Cameras to inspect pictures of, a JSON list such as "
-        '[{"name": "top", "bank": "caps", "url": "rtsp://10.0.0.7/live"}]; none by default.',
+        '[{"name": "top", "bank": "caps", "url": "rtsp://10.0.0.7"}].',
     )
 
     # Build jobs

@@ -176,7 +176,9 @@ TYPES: tuple[ProblemType, ...] = (
     _type("draining", 503, "The server is shutting down", app.Draining),
     _type("warming-up", 503, "The server is starting", app.WarmingUp),
     # Cameras
-    _type("camera-fault", 503, "The camera gives no picture to inspect", app.CameraFault),
+    _type(
+        "camera-fault", 503, "The camera gives no picture to inspect", app.CameraFault, app.PictureRepeated
+    ),
     _type("camera-unavailable", 503, "This kind of camera is not installed", app.CameraKindUnavailable),
     # Events and their sinks
     _type(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from app.errors import AppError, CameraFault, DeadlineExceeded, ImageRefused, Overloaded
+from app.errors import AppError, DeadlineExceeded, ImageRefused, Overloaded, PictureRepeated
 from app.imaging.decode import decode_image
 from app.inspection.inspect import inspect
 from app.inspection.inspecting import Answer, Asked, Inspecting
@@ -54,10 +54,6 @@ class CameraState:
     fault: str | None
     error: str | None
     error_at: str | None
-
-
-class Repeated(CameraFault):
-    """The same picture again, not yet often enough to be a fault of the camera."""
 
 
 class CameraSource:
@@ -117,7 +113,7 @@ class CameraSource:
         async with self._turn:
             try:
                 picture = await self._picture()
-            except Repeated:
+            except PictureRepeated:
                 return True
             except AppError:
                 return False
@@ -137,7 +133,7 @@ class CameraSource:
         """A good one that was not inspected. Raises CameraFault, CameraKindUnavailable."""
         try:
             picture = await self._ask(self._looked)
-        except Repeated:
+        except PictureRepeated:
             raise
         except AppError as error:
             await self._close()
@@ -167,7 +163,7 @@ class CameraSource:
         return picture
 
     def _compare(self, digest: str) -> None:
-        """With the one before. Raises Repeated, CameraFault once it is frozen."""
+        """With the one before. Raises PictureRepeated, CameraFault once it is frozen."""
         most = self.camera.frozen_pictures
         self._same = self._same + 1 if digest == self._last else 1
         self._last = digest
@@ -176,7 +172,7 @@ class CameraSource:
         if self._same < most:
             self._repeated += 1
             said = fault(self.camera, "the same picture as before", "Trigger it once the part has changed.")
-            raise Repeated(said.requirement, said.received, said.remedy)
+            raise PictureRepeated(said.requirement, said.received, said.remedy)
         received = f"the same picture {self._same} times: it has frozen"
         raise fault(self.camera, received, "Start the camera again.")
 

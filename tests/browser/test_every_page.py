@@ -41,7 +41,7 @@ def pages(server: Server, bank: str) -> dict[str, str]:
         "banks": "", **of_bank, "version": f"banks/{bank}/versions/1",
         "inspect": f"banks/{bank}/inspect?shown={rejected}",
         "review": "review", "inspections": "inspections", "inspection": f"inspections/{rejected}", "system": "system",
-        "events": "events",
+        "events": "events", "live": "live",
     }  # fmt: skip
 
 

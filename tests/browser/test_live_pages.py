@@ -40,6 +40,17 @@ def test_an_inspection_of_the_line_appears_with_its_picture(
     expect(page.get_by_role("row", name="live-2")).to_have_count(0)
 
 
+def test_the_last_parts_of_the_line_follow(
+    server: Server, taught: str, cells: Split, open_page: Open
+) -> None:
+    page = open_page(f"{server.url}/console/live")
+    sent = send(server, taught, cells, "live-0")
+    part = page.locator(f'.n-last-part[href$="{sent["id"]}"]')
+    expect(part).to_be_visible(timeout=LOOK)
+    expect(part).to_contain_text("live-0")
+    expect(part.locator(".n-thumb")).to_have_js_property("complete", True)
+
+
 def test_a_banks_numbers_follow_and_its_open_menu_stays(
     server: Server, taught: str, cells: Split, open_page: Open
 ) -> None:

@@ -39,11 +39,12 @@ from nominal_client import (
     picture_bytes,
     server,
     sinks,
+    sources,
 )
 from nominal_client.answers.jobs import Job
 from nominal_client.call import Call, Pages
 
-NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server, sinks)
+NOUNS = (advice, banks, builds, checks, defects, explanations, inspections, server, sinks, sources)
 PNG = b"\x89PNG"
 
 
@@ -538,6 +539,7 @@ def test_every_operation_of_the_service_has_a_call(tmp_path: Path) -> None:
         "old": "scratch",
         "new": "crack",
         "sink": "s",
+        "source": "s",
         "id": "s",
         "target": {},
         "missed_defect": 500.0,

@@ -26,7 +26,8 @@ OPEN = {"livez", "readyz", "get_health", "get_metrics", "get_release", "explain_
     "is_server_live", "is_server_ready", "get_server_metadata",
 }  # fmt: skip
 NEEDS: dict[Role, set[str]] = {
-    "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions", "infer", "infer_by_version"},
+    "inspect": {"inspect_image", "inspect_batch", "review_inspection", "compare_versions", "infer", "infer_by_version",
+                "trigger_source"},
     "admin": {
         "create_bank", "update_bank", "delete_bank", "set_mask", "remove_mask", "upload_images", "delete_image",
         "start_build", "start_screening", "start_advice", "start_patterns", "start_check",
@@ -53,7 +54,7 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, str]]:
     assert isinstance(client.app, FastAPI)
     for path, methods in client.app.openapi()["paths"].items():
         filled = path.replace("{version}", "1")
-        for name in ("bank", "check", "job", "inspection", "sha256", "key", "slug", "sink"):
+        for name in ("bank", "check", "job", "inspection", "sha256", "key", "slug", "sink", "source"):
             filled = filled.replace(f"{{{name}}}", "x")
         for method, operation in methods.items():
             yield operation["operationId"], method.upper(), filled

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from service_kit import settings_in, wait_until
 
 from app.learning.supervisor import Hear, Supervisor, plain
-from app.settings import Settings
+from app.settings import Camera, Settings
 from app.store.store import Store, open_store
 
 ECHO = """
@@ -123,7 +123,8 @@ def test_the_workers_settings_are_the_servers_with_secrets(tmp_path: Path) -> No
     settings = settings_in(
         tmp_path, database_url=SecretStr("sqlite:////x/y.db"), blob_secret=SecretStr("hush")
     )
-    again = Settings(**plain(settings))
+    camera = Camera.model_validate({"name": "top", "bank": "caps", "url": "rtsp://user:word@10.0.0.7/live"})
+    again = Settings(**plain(settings.model_copy(update={"cameras": [camera]})))  # it looks at no camera
     assert again == settings
     assert again.blob_secret is not None
     assert again.blob_secret.get_secret_value() == "hush"

@@ -154,6 +154,23 @@ def test_a_trigger_takes_a_picture_and_answers_its_inspection_or_why_there_is_no
     assert (web.asked, len(rows(client))) == (4, 2)
 
 
+def test_a_key_of_another_bank_or_station_neither_sees_nor_triggers_a_camera(
+    web: Web, looking: Callable[..., TestClient]
+) -> None:
+    client = looking(f"http://127.0.0.1:{web.port}/still", interval_seconds=None)
+    web.body = jpeg(1)
+    admin = {"X-API-Key": service_of(client).store.keys.create("all", "admin", actor="test")[0]}
+    service_of(client).admission.forget()
+    for limits, status, seen in (
+        ({"banks": ["lids"]}, 403, 0), ({"stations": ["left"]}, 403, 0),
+        ({"banks": ["caps"], "stations": ["top"]}, 200, 1),
+    ):  # fmt: skip
+        said = client.post("/v1/keys", json={"name": "x", "role": "inspect", **limits}, headers=admin).json()
+        key = {"X-API-Key": said["key"]}
+        assert client.post("/v1/sources/cam/trigger", headers=key).status_code == status
+        assert len(client.get("/v1/sources", headers=key).json()["items"]) == seen
+
+
 def test_a_recording_is_inspected_frame_by_frame_and_its_end_is_a_fault(
     tmp_path: Path, looking: Callable[..., TestClient]
 ) -> None:
