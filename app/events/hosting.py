@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import socket
 import threading
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from app.errors import SinkCannotListen
+from app.errors import AppError, SinkCannotListen
+from app.events import Event, Host
 
 V = TypeVar("V")
 JOIN_SECONDS = 5.0
+BEAT_SECONDS = 1.0
+LOOK_BEATS = 5  # beats between two looks at which banks can decide
 
 
 def _is_an_address(text: str) -> str:
@@ -59,6 +64,91 @@ class Hosting:
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
         finally:
             self._loop.close()
+
+
+class HostedServer(ABC):
+    """A sink that is a server: its life on a thread of its own, and its heartbeat."""
+
+    def __init__(self, address: str, port: int, host: Host) -> None:
+        self._address, self._port, self._host = address, port, host
+        self._hosting: Hosting | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._serving: Mapping[str, bool] = {}
+        self.lost: str | None = None
+
+    async def open(self) -> None:
+        """Listens. Raises SinkCannotListen, SinkKindUnavailable."""
+        self.lost = None
+        check_free(self._address, self._port)
+        self._hosting = Hosting(type(self).__name__.lower())
+        await self._hosting.run(self._begin())
+
+    async def send(self, event: Event) -> None:
+        """Raises EventRefused, EventHeld."""
+        assert self._hosting is not None
+        await self._hosting.run(self._take(event))
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        hosting, self._hosting = self._hosting, None
+        if hosting is not None:
+            with contextlib.suppress(Exception):
+                await hosting.run(self._finish())
+            await hosting.end()
+
+    # On the server's loop
+
+    @abstractmethod
+    async def _listen(self) -> None:
+        """Raises OSError or RuntimeError where the address cannot be had."""
+
+    @abstractmethod
+    async def _take(self, event: Event) -> None:
+        """Show an event."""
+
+    @abstractmethod
+    async def _state(self, healthy: bool, beat: int, looked: bool) -> None:
+        """Show how the server is; ``looked``: whether ``_serving`` was read anew."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """Of a server that may not have begun."""
+
+    async def _look(self) -> None:
+        """Which banks can decide: none where the database does not say, as no server inspects without it."""
+        self._serving = {}
+        with contextlib.suppress(AppError):
+            self._serving = await asyncio.get_running_loop().run_in_executor(None, self._host.banks)
+
+    async def _begin(self) -> None:
+        try:
+            await self._listen()
+        except (OSError, RuntimeError) as error:
+            raise cannot_listen(self._address, self._port, error) from error
+        self._task = asyncio.create_task(self._beat())
+        self._task.add_done_callback(self._ended)
+
+    async def _beat(self) -> None:
+        """The counter moves while this server inspects, and stops when it does not."""
+        beat = turn = 0
+        while True:
+            looked = turn % LOOK_BEATS == 0
+            if looked:
+                await self._look()
+            turn += 1
+            healthy = self._host.healthy()
+            beat = (beat + healthy) % 0x10000
+            await self._state(healthy, beat, looked)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.lost = f"its heartbeat ended: {task.exception()}"
+
+    async def _finish(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self._end()
 
 
 def check_free(address: str, port: int) -> None:

@@ -7,24 +7,20 @@ its sequence number, and the next one is not shown before. pymodbus, of the extr
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from app.errors import AppError, EventRefused, SinkKindUnavailable
+from app.errors import EventRefused, SinkKindUnavailable
 from app.events import Event, Host, Target
-from app.events.hosting import Hosting, Listening, cannot_listen, check_free
+from app.events.hosting import HostedServer, Listening
 from app.events.modbus_unit import BankUnit, device_of, nobody
 from app.store.schema import SinkSecret
 
 if TYPE_CHECKING:
     from pymodbus.server import ModbusTcpServer
 
-BEAT_SECONDS = 1.0
-LOOK_BEATS = 5  # beats between two looks at which banks can decide
 Unit = Annotated[int, Field(ge=1, le=247)]
 
 
@@ -59,38 +55,14 @@ class ModbusTarget(Target):
         return sorted(self.units)
 
 
-class Modbus:
-    """The server of a sink."""
+class Modbus(HostedServer):
+    """The server of a sink. Other kinds of events than ``decided`` only move the ready and fault coils."""
 
     def __init__(self, target: ModbusTarget, host: Host) -> None:
-        self._target, self._host = target, host
-        self._hosting: Hosting | None = None
+        super().__init__(target.address, target.port, host)
+        self._target = target
         self._server: ModbusTcpServer | None = None
         self._units: dict[str, BankUnit] = {}
-        self._serving: Collection[str] = ()
-        self.lost: str | None = None
-
-    async def open(self) -> None:
-        """Listens. Raises SinkCannotListen, SinkKindUnavailable."""
-        self.lost = None
-        check_free(self._target.address, self._target.port)
-        self._hosting = Hosting("modbus")
-        await self._hosting.run(self._listen())
-
-    async def send(self, event: Event) -> None:
-        """Other kinds than ``decided`` only move the ready and fault coils. Raises EventRefused, EventHeld."""
-        assert self._hosting is not None
-        await self._hosting.run(self._take(event))
-
-    async def close(self) -> None:
-        """Ends its connections."""
-        hosting, self._hosting = self._hosting, None
-        if hosting is not None:
-            with contextlib.suppress(Exception):
-                await hosting.run(self._end())
-            await hosting.end()
-
-    # On the server's loop
 
     async def _listen(self) -> None:
         try:
@@ -103,16 +75,11 @@ class Modbus:
             ) from error
         target = self._target
         self._units = {
-            bank: BankUnit(number, target.scale, target.acknowledge) for bank, number in target.units.items()
+            bank: BankUnit(unit, target.scale, target.acknowledge) for bank, unit in target.units.items()
         }
         devices = [nobody(), *map(device_of, self._units.values())]
         self._server = ModbusTcpServer(devices, address=(target.address, target.port))
-        try:
-            await self._server.serve_forever(background=True)
-        except (RuntimeError, OSError) as error:
-            raise cannot_listen(target.address, target.port, error) from error
-        self._task = asyncio.create_task(self._beat())
-        self._task.add_done_callback(self._ended)
+        await self._server.serve_forever(background=True)
 
     async def _take(self, event: Event) -> None:
         if event.kind == "sample":
@@ -129,32 +96,11 @@ class Modbus:
         else:
             await self._look()
 
-    async def _beat(self) -> None:
-        """The counter of each unit moves while this server inspects, and stops when it does not."""
-        beat = looked = 0
-        while True:
-            if looked % LOOK_BEATS == 0:
-                await self._look()
-            looked += 1
-            healthy = self._host.healthy()
-            beat = (beat + healthy) % 0x10000
-            for bank, unit in self._units.items():
-                unit.state(healthy and bank in self._serving, beat)
-            await asyncio.sleep(BEAT_SECONDS)
-
-    async def _look(self) -> None:
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(None, self._host.banks)
-        except AppError:  # without its database no server inspects
-            found = {}
-        self._serving = [bank for bank, serves in found.items() if serves]
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.lost = f"its heartbeat ended: {task.exception()}"
+    async def _state(self, healthy: bool, beat: int, looked: bool) -> None:
+        for bank, unit in self._units.items():
+            unit.state(healthy and self._serving.get(bank, False), beat)
 
     async def _end(self) -> None:
-        self._task.cancel()
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
 

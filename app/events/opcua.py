@@ -7,17 +7,15 @@ where none has, only the values are left. asyncua, of the extra ``opcua``, speak
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.errors import AppError, SinkKindUnavailable, SinkUnreachable
+from app.errors import SinkKindUnavailable, SinkUnreachable
 from app.events import Event, Host, Target
 from app.events.certificates import Certificate
-from app.events.hosting import Hosting, Listening, cannot_listen, check_free
+from app.events.hosting import HostedServer, Listening
 from app.store.schema import SinkSecret
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
     from app.events.opcua_space import Space
 
-BEAT_SECONDS = 1.0
-LOOK_BEATS = 5  # beats between two looks at which banks can decide
 Security = Literal["encrypt", "sign", "none"]
 
 
@@ -56,44 +52,25 @@ class OpcUaTarget(Target):
         return self
 
 
-class OpcUa:
+class OpcUa(HostedServer):
     """The server of a sink."""
 
     def __init__(self, target: OpcUaTarget, passwords: Sequence[SinkSecret], name: str, host: Host) -> None:
-        self._target, self._name, self._host = target, name, host
+        super().__init__(target.address, target.port, host)
+        self._target, self._name = target, name
         self._password = passwords[0].text if passwords else None
-        self._hosting: Hosting | None = None
         self._server: Server | None = None
         self._space: Space | None = None
-        self.lost: str | None = None
 
     async def open(self) -> None:
         """Listens. Raises SinkCannotListen, SinkKindUnavailable, SinkUnreachable where its password is missing."""
-        self.lost = None
         if self._target.username is not None and not self._password:
             raise SinkUnreachable(
                 requirement="an OPC UA sink with a user name needs a password",
                 received="none: a backup holds no secrets",
                 remedy="Give the sink its password again.",
             )
-        check_free(self._target.address, self._target.port)
-        self._hosting = Hosting("opcua")
-        await self._hosting.run(self._listen())
-
-    async def send(self, event: Event) -> None:
-        """Raises EventRefused."""
-        assert self._hosting is not None
-        await self._hosting.run(self._take(event))
-
-    async def close(self) -> None:
-        """Ends its connections."""
-        hosting, self._hosting = self._hosting, None
-        if hosting is not None:
-            with contextlib.suppress(Exception):
-                await hosting.run(self._end())
-            await hosting.end()
-
-    # On the server's loop
+        await super().open()
 
     async def _listen(self) -> None:
         try:
@@ -109,13 +86,8 @@ class OpcUa:
         server = await server_of(self._target, self._password, self._name, folder)
         self._space = Space(server)
         await self._space.build()
-        try:
-            await server.start()
-        except OSError as error:
-            raise cannot_listen(self._target.address, self._target.port, error) from error
+        await server.start()
         self._server = server
-        self._task = asyncio.create_task(self._beat(self._space))
-        self._task.add_done_callback(self._ended)
 
     async def _take(self, event: Event) -> None:
         assert self._space is not None
@@ -126,29 +98,12 @@ class OpcUa:
         else:
             await self._space.tell(event)
 
-    async def _beat(self, space: Space) -> None:
-        """The counter moves while this server inspects, and stops when it does not."""
-        beat = looked = 0
-        while True:
-            banks = await self._banks() if looked % LOOK_BEATS == 0 else None
-            looked += 1
-            healthy = self._host.healthy()
-            beat = (beat + healthy) % 2**32
-            await space.state(healthy, beat, banks)
-            await asyncio.sleep(BEAT_SECONDS)
-
-    async def _banks(self) -> dict[str, bool]:
-        with contextlib.suppress(AppError):
-            return {**await asyncio.get_running_loop().run_in_executor(None, self._host.banks)}
-        return {}
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.lost = f"its heartbeat ended: {task.exception()}"
+    async def _state(self, healthy: bool, beat: int, looked: bool) -> None:
+        assert self._space is not None
+        await self._space.state(healthy, beat, self._serving if looked else None)
 
     async def _end(self) -> None:
         if self._server is not None:
-            self._task.cancel()
             await self._server.stop()
 
 

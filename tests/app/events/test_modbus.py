@@ -18,7 +18,7 @@ from pymodbus.constants import ExcCodes
 from service_kit import wait_until
 
 from app.errors import EventHeld, EventRefused, SinkCannotListen
-from app.events import Event, Host, managing, modbus
+from app.events import Event, Host, hosting, managing
 from app.events import modbus_map as at
 from app.events.modbus import Modbus, ModbusTarget
 from app.events.relay import Relay
@@ -112,7 +112,7 @@ def test_with_the_handshake_the_next_result_waits_and_the_sequence_number_must_b
 def test_the_heartbeat_stops_and_the_fault_coil_is_set_where_the_server_or_the_bank_cannot_decide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(modbus, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(hosting, "BEAT_SECONDS", 0.02)
     healthy, serves = [True], [True]
     host = Host(Settings(), lambda: healthy[0], lambda: {"caps": serves[0]})
     with listening(host) as (_, port), modbus_client(port) as plc:
