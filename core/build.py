@@ -224,7 +224,16 @@ class Build:
         projection = random_projection(store.dimension, width, generator)
         budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
         projection = projection if projection is None else projection.to(device)
-        stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
+        stream = StreamedCoreset(
+            plan.vectors,
+            width,
+            budget,
+            generator,
+            self._cancelled,
+            device,
+            plan.patches,
+            self._limits.directory,
+        )
         for batch in batches:
             first = store.images
             store.extend(batch)

@@ -79,7 +79,7 @@ class Calibration:
     def _substitutes(self, check: Callable[[], None]) -> Substitutes:
         owner = self.groups[self.store.image_of(self.points.ids) // self._views].astype(np.int32)
         picks = np.searchsorted(self.points.ids, self.kept)
-        return Substitutes(self.points.points, owner, picks, check, self._distances_known)
+        return Substitutes(self.points.rows, owner, picks, check, self._distances_known)
 
     def _part(
         self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes
@@ -94,7 +94,7 @@ class Calibration:
         grid, place, sigma = self.store.grid(taken), self.placements[i], self.config.sigma
         cells = place.cells(self.config.input, grid)
         rows = slice(None) if cells is None else cells.rows
-        vectors = torch.from_numpy(self.store.image_vectors(taken)[rows]).to(self.points.points.device)
+        vectors = torch.from_numpy(self.store.image_vectors(taken)[rows]).to(self.points.device)
         neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
         score, distances = bank.score(vectors, neighbours, kept)
@@ -112,7 +112,7 @@ class Calibration:
     @property
     def _distances_known(self) -> bool:
         """Whether the points are all vectors, neither projected nor reduced, and distances all that a score needs."""
-        whole = self.points.points.shape == (self.store.count, self.store.dimension)
+        whole = (len(self.points.rows), self.points.dimension) == (self.store.count, self.store.dimension)
         return whole and not self.config.reweight
 
     def _parts_needed(self) -> int:

@@ -27,7 +27,9 @@ Progress = Callable[[int, int], None]
 
 HOST = "cpu"  # the device whose memory needs the lazy form
 
-_LONGEST = 1e16  # coordinate on a device: squares of thousands of differences sum up to less than shard.FARTHEST
+_LONGEST = (
+    1e16  # coordinate on a device: squares of thousands of differences sum up to less than shard.FARTHEST
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,9 @@ def greedy_coreset(
     start = int(torch.randint(len(points), (1,), generator=generator))
     if points.device.type != HOST:
         return on_device(points, min(count, len(points)), start, report, cancelled or (lambda: False))
-    return picked_from(Held(points.numpy()), min(count, len(points)), start, report, cancelled or (lambda: False))
+    return picked_from(
+        Held(points.numpy()), min(count, len(points)), start, report, cancelled or (lambda: False)
+    )
 
 
 def picked_from(
@@ -95,7 +99,9 @@ def picked_from(
 
     shard = Shard(points, np.arange(len(points)), count, check)
     shard.start(first)
-    return coreset_of(picks, farthest_across(lambda new: [shard.step(new)], picks, count, report), len(points))
+    return coreset_of(
+        picks, farthest_across(lambda new: [shard.step(new)], picks, count, report), len(points)
+    )
 
 
 def coreset_of(picks: Picks, farthest: float, points: int) -> Coreset:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64
+from torch import Tensor
 
 
 @runtime_checkable
@@ -48,6 +50,49 @@ class Held:
         return self._points[part]
 
 
+class Some:
+    """Certain rows of others, which stay where they are. places (n,): of them."""
+
+    def __init__(self, rows: Rows, places: Int64[np.ndarray, " n"]) -> None:
+        self._rows, self._places = rows, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def take(self, ids: Int64[np.ndarray, " a"]) -> Float32[np.ndarray, "a k"]:
+        return self._rows.take(self._places[ids])
+
+    def block(self, part: slice) -> Float32[np.ndarray, "a k"]:
+        return self._rows.take(self._places[part])
+
+
+class OnDevice:
+    """Rows in the memory of a device, which has room for ``capacity`` of them."""
+
+    def __init__(self, dimension: int, capacity: int, device: torch.device) -> None:
+        self._points = torch.empty(capacity, dimension, device=device)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, points: Float32[Tensor, "a k"]) -> None:
+        self._points[self._count : self._count + len(points)] = points
+        self._count += len(points)
+
+    def keep(self, places: Int64[np.ndarray, " a"]) -> None:
+        """Only these rows, which move to the front."""
+        kept = self._points[torch.from_numpy(places).to(self._points.device)]
+        self._count = 0
+        self.append(kept)
+
+    def take(self, ids: Int64[np.ndarray, " a"]) -> Float32[np.ndarray, "a k"]:
+        return self._points[torch.from_numpy(ids).to(self._points.device)].cpu().numpy()
+
+    def block(self, part: slice) -> Float32[Tensor, "a k"]:
+        return self._points[: self._count][part]
+
+
 class Filed:
     """The first rows in memory, all others in a file without a name in ``directory``, which goes with this object.
 
@@ -75,6 +120,12 @@ class Filed:
         if room < len(points):
             self._write(self._count + room, points[room:])
         self._count += len(points)
+
+    def keep(self, places: Int64[np.ndarray, " a"]) -> None:
+        """Only these rows, which move to the front."""
+        kept = self.take(places)
+        self._count = 0
+        self.append(kept)
 
     def take(self, ids: Int64[np.ndarray, " a"]) -> Float32[np.ndarray, "a k"]:
         if self._count <= len(self._held):
@@ -123,5 +174,7 @@ class Filed:
 
 def _runs(ascending: Int64[np.ndarray, " a"]) -> list[tuple[int, int]]:
     """(start, stop) of consecutive numbers."""
-    edges = np.flatnonzero(np.diff(ascending, prepend=-2, append=-2) != 1) if len(ascending) else np.empty(0, int)
+    edges = (
+        np.flatnonzero(np.diff(ascending, prepend=-2, append=-2) != 1) if len(ascending) else np.empty(0, int)
+    )
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))

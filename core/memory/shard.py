@@ -71,7 +71,11 @@ class Shard:
     """
 
     def __init__(
-        self, points: Rows, ids: Int64[np.ndarray, " n"], capacity: int, check: Callable[[], None] = lambda: None
+        self,
+        points: Rows,
+        ids: Int64[np.ndarray, " n"],
+        capacity: int,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         n = len(points)
         self._points, self._ids, self._check = points, ids, check
@@ -81,7 +85,7 @@ class Shard:
         self._centres = Centres(spread.mean(axis=0) if n else np.zeros(spread.shape[1], np.float32), capacity)
 
     def start(self, centres: Float32[np.ndarray, "p k"]) -> None:
-        """With the picks so far, at least one: a search's first, or all, to restore a shard of these points that was lost.
+        """With the picks so far, at least one: a search's first, or all, to restore a shard that was lost.
 
         Raises ShapeError for points whose distances are not finite.
         """

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int32, Int64
-from torch import Tensor
 
 from core.memory.coreset import continued_picks
+from core.memory.rows import OnDevice, Rows
 from core.parallel import run_parts
 from core.search import Index
 
@@ -29,14 +28,14 @@ _NONE = np.float32(1e30)  # squared distance where no pick of another group is l
 class Substitutes:
     """Of one coreset: for each group the points to put in place of its picks. Several threads may ask.
 
-    points (n, k): what greedy picked from, on any device. owner (n,): the group of each point, from 0. picks (m,):
+    points: what greedy picked from, n of them. owner (n,): the group of each point, from 0. picks (m,):
     positions in the points. own_distances: whether ``distances_without_own`` will be asked for. ``check`` is called
     many times a second; what it raises ends the work.
     """
 
     def __init__(
         self,
-        points: Float32[Tensor, "n k"],
+        points: Rows | OnDevice,
         owner: Int32[np.ndarray, " n"],
         picks: Int64[np.ndarray, " m"],
         check: Callable[[], None] = lambda: None,
@@ -44,7 +43,7 @@ class Substitutes:
     ) -> None:
         self._points, self._owner, self._own_distances = points, owner, own_distances
         self._picked = owner[picks]  # (m,) groups
-        index = Index.build(_rows(points, picks))
+        index = Index.build(points.take(picks))
         blocks = [slice(a, a + _BLOCK) for a in range(0, len(points), _BLOCK)]
         found = run_parts(lambda block: self._nearest(index, block), blocks, check)
         self._nearest_squared = np.concatenate([near for near, _, _ in found])
@@ -63,7 +62,7 @@ class Substitutes:
         while need:
             rows, squared, floor = self._candidates(group, spare)
             picks, last = (
-                continued_picks(_rows(self._points, rows), squared, need) if len(rows) else (rows, 0.0)
+                continued_picks(self._points.take(rows), squared, need) if len(rows) else (rows, 0.0)
             )
             if floor <= 0 or (len(picks) == need and last >= floor):
                 return np.asarray(rows[picks])
@@ -95,7 +94,7 @@ class Substitutes:
         self, index: Index, block: slice
     ) -> tuple[Float32[np.ndarray, " b"], Int32[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
         """Squared distance to the nearest pick, its group, squared distance to the nearest of another group."""
-        queries = self._points[block]
+        queries = self._points.block(block)
         distances, ids = index.search(queries, min(_NEAR, index.size))
         groups = self._picked[ids]  # (b, near)
         other = groups != groups[:, :1]
@@ -115,7 +114,3 @@ class Substitutes:
 def _after(squared: Float32[np.ndarray, " n"], descending: Int64[np.ndarray, " c"], count: int) -> float:
     """The largest value behind the first ``count``, 0 where there is none."""
     return float(squared[descending[count]]) if count < len(descending) else 0.0
-
-
-def _rows(points: Float32[Tensor, "n k"], rows: Int64[np.ndarray, " r"]) -> Float32[np.ndarray, "r k"]:
-    return points[torch.from_numpy(rows).to(points.device)].cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def parted(points: np.ndarray, cuts: list[int], count: int) -> list[Shard]:
     """Shards of consecutive points; some may hold none."""
     edges = [0, *sorted(cuts), len(points)]
     return [
-        Shard(Held(points[a:b]), np.arange(a, b), count) for a, b in zip(edges[:-1], edges[1:], strict=True)
+        Shard(Held(points[a:b]), np.arange(a, b), count) for a, b in itertools.pairwise(edges)
     ]
 
 
