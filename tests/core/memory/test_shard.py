@@ -21,9 +21,7 @@ from core.memory.shard import Candidates, Shard
 def parted(points: np.ndarray, cuts: list[int], count: int) -> list[Shard]:
     """Shards of consecutive points; some may hold none."""
     edges = [0, *sorted(cuts), len(points)]
-    return [
-        Shard(Held(points[a:b]), np.arange(a, b), count) for a, b in itertools.pairwise(edges)
-    ]
+    return [Shard(Held(points[a:b]), np.arange(a, b), count) for a, b in itertools.pairwise(edges)]
 
 
 def searched(points: np.ndarray, cuts: list[int], count: int, start: int) -> tuple[Picks, float]:
