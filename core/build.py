@@ -156,21 +156,28 @@ class Build:
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self.config
-        self._check_whitened(expected)
         _, p, d = one.vectors.shape
-        k, whole = d, 0
-        if config.fitted:
-            k, whole = config.dimensions(d), d
-            if config.pca is not None:
-                check_kept(config.pca, d, max(1, expected) * p)
+        self.planned(p, d, expected)
+        k, whole = (config.dimensions(d), d) if config.fitted else (d, 0)
         sizes = (max(1, expected), p, k, searched(k, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory, whole)
         most, least = config.max_bank_vectors, config.min_bank_vectors
         plan = estimate_build(*sizes, config.coreset_ratio, most, *limits, least, config.augment.views)
-        if config.index.kind == "ivfpq":
-            lists_of(config.index, plan.vectors)
         self._say(f"{plan}.")
         return plan
+
+    def planned(self, p: int, d: int, expected: int) -> int:
+        """How many vectors a bank keeps at most if all images have p patches of d dimensions. Raises ConfigError."""
+        config = self.config
+        self._check_whitened(expected)
+        if config.pca is not None:
+            check_kept(config.pca, d, max(1, expected) * p)
+        most, least = config.max_bank_vectors, config.min_bank_vectors
+        total = max(1, expected) * config.augment.views * p
+        vectors = kept_vectors(total, config.coreset_ratio, most, least, config.augment.views)
+        if config.index.kind == "ivfpq":
+            lists_of(config.index, vectors)
+        return vectors
 
     def _check_whitened(self, parts: int) -> None:
         """The metric is fitted on every part, also on the one left out: few of them make held-out scores too low."""

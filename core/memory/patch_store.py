@@ -11,6 +11,7 @@ import itertools
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,9 @@ class PatchStore(Vectors):
         super().__init__(dimension)
         self._spare = budget_bytes
         self._directory = Path(directory or tempfile.gettempdir())
-        self._file: Any = None if kept is None else kept.open("xb+", buffering=0)  # a raw binary file
+        self._file: Any = None  # a raw binary file
+        if kept is not None:
+            self._hold(kept.open("xb+", buffering=0))
         self._turn = threading.Lock()  # of the file's position
         self._written = 0
         self._segments: list[_Segment] = []
@@ -78,7 +81,7 @@ class PatchStore(Vectors):
     def reopened(cls, dimension: int, path: Path, grids: Sequence[tuple[int, int]]) -> PatchStore:
         """What was kept in a file, to read. Raises OSError, and ShapeError where the file has another size."""
         store = cls(dimension, 0)
-        store._file = path.open("rb", buffering=0)
+        store._hold(path.open("rb", buffering=0))
         for grid in grids:
             store._segments.append(_Segment(None, store.count * dimension * 4))
             store.lay(grid)
@@ -151,12 +154,17 @@ class PatchStore(Vectors):
         for a, b in itertools.pairwise(edges):
             yield int(images[a]), (a, b)
 
+    def _hold(self, file: Any) -> None:
+        """It is closed with this store, also where nobody closes that."""
+        self._file = file
+        weakref.finalize(self, file.close)
+
     def _spill(self, vectors: Tensor, size: int) -> None:
         """Write at the end of the file."""
         try:
             self._check_free(size)
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+                self._hold(tempfile.TemporaryFile(dir=self._directory, buffering=0))  # noqa: SIM115
             rest = vectors.cpu().contiguous().numpy().data.cast("B")
             while rest:
                 rest = rest[self._file.write(rest) :]
