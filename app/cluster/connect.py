@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 from types import ModuleType
 
 from app import __version__
 from app.errors import ClusterGone, ClusterRefused
 
 TOKEN = "RAY_AUTH_MODE"
+REACH_SECONDS = 5
 
 
 def connected(address: str) -> ModuleType:
@@ -24,6 +26,7 @@ def connected(address: str) -> ModuleType:
             f"{TOKEN} that is not token",
             "start Ray and Nominal with RAY_AUTH_MODE=token and one token (docs/scaling.md)",
         )
+    _check_reachable(address)
     try:
         ray = importlib.import_module("ray")
     except ImportError:
@@ -34,6 +37,14 @@ def connected(address: str) -> ModuleType:
         _connect(ray, address)
     _check_alike(ray)
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:  # Ray itself waits for minutes
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise gone(str(error)) from error
 
 
 def _connect(ray: ModuleType, address: str) -> None:
