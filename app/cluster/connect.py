@@ -26,7 +26,7 @@ def connected(address: str) -> ModuleType:
             f"{TOKEN} that is not token",
             "start Ray and Nominal with RAY_AUTH_MODE=token and one token (docs/scaling.md)",
         )
-    _check_reachable(address)
+    check_reachable(address)
     try:
         ray = importlib.import_module("ray")
     except ImportError:
@@ -39,7 +39,8 @@ def connected(address: str) -> ModuleType:
     return ray
 
 
-def _check_reachable(address: str) -> None:
+def check_reachable(address: str) -> None:
+    """Whether something listens there. Raises ClusterGone."""
     host, _, port = address.rpartition(":")
     try:  # Ray itself waits for minutes
         socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
