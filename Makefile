@@ -11,7 +11,7 @@ ENTRYPOINT := tests/docker/test_entrypoint.py::test_it_serves_on_postgresql_and_
 .PHONY: setup demo demo-service serve test test-services test-browser test-generated pictures check format bench-accuracy bench-folder bench-promise \
 	bench-alignment bench-coreset wheelhouse clean bench-search bench-load bench-peers bench-latency bench-build bench-gpu \
 	bench-reduced bench-placement bench-groups bench-screening bench-advice bench-memory bench-ledger bench-fuzz bench-many \
-	bench-contract chaos
+	bench-contract bench-cluster chaos
 
 setup: $(STAMP)  ## everything the project needs, in .venv
 
@@ -149,6 +149,9 @@ bench-contract: setup  ## half an hour of requests drawn from the OpenAPI docume
 
 bench-many: setup  ## a server with 1,000 and 10,000 banks: start, health, metrics, pages, paging
 	$(BIN)/python -m bench.many
+
+bench-cluster: setup  ## a build plainly against one and two workers of a Ray cluster: CPU, wall, identical bytes
+	$(BIN)/python -m bench.cluster
 
 clean:  ## everything that is not source; build/data, which is the data of `make serve`, stays
 	rm -rf .venv tests/app/generated/.venv *.egg-info clients/python/build clients/python/*.egg-info

@@ -283,3 +283,18 @@ class EventRefused(SinkFailed):
 
 class SinkKindUnavailable(AppError):
     """The package that this kind of sink needs is not installed."""
+
+
+# Builds on a cluster
+
+
+class ClusterRefused(AppError):
+    """A cluster without token authentication, of another version, or without Ray installed here."""
+
+
+class ClusterGone(AppError):
+    """The cluster cannot be reached, or its processes end again and again."""
+
+
+class HostLost(ClusterGone):
+    """One process of a cluster has ended; another takes its place."""

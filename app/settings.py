@@ -287,6 +287,11 @@ class Settings(BaseSettings):
     build_memory_bytes: Bytes = Field(
         BUILD_MEMORY, description="Memory for one build; features spill to disk past it."
     )
+    cluster: str | None = Field(
+        None,
+        description="Address of a Ray cluster that builds run on, such as 10.0.0.5:6379; needs RAY_AUTH_MODE=token. "
+        "This machine only when unset.",
+    )
     advise_after_build: bool = Field(
         False,
         description="After a build, have the worker look for better settings, for up to three builds' time.",
@@ -355,6 +360,10 @@ class Settings(BaseSettings):
             raise ValueError("cameras must have names of their own")
         for network in self.sink_addresses:
             ipaddress.ip_network(network)  # raises ValueError, which names it
+        if self.cluster is not None and os.environ.get("RAY_AUTH_MODE") != "token":
+            raise ValueError(
+                "cluster must come with RAY_AUTH_MODE=token: Ray runs code for whoever reaches it"
+            )
         if self.tls_key is not None and self.tls_cert is None:
             raise ValueError("tls_key must come with tls_cert")
         if self.oidc_issuer is not None:

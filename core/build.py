@@ -27,15 +27,16 @@ from core.features.space import fitting
 from core.features.stream import FeatureStream, Seen
 from core.groups import Describer, Groups, Source
 from core.input.augment import places, poses
-from core.judging.calibrate import Calibration
 from core.judging.groups import as_groups, own_groups
 from core.memory.coreset import Coreset, random_projection
 from core.memory.estimate import BuildEstimate, estimate_build, kept_vectors
+from core.memory.layout import Vectors
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.parallel import run_parts
 from core.registration import Reference
 from core.search import Index, lists_of
+from core.stages import Learned, LeftOut, Stages
 
 CONFORMANCE_TOLERANCE = 0.02  # relative; what bfloat16 and other runtimes may move a score by
 WHITENED_PARTS = 100  # with 31, four of ten new good parts were rejected at a target of 5 %
@@ -57,17 +58,6 @@ class BuildLimits:
 
     memory_bytes: int = BUILD_MEMORY
     directory: Path | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """What nominal images gave: all their patches, and the points that a coreset is picked from."""
-
-    store: PatchStore
-    points: StreamedCoreset
-    pca: Pca | None
-    position: Position | None
-    read: FeatureStream
 
 
 class Build:
@@ -122,10 +112,14 @@ class Build:
         images, MemoryBudgetError before any work that cannot fit, Cancelled.
         """
         with self.learned(images, expected, describer) as learned:
-            count = len(learned.read.names)
-            labels, source = _labels(groups, count)
-            self._check_whitened(count if labels is None else int(labels.max()) + 1)
-            return self._assemble(learned, labels, source)
+            return self.bank_of(learned, groups)
+
+    def bank_of(self, learned: Stages, groups: Parts = None) -> Bank:
+        """The bank of images that were read, wherever the stages run. Arguments and errors as of ``run``."""
+        count = len(learned.read.names)
+        labels, source = _labels(groups, count)
+        self._check_whitened(count if labels is None else int(labels.max()) + 1)
+        return self._assemble(learned, labels, source)
 
     @contextmanager
     def learned(
@@ -162,21 +156,28 @@ class Build:
     def _plan(self, one: Patches, expected: int) -> BuildEstimate:
         """How the memory is shared out if all images have as many patches as this one; said, or refused."""
         config = self.config
-        self._check_whitened(expected)
         _, p, d = one.vectors.shape
-        k, whole = d, 0
-        if config.fitted:
-            k, whole = config.dimensions(d), d
-            if config.pca is not None:
-                check_kept(config.pca, d, max(1, expected) * p)
-        sizes = (max(1, expected), p, k, _searched(k, config.projection))
+        self.planned(p, d, expected)
+        k, whole = (config.dimensions(d), d) if config.fitted else (d, 0)
+        sizes = (max(1, expected), p, k, searched(k, config.projection))
         limits = (self._limits.memory_bytes, self._limits.directory, whole)
         most, least = config.max_bank_vectors, config.min_bank_vectors
         plan = estimate_build(*sizes, config.coreset_ratio, most, *limits, least, config.augment.views)
-        if config.index.kind == "ivfpq":
-            lists_of(config.index, plan.vectors)
         self._say(f"{plan}.")
         return plan
+
+    def planned(self, p: int, d: int, expected: int) -> int:
+        """How many vectors a bank keeps at most if all images have p patches of d dimensions. Raises ConfigError."""
+        config = self.config
+        self._check_whitened(expected)
+        if config.pca is not None:
+            check_kept(config.pca, d, max(1, expected) * p)
+        most, least = config.max_bank_vectors, config.min_bank_vectors
+        total = max(1, expected) * config.augment.views * p
+        vectors = kept_vectors(total, config.coreset_ratio, most, least, config.augment.views)
+        if config.index.kind == "ivfpq":
+            lists_of(config.index, vectors)
+        return vectors
 
     def _check_whitened(self, parts: int) -> None:
         """The metric is fitted on every part, also on the one left out: few of them make held-out scores too low."""
@@ -220,27 +221,36 @@ class Build:
     ) -> StreamedCoreset:
         """Stream the features into the store, and their projections into what a coreset is picked from."""
         generator = torch.Generator().manual_seed(self.config.seed)
-        width = _searched(store.dimension, self.config.projection)
+        width = searched(store.dimension, self.config.projection)
         projection = random_projection(store.dimension, width, generator)
         budget = self._limits.memory_bytes - plan.bank_bytes - plan.store_bytes
         projection = projection if projection is None else projection.to(device)
-        stream = StreamedCoreset(plan.vectors, width, budget, generator, self._cancelled, device)
+        stream = StreamedCoreset(
+            plan.vectors,
+            width,
+            budget,
+            generator,
+            self._cancelled,
+            device,
+            plan.patches,
+            self._limits.directory,
+        )
         for batch in batches:
             first = store.images
             store.extend(batch)
-            for view, points in enumerate(_projected(batch.vectors, projection), first):
+            for view, points in enumerate(projected(batch.vectors, projection), first):
                 cells = read.cells(view, batch.grid)
                 stream.add(points, None if cells is None else cells.rows)
         return stream
 
-    def _picked(self, learned: Learned) -> Coreset:
+    def _picked(self, learned: Stages) -> Coreset:
         config = self.config
         most, least = config.max_bank_vectors, config.min_bank_vectors
-        kept = kept_vectors(learned.points.added, config.coreset_ratio, most, least, config.augment.views)
-        return learned.points.finish(kept, lambda done, total: self.progress("coreset", done, total))
+        kept = kept_vectors(learned.added, config.coreset_ratio, most, least, config.augment.views)
+        return learned.pick(kept, lambda done, total: self.progress("coreset", done, total))
 
     def _assemble(
-        self, learned: Learned, groups: Int64[np.ndarray, " n"] | None, grouped_by: Source | None
+        self, learned: Stages, groups: Int64[np.ndarray, " n"] | None, grouped_by: Source | None
     ) -> Bank:
         store, read, coreset = learned.store, learned.read, self._picked(learned)
         self.progress("index", 0, 1)
@@ -249,9 +259,10 @@ class Build:
         self.progress("index", 1, 1)
         image, row, column = (part.astype(np.int32) for part in self._origins(learned, kept))
         by_part = own_groups(len(read.names)) if groups is None else groups
-        of = (learned.points, kept, self.config, read.placements, self.offset)
-        held = Calibration(store, index, image, by_part, *of).run(
-            self.check, lambda done, total: self.progress("calibration", done, total)
+        held = learned.left_out(
+            LeftOut(self.config, index, image, kept, by_part, self.offset),
+            self.check,
+            lambda done, total: self.progress("calibration", done, total),
         )
         bank = Bank(
             config=self.config,
@@ -275,7 +286,7 @@ class Build:
         return replace(bank, conformance=Conformance(tuple(read.samples), expected, CONFORMANCE_TOLERANCE))
 
     def _origins(
-        self, learned: Learned, kept: Int64[np.ndarray, " m"]
+        self, learned: Stages, kept: Int64[np.ndarray, " m"]
     ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
         """(image, row, column) of each bank vector: a copy's patch has the cell that it shows of its photograph."""
         store, read, config = learned.store, learned.read, self.config
@@ -288,7 +299,7 @@ class Build:
             row[own], column[own] = places(pose, np.column_stack([row[own], column[own]]), *place).T
         return image, row, column
 
-    def _held(self, store: PatchStore, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
+    def _held(self, store: Vectors, kept: np.ndarray) -> Float32[np.ndarray, "h d"] | None:
         """Some patches outside the bank, to measure an approximate index on."""
         if self.config.index.kind == "flat":
             return None
@@ -304,7 +315,7 @@ class Build:
             raise stopped(stage)
 
 
-def _projected(
+def projected(
     vectors: Float32[Tensor, "b p d"], projection: Float32[Tensor, "d k"] | None
 ) -> Iterable[Float32[Tensor, "p _"]]:
     """Each image's points; on one thread each, so that their bits do not depend on the threads there are."""
@@ -313,7 +324,7 @@ def _projected(
     return run_parts(lambda image: image @ projection, vectors)
 
 
-def _searched(d: int, k: int) -> int:
+def searched(d: int, k: int) -> int:
     """Dimensions the coreset is searched in: k where that at least halves d; else its noise costs too much."""
     return k if d >= 2 * k else d
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Refusal(Exception):
     """What core and app refuse. ``str(error)`` reads as one sentence each: requirement, received, remedy."""
@@ -11,6 +13,17 @@ class Refusal(Exception):
         self.requirement = requirement
         self.received = received
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets it whole, whatever its class takes."""
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[Refusal], args: tuple[str, ...], members: dict[str, Any]) -> Refusal:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(members)
+    return error
 
 
 def _sentence(text: str) -> str:

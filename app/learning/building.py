@@ -9,7 +9,9 @@ from typing import Any
 
 from app.imaging.decode import decode_photograph
 from app.inspection.thresholds import unsupported
-from app.learning.learn import Hooks, Named, learn, summary_of
+from app.learning.learn import BuiltBank, Hooks, Named, learn, summary_of
+from app.learning.sharded.hosts import cluster_hosts
+from app.learning.sharded.learn import learn_sharded
 from app.learning.task import Means, Task
 from app.store.leases import Lease, Leases
 from app.store.schema import Job, JobImage
@@ -19,6 +21,7 @@ from core.config import DetectorConfig, InputConfig
 from core.errors import Cancelled
 from core.groups import Groups, by_parts, by_photograph
 from core.input.photograph import Photograph
+from models.backbone import load_backbone
 
 NAMED_ASIDE = 100  # images that were not learned, with their reasons, in a version's summary
 BANK_MEDIA_TYPE = "application/vnd.nominal.bank"
@@ -50,14 +53,7 @@ def build(means: Means, job: Job, task: Task) -> Built:
     started = time.monotonic()
     config = DetectorConfig.from_json(job.request["config"])
     rows = means.store.jobs.images(job.id)
-    learned = learn(
-        _images(means, rows, config.input),
-        means.backbones().default,
-        config,
-        Hooks(task.advance, task.stopping),
-        means.limits(),
-        groups_of_job(job, rows),
-    )
+    learned = _learned(means, job, task, rows, config)
     bank = learned.bank
     task.advance("saving", 0, 1)
     data = bank_bytes(bank)
@@ -69,6 +65,21 @@ def build(means: Means, job: Job, task: Task) -> Built:
     if job.request.get("activate", True):
         _have_warm(means, job, task, built)
     return built
+
+
+def _learned(means: Means, job: Job, task: Task, rows: list[JobImage], config: DetectorConfig) -> BuiltBank:
+    """On this machine, or by the cluster that the settings name."""
+    backbone, groups = means.backbones().default, groups_of_job(job, rows)
+    hooks, settings = Hooks(task.advance, task.stopping), means.settings
+    if settings.cluster is None:
+        return learn(_images(means, rows, config.input), backbone, config, hooks, means.limits(), groups)
+    files = [(f"{row.sha256}/{row.name}", partial(means.store.blobs.read, row.sha256)) for row in rows]
+    fetched = partial(
+        load_backbone, backbone.spec.name, settings.weights, False, backbone.runtime, 1, backbone.precision
+    )
+    start = partial(cluster_hosts, settings.cluster)
+    limits = settings.image_limits
+    return learn_sharded(files, backbone, fetched, config, start, limits, hooks, means.limits(), groups)
 
 
 def groups_of_job(job: Job, rows: list[JobImage]) -> Groups | None:

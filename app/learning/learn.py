@@ -113,7 +113,7 @@ def learn(
     hooks = hooks or Hooks()
     check_supported(len(images), config)
     if groups is not None:
-        _checked(groups, config, hooks)
+        checked_groups(groups, config, hooks)
     registering = Registering.over(images, config, backbone.spec.mean)
     describer = Describer(config.seed) if groups is None else None
     kept: list[int] = []
@@ -157,10 +157,16 @@ def learn(
             notice(sentence)
         for sentence in found.notices():
             notice(f"{sentence[0].upper()}{sentence[1:]}.")
-        return _checked(found, config, hooks)
+        return checked_groups(found, config, hooks)
 
     build = build_with(backbone, config, hooks, limits, hooks.say, registering.reference)
     bank = build.run(readable(), len(images), parts, describer)
+    if not bank.coreset.exact:
+        notice(
+            "The memory could not follow all patches, so they were reduced in blocks first: thresholds may be some per "
+            f"cent higher than of an exact build. No patch lies farther than {bank.coreset.radius_bound:.4g} from the "
+            "bank. Raise NOMINAL_BUILD_MEMORY_BYTES, or build on a cluster."
+        )
     return BuiltBank(
         bank, tuple(skipped), tuple(notices), None if describer is None else describer.described()
     )
@@ -201,7 +207,8 @@ def regrouped(groups: Groups, kept: Sequence[int]) -> Groups:
     )
 
 
-def _checked(groups: Groups, config: DetectorConfig, hooks: Hooks) -> Groups:
+def checked_groups(groups: Groups, config: DetectorConfig, hooks: Hooks) -> Groups:
+    """The groups, unless a build cannot have them. Raises OneGroup, TooFewNominalImages unless any rate will do."""
     return require_several(groups) if hooks.any_rate else check_groups(groups, config)
 
 

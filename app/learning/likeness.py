@@ -26,6 +26,12 @@ class Likeness:
         self._bits.append(photograph.bits)
         self._names.append(name)
 
+    def extend(self, more: Likeness) -> None:
+        """The next photographs, that another process has read."""
+        self._looks += more._looks
+        self._bits += more._bits
+        self._names += more._names
+
     def notices(self) -> list[str]:
         """What a person should know before the bank decides, a sentence or two each; none for a set of one kind."""
         if not self._looks:

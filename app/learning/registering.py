@@ -56,15 +56,23 @@ class Registering:
 
     def seen(self, images: Sequence[Named]) -> Generator[Seen, None, None]:
         """Every image in its order, read ahead. Raises RegistrationError once too many are not located."""
+        with closing(self.views(images)) as views:
+            for seen in views:
+                if seen.lost is not None:
+                    self.lose(seen.name, len(images))
+                yield seen
+
+    def views(self, images: Sequence[Named]) -> Generator[Seen, None, None]:
+        """Every image in its order, read ahead, however many are not located."""
         with closing(read_ahead(self._view, images)) as views:
             for (name, _), found in zip(images, views, strict=True):
-                reason = self._lost(found) if isinstance(found, View) else None
-                if reason is not None and self.reference is not None:
-                    self.lost.append(name)
-                    check_located(
-                        len(images) - len(self.lost), len(images), self.reference.name, self.reference.method
-                    )
-                yield Seen(name, found, reason)
+                yield Seen(name, found, self._lost(found) if isinstance(found, View) else None)
+
+    def lose(self, name: str, count: int) -> None:
+        """One of ``count`` images is not located. Raises RegistrationError once they are too many."""
+        self.lost.append(name)
+        if self.reference is not None:
+            check_located(count - len(self.lost), count, self.reference.name, self.reference.method)
 
     def notice(self, count: int) -> str | None:
         """What a person should know of those that were left out of ``count``, as a sentence."""

@@ -153,6 +153,8 @@ TYPES: tuple[ProblemType, ...] = (
     _type("too-few-images", 409, "The nominal set is too small", core.TooFewImages),
     _type("build-running", 409, "The bank is being built, screened or checked", store.BuildAlreadyRunning),
     _type("build-too-large", 422, "The build does not fit in memory or disk", core.MemoryBudgetError),
+    _type("cluster-refused", 409, "The cluster cannot be used", app.ClusterRefused),
+    _type("cluster-gone", 503, "The cluster is unavailable", app.ClusterGone, app.HostLost),
     _type("build-cancelled", 409, "The build was cancelled", core.Cancelled),
     _type("job-finished", 409, "The job has ended", store.JobFinished),
     _type(

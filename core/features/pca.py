@@ -23,7 +23,7 @@ from torch import Tensor
 from core.config import DetectorConfig
 from core.errors import ConfigError, ShapeError
 from core.features.patches import Patches
-from core.memory.patch_store import PatchStore
+from core.memory.layout import Vectors
 from core.parallel import run_alone, run_parts
 
 _PARTS = 4  # of an image, one thread each: the bits depend on neither the batch nor the threads there are
@@ -121,7 +121,7 @@ _BLOCK = 2048  # of them in memory at a time
 
 
 def fit_pca(
-    store: PatchStore,
+    store: Vectors,
     config: DetectorConfig,
     check: Callable[[], None],
     counted: Int64[np.ndarray, " n"] | None = None,

@@ -19,6 +19,7 @@ from core.features.patches import Patches
 from core.features.pca import Pca, fit_pca, reduced
 from core.features.position import SAMPLE, Position, fit_position, placed
 from core.input.cells import Cells
+from core.memory.layout import Vectors
 from core.memory.patch_store import PatchStore
 
 CellsOf = Callable[[int, tuple[int, int]], Cells | None]
@@ -45,13 +46,21 @@ def fitting(
         for batch in batches:
             store.extend(batch)
             device = batch.vectors.device
-        counted = _counted(store, cells)
-        pca = fit_pca(store, config, check, counted) if config.reduces else None
-        position = _fit_position(store, config, pca, counted) if config.position else None
-        yield pca, position, _again(store, pca, position, device, check)
+        pca, position = fitted(store, config, check, cells)
+        yield pca, position, in_space(store, pca, position, device, check)
 
 
-def _counted(store: PatchStore, cells: CellsOf) -> Int64[np.ndarray, " n"] | None:
+def fitted(
+    store: Vectors, config: DetectorConfig, check: Callable[[], None], cells: CellsOf
+) -> tuple[Pca | None, Position | None]:
+    """The config's components and places, of stored whole vectors. Arguments and errors as of ``fitting``."""
+    counted = _counted(store, cells)
+    pca = fit_pca(store, config, check, counted) if config.reduces else None
+    position = _fit_position(store, config, pca, counted) if config.position else None
+    return pca, position
+
+
+def _counted(store: Vectors, cells: CellsOf) -> Int64[np.ndarray, " n"] | None:
     """Ids of the vectors that count; None for all."""
     kept = [cells(image, store.grid(image)) for image in range(store.images)]
     if all(each is None for each in kept):
@@ -63,7 +72,7 @@ def _counted(store: PatchStore, cells: CellsOf) -> Int64[np.ndarray, " n"] | Non
 
 
 def _fit_position(
-    store: PatchStore, config: DetectorConfig, pca: Pca | None, counted: Int64[np.ndarray, " n"] | None
+    store: Vectors, config: DetectorConfig, pca: Pca | None, counted: Int64[np.ndarray, " n"] | None
 ) -> Position:
     """Of a sample of the stored vectors, drawn by the config's seed."""
     count = store.count if counted is None else len(counted)
@@ -75,13 +84,14 @@ def _fit_position(
     return fit_position(vectors, store.image_of(ids) // config.augment.views, config.position)
 
 
-def _again(
+def in_space(
     store: PatchStore,
     pca: Pca | None,
     position: Position | None,
     device: torch.device,
     check: Callable[[], None],
 ) -> Iterator[Patches]:
+    """The images of a store of whole vectors again, one per batch, as they are compared."""
     for image in range(store.images):
         check()
         vectors = torch.from_numpy(store.image_vectors(image)).to(device)

@@ -35,8 +35,26 @@ Seen = Image | Photograph | View
 """An image, decoded whole or not, or what is seen of it already."""
 
 
-class FeatureStream:
-    """Reads images once. names, placements, fits, poses, samples: what was read so far, and some for conformance.
+class ReadImages:
+    """Of images in their order. fits, poses: where parts are registered. samples: some, kept for conformance."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.placements: list[Placement] = []
+        self.fits: list[float] = []
+        self.poses: list[tuple[float, ...]] = []
+        self.samples: list[Image] = []
+
+    def extend(self, more: ReadImages) -> None:
+        """The next images, their samples left out."""
+        self.names += more.names
+        self.placements += more.placements
+        self.fits += more.fits
+        self.poses += more.poses
+
+
+class FeatureStream(ReadImages):
+    """Reads images once, and holds what was read so far.
 
     Each image gives its vectors as taken and then, by option, those of its copies (``core.input.augment``), of which
     only the vectors are kept.
@@ -44,6 +62,7 @@ class FeatureStream:
     expected: about how many images come, which spreads the samples over them. check: called many times a
     second, from several threads; what it raises ends the stream. describer: keeps of each batch what
     near-duplicates are found by. reference: what parts are brought onto; all images must show a part that is located.
+    first: the place of the first image among those of a build that several processes read.
     """
 
     def __init__(
@@ -55,21 +74,17 @@ class FeatureStream:
         check: Callable[[], None],
         describer: Describer | None = None,
         reference: Reference | None = None,
+        first: int = 0,
     ) -> None:
+        super().__init__()
         self._extract = extract
+        self._first = first
         self._reference = reference
         self._backbone = backbone
         self._config = config
         self._check = check
         self._describer = describer
-        self._sampled = {
-            round(i * (expected - 1) / (CONFORMANCE_IMAGES - 1)) for i in range(CONFORMANCE_IMAGES)
-        }
-        self.names: list[str] = []
-        self.placements: list[Placement] = []
-        self.fits: list[float] = []
-        self.poses: list[tuple[float, ...]] = []
-        self.samples: list[Image] = []
+        self._sampled = sampled(expected)
 
     def patches(self, image: Seen) -> Patches:
         """Those of one image, which is not counted as read."""
@@ -114,14 +129,14 @@ class FeatureStream:
             x = run_alone(partial(self._input, view.picture))
             still = view.placement.warp is None or self._describer is None
             yield x, x if still else run_alone(partial(self._input, view.photograph.pixels))
-            posed = poses(config.augment, config.seed, len(self.names) - 1)[1:]
+            posed = poses(config.augment, config.seed, self._first + len(self.names) - 1)[1:]
             for copy in copies(view.picture, config.input, posed):
                 yield run_alone(partial(self._input, copy)), None
 
     def _read(self, name: str, image: Seen) -> View:
         check_image_name(name)
         view = self._view(image)
-        if len(self.names) in self._sampled:
+        if self._first + len(self.names) in self._sampled:
             self.samples.append(reduced(view.photograph.pixels, CONFORMANCE_SIDE))
         self.names.append(name)
         self.placements.append(view.placement)
@@ -172,3 +187,8 @@ class FeatureStream:
             return
         for x in taken.values():
             describer.add(x[None], self._extract(x[None])[-1])
+
+
+def sampled(expected: int) -> set[int]:
+    """Which of about so many images are kept for conformance, by their places."""
+    return {round(i * (expected - 1) / (CONFORMANCE_IMAGES - 1)) for i in range(CONFORMANCE_IMAGES)}

@@ -9,6 +9,7 @@ Letters: b images of a batch, n of a set, c channels, m numbers of a descriptor.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,6 +46,15 @@ class Described:
                 received=f"{len(self.sketches)}, {len(self.textures)} and {len(self.digests)}",
                 remedy="describe every image of the set once",
             )
+
+    @classmethod
+    def of(cls, parts: Sequence[Described]) -> Described:
+        """Those of several processes, one after the other."""
+        return cls(
+            np.concatenate([part.sketches for part in parts]),
+            np.concatenate([part.textures for part in parts]),
+            tuple(digest for part in parts for digest in part.digests),
+        )
 
     def spectra(self, rows: np.ndarray) -> Complex64[np.ndarray, "n v u"]:
         """Textures of some images as complex numbers."""

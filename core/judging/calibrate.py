@@ -36,6 +36,12 @@ class HeldOutScores:
     scores: Float32[np.ndarray, " c"]
     peaks: Float32[np.ndarray, " c"]
 
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, float, float]]) -> HeldOutScores:
+        """From (image, score, peak) of each, in any order."""
+        images, scores, peaks = zip(*sorted(found), strict=True)
+        return cls(np.array(images, np.int64), np.array(scores, np.float32), np.array(peaks, np.float32))
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -59,10 +65,8 @@ class Calibration:
 
     def run(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> HeldOutScores:
         """Score all parts, or a sample of many; what ``check``, called many times a second, raises ends it."""
-        order = np.argsort(self.groups, kind="stable")
-        members = np.split(order, np.cumsum(group_sizes(self.groups))[:-1])
-        sample = sampled_groups(self.groups, self.config.seed, self._parts_needed()).tolist()
-        total = sum(len(members[part]) for part in sample)
+        members = sampled_parts(self.groups, self.config)
+        sample, total = [*members], sum(map(len, members.values()))
         progress(0, total)
         substitutes = self._substitutes(check)
         found: list[tuple[int, float, float]] = []
@@ -71,15 +75,12 @@ class Calibration:
             for of_one in run_parts(lambda part: self._part(part, members[part], substitutes), some, check):
                 found += of_one
             progress(len(found), total)
-        images, scores, peaks = zip(*sorted(found), strict=True)
-        return HeldOutScores(
-            np.array(images, np.int64), np.array(scores, np.float32), np.array(peaks, np.float32)
-        )
+        return HeldOutScores.of(found)
 
     def _substitutes(self, check: Callable[[], None]) -> Substitutes:
         owner = self.groups[self.store.image_of(self.points.ids) // self._views].astype(np.int32)
         picks = np.searchsorted(self.points.ids, self.kept)
-        return Substitutes(self.points.points, owner, picks, check, self._distances_known)
+        return Substitutes(self.points.rows, owner, picks, check, self._distances_known)
 
     def _part(
         self, part: int, members: Int64[np.ndarray, " q"], substitutes: Substitutes
@@ -91,19 +92,11 @@ class Calibration:
 
     def _judged(self, i: int, bank: HeldOutBank, substitutes: Substitutes) -> tuple[float, float]:
         taken = i * self._views
-        grid, place, sigma = self.store.grid(taken), self.placements[i], self.config.sigma
-        cells = place.cells(self.config.input, grid)
-        rows = slice(None) if cells is None else cells.rows
-        vectors = torch.from_numpy(self.store.image_vectors(taken)[rows]).to(self.points.points.device)
-        neighbours = self.config.neighbours if self.config.reweight else None
         kept = substitutes.distances_without_own(self.store.ids(taken)) if self._distances_known else None
-        score, distances = bank.score(vectors, neighbours, kept)
-        distances = distances if cells is None else cells.scattered(distances)
-        spread = drawn(cells, distances)
-        inputs = place.frame.rows.input, place.frame.columns.input
-        if self.config.score == "map":
-            score = float(map_scores(spread[None], grid, inputs, sigma)[0])
-        return score, peak(heatmap(spread.reshape(grid), as_input(inputs), sigma, self.offset)).value
+        vectors, grid = self.store.image_vectors(taken), self.store.grid(taken)
+        return judged(
+            vectors, grid, self.placements[i], bank, self.config, self.offset, kept, self.points.device
+        )
 
     @property
     def _views(self) -> int:
@@ -112,10 +105,40 @@ class Calibration:
     @property
     def _distances_known(self) -> bool:
         """Whether the points are all vectors, neither projected nor reduced, and distances all that a score needs."""
-        whole = self.points.points.shape == (self.store.count, self.store.dimension)
+        whole = (len(self.points.rows), self.points.dimension) == (self.store.count, self.store.dimension)
         return whole and not self.config.reweight
 
-    def _parts_needed(self) -> int:
-        """By the lower of the asked rates."""
-        rates = (self.config.target_false_reject, self.config.target_review)
-        return max(images_needed(rate) for rate in rates if rate is not None)
+
+def judged(
+    vectors: Float32[np.ndarray, "p d"],
+    grid: tuple[int, int],
+    place: Placement,
+    bank: HeldOutBank,
+    config: DetectorConfig,
+    offset: float,
+    kept: Float32[np.ndarray, " p"] | None = None,
+    device: torch.device | None = None,
+) -> tuple[float, float]:
+    """(score, peak of its map) of one image by a bank without its part. kept: see ``HeldOutBank.score``."""
+    cells = place.cells(config.input, grid)
+    rows = slice(None) if cells is None else cells.rows
+    score, distances = bank.score(
+        torch.from_numpy(vectors[rows]).to(device), config.neighbours if config.reweight else None, kept
+    )
+    distances = distances if cells is None else cells.scattered(distances)
+    spread = drawn(cells, distances)
+    inputs = place.frame.rows.input, place.frame.columns.input
+    if config.score == "map":
+        score = float(map_scores(spread[None], grid, inputs, config.sigma)[0])
+    return score, peak(heatmap(spread.reshape(grid), as_input(inputs), config.sigma, offset)).value
+
+
+def sampled_parts(
+    groups: Int64[np.ndarray, " n"], config: DetectorConfig
+) -> dict[int, Int64[np.ndarray, " q"]]:
+    """The images of each part that is scored: of all, or of a sample that supports the lower of the asked rates."""
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.cumsum(group_sizes(groups))[:-1])
+    rates = (config.target_false_reject, config.target_review)
+    needed = max(images_needed(rate) for rate in rates if rate is not None)
+    return {part: members[part] for part in sampled_groups(groups, config.seed, needed).tolist()}

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float32, Float64, Int, Int64, Shaped
 from torch import Tensor
 
+from core.memory.rows import Rows
 from core.parallel import run_parts
 from core.search.bounds import UNIT, Rounded, Rounding, multiplies_faster
 
@@ -49,7 +50,7 @@ class Centres:
 
     def approach(
         self,
-        points: Float32[np.ndarray, "n k"],
+        points: Rows,
         ids: Int[np.ndarray, " a"],
         squared: Float32[np.ndarray, " a"],
         seen: Int[np.ndarray, " a"],
@@ -63,7 +64,7 @@ class Centres:
         near = squared.copy()
 
         def work(part: slice) -> int:
-            return self._approach(points.take(ids[part], axis=0), near[part], seen[part])
+            return self._approach(points.take(ids[part]), near[part], seen[part])
 
         parts = [slice(a, a + _COLUMNS) for a in range(0, len(ids), _COLUMNS)]
         measured = sum(run_parts(work, parts, between))

@@ -1,16 +1,15 @@
 """Greedy k-centre coreset (Roth et al. 2022, Eq. 5) in an exact lazy form; the random projection before it.
 
-The textbook loop reads every point for every pick. Here a point keeps its distance to the centres it has
-seen, an upper bound of its distance to all of them. Only the points with the largest bounds are brought up to
-date, and picks are made among them while the best is no nearer than the largest bound outside: the same
-picks, up to ties.
-Letters: n points, k dimensions, m picks, a active points, s survivors among them.
+The textbook loop reads every point for every pick. Here shards (``core.memory.shard``) give the few points that may be
+picked next, and picks are made among them while the best is no nearer than any other: the same picks, of any number of
+shards. On one machine there is one shard.
+Letters: n points, k dimensions, m picks, p picks of one round.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +18,18 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from core.errors import Cancelled, ConfigError, ShapeError
-from core.memory.centres import Centres, farthest_first, squares
+from core.memory.centres import farthest_first, squares
+from core.memory.rows import Held, Rows
+from core.memory.shard import Candidates, Floor, Shard, not_finite
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)``"""
 
 HOST = "cpu"  # the device whose memory needs the lazy form
 
-_BLOCK = 2048  # points of the first pass at a time
-_ACTIVE = 16384  # points kept up to date at a time
-_SURVIVORS = 512  # points that picks are made among at a time
-_FARTHEST = 1e36  # squared distance; sums of a few fit in float32
-_ORIGIN = 4096  # points whose mean is the origin of products
-_LONGEST = 1e16  # coordinate on a device: squares of thousands of differences sum up to less than _FARTHEST
+_LONGEST = (
+    1e16  # coordinate on a device: squares of thousands of differences sum up to less than shard.FARTHEST
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +80,35 @@ def greedy_coreset(
     start = int(torch.randint(len(points), (1,), generator=generator))
     if points.device.type != HOST:
         return on_device(points, min(count, len(points)), start, report, cancelled or (lambda: False))
-    search = _Search(points.cpu().numpy(), min(count, len(points)), cancelled or (lambda: False))
-    search.begin(start)
-    farthest = search.run(report)
+    return picked_from(
+        Held(points.numpy()), min(count, len(points)), start, report, cancelled or (lambda: False)
+    )
+
+
+def picked_from(
+    points: Rows, count: int, start: int, report: Progress, cancelled: Callable[[], bool]
+) -> Coreset:
+    """The coreset whose first pick is ``start``, of points in this machine's memory or files."""
+    first = points.take(np.array([start]))
+    picks = Picks(count, first.shape[1])
+    picks.add([start], [math.inf], first)
+
+    def check() -> None:
+        if cancelled():
+            raise _cancelled(len(picks.ids), count)
+
+    shard = Shard(points, np.arange(len(points)), count, check)
+    shard.start(first)
+    return coreset_of(
+        picks, farthest_across(lambda new: [shard.step(new)], picks, count, report), len(points)
+    )
+
+
+def coreset_of(picks: Picks, farthest: float, points: int) -> Coreset:
+    """The picks of a search that has ended. farthest: what it returned; points: of all shards."""
     radius = math.sqrt(farthest)
-    radii = np.sqrt(np.asarray(search.squared_radii, np.float32))
-    return Coreset(np.asarray(search.picks, np.int64), radii, radius, radius, len(points))
+    radii = np.sqrt(np.asarray(picks.squared, np.float32))
+    return Coreset(np.asarray(picks.ids, np.int64), radii, radius, radius, points)
 
 
 def continued_picks(
@@ -98,10 +119,11 @@ def continued_picks(
     Returns up to ``count`` positions in the order they were picked, fewer where all distances have become 0, and
     the squared distance of the last to all before it. Squared distances must be finite, below 1e36.
     """
-    search = _Search(points, min(count, len(points)), lambda: False)
-    search.go_on(squared)
-    search.run(lambda done, total: None)
-    return np.asarray(search.picks, np.int64), search.squared_radii[-1] if search.picks else 0.0
+    count = min(count, len(points))
+    picks, shard = Picks(count, points.shape[1]), Shard(Held(points), np.arange(len(points)), count)
+    shard.go_on(squared)
+    farthest_across(lambda new: [shard.step(new)], picks, count)
+    return np.asarray(picks.ids, np.int64), picks.squared[-1] if picks.ids else 0.0
 
 
 def on_device(
@@ -109,7 +131,7 @@ def on_device(
 ) -> Coreset:
     """The coreset whose first pick is ``start``, by ``core.memory.centres``, on the points' device."""
     if not bool((points.abs() < _LONGEST).all()):
-        raise _not_finite(f"less than {_LONGEST:.0e}", "some that are not")
+        raise not_finite(f"less than {_LONGEST:.0e}", "some that are not")
 
     def between(done: int) -> None:
         report(done, count)
@@ -122,123 +144,71 @@ def on_device(
     return Coreset(picks.cpu().numpy(), squared.sqrt().cpu().numpy(), radius, radius, len(points))
 
 
-class _Search:
-    """One greedy search: its picks, and for every point a bound of its squared distance to them."""
+class Picks:
+    """What a search has picked so far. ids: in order. squared: squared distance of each to those before, inf first."""
 
-    def __init__(self, points: Float32[np.ndarray, "n k"], count: int, cancelled: Callable[[], bool]) -> None:
-        n = len(points)
-        self.count = count
-        self.picks: list[int] = []
-        self.squared_radii: list[float] = []
-        self._points = points
-        self._cancelled = cancelled
-        self._bound = np.empty(0, np.float32)  # (n,), upper bounds
-        self._seen = np.zeros(n, np.int32)  # centres that each bound accounts for
-        self._centres = Centres(points[:: max(1, n // _ORIGIN)].mean(axis=0), count)
-        self._active, self._floor = np.empty(0, np.int64), np.float32(0)
+    def __init__(self, capacity: int, dimension: int) -> None:
+        self.ids: list[int] = []
+        self.squared: list[float] = []
+        self._points = np.empty((capacity, dimension), np.float32)
 
-    def begin(self, start: int) -> None:
-        """With this pick."""
-        self.picks.append(start)
-        self.squared_radii.append(math.inf)
-        self._bound = self._distances_to(self._points[start])
-        self._seen[:] = 1
-        self._centres.append(self._points[start : start + 1])
+    @property
+    def points(self) -> Float32[np.ndarray, "m k"]:
+        """Those picked, in order: what a shard is started with; not a copy."""
+        return self._points[: len(self.ids)]
 
-    def go_on(self, bound: Float32[np.ndarray, " n"]) -> None:
-        """From centres that only the bounds know of."""
-        self._bound = bound.copy()
-
-    def run(self, report: Progress) -> float:
-        """Pick until there are ``count`` or no other point is left; the squared distance of the next one."""
-        farthest = self.next_farthest()
-        while farthest > 0 and len(self.picks) < self.count:
-            self.pick()
-            report(len(self.picks), self.count)
-            farthest = self.next_farthest()
-        report(self.count, self.count)
-        return farthest
-
-    def next_farthest(self) -> float:
-        """Squared distance of the point farthest from all picks; afterwards it is active and up to date."""
-        while True:
-            self._active, self._floor = _largest(self._bound, _ACTIVE)
-            self._update()
-            best = self._bound[self._active].max()
-            if best >= self._floor:
-                return float(best)
-
-    def pick(self) -> None:
-        """Pick among the active points, at least one, while their best is no nearer than any other point."""
-        bound = self._bound[self._active]
-        top, floor = _largest(bound, _SURVIVORS)
-        floor = max(floor, self._floor)
-        survivors = np.sort(self._active[top][bound[top] >= floor])
-        x = self._points.take(survivors, axis=0)
-        order, squared = _pick_within(x, self._bound[survivors], floor, self.count - len(self.picks))
-        self.picks += survivors[order].tolist()
-        self.squared_radii += squared
-        self._centres.append(x[order])
-
-    def _update(self) -> None:
-        """Bring the bounds of the active points up to date with all picks."""
-        active = self._active[np.argsort(self._seen[self._active], kind="stable")]
-        self._bound[active] = self._centres.approach(
-            self._points, active, self._bound[active], self._seen[active], self._check_cancelled
-        )
-        self._seen[active] = self._centres.count
-
-    def _distances_to(self, centre: np.ndarray) -> Float32[np.ndarray, " n"]:
-        found = np.empty(len(self._points), np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for a in range(0, len(found), _BLOCK):
-                found[a : a + _BLOCK] = squares(self._points[a : a + _BLOCK] - centre)
-                self._check_cancelled()
-        far = np.count_nonzero(~(found < _FARTHEST))  # NaN too
-        if far:
-            raise _not_finite(f"less than {_FARTHEST**0.5:.0e} apart", f"{far} of {len(found)} that are not")
-        return found
-
-    def _check_cancelled(self) -> None:
-        if self._cancelled():
-            raise _cancelled(len(self.picks), self.count)
+    def add(self, ids: Sequence[int], squared: Sequence[float], points: Float32[np.ndarray, "p k"]) -> None:
+        """The next ones."""
+        self._points[len(self.ids) : len(self.ids) + len(ids)] = points
+        self.ids += ids
+        self.squared += squared
 
 
-def _pick_within(
-    x: Float32[np.ndarray, "s k"], squared: Float32[np.ndarray, " s"], floor: np.float32, room: int
-) -> tuple[list[int], list[float]]:
+Step = Callable[[Float32[np.ndarray, "p k"]], Sequence[Candidates]]
+"""Gives every shard the picks since the last step; the candidates of each."""
+
+
+def farthest_across(
+    step: Step,
+    picks: Picks,
+    count: int,
+    report: Progress = lambda done, total: None,
+    taken: Callable[[Picks], None] = lambda picks: None,
+) -> float:
+    """Add the farthest point of all shards until there are ``count`` picks, or no other point differs from them.
+
+    Returns the squared distance of the next one. The picks are the same for any number of shards: of points equally
+    far the one with the least id. picks: those that the shards know. taken: is given them after each round.
+    """
+    found = Candidates.of(step(picks.points[:0]))
+    while (farthest := float(found.squared.max(initial=0))) > 0 and len(picks.ids) < count:
+        order, squared = _pick_within(found, count - len(picks.ids))
+        chosen = found.points[order]
+        picks.add(found.ids[order].tolist(), squared, chosen)
+        report(len(picks.ids), count)
+        taken(picks)
+        found = Candidates.of(step(chosen))
+    report(count, count)
+    return farthest
+
+
+def _pick_within(found: Candidates, room: int) -> tuple[list[int], list[float]]:
     """The textbook loop among a few up-to-date points, down to the floor: positions and squared radii."""
     order: list[int] = []
     radii: list[float] = []
+    x, squared, floor = found.points, found.squared, found.floor
     alive = np.arange(len(x))
     while len(order) < room and len(x):
         j = int(squared.argmax())
-        if squared[j] < floor or squared[j] <= 0:
+        if squared[j] <= 0 or floor.before(Floor(float(squared[j]), int(found.ids[alive[j]]))):
             break
         order.append(int(alive[j]))
         radii.append(float(squared[j]))
         squared = np.minimum(squared, squares(x - x[j]))
         if len(order) % 16 == 0:  # points below the floor cannot be picked any more
-            keep = squared >= floor
+            keep = squared >= floor.squared
             alive, x, squared = alive[keep], x[keep], squared[keep]
     return order, radii
-
-
-def _largest(values: Float32[np.ndarray, " n"], size: int) -> tuple[Int64[np.ndarray, " a"], np.float32]:
-    """Positions of the ``size`` largest values, and the largest of the others (0 where there are none)."""
-    split = len(values) - size
-    if split <= 0:
-        return np.arange(len(values)), np.float32(0)
-    order = np.argpartition(values, split - 1)
-    return order[split:], values[order[split - 1]]
-
-
-def _not_finite(bound: str, received: str) -> ShapeError:
-    return ShapeError(
-        requirement=f"points of a coreset must be finite and {bound}",
-        received=received,
-        remedy="look for NaN or huge values in the weights and images",
-    )
 
 
 def _cancelled(done: int, count: int) -> Cancelled:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigError, MemoryBudgetError
-from core.memory.merge_reduce import bytes_for, fewest_points
+from core.memory.merge_reduce import bytes_for, fewest_points, shared
 
 _BANK_COPIES = 3  # gathered vectors, the index's, and a copy while either is made
 _STORE_PART = 4
@@ -22,8 +22,8 @@ class BuildEstimate:
 
     views: how often each is learned, its copies counted. patches: of all views. vectors: kept for the bank.
     coreset_bytes, store_bytes: what the search for the coreset and the full vectors may hold in memory. bank_bytes: the
-    gathered vectors and their index. disk_bytes: full vectors past ``store_bytes``, in a file. exact: the coreset is
-    picked from all patches at once, not by merge-reduce.
+    gathered vectors and their index. disk_bytes: full vectors past ``store_bytes`` and projected ones past
+    ``coreset_bytes``, in files. exact: the coreset is picked from all patches at once, not by merge-reduce.
     """
 
     images: int
@@ -88,9 +88,10 @@ def estimate_build(
     coreset = min(wanted, budget_bytes - bank)
     full = total * dimension * 4
     store = min(full, budget_bytes - bank - coreset, budget_bytes // _STORE_PART)
-    disk = full - store + total * whole * 4
+    searched, held = shared(coreset, vectors, k, total)
+    disk = full - store + total * whole * 4 + max(0, min(searched, total) - held) * k * 4
     _check_disk(disk, directory)
-    return BuildEstimate(images, total, vectors, coreset, store, bank, disk, coreset == wanted, views)
+    return BuildEstimate(images, total, vectors, coreset, store, bank, disk, searched >= total, views)
 
 
 def kept_vectors(patches: int, ratio: float, max_vectors: int, min_vectors: int = 0, views: int = 1) -> int:

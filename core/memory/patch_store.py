@@ -11,7 +11,8 @@ import itertools
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from core.errors import MemoryBudgetError, ShapeError
 from core.features.patches import Patches
+from core.memory.layout import Vectors
 
 _RESERVE_BYTES = 64 << 20  # disk left to others
 
@@ -31,13 +33,11 @@ _RESERVE_BYTES = 64 << 20  # disk left to others
 class _Segment:
     """The vectors of one image: in memory, or in the file from byte ``offset`` on."""
 
-    first: int
-    grid: tuple[int, int]
     vectors: np.ndarray | None
     offset: int
 
 
-class PatchStore:
+class PatchStore(Vectors):
     """Appended image by image, numbered from 0; row ids count all vectors in the order of appending.
 
     Memory stays within ``budget_bytes`` and what a call returns. The file is in ``directory``, by default
@@ -45,12 +45,16 @@ class PatchStore:
     Several threads may read what was appended.
     """
 
-    def __init__(self, dimension: int, budget_bytes: int, directory: Path | None = None) -> None:
-        self.dimension = dimension
-        self.count = 0
+    def __init__(
+        self, dimension: int, budget_bytes: int, directory: Path | None = None, kept: Path | None = None
+    ) -> None:
+        """kept: the file to write, which stays when the store is closed; it must not be there yet."""
+        super().__init__(dimension)
         self._spare = budget_bytes
         self._directory = Path(directory or tempfile.gettempdir())
         self._file: Any = None  # a raw binary file
+        if kept is not None:
+            self._hold(kept.open("xb+", buffering=0))
         self._turn = threading.Lock()  # of the file's position
         self._written = 0
         self._segments: list[_Segment] = []
@@ -65,13 +69,31 @@ class PatchStore:
         if size <= self._spare:
             kept = vectors.cpu().contiguous().numpy().copy()
             self._spare -= size
-            segment = _Segment(self.count, grid, kept, 0)
+            segment = _Segment(kept, 0)
         else:
             self._spill(vectors, size)
-            segment = _Segment(self.count, grid, None, self._written)
+            segment = _Segment(None, self._written)
             self._written += size
         self._segments.append(segment)
-        self.count += len(vectors)
+        self.lay(grid)
+
+    @classmethod
+    def reopened(cls, dimension: int, path: Path, grids: Sequence[tuple[int, int]]) -> PatchStore:
+        """What was kept in a file, to read. Raises OSError, and ShapeError where the file has another size."""
+        store = cls(dimension, 0)
+        store._hold(path.open("rb", buffering=0))
+        for grid in grids:
+            store._segments.append(_Segment(None, store.count * dimension * 4))
+            store.lay(grid)
+        store._written = store.count * dimension * 4
+        if (size := path.stat().st_size) != store._written:
+            store.close()
+            raise ShapeError(
+                requirement=f"a file of {len(grids)} images must have {store._written:,} bytes",
+                received=f"{size:,}",
+                remedy="delete it; it is made again",
+            )
+        return store
 
     def extend(self, batch: Patches) -> None:
         """Keep the vectors of each image of a batch. Raises as ``append`` does."""
@@ -85,7 +107,7 @@ class PatchStore:
         order = np.argsort(ids, kind="stable")
         for image, (a, b) in self._by_image(ids[order]):
             segment, places = self._segments[image], order[a:b]
-            local = ids[places] - segment.first
+            local = ids[places] - self._first[image]
             if segment.vectors is not None:
                 found[places] = segment.vectors[local]
                 continue
@@ -98,41 +120,10 @@ class PatchStore:
         segment = self._segments[self._check_image(image)]
         if segment.vectors is not None:
             return segment.vectors
-        rows, columns = segment.grid
+        rows, columns = self.grid(image)
         found = np.empty((rows * columns, self.dimension), np.float32)
         self._read(segment.offset, found)
         return found
-
-    def ids(self, image: int) -> slice:
-        """The ids of one image's vectors. Raises ShapeError for an image that was not appended."""
-        segment = self._segments[self._check_image(image)]
-        rows, columns = segment.grid
-        return slice(segment.first, segment.first + rows * columns)
-
-    def grid(self, image: int) -> tuple[int, int]:
-        """(rows, columns) of an image's patches."""
-        return self._segments[self._check_image(image)].grid
-
-    def locate(
-        self, ids: Int64[np.ndarray, " m"]
-    ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
-        """(image, row, column) of each id: where in the grid of which image its patch lies."""
-        image = self.image_of(ids)
-        first = np.array([segment.first for segment in self._segments], np.int64)
-        columns = np.array([segment.grid[1] for segment in self._segments], np.int64)
-        row, column = np.divmod(ids - first[image], columns[image])
-        return image, row, column
-
-    def image_of(self, ids: Int64[np.ndarray, " m"]) -> Int64[np.ndarray, " m"]:
-        """The image each id belongs to."""
-        self._check_ids(ids)
-        first = np.array([segment.first for segment in self._segments], np.int64)
-        return np.searchsorted(first, ids, side="right") - 1
-
-    @property
-    def images(self) -> int:
-        """How many images were appended."""
-        return len(self._segments)
 
     @property
     def spilled_bytes(self) -> int:
@@ -141,7 +132,8 @@ class PatchStore:
 
     def close(self) -> None:
         """Let go of all vectors and of the file. May be called twice."""
-        self._segments.clear()
+        for kept in (self._segments, self._first, self._grids):
+            kept.clear()
         self.count = self._written = 0
         if self._file is not None:
             self._file.close()
@@ -162,12 +154,17 @@ class PatchStore:
         for a, b in itertools.pairwise(edges):
             yield int(images[a]), (a, b)
 
+    def _hold(self, file: Any) -> None:
+        """It is closed with this store, also where nobody closes that."""
+        self._file = file
+        weakref.finalize(self, file.close)
+
     def _spill(self, vectors: Tensor, size: int) -> None:
         """Write at the end of the file."""
         try:
             self._check_free(size)
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+                self._hold(tempfile.TemporaryFile(dir=self._directory, buffering=0))  # noqa: SIM115
             rest = vectors.cpu().contiguous().numpy().data.cast("B")
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -212,20 +209,3 @@ class PatchStore:
                 received=f"image {image}, grid {grid}, shape ({p}, {d})",
                 remedy="append images in order, with the grid their patches came in",
             )
-
-    def _check_ids(self, ids: np.ndarray) -> None:
-        if len(ids) and not (ids.min() >= 0 and ids.max() < self.count):
-            raise ShapeError(
-                requirement=f"ids must be from 0 to {self.count - 1}",
-                received=f"{ids.min()} to {ids.max()}",
-                remedy="ask for vectors that were appended, before the store is closed",
-            )
-
-    def _check_image(self, image: int) -> int:
-        if not 0 <= image < self.images:
-            raise ShapeError(
-                requirement=f"an image must be from 0 to {self.images - 1}",
-                received=str(image),
-                remedy="ask for images that were appended, before the store is closed",
-            )
-        return image

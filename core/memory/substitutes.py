@@ -8,14 +8,15 @@ Letters: n points, k dimensions, m picks, g groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int32, Int64
-from torch import Tensor
 
 from core.memory.coreset import continued_picks
+from core.memory.rows import OnDevice, Rows
 from core.parallel import run_parts
 from core.search import Index
 
@@ -29,27 +30,25 @@ _NONE = np.float32(1e30)  # squared distance where no pick of another group is l
 class Substitutes:
     """Of one coreset: for each group the points to put in place of its picks. Several threads may ask.
 
-    points (n, k): what greedy picked from, on any device. owner (n,): the group of each point, from 0. picks (m,):
+    points: what greedy picked from, n of them. owner (n,): the group of each point, from 0. picks (m,):
     positions in the points. own_distances: whether ``distances_without_own`` will be asked for. ``check`` is called
     many times a second; what it raises ends the work.
     """
 
     def __init__(
         self,
-        points: Float32[Tensor, "n k"],
+        points: Rows | OnDevice,
         owner: Int32[np.ndarray, " n"],
         picks: Int64[np.ndarray, " m"],
         check: Callable[[], None] = lambda: None,
         own_distances: bool = True,
+        found: NearestPicks | None = None,
     ) -> None:
-        self._points, self._owner, self._own_distances = points, owner, own_distances
+        """found: of all points, where others have looked already."""
+        self._points, self._owner = points, owner
         self._picked = owner[picks]  # (m,) groups
-        index = Index.build(_rows(points, picks))
-        blocks = [slice(a, a + _BLOCK) for a in range(0, len(points), _BLOCK)]
-        found = run_parts(lambda block: self._nearest(index, block), blocks, check)
-        self._nearest_squared = np.concatenate([near for near, _, _ in found])
-        self._first = np.concatenate([first for _, first, _ in found])  # the group of the nearest pick
-        self._second_squared = np.concatenate([second for _, _, second in found])  # nearest of another group
+        found = found or nearest_picks(points, owner, points.take(picks), self._picked, check, own_distances)
+        self._nearest_squared, self._first, self._second_squared = found
         self._farthest = np.argsort(-self._nearest_squared, kind="stable")
         orphans = np.flatnonzero(self._first != owner)
         orphans = orphans[np.lexsort((-self._second_squared[orphans], self._first[orphans]))]
@@ -63,7 +62,7 @@ class Substitutes:
         while need:
             rows, squared, floor = self._candidates(group, spare)
             picks, last = (
-                continued_picks(_rows(self._points, rows), squared, need) if len(rows) else (rows, 0.0)
+                continued_picks(self._points.take(rows), squared, need) if len(rows) else (rows, 0.0)
             )
             if floor <= 0 or (len(picks) == need and last >= floor):
                 return np.asarray(rows[picks])
@@ -75,6 +74,10 @@ class Substitutes:
         own = self._first[rows] == self._owner[rows]
         squared = np.where(own, self._second_squared[rows], self._nearest_squared[rows])
         return np.asarray(np.sqrt(squared))
+
+    def wanted(self, group: int) -> Int64[np.ndarray, " c"]:
+        """Positions of the points that ``of`` begins with."""
+        return self._candidates(group, max(_LEAST, _SPARE * int(np.count_nonzero(self._picked == group))))[0]
 
     def _candidates(
         self, group: int, spare: int
@@ -91,31 +94,60 @@ class Substitutes:
         order = np.argsort(rows)
         return rows[order], squared[order], floor
 
-    def _nearest(
-        self, index: Index, block: slice
-    ) -> tuple[Float32[np.ndarray, " b"], Int32[np.ndarray, " b"], Float32[np.ndarray, " b"]]:
-        """Squared distance to the nearest pick, its group, squared distance to the nearest of another group."""
-        queries = self._points[block]
-        distances, ids = index.search(queries, min(_NEAR, index.size))
-        groups = self._picked[ids]  # (b, near)
-        other = groups != groups[:, :1]
-        second = np.take_along_axis(distances, other.argmax(axis=1)[:, None], axis=1)[:, 0] ** 2
-        lacking = ~other.any(axis=1)
-        second[lacking] = _NONE
-        if not self._own_distances:
-            lacking &= groups[:, 0] != self._owner[block]
-        for group in np.unique(groups[lacking, 0]):
-            rows = np.flatnonzero(lacking & (groups[:, 0] == group))
-            own = np.flatnonzero(self._picked == group)
-            if len(own) < index.size:
-                second[rows] = index.nearest_excluding(queries[rows], own)[0] ** 2
-        return distances[:, 0] ** 2, groups[:, 0], second
+
+class NearestPicks(NamedTuple):
+    """squared (n,): to the nearest pick; group (n,): of that pick; other (n,): squared, to the nearest of another."""
+
+    squared: Float32[np.ndarray, " n"]
+    group: Int32[np.ndarray, " n"]
+    other: Float32[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, parts: Sequence[NearestPicks]) -> NearestPicks:
+        """Those of several shards, one after the other."""
+        return cls(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def nearest_picks(
+    points: Rows | OnDevice,
+    owner: Int32[np.ndarray, " n"],
+    picks: Float32[np.ndarray, "m k"],
+    picked: Int32[np.ndarray, " m"],
+    check: Callable[[], None] = lambda: None,
+    own_distances: bool = True,
+) -> NearestPicks:
+    """Of some points. picked: the picks' groups; the rest as of ``Substitutes``. Any shards give the same bits."""
+    index = Index.build(picks)
+    blocks = [slice(a, a + _BLOCK) for a in range(0, len(points), _BLOCK)]
+    search = partial(_nearest, points, owner, index, picked, own_distances)
+    return NearestPicks.of(run_parts(search, blocks, check))
+
+
+def _nearest(
+    points: Rows | OnDevice,
+    owner: Int32[np.ndarray, " n"],
+    index: Index,
+    picked: Int32[np.ndarray, " m"],
+    own_distances: bool,
+    block: slice,
+) -> NearestPicks:
+    queries = points.block(block)
+    distances, ids = index.search(queries, min(_NEAR, index.size))
+    groups = picked[ids]  # (b, near)
+    other = groups != groups[:, :1]
+    second = np.take_along_axis(distances, other.argmax(axis=1)[:, None], axis=1)[:, 0] ** 2
+    lacking = ~other.any(axis=1)
+    second[lacking] = _NONE
+    if not own_distances:
+        lacking &= groups[:, 0] != owner[block]
+    for group in np.unique(groups[lacking, 0]):
+        rows = np.flatnonzero(lacking & (groups[:, 0] == group))
+        own = np.flatnonzero(picked == group)
+        if len(own) < index.size:
+            second[rows] = index.nearest_excluding(queries[rows], own)[0] ** 2
+    return NearestPicks(distances[:, 0] ** 2, groups[:, 0], second)
 
 
 def _after(squared: Float32[np.ndarray, " n"], descending: Int64[np.ndarray, " c"], count: int) -> float:
     """The largest value behind the first ``count``, 0 where there is none."""
     return float(squared[descending[count]]) if count < len(descending) else 0.0
-
-
-def _rows(points: Float32[Tensor, "n k"], rows: Int64[np.ndarray, " r"]) -> Float32[np.ndarray, "r k"]:
-    return points[torch.from_numpy(rows).to(points.device)].cpu().numpy()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from core.build import Build, Learned
+from core.build import Build
 from core.config import EXPECTED_SUSPECTS, AugmentConfig, DetectorConfig, IndexConfig, RegistrationConfig
 from core.declared import require
 from core.groups import Describer, Groups, by_likeness, exact_duplicates, require_several
@@ -26,6 +26,7 @@ from core.judging.heatmap import heatmap, peak
 from core.screening.mixture import Kind, Look, aspects, colours, products, sizes
 from core.screening.outliers import outlier_factors
 from core.screening.unseen import unseen_distances
+from core.stages import Learned
 
 FEWEST_LISTED = 5
 CELLS = 16  # patches per side, about

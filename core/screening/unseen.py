@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from core.memory.coreset import greedy_coreset
 from core.memory.merge_reduce import StreamedCoreset
 from core.memory.patch_store import PatchStore
 from core.parallel import run_alone, run_parts
@@ -57,8 +56,7 @@ def _picked(
     points: StreamedCoreset, rows: Int64[np.ndarray, " k"], vectors: int, seed: int
 ) -> Int64[np.ndarray, " m"]:
     """Ids of a coreset of some points."""
-    some = points.points[torch.from_numpy(rows).to(points.points.device)]
-    picks = greedy_coreset(some, min(vectors, len(rows)), torch.Generator().manual_seed(seed)).indices
+    picks = points.among(rows, min(vectors, len(rows)), torch.Generator().manual_seed(seed)).indices
     ids: Int64[np.ndarray, " m"] = points.ids[rows[picks]]
     return ids
 

@@ -209,10 +209,22 @@ def test_vectors_past_the_memory_go_to_a_file_and_give_the_same_bank(backbone, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_patches_past_the_memory_are_merged_and_reduced_within_the_recorded_bound(backbone, tmp_path):
+def test_points_past_the_memory_go_to_a_file_and_give_the_same_bank(backbone, tmp_path):
     config, images = replace(SMALL, coreset_ratio=0.02), parts(16)
     plan = needs(16, config)
-    budget = plan.bank_bytes + bytes_for(fewest_points(plan.vectors) + PATCHES, plan.vectors, DIMENSION)
+    budget = plan.bank_bytes + bytes_for(6 * PATCHES, plan.vectors, DIMENSION)
+    assert budget < plan.memory_bytes - plan.store_bytes
+    tight = build(images, config, backbone, limits=BuildLimits(budget, tmp_path))
+    assert bank_bytes(tight) == bank_bytes(build(images, config, backbone))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_patches_that_no_memory_can_follow_are_merged_and_reduced_within_the_recorded_bound(
+    backbone, tmp_path
+):
+    config, images = replace(SMALL, coreset_ratio=0.001, min_bank_vectors=0), parts(16)
+    plan = needs(16, config)
+    budget = plan.bank_bytes + bytes_for(fewest_points(plan.vectors), plan.vectors, DIMENSION)
     bank = build(images, config, backbone, limits=BuildLimits(budget, tmp_path))
     assert not bank.coreset.exact
     assert len(bank.vectors) == plan.vectors

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.memory import centres
 from core.memory.centres import Centres
+from core.memory.rows import Held
 
 
 def oracle(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_every_point_learns_its_nearest_centre(
         known = Centres(points.mean(axis=0), m)
         for block in np.array_split(centre, min(3, m)):
             known.append(block)
-        found = known.approach(points, np.arange(n), squared, seen)
+        found = known.approach(Held(points), np.arange(n), squared, seen)
     np.testing.assert_allclose(found, np.minimum(past, every.min(axis=1)), rtol=5e-6, atol=0)
 
 
@@ -64,7 +65,7 @@ def test_precision_is_raised_where_products_tell_too_little(
     known = Centres(np.zeros(16, np.float32), 100)  # far from the points
     known.append(points[:100])
     far, unseen = np.full(200, 1e3, np.float32), np.zeros(200, np.int64)
-    found = known.approach(points, np.arange(200), far, unseen)
+    found = known.approach(Held(points), np.arange(200), far, unseen)
     assert known._rounding.kind is torch.float32
     np.testing.assert_allclose(found, oracle(points, points[:100]).min(axis=1), rtol=5e-6)
     np.testing.assert_array_equal(found[:100], 0)
@@ -79,4 +80,4 @@ def test_what_is_raised_between_products_ends_the_work(rng: np.random.Generator)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        known.approach(points, np.arange(50), np.full(50, 9, np.float32), np.zeros(50, np.int64), stop)
+        known.approach(Held(points), np.arange(50), np.full(50, 9, np.float32), np.zeros(50, np.int64), stop)

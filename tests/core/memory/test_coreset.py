@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Cancelled, ConfigError, ShapeError
-from core.memory import centres, coreset
+from core.memory import centres, shard
 from core.memory.coreset import Coreset, greedy_coreset, random_projection
 
 PRECISIONS = pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
@@ -18,9 +18,9 @@ PRECISIONS = pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every part of the search small, so that a small set goes through all of it many times."""
-    monkeypatch.setattr(coreset, "_ACTIVE", 64)
-    monkeypatch.setattr(coreset, "_SURVIVORS", 16)
-    monkeypatch.setattr(coreset, "_BLOCK", 100)
+    monkeypatch.setattr(shard, "ACTIVE", 64)
+    monkeypatch.setattr(shard, "CANDIDATES", 16)
+    monkeypatch.setattr(shard, "BLOCK", 100)
     monkeypatch.setattr(centres, "_ROWS", 8)
     monkeypatch.setattr(centres, "_COLUMNS", 24)
     monkeypatch.setattr(centres, "_BATCH", 5)
@@ -138,8 +138,8 @@ def test_grids_full_of_ties_and_duplicates_are_covered_greedily(
 ) -> None:
     points = torch.randint(side, (n, k), generator=generator(seed)).float()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coreset, "_ACTIVE", 16)
-        patch.setattr(coreset, "_SURVIVORS", 4)
+        patch.setattr(shard, "ACTIVE", 16)
+        patch.setattr(shard, "CANDIDATES", 4)
         patch.setattr(centres, "_ROWS", 4)
         found = greedy_coreset(points, count, generator(seed))
     check_greedy(points, found)
@@ -180,7 +180,7 @@ def test_progress_rises_to_the_end() -> None:
 def test_cancelling_is_asked_for_within_the_first_pass_and_between_products(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coreset, "_BLOCK", 100)
+    monkeypatch.setattr(shard, "BLOCK", 100)
     monkeypatch.setattr(centres, "_COLUMNS", 64)
     for limit in (3, 40):  # the first pass of 1,000 points asks ten times
         asked = 0

@@ -35,8 +35,11 @@ def test_shares_add_up_to_at_most_the_budget(
     k = min(projection or dimension, dimension)
     assert found.memory_bytes <= budget
     assert found.patches == images * patches
-    assert found.store_bytes + found.disk_bytes == found.patches * dimension * 4
-    assert found.exact == (points_in(found.coreset_bytes, found.vectors, k) >= found.patches)
+    full = found.patches * dimension * 4
+    assert full <= found.store_bytes + found.disk_bytes <= full + found.patches * k * 4
+    whole = points_in(found.coreset_bytes, found.vectors, k) >= found.patches
+    assert (found.store_bytes + found.disk_bytes > full) == (not whole)
+    assert found.exact >= whole
     StreamedCoreset(found.vectors, k, found.coreset_bytes, torch.Generator())  # accepts its share
 
 
@@ -47,11 +50,14 @@ def test_a_small_build_stays_in_memory_and_is_exact() -> None:
     assert "disk" not in str(found)
 
 
-def test_a_large_build_spills_full_vectors_first_and_then_merges_and_reduces() -> None:
+def test_a_large_build_spills_full_vectors_then_projected_ones_and_at_last_merges_and_reduces() -> None:
     spills = estimate_build(762, 1024, 1536, 128, 0.01, 50_000, GB)
     assert spills.exact
     assert spills.disk_bytes > 4 * GB
-    merges = estimate_build(2000, 1024, 400, 128, 0.001, 50_000, GB)
+    searched = estimate_build(2000, 1024, 400, 128, 0.001, 50_000, GB)
+    assert searched.exact
+    assert 4 * 2000 * 1024 * 400 < searched.disk_bytes + searched.store_bytes < 4 * 2000 * 1024 * (400 + 128)
+    merges = estimate_build(2000, 1024, 200, 128, 0.0001, 50_000, GB // 5)
     assert not merges.exact
     assert "merge-reduce" in str(merges)
     assert "disk" in str(merges)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from core.errors import Cancelled, MemoryBudgetError, ShapeError, TooFewImages
 from core.memory import merge_reduce
-from core.memory.coreset import Coreset, greedy_coreset
+from core.memory.coreset import Coreset, greedy_coreset, picked_from
 from core.memory.merge_reduce import StreamedCoreset, bytes_for, fewest_points, points_in
+from core.memory.rows import Rows
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -66,6 +69,33 @@ def test_no_point_lies_farther_away_than_the_bound(
     assert found.exact == (n <= held)
 
 
+@pytest.mark.parametrize("held", [200, 201, 400, 999])
+def test_past_the_budget_points_are_read_from_a_file_and_the_picks_are_the_same(
+    held: int, tmp_path: Path
+) -> None:
+    points, count, k = cloud(1000, 64), 50, 64
+    streamed = StreamedCoreset(
+        count, k, bytes_for(held, count, k), generator(), expected=1000, directory=tmp_path
+    )
+    for part in points.split(130):
+        streamed.add(part)
+    found, whole = streamed.finish(), greedy_coreset(points, count, generator())
+    assert found.indices.tolist() == whole.indices.tolist()
+    assert found.radii.tobytes() == whole.radii.tobytes()
+    assert (found.exact, found.points) == (True, 1000)
+
+
+def test_more_than_expected_is_merged_and_reduced_over_the_file(tmp_path: Path) -> None:
+    points, count, k = cloud(2000, 4), 20, 4
+    streamed = StreamedCoreset(
+        count, k, bytes_for(100, count, k), generator(), expected=110, directory=tmp_path
+    )
+    streamed.add(points)
+    found = streamed.finish()
+    assert not found.exact
+    assert true_radius(points, found) <= found.radius_bound * (1 + 1e-5)
+
+
 def test_past_the_budget_it_covers_nearly_as_well_as_greedy_on_all_points() -> None:
     points = cloud(4000, 4)
     found, whole = stream(points, 60, held=600), greedy_coreset(points, 60, generator())
@@ -77,11 +107,11 @@ def test_past_the_budget_it_covers_nearly_as_well_as_greedy_on_all_points() -> N
 def test_many_blocks_are_reduced_in_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    def counted(points: torch.Tensor, *rest: object, **more: object) -> Coreset:
+    def counted(points: Rows, *rest: object) -> Coreset:
         sizes.append(len(points))
-        return greedy_coreset(points, *rest, **more)  # type: ignore[arg-type]
+        return picked_from(points, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(merge_reduce, "greedy_coreset", counted)
+    monkeypatch.setattr(merge_reduce, "picked_from", counted)
     points = cloud(3000, 3)
     found = stream(points, 20, held=100)
     assert max(sizes) <= 100

@@ -9,6 +9,7 @@ import torch
 
 from core.errors import Cancelled
 from core.memory.coreset import greedy_coreset
+from core.memory.rows import Held
 from core.memory.substitutes import Substitutes
 
 
@@ -26,7 +27,7 @@ def test_substitutes_are_the_picks_of_the_textbook(
     n: int, groups: int, m: int, rng: np.random.Generator
 ) -> None:
     points, owner, picks = made(rng, n, groups, m)
-    made_anew = Substitutes(torch.from_numpy(points), owner, picks)
+    made_anew = Substitutes(Held(points), owner, picks)
     for group in range(groups):
         found = made_anew.of(group)
         assert found.tolist() == oracle.substitutes(points, owner, picks, group)
@@ -38,24 +39,24 @@ def test_few_candidates_at_a_time_give_the_same_substitutes(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points, owner, picks = made(rng, 2000, 4, 200)
-    expected = [Substitutes(torch.from_numpy(points), owner, picks).of(group).tolist() for group in range(4)]
+    expected = [Substitutes(Held(points), owner, picks).of(group).tolist() for group in range(4)]
     monkeypatch.setattr("core.memory.substitutes._LEAST", 1)
     monkeypatch.setattr("core.memory.substitutes._SPARE", 1)
     monkeypatch.setattr("core.memory.substitutes._BLOCK", 37)
-    again = Substitutes(torch.from_numpy(points), owner, picks)
+    again = Substitutes(Held(points), owner, picks)
     assert [again.of(group).tolist() for group in range(4)] == expected
 
 
 def test_a_group_without_picks_needs_none(rng: np.random.Generator) -> None:
     points, owner, picks = made(rng, 100, 3, 10)
     kept = picks[owner[picks] != 1]
-    assert len(Substitutes(torch.from_numpy(points), owner, kept).of(1)) == 0
+    assert len(Substitutes(Held(points), owner, kept).of(1)) == 0
 
 
 def test_where_one_group_gave_all_picks_the_others_give_as_many(rng: np.random.Generator) -> None:
     points = rng.normal(size=(60, 4)).astype(np.float32)
     owner = np.repeat([0, 1, 2], 20).astype(np.int32)
-    found = Substitutes(torch.from_numpy(points), owner, np.arange(5)).of(0)
+    found = Substitutes(Held(points), owner, np.arange(5)).of(0)
     assert len(set(found.tolist())) == 5
     assert np.all(owner[found] > 0)
 
@@ -63,7 +64,7 @@ def test_where_one_group_gave_all_picks_the_others_give_as_many(rng: np.random.G
 def test_copies_of_one_group_replace_each_other_once(rng: np.random.Generator) -> None:
     one = rng.normal(size=(20, 4)).astype(np.float32)
     points, owner = np.concatenate([one, one, one]), np.repeat([0, 1, 2], 20).astype(np.int32)
-    found = Substitutes(torch.from_numpy(points), owner, np.arange(20)).of(0)
+    found = Substitutes(Held(points), owner, np.arange(20)).of(0)
     assert len(found) == 20
     assert len(np.unique(points[found], axis=0)) == 20
 
@@ -74,7 +75,7 @@ def test_the_search_can_be_stopped(rng: np.random.Generator) -> None:
 
     points, owner, picks = made(rng, 300, 3, 20)
     with pytest.raises(Cancelled):
-        Substitutes(torch.from_numpy(points), owner, picks, stop)
+        Substitutes(Held(points), owner, picks, stop)
 
 
 @pytest.mark.parametrize(("groups", "m"), [(2, 60), (7, 40)])
@@ -82,7 +83,7 @@ def test_distances_without_a_points_own_group_are_those_to_the_nearest_pick_of_a
     groups: int, m: int, rng: np.random.Generator
 ) -> None:
     points, owner, picks = made(rng, 400, groups, m)
-    found = Substitutes(torch.from_numpy(points), owner, picks).distances_without_own(slice(50, 350))
+    found = Substitutes(Held(points), owner, picks).distances_without_own(slice(50, 350))
     for row in range(50, 350):
         others = points[picks[owner[picks] != owner[row]]]
         nearest = np.linalg.norm(others.astype(np.float64) - points[row], axis=1).min()
