@@ -34,6 +34,7 @@ from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
     CLOCK,
     CLOCK_SECONDS,
+    QUARANTINE_SECONDS,
     WATCHES_A_LEASE,
     attempt,
     bank_built,
@@ -162,6 +163,7 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
         keep_counting(service),
         service.sources.run(),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(service, QUARANTINE_SECONDS, "quarantine", lambda: retry_quarantined(service)),
         every(service, CLOCK_SECONDS, CLOCK, partial(look_at_clock, service)),
         every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),
         every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +26,7 @@ from core.errors import CoreError
 
 WATCHES_A_LEASE = 4
 CLOCK, CLOCK_SECONDS = "clock", 60.0
+QUARANTINE_SECONDS = 15.0  # between looks whether a quarantined version is to be tried again
 COUNT_SECONDS = 1.0  # between two counts at least
 COUNT_SHARE = 20  # counting takes at most one in so many seconds
 PATIENCE = 2.0  # seconds that a count waits for the database
@@ -45,11 +47,14 @@ async def warm_up(service: Service) -> None:
 
 
 async def retry_quarantined(service: Service) -> None:
-    """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
-    for _, version in await service.pools.background(service.store.banks.with_versions):
-        if version is not None and version.state == "quarantined":
-            with contextlib.suppress(AppError):
-                await service.inspecting.registry.retry(Key.of(version))
+    """Try active versions in quarantine once more, each after longer pauses: the cause may be gone."""
+    registry, store = service.inspecting.registry, service.store
+    for id in [id for id, each in service.census.latest.banks.items() if each["state"] == "quarantined"]:
+        with contextlib.suppress(AppError):
+            bank = await service.pools.background(partial(store.banks.get, id))
+            key = Key.active(bank)
+            if key is not None and registry.fitness.is_due(key):
+                await registry.retry(key, pinned=bank.pinned)
 
 
 async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -213,7 +213,9 @@ def tls() -> Any:
                 try:
                     with listening.accept()[0] as raw, context.wrap_socket(raw, server_side=True) as peer:
                         request = b""
-                        while not request.endswith(EVENT.body.encode()):  # the body may come after the headers
+                        while not request.endswith(
+                            EVENT.body.encode()
+                        ):  # the body may come after the headers
                             request += (more := peer.recv(65536))
                             if not more:
                                 return
