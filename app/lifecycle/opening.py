@@ -147,7 +147,7 @@ async def _assembled(
     learning = Learning(settings, store, inspecting, pools, life)
     trail = Trail(store.audit)
     provider = None if settings.oidc_issuer is None else Provider(settings)
-    admission = Admission(store.keys, store.people, trail, closed=provider is not None)
+    admission = Admission(store.keys, store.people, store.sessions, trail, closed=provider is not None)
     recall = Recall(inspecting)
     relay = Relay(store, settings, observed.metrics)
     relay.start()

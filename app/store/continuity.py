@@ -15,7 +15,7 @@ from sqlalchemy import Select, Table, select
 from app.store.database import Database
 from app.store.errors import BlobsUnavailable, DatabaseLost, StorageFull
 from app.store.files import BlobFiles
-from app.store.schema import Base, Mark
+from app.store.schema import OF_SERVERS, Base, Mark
 from app.store.timekeeping import MARKS
 
 
@@ -60,8 +60,8 @@ class Continuity:
 
 
 def filled_tables(database: Database) -> list[str]:
-    """The tables that have a row, other than those that a store writes by only being open."""
-    tables = Base.metadata.sorted_tables
+    """The tables that have a row, other than those that a store or server writes by only being open."""
+    tables = [table for table in Base.metadata.sorted_tables if table not in OF_SERVERS]
     with database.read() as session:
         return [table.name for table in tables if session.execute(_row_of(table)).first()]
 

@@ -487,6 +487,23 @@ class Mark(Base):
     set_at: Mapped[datetime] = mapped_column(Utc)
 
 
+class Secret(Base):
+    """What servers sign with, by name, alike on all of them. No backup holds these rows."""
+
+    __tablename__ = "secrets"
+    name: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    text: Mapped[str] = mapped_column(Words(1024))
+    set_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class EndedSession(Base):
+    """A session of the console that was signed out: its cookie is refused wherever it comes. In no backup."""
+
+    __tablename__ = "ended_sessions"
+    id: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    ended_at: Mapped[datetime] = mapped_column(Utc, index=True)
+
+
 class SignInLink(Base):
     """A link by which a browser signs in as a key, once: the sha256 of its text."""
 
@@ -512,3 +529,7 @@ class AuditEntry(Base):
     address: Mapped[str | None] = mapped_column(Words(64), default=None)
     number: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True, default=None)
     digest: Mapped[str | None] = mapped_column(SHA, default=None)
+
+
+OF_SERVERS = (Secret.__table__, EndedSession.__table__)
+"""What servers write by running: no backup holds it, and a store with nothing else is empty."""
