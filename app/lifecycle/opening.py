@@ -26,6 +26,7 @@ from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations
 from app.learning.supervisor import Learning, Supervisor
 from app.lifecycle import Census, Service
+from app.lifecycle.hearing import hear
 from app.lifecycle.keys import Admission
 from app.lifecycle.pace import Pace
 from app.lifecycle.provider import Provider
@@ -52,6 +53,7 @@ from app.ops.observed import Observed
 from app.ops.process import Life, Pools, decoders, own_cores
 from app.settings import Settings
 from app.sources.watching import Sources
+from app.store.signals import Listener
 from app.store.store import Store, sample_rules
 from models.backbone import Backbone
 
@@ -149,11 +151,15 @@ async def _assembled(
     provider = None if settings.oidc_issuer is None else Provider(settings)
     admission = Admission(store.keys, store.people, store.sessions, trail, closed=provider is not None)
     recall = Recall(inspecting)
-    relay = Relay(store, settings, observed.metrics)
+    listener = Listener(store.database, lambda kind, subject: hear(service, kind, subject))
+    relay = Relay(store, settings, observed.metrics, partial(listener.tell, "events"))
     relay.start()
     stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
-    return Service(*parts, Census(), Quotas(), Pace(), relay, Sources(inspecting))
+    service = Service(*parts, Census(), Quotas(), Pace(), relay, Sources(inspecting), listener)
+    listener.start()
+    stack.push_async_callback(asyncio.to_thread, listener.stop)
+    return service
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:

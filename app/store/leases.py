@@ -32,6 +32,7 @@ from app.store.jobs import finish
 from app.store.outbox import emit
 from app.store.schema import Bank, Job, Version
 from app.store.screenings import keep
+from app.store.signals import signal
 from app.store.versions import append, point
 
 Sign = tuple[str, int, int]
@@ -226,6 +227,7 @@ class Leases:
             finish(session, job, "failed", self._clock)
         else:
             job.state, job.owner, job.stage, job.seconds_left = "queued", None, None, None
+            signal(session, "jobs")
 
 
 class Silence:

@@ -11,6 +11,7 @@ from app.store.audit import record
 from app.store.database import Database
 from app.store.ids import Clock
 from app.store.schema import EndedSession, Secret
+from app.store.signals import signal
 
 NAME = "console"
 REMEMBERED = timedelta(days=2)  # an ended session; a cookie is valid for less
@@ -44,6 +45,7 @@ class Sessions:
         with self._database.write() as session:
             session.execute(delete(EndedSession).where(EndedSession.ended_at < now - REMEMBERED))
             session.merge(EndedSession(id=id, ended_at=now))
+            signal(session, "keys")
 
     def is_ended(self, id: str) -> bool:
         with self._database.read() as session:
