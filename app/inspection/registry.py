@@ -35,6 +35,8 @@ from core.bank import Bank, load_bank
 from core.judging.scoring import Thresholds
 
 V = TypeVar("V")
+PREPARED, PREPARED_SECONDS = 4, 120.0  # banks that are about to be activated and kept for that, and how long
+COPIES = 2  # of its vectors that a loaded bank holds, about
 
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class Prepared:
     sha256: str
     engine: Engine
     difference: float
+    since: float = field(default_factory=time.monotonic)
 
 
 class Registry:
@@ -112,7 +115,7 @@ class Registry:
         self._checking = asyncio.Lock()
         self._ready: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[Loaded]] = {}
-        self._prepared: Prepared | None = None
+        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
         self._pinned: set[str] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
 
@@ -173,7 +176,7 @@ class Registry:
 
     def bytes(self) -> int:
         """Memory of what is loaded."""
-        prepared = memory_of(self._prepared.engine.bank) if self._prepared else 0
+        prepared = sum(memory_of(each.engine.bank) for each in [*self._prepared.values()])
         return prepared + sum(loaded.bytes for loaded in self._ready.values())
 
     async def retry(self, key: Key, *, pinned: bool | None = None) -> Loaded:
@@ -207,14 +210,28 @@ class Registry:
     async def prepare(self, sha256: str) -> None:
         """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
 
-        Keeps only the latest. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
+        Keeps the latest ``PREPARED``. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
         """
-        self._prepared = await self._prepare(sha256)
+        self._prepared[sha256] = await self._prepare(sha256)
+        while len(self._prepared) > PREPARED:
+            self._prepared.popitem(last=False)
         log.info("bank prepared", extra={"sha256": sha256})
 
     def forget_prepared(self) -> None:
-        """Nothing is about to be activated any more."""
-        self._prepared = None
+        """What was not activated for ``PREPARED_SECONDS`` is not about to be."""
+        old = time.monotonic() - PREPARED_SECONDS
+        for sha256 in [sha256 for sha256, each in self._prepared.items() if each.since < old]:
+            del self._prepared[sha256]
+
+    def holds(self, sha256: str) -> bool:
+        """Whether a bank file is in memory, as a version or about to be one."""
+        return sha256 in self._prepared or any(key.sha256 == sha256 for key in self._ready)
+
+    def has_room(self, bank: str, size: int) -> bool:
+        """Whether a file of so many bytes fits without another bank's leaving, or its bank is in memory anyway."""
+        if bank in self._pinned or any(key.bank == bank for key in self._ready):
+            return True
+        return self.bytes() + COPIES * size <= self.budget_bytes
 
     def drop(self, bank: str, number: int | None = None) -> None:
         """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
@@ -233,7 +250,7 @@ class Registry:
         if not release:
             self.fitness.refuse(version)
         try:
-            prepared = self._take_prepared(version.sha256) if keep else None
+            prepared = self._prepared.pop(version.sha256, None) if keep else None
             proven = prepared or await self._prepare(version.sha256)
         except UNFIT as error:
             raise await self._set_aside(key, error) from error
@@ -257,13 +274,6 @@ class Registry:
             received=f"the digest {version.sha256[:12]}",
             remedy="Ask again: the bank was deleted or restored meanwhile.",
         )
-
-    def _take_prepared(self, sha256: str) -> Prepared | None:
-        prepared = self._prepared
-        if prepared is None or prepared.sha256 != sha256:
-            return None
-        self._prepared = None
-        return prepared
 
     async def _prepare(self, sha256: str) -> Prepared:
         return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read_surely(sha256))))
@@ -331,4 +341,4 @@ def memory_of(bank: Bank) -> int:
     """Bytes a loaded bank holds, about: its arrays and the index's own copy of the vectors."""
     images = sum(image.nbytes for image in bank.conformance.images)
     arrays = sum(array.nbytes for array in bank.index.arrays().values())
-    return 2 * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)
+    return COPIES * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)

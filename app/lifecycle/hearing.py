@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
+from app.learning.warming import warm_here
 from app.lifecycle import Service
+from app.lifecycle.upkeep import attempt
 from app.store.signals import Kind
 
 log = logging.getLogger(__name__)
@@ -24,4 +27,9 @@ def hear(service: Service, kind: Kind, subject: str) -> None:
         case "events":
             service.relay.wake([subject] if subject else None)
         case "warm":
-            pass
+            if not service.life.draining:
+                asyncio.run_coroutine_threadsafe(_warm(service), service.life.loop)
+
+
+async def _warm(service: Service) -> None:
+    await attempt(service, "warming", lambda: warm_here(service.learning))

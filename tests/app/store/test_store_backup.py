@@ -20,6 +20,7 @@ from app.store.errors import BackupCorrupt, BackupOtherRelease, BlobsUnavailable
 from app.store.jobs import Idempotency
 from app.store.leases import Progress
 from app.store.schema import OF_SERVERS, Base, Descriptor, Inspection, Origin
+from app.store.servers import Means
 from app.store.store import Store
 
 
@@ -55,6 +56,9 @@ def filled(
     store.leases.beat(claimed[1], Progress("features", 1, 3, 0.5))
     store.sessions.secret()
     store.sessions.end("0" * 16)
+    for server in ("a", "b"):
+        store.servers.beat(server, "1", Means("tiny", "0" * 64, "float32", works=True), {})
+    store.servers.ask_warm(bank, "0" * 64, 1, besides="a")
     store.sinks.create("mes", "webhook", {"url": "https://x/ü"}, actor="cli", secret="s", banks=[bank])
     seen = make_inspection(image_sha256=put(b"defect"), regions=[{"x": 1}], nearest=None)
     looks = Descriptor(inspection_id=seen.id, bank=bank, space="5" * 64, vector=b"\x00\xff\n" * 4)
