@@ -51,6 +51,6 @@ def _answers(url: str) -> bool:
     except HTTPError as error:
         error.close()
         return True
-    except URLError:
+    except (URLError, TimeoutError):
         return False
     return True
