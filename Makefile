@@ -34,7 +34,7 @@ test: setup  ## the whole test suite, a file at a time on up to four cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-services: setup  ## what needs PostgreSQL, S3 and nginx, all started on loopback; the rest is in `test`
-	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/events tests/app/http/test_proxy.py $(ENTRYPOINT) \
+	OMP_NUM_THREADS=1 $(BIN)/python tests/services/run.py tests/app/store tests/app/servers tests/app/events tests/app/http/test_proxy.py $(ENTRYPOINT) \
 		-k 'not sqlite' -q -n auto --maxprocesses 4 --dist loadfile
 
 test-browser: setup  ## the console in Chromium, with real solar cells; screenshots in build/screenshots

@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
     console: bool = Field(True, description="Whether the web console is served at /console.")
     console_secret: SecretStr | None = Field(
-        None, description="Signs console sessions; a file in data_dir, made once, when unset."
+        None, description="Signs console sessions; one in the database, made once, when unset."
     )
 
     oidc_issuer: str | None = Field(

@@ -39,6 +39,11 @@ class Machine:
         return self._server
 
     @property
+    def is_started(self) -> bool:
+        """Whether it was ever."""
+        return self._server is not None
+
+    @property
     def url(self) -> str:
         """Where it listens; another one after every start."""
         return self.server.url

@@ -186,6 +186,14 @@ def sign_out(person: Annotated[str, typer.Argument(help="Person's id, such as pe
     say(f"Signed out {row.id} ({row.name})")
 
 
+@people.command("sign-out-all")
+def sign_out_all() -> None:
+    """End everybody's console sessions, signed in by key or provider, once each server has been started again."""
+    with open_store(load_settings()) as store:
+        store.sessions.renew(actor=ACTOR)
+    say("Restart every server: sessions signed before then are no longer valid")
+
+
 @audit.command()
 def verify() -> None:
     """Follow the chain of entries: one that was changed or removed is named."""

@@ -87,7 +87,7 @@ class Console:
     def open(self, service: Service) -> None:
         """From now on routes and pages work for this service. Raises StoreError where its secret cannot be kept."""
         self._site.state.service = service
-        self._entrance = Entrance(self._site, service, Sessions(secret_of(service.settings)))
+        self._entrance = Entrance(self._site, service, Sessions(secret_of(service.settings, service.store)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._entrance is not None  # the lifespan has begun

@@ -1,12 +1,12 @@
 """The way into the console: who comes and from where is settled before a page, an upload or a socket is reached.
 
 A session is a signed cookie that names an API key's id, never the key, or a person for whom an OpenID provider
-vouched. One that was signed out is refused on the server, even where its cookie is kept.
+vouched. All servers of a store sign with one secret. A session that was signed out at one of them is refused by all,
+even where its cookie is kept.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from app.settings import Settings
 from app.store.audit import caller
 from app.store.errors import KeyRefused, StoreError
 from app.store.staging import local_faults
+from app.store.store import Store
 
 COOKIE = "nominal_session"
 SECONDS = 12 * 3600
@@ -65,12 +66,11 @@ class Session:
 
 
 class Sessions:
-    """Issued and read with one secret; those ended here are refused even where their cookie is kept."""
+    """Issued and read with one secret."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._serializer = self.serializer("nominal.console.session")
-        self._ended: set[str] = set()
 
     def serializer(self, purpose: str) -> URLSafeTimedSerializer:
         """What signs and reads cookies for one purpose; those for another are not valid for it."""
@@ -81,16 +81,11 @@ class Sessions:
         return str(self._serializer.dumps([holder, secrets.token_hex(8), epoch]))
 
     def read(self, connection: HTTPConnection) -> Session | None:
-        """The session a request comes with; None where it has none that is whole, young and not ended."""
+        """The session a request comes with; None where it has none that is whole and young."""
         try:
-            session = Session(*self._serializer.loads(connection.cookies.get(COOKIE, ""), max_age=SECONDS))
+            return Session(*self._serializer.loads(connection.cookies.get(COOKIE, ""), max_age=SECONDS))
         except (BadSignature, ValueError, TypeError):
             return None
-        return None if session.id in self._ended else session
-
-    def end(self, session: Session) -> None:
-        """Refused from now on."""
-        self._ended.add(session.id)
 
 
 @router.get("/sign-in")
@@ -162,10 +157,11 @@ def enter(request: Request, response: Response, holder: str, epoch: int = 0) -> 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    """End the session here, in every tab."""
+    """End the session in every tab, on every server. Raises StoreError where that cannot be written down."""
+    service: Service = request.app.state.service
     sessions: Sessions = request.scope[SESSIONS]
     if (session := sessions.read(request)) is not None:
-        sessions.end(session)
+        await service.pools.background(partial(service.admission.end_session, session.id))
     response = RedirectResponse(f"{root_of(request)}/sign-in?reason=out", 303)
     response.delete_cookie(COOKIE, path=root_of(request) or "/")
     return response
@@ -182,27 +178,13 @@ def asked_path(wanted: str) -> str:
     return wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else "/"
 
 
-def secret_of(settings: Settings) -> str:
-    """The setting, else the file in data_dir, made at first use for its owner only. Raises StoreError."""
+def secret_of(settings: Settings, store: Store) -> str:
+    """The setting, else the store's, which begins with what an earlier release kept in a file. Raises StoreError."""
     if settings.console_secret is not None:
         return settings.console_secret.get_secret_value()
+    earlier = settings.data_dir / FILE
     with local_faults(settings.data_dir):
-        return _file_secret(settings.data_dir / FILE)
-
-
-def _file_secret(path: Path) -> str:
-    made = path.with_name(f"{FILE}.{os.getpid()}")
-    if not path.exists():
-        made.unlink(missing_ok=True)
-        with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(made, path)  # whole or not at all; the first of two servers wins
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink()
-    return path.read_text()
+        return store.sessions.secret(earlier.read_text() if earlier.exists() else None)
 
 
 class Entrance:
@@ -240,7 +222,9 @@ async def visitor(connection: HTTPConnection) -> Actor:
     session = sessions.read(connection)
     if session is None:
         return await identify(connection, service, None)
-    return await service.pools.background(lambda: service.admission.holder(session.holder, session.epoch))
+    return await service.pools.background(
+        lambda: service.admission.holder(session.holder, session.epoch, session.id)
+    )
 
 
 def refuse_other_sites(connection: HTTPConnection) -> None:

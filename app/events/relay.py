@@ -44,9 +44,17 @@ class Relay:
     """Started and stopped with the service."""
 
     def __init__(
-        self, store: Store, settings: Settings, tally: Tally, healthy: Callable[[], bool] = lambda: True
+        self,
+        store: Store,
+        settings: Settings,
+        tally: Tally,
+        healthy: Callable[[], bool] = lambda: True,
+        tell: Callable[[str], None] = lambda sink: None,
     ) -> None:
-        """healthy: whether this server inspects, as sinks tell controllers."""
+        """healthy: whether this server inspects, as sinks tell controllers. tell: other servers, that events of a sink
+        were written which is not ours.
+        """
+        self.tell = tell
         self.store, self._settings, self._tally, self._healthy = store, settings, tally, healthy
         self._name = own_name()
         self._couriers: dict[str, tuple[datetime, Courier, asyncio.Task[None]]] = {}
@@ -86,16 +94,24 @@ class Relay:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._sample(row), self._loop))
 
     def _hear(self, sinks: Collection[str]) -> None:
-        """On whatever thread has committed."""
-        self._call(partial(self._wake, sinks))
+        """On whatever thread has committed: our courier of a sink looks, or another server's does."""
+        ours = {name for name in sinks if name in self._couriers}
+        if ours:
+            self.wake(ours)
+        for name in set(sinks) - ours:
+            self.tell(name)
 
     def _call(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(function)
 
-    def _wake(self, sinks: Collection[str]) -> None:
-        for name in sinks:
+    def wake(self, sinks: Collection[str] | None) -> None:
+        """Have the couriers of these sinks look for events, or all couriers: another server wrote some."""
+        self._call(partial(self._wake, sinks))
+
+    def _wake(self, sinks: Collection[str] | None) -> None:
+        for name in [*self._couriers] if sinks is None else sinks:
             if (found := self._couriers.get(name)) is not None:
                 found[1].wake.set()
 

@@ -104,7 +104,8 @@ async def load(inspecting: Inspecting, row: schema.Bank, deadline: Deadline) -> 
     assert key is not None
     if inspecting.registry.peek(key) is None:
         deadline.doing = "the bank was loaded; pin it to keep it loaded"
-    return await inspecting.registry.get(key, pinned=row.pinned)
+    registry = inspecting.registry
+    return await registry.confirm(await registry.get(key, pinned=row.pinned), row.revision)
 
 
 def judge(

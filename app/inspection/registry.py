@@ -1,8 +1,9 @@
 """Banks in memory: loaded, proven, kept within a budget by least recent use, quarantined where they fail.
 
 A version is served only after its bytes have their digest, its content has its own, its backbone is at hand and its
-conformance images score as recorded. One that fails is marked in the store with the reason; the others go on. What is
-in memory is found by its digest too, so a name or a number that comes to mean another file never finds the one before.
+conformance images score as recorded. One that fails is set aside with the reason (app/inspection/fitness.py); the
+others go on. What is in memory is found by its digest too, so a name or a number that comes to mean another file never
+finds the one before.
 """
 
 from __future__ import annotations
@@ -17,48 +18,26 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple, Self, TypeVar
+from typing import TypeVar
 
 from app.errors import VersionUnproven
-from app.inspection.backbones import UNUSABLE_HERE, Backbones, in_turn
+from app.inspection.backbones import Backbones, in_turn
 from app.inspection.engine import Engine
+from app.inspection.fitness import DAMAGE as DAMAGE
+from app.inspection.fitness import UNFIT as UNFIT
+from app.inspection.fitness import Fitness
+from app.inspection.fitness import Key as Key
 from app.store import schema
-from app.store.errors import BlobCorrupt, BlobMissing, NotFound, VersionUnusable
-from app.store.schema import Inspection, Version
+from app.store.errors import NotFound, VersionUnusable
+from app.store.schema import Version
 from app.store.store import Store
-from app.store.versions import refuse_quarantined
 from core.bank import Bank, load_bank
 from core.judging.scoring import Thresholds
 
 V = TypeVar("V")
+PREPARED, PREPARED_SECONDS = 4, 120.0  # banks that are about to be activated and kept for that, and how long
+COPIES = 2  # of its vectors that a loaded bank holds, about
 
-
-class Key(NamedTuple):
-    """A version: its bank and its number, by which the store finds it, and its file's digest, which is what it is."""
-
-    bank: str
-    number: int
-    sha256: str
-
-    @classmethod
-    def of(cls, version: Version) -> Self:
-        return cls(version.bank, version.number, version.sha256)
-
-    @classmethod
-    def active(cls, bank: schema.Bank) -> Self | None:
-        """What the bank's row serves; None for nothing."""
-        if bank.active_version is None or bank.active_sha256 is None:
-            return None
-        return cls(bank.id, bank.active_version, bank.active_sha256)
-
-    @classmethod
-    def that_made(cls, inspection: Inspection) -> Self:
-        """By the digest that was recorded, which is empty where none was, and then no version's."""
-        return cls(inspection.bank, inspection.version, inspection.digests.get("bank", ""))
-
-
-UNFIT = (*UNUSABLE_HERE, BlobCorrupt, BlobMissing)
-"""What is wrong with a version, not with the moment: such a version is quarantined."""
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +53,8 @@ class Loaded:
     difference: float
     seconds: float
     checked_at: float = field(default_factory=time.time)
+    sound_at: int = 0
+    """The bank's revision at which the store had nothing against the version."""
     judged: tuple[int, Thresholds] | None = None
     """The bank's revision, and the thresholds it has at that."""
 
@@ -115,6 +96,7 @@ class Prepared:
     sha256: str
     engine: Engine
     difference: float
+    since: float = field(default_factory=time.monotonic)
 
 
 class Registry:
@@ -129,10 +111,11 @@ class Registry:
     ) -> None:
         self._store, self._backbones, self.budget_bytes = store, backbones, budget_bytes
         self._exclusively = exclusively
+        self.fitness = Fitness(store)
         self._checking = asyncio.Lock()
         self._ready: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[Loaded]] = {}
-        self._prepared: Prepared | None = None
+        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
         self._pinned: set[str] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
 
@@ -152,6 +135,19 @@ class Registry:
             task.add_done_callback(lambda done: self._forget_task(key, done))
         return await asyncio.shield(task)
 
+    async def confirm(self, loaded: Loaded, revision: int) -> Loaded:
+        """``loaded``, unless another server found its file damaged: asked once for each revision of its bank.
+
+        Raises ``VersionUnusable``, ``NotFound``.
+        """
+        if loaded.sound_at != revision:
+            version = await asyncio.to_thread(self._version, loaded.key)
+            if version.state == "quarantined":
+                self.drop(version.bank, version.number)
+            self.fitness.refuse(version)
+            loaded.sound_at = revision
+        return loaded
+
     async def aside(self, key: Key) -> Loaded:
         """A version for a while: the one in memory, or one loaded only for the caller, which makes nobody leave.
 
@@ -167,7 +163,7 @@ class Registry:
         """Of a bank by its active version: no_version, quarantined, ready, loading or not_loaded."""
         if version is None:
             return "no_version"
-        if version.state == "quarantined":
+        if self.fitness.reason(version) is not None:
             return "quarantined"
         key = Key.of(version)
         if key in self._ready:
@@ -180,18 +176,19 @@ class Registry:
 
     def bytes(self) -> int:
         """Memory of what is loaded."""
-        prepared = memory_of(self._prepared.engine.bank) if self._prepared else 0
+        prepared = sum(memory_of(each.engine.bank) for each in [*self._prepared.values()])
         return prepared + sum(loaded.bytes for loaded in self._ready.values())
 
     async def retry(self, key: Key, *, pinned: bool | None = None) -> Loaded:
-        """Load a version whether quarantined or not, and release it if it was. Raises ``VersionUnusable``."""
+        """Load a version whether set aside or not, and release it if it was. Raises ``VersionUnusable``."""
         try:
-            return await self.get(key, pinned=pinned)
+            loaded = await self.get(key, pinned=pinned)
+            return await self.confirm(loaded, -1)
         except VersionUnusable:
             return await self._load(key, release=True)
 
     async def check(self, loaded: Loaded) -> float:
-        """Score the conformance images again; the largest relative difference. Quarantines what differs.
+        """Score the conformance images again; the largest relative difference. Sets aside what differs.
 
         One bank at a time: an inspection waits for one image of one check at most.
         """
@@ -200,8 +197,7 @@ class Registry:
                 loaded.difference = await self._conformance(loaded.engine)
             loaded.checked_at = time.time()
         except UNFIT as error:
-            refuse_quarantined(await self._quarantine(loaded.key, error))
-            raise
+            raise await self._set_aside(loaded.key, error) from error
         return loaded.difference
 
     async def prove(self, bank: Bank) -> float:
@@ -214,14 +210,28 @@ class Registry:
     async def prepare(self, sha256: str) -> None:
         """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
 
-        Keeps only the latest. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
+        Keeps the latest ``PREPARED``. Raises CoreError, ModelError, BlobCorrupt, BlobMissing, VersionUnproven.
         """
-        self._prepared = await self._prepare(sha256)
+        self._prepared[sha256] = await self._prepare(sha256)
+        while len(self._prepared) > PREPARED:
+            self._prepared.popitem(last=False)
         log.info("bank prepared", extra={"sha256": sha256})
 
     def forget_prepared(self) -> None:
-        """Nothing is about to be activated any more."""
-        self._prepared = None
+        """What was not activated for ``PREPARED_SECONDS`` is not about to be."""
+        old = time.monotonic() - PREPARED_SECONDS
+        for sha256 in [sha256 for sha256, each in self._prepared.items() if each.since < old]:
+            del self._prepared[sha256]
+
+    def holds(self, sha256: str) -> bool:
+        """Whether a bank file is in memory, as a version or about to be one."""
+        return sha256 in self._prepared or any(key.sha256 == sha256 for key in self._ready)
+
+    def has_room(self, bank: str, size: int) -> bool:
+        """Whether a file of so many bytes fits without another bank's leaving, or its bank is in memory anyway."""
+        if bank in self._pinned or any(key.bank == bank for key in self._ready):
+            return True
+        return self.bytes() + COPIES * size <= self.budget_bytes
 
     def drop(self, bank: str, number: int | None = None) -> None:
         """Let go of a bank's versions, or of one; inspections in flight keep theirs."""
@@ -238,15 +248,13 @@ class Registry:
         started = time.monotonic()
         version = await asyncio.to_thread(self._version, key)  # the loader may be busy for long
         if not release:
-            refuse_quarantined(version)
+            self.fitness.refuse(version)
         try:
-            prepared = self._take_prepared(version.sha256) if keep else None
+            prepared = self._prepared.pop(version.sha256, None) if keep else None
             proven = prepared or await self._prepare(version.sha256)
         except UNFIT as error:
-            refuse_quarantined(await self._quarantine(key, error))
-            raise
-        if version.state == "quarantined":
-            await self._in_loader(lambda: self._store.versions.release(key.bank, key.number, actor="server"))
+            raise await self._set_aside(key, error) from error
+        await self._in_loader(lambda: self.fitness.clear(version))
         seconds = time.monotonic() - started
         engine = proven.engine
         loaded = Loaded(key, proven.sha256, engine, memory_of(engine.bank), proven.difference, seconds)
@@ -267,15 +275,8 @@ class Registry:
             remedy="Ask again: the bank was deleted or restored meanwhile.",
         )
 
-    def _take_prepared(self, sha256: str) -> Prepared | None:
-        prepared = self._prepared
-        if prepared is None or prepared.sha256 != sha256:
-            return None
-        self._prepared = None
-        return prepared
-
     async def _prepare(self, sha256: str) -> Prepared:
-        return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read(sha256))))
+        return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read_surely(sha256))))
 
     async def _proven(self, bank: Bank) -> tuple[Engine, float]:
         """In the precision that is asked for, or that of the build where it scores differently in the other."""
@@ -284,6 +285,14 @@ class Registry:
                 engine = await self._in_loader(partial(self._engine, bank, precision))
                 return engine, await self._conformance(engine)
         raise AssertionError("the last attempt returns or raises")
+
+    def _read_surely(self, sha256: str) -> Bank:
+        """Damage counts where a second read finds it too."""
+        try:
+            return self._read(sha256)
+        except DAMAGE as error:
+            log.warning("a bank is read once more: %s", error)
+            return self._read(sha256)
 
     def _read(self, sha256: str) -> Bank:
         with self._store.blobs.as_file(sha256) as path:
@@ -306,12 +315,9 @@ class Registry:
         images = range(len(engine.bank.conformance.images))
         return engine.agrees([await self._exclusively(partial(engine.conformance_score, i)) for i in images])
 
-    async def _quarantine(self, key: Key, error: Exception) -> Version:
+    async def _set_aside(self, key: Key, error: Exception) -> VersionUnusable:
         self.drop(key.bank, key.number)
-        log.error("bank quarantined", extra={"bank": key.bank, "version": key.number, "reason": str(error)})
-        return await self._in_loader(
-            lambda: self._store.versions.quarantine(key.bank, key.number, reason=str(error), actor="server")
-        )
+        return await self._in_loader(lambda: self.fitness.set_aside(key, error))
 
     def _make_room(self, newest: Key) -> None:
         """Let the least recently used go until the budget holds; the pinned and the newest stay."""
@@ -335,4 +341,4 @@ def memory_of(bank: Bank) -> int:
     """Bytes a loaded bank holds, about: its arrays and the index's own copy of the vectors."""
     images = sum(image.nbytes for image in bank.conformance.images)
     arrays = sum(array.nbytes for array in bank.index.arrays().values())
-    return 2 * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)
+    return COPIES * bank.vectors.nbytes + arrays + images + 12 * len(bank.vectors)

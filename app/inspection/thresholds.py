@@ -129,8 +129,8 @@ class Calibrations:
         """(state, reason) of a bank by its active version: the registry's, or ``undecidable`` where no inspection could
         be decided by the bank's rates and thresholds."""
         state = self._registry.state_of(bank, version)
-        if version is None or version.state == "quarantined":
-            return state, version.reason if version else None
+        if version is None or state == "quarantined":
+            return state, self._registry.fitness.reason(version) if version else None
         reason = self._reason(bank, version)
         return (state, None) if reason is None else ("undecidable", reason)
 

@@ -19,6 +19,7 @@ from core.config import DetectorConfig
 from core.groups import Groups, by_parts
 
 LOOK_SECONDS = 0.25  # between looks at a watched job
+LEARNING: tuple[JobKind, ...] = ("build", "screening", "advice")  # not of a version, which names its backbone
 SILENCE_SECONDS = 10.0  # after which a watcher is told that the connection lives
 
 
@@ -75,9 +76,16 @@ def queue(
 ) -> Job:
     """A queued job over the images as they are now, its worker woken. same: as of ``start``.
 
+    What learns is done with the backbone that this server has, whichever server's worker does it.
     Raises NotFound, BuildAlreadyRunning, IdempotencyConflict.
     """
-    job = learning.store.jobs.create(bank, kind=kind, request=request, actor=actor, idempotency=same)
+    own = learning.inspecting.backbones.default
+    needs = (own.digest, own.precision) if kind in LEARNING else None
+    if needs is not None:
+        request = {**request, "backbone": own.spec.name}
+    job = learning.store.jobs.create(
+        bank, kind=kind, request=request, actor=actor, idempotency=same, needs=needs
+    )
     if learning.supervisor is not None:
         learning.supervisor.wake()
     return job

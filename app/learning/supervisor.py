@@ -6,6 +6,7 @@ gone, however it went. A worker that died has its job requeued at once, since a 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
@@ -26,7 +27,9 @@ from app.inspection.inspecting import Inspecting
 from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.store.errors import StoreError
+from app.store.jobs import Has
 from app.store.leases import Leases
+from app.store.sinks import own_name
 from app.store.store import Store
 
 WORKER = (sys.executable, "-m", "app.learning.worker")
@@ -42,6 +45,7 @@ class Supervisor:
     """``hear`` gets what the worker says (app/learning/worker_line.py), on the supervisor's thread.
 
     ``command`` starts a worker; ``pause`` is seconds before another is started in its place, doubled each time.
+    ``has``: the weights and precision of the backbone that the settings name.
     """
 
     def __init__(
@@ -51,9 +55,10 @@ class Supervisor:
         hear: Hear = lambda event: None,
         command: Sequence[str] = WORKER,
         pause: float = 0.5,
+        has: Has | None = None,
     ) -> None:
         self._settings, self._leases, self._hear = settings, leases, hear
-        self._command, self._pause = [*command], pause
+        self._command, self._pause, self._has = [*command], pause, has
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -123,8 +128,9 @@ class Supervisor:
             self._process = process
             assert process.stdin is not None
             assert process.stdout is not None
+            order = {"settings": plain(self._settings), "owner": owner, "has": self._has}
             with contextlib.suppress(OSError):
-                process.stdin.write(json.dumps({"settings": plain(self._settings), "owner": owner}) + "\n")
+                process.stdin.write(json.dumps(order) + "\n")
                 process.stdin.flush()
             if self._stopping.is_set():  # since before there was anyone to tell
                 self.begin_stop()
@@ -155,7 +161,8 @@ def plain(settings: Settings) -> dict[str, Any]:
 class Learning:
     """supervisor: of this server's worker; None where builds wait for one started elsewhere.
 
-    inspecting: where a version is proven before it is activated.
+    inspecting: where a version is proven before it is activated. server: this one's name among those of the store.
+    warming, warm_again: held while what others ask for is loaded, and that they asked for more meanwhile.
     """
 
     settings: Settings
@@ -164,3 +171,6 @@ class Learning:
     pools: Pools
     life: Life
     supervisor: Supervisor | None = None
+    server: str = field(default_factory=lambda: f"{own_name()}:{secrets.token_hex(3)}")
+    warming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    warm_again: asyncio.Event = field(default_factory=asyncio.Event)

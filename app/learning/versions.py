@@ -14,6 +14,7 @@ from app.learning.checking import follow
 from app.learning.learn import summary_of
 from app.learning.supervisor import Learning
 from app.learning.uploads import FEED
+from app.learning.warming import warm_elsewhere
 from app.store.errors import StoreError
 from app.store.schema import Bank, Version
 from app.store.staging import Staged
@@ -23,7 +24,8 @@ CHUNK = 1 << 20
 
 
 async def activate(learning: Learning, bank: str, number: int, if_match: int | None, actor: str) -> Bank:
-    """Load and prove a version, then point the bank at it: the next inspection finds it warm.
+    """Load and prove a version, here and on the other servers, then point the bank at it: its next inspection finds it
+    warm. A server that takes longer than ``warming.ELSEWHERE_SECONDS`` is not waited for.
 
     Raises NotFound, StaleRevision, VersionUnusable, TooFewNominalImages for rates of the bank it does not support,
     ConfigError for thresholds that it does not go with.
@@ -32,6 +34,8 @@ async def activate(learning: Learning, bank: str, number: int, if_match: int | N
     row = await learning.pools.background(lambda: store.banks.get(bank))
     version = await learning.pools.background(lambda: store.versions.get(bank, number))
     content = (await learning.inspecting.registry.retry(Key.of(version), pinned=row.pinned)).engine.bank
+
+    await warm_elsewhere(learning, bank, version.sha256, version.bytes)
 
     def check(row: Bank, version: Version | None) -> None:
         effective(row, content)

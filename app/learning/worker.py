@@ -35,6 +35,7 @@ from app.ops.process import leave, own_cores
 from app.problems.problem import problem_of
 from app.settings import Settings
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, LeaseLost, StorageFull, StoreError
+from app.store.jobs import Has
 from app.store.leases import Lease
 from app.store.schema import Job
 from app.store.store import Store, open_store
@@ -69,11 +70,13 @@ class Worker:
         backbones: Callable[[], Backbones],
         finished: Callable[[Job], None] = lambda job: None,
         warm: Warm = lambda job, sha256, unwanted: None,
+        has: Has | None = None,
     ) -> None:
+        """has: the weights and precision of its backbone, where they are known before that is loaded."""
         self._settings, self._store, self._owner = settings, store, owner
         self._open_backbones = backbones
         self._backbones: Backbones | None = None
-        self._finished, self._warm = finished, warm
+        self._finished, self._warm, self._has = finished, warm, has
         self._woken, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -90,7 +93,12 @@ class Worker:
 
     def work_once(self) -> bool:
         """Take one job to its end; False if none is queued."""
-        claimed = self._store.leases.claim(self._owner) if self._any_queued() else None
+        if self._has is None:
+            if not self._store.jobs.page(state="queued", limit=1).items:
+                return False  # before the backbone, which takes seconds to load
+            own = self._backbone_pool().default
+            self._has = own.digest, own.precision
+        claimed = self._store.leases.claim(self._owner, self._has) if self._any_queued(self._has) else None
         if claimed is None:
             return False
         job, lease = claimed
@@ -111,9 +119,9 @@ class Worker:
         self._stopping.set()
         self._woken.set()
 
-    def _any_queued(self) -> bool:
+    def _any_queued(self, has: Has) -> bool:
         """A look that takes no write lock, which ``claim`` does."""
-        return bool(self._store.jobs.page(state="queued", limit=1).items)
+        return self._store.jobs.any_for(has)
 
     def _backbone_pool(self) -> Backbones:
         if self._backbones is None:
@@ -181,8 +189,9 @@ def main() -> None:
     settings = settings.model_copy(update={"threads": own_cores(settings.threads)})
     line = ServerLine(sys.stdin, sys.stdout)
     with open_store(settings) as store:
+        has = tuple(order["has"]) if order.get("has") else None
         worker = Worker(
-            settings, store, order["owner"], lambda: Backbones(settings), line.tell_end, line.have_warm
+            settings, store, order["owner"], lambda: Backbones(settings), line.tell_end, line.have_warm, has
         )
         signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
         threading.Thread(target=line.listen, args=(worker,), name="server", daemon=True).start()

@@ -21,6 +21,7 @@ from app.ops.process import Life, Pools
 from app.settings import Settings
 from app.sources.watching import Sources
 from app.store.outbox import Depth
+from app.store.signals import Listener
 from app.store.store import Store
 
 
@@ -67,3 +68,4 @@ class Service:
     pace: Pace
     relay: Relay
     sources: Sources
+    listener: Listener

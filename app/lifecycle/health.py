@@ -72,7 +72,7 @@ async def of_bank(service: Service, id: str, check: bool) -> State:
     if check and version is not None:
         try:
             await service.inspecting.registry.check(
-                await service.inspecting.registry.get(Key.of(version), pinned=bank.pinned)
+                await service.inspecting.registry.retry(Key.of(version), pinned=bank.pinned)
             )
         except AppError as refused:
             error = str(refused)

@@ -17,9 +17,10 @@ from app.lifecycle.trail import Trail
 from app.store.errors import KeyRefused, StoreError
 from app.store.key_limits import NO_LIMITS, KeyLimits
 from app.store.keys import RANK, Keys
-from app.store.people import PREFIX, People
+from app.store.people import PREFIX, People, ended
 from app.store.schema import ApiKey, Person, Role
 from app.store.scope import EVERYTHING, Scope
+from app.store.sessions import Sessions
 
 BELIEVED_SECONDS = 2.0
 REMEMBERED = 1024  # keys
@@ -61,12 +62,14 @@ class Admission:
         self,
         keys: Keys,
         people: People,
+        sessions: Sessions,
         trail: Trail,
         closed: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """closed: people sign in at a provider, so nobody is let in without a key or a session."""
-        self._keys, self._people, self._trail, self._closed = keys, people, trail, closed
+        self._keys, self._people, self._sessions = keys, people, sessions
+        self._trail, self._closed = trail, closed
         self._known: TTLCache[bytes, Actor] = TTLCache(REMEMBERED, BELIEVED_SECONDS, clock)
         self._needed: TTLCache[str, bool] = TTLCache(1, BELIEVED_SECONDS, clock)
         self._lock = threading.Lock()
@@ -85,17 +88,24 @@ class Admission:
             raise
         return self._remember(_digest(text), Actor.of(key))
 
-    def holder(self, id: str, epoch: int = 0) -> Actor:
+    def holder(self, id: str, epoch: int = 0, session: str = "") -> Actor:
         """Who signed in: with the key of this id, which must still be valid, or as this person, in this epoch.
 
-        By the database. Raises ``KeyRefused``.
+        session: of the console, which must not have been ended. By the database. Raises ``KeyRefused``.
         """
-        name = f"{id} {epoch}".encode()
+        name = f"{id} {epoch} {session}".encode()
         if (known := self._recall(name)) is not None:
             return known
+        if session and self._sessions.is_ended(session):
+            raise ended()
         if id.startswith(PREFIX):
             return self._remember(name, _acting(self._people.valid(id, epoch)))
         return self._remember(name, Actor.of(self._keys.valid(id)))
+
+    def end_session(self, session: str) -> None:
+        """Refuse a session of the console from now on, on every server."""
+        self._sessions.end(session)
+        self.forget()
 
     def needed(self) -> bool | None:
         """Whether every request needs a key, if that was looked up a moment ago."""

@@ -25,18 +25,24 @@ from app.inspection.registry import Key, Registry
 from app.inspection.sampling import Sample
 from app.inspection.thresholds import Calibrations
 from app.learning.supervisor import Learning, Supervisor
+from app.learning.warming import warm_here
 from app.lifecycle import Census, Service
+from app.lifecycle.hearing import hear
 from app.lifecycle.keys import Admission
 from app.lifecycle.pace import Pace
 from app.lifecycle.provider import Provider
 from app.lifecycle.quotas import Quotas
 from app.lifecycle.trail import SECONDS, Trail
 from app.lifecycle.upkeep import (
+    ASKED_SECONDS,
     CLOCK,
     CLOCK_SECONDS,
+    LONGEST_BEAT,
+    QUARANTINE_SECONDS,
     WATCHES_A_LEASE,
     attempt,
     bank_built,
+    beat,
     build_ended,
     count,
     every,
@@ -51,6 +57,7 @@ from app.ops.observed import Observed
 from app.ops.process import Life, Pools, decoders, own_cores
 from app.settings import Settings
 from app.sources.watching import Sources
+from app.store.signals import Listener
 from app.store.store import Store, sample_rules
 from models.backbone import Backbone
 
@@ -78,10 +85,12 @@ async def open_service(
         if worker:
             own = backbones.default  # the worker builds in what the server chose
             chosen = settings.model_copy(update={"runtime": own.runtime, "precision": own.precision})
-            supervisor = Supervisor(chosen, store.leases, partial(_hear, service))
+            has = own.digest, own.precision
+            supervisor = Supervisor(chosen, store.leases, partial(_hear, service), has=has)
             service.learning.supervisor = supervisor
             service.life.at_drain.append(supervisor.begin_stop)
             supervisor.start()
+        await attempt(service, "servers", partial(beat, service))
         await attempt(service, CLOCK, partial(look_at_clock, service))
         await count(service)  # so that the first question about health has its answer
         tasks = [asyncio.create_task(coroutine) for coroutine in _upkeep(service)]
@@ -98,6 +107,8 @@ async def open_service(
 async def drain(service: Service) -> None:
     """Begin nothing new, requeue the build, answer what is in flight, within the settings' time."""
     service.life.begin_drain()
+    with contextlib.suppress(AppError):  # then it is silent instead
+        await asyncio.to_thread(service.store.servers.leave, service.learning.server)
     await service.inspecting.batcher.drain(service.life.seconds_to_drain())
     if service.learning.supervisor is not None:
         await asyncio.to_thread(service.learning.supervisor.stop, service.life.seconds_to_drain())
@@ -146,13 +157,17 @@ async def _assembled(
     learning = Learning(settings, store, inspecting, pools, life)
     trail = Trail(store.audit)
     provider = None if settings.oidc_issuer is None else Provider(settings)
-    admission = Admission(store.keys, store.people, trail, closed=provider is not None)
+    admission = Admission(store.keys, store.people, store.sessions, trail, closed=provider is not None)
     recall = Recall(inspecting)
-    relay = Relay(store, settings, observed.metrics, life.inspects)
+    listener = Listener(store.database, lambda kind, subject: hear(service, kind, subject))
+    relay = Relay(store, settings, observed.metrics, life.inspects, partial(listener.tell, "events"))
     relay.start()
     stack.push_async_callback(asyncio.to_thread, relay.stop, settings.drain_seconds)
     parts = settings, store, pools, life, observed, inspecting, recall, learning, admission, trail, provider
-    return Service(*parts, Census(), Quotas(), Pace(), relay, Sources(inspecting))
+    service = Service(*parts, Census(), Quotas(), Pace(), relay, Sources(inspecting), listener)
+    listener.start()
+    stack.push_async_callback(asyncio.to_thread, listener.stop)
+    return service
 
 
 def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
@@ -163,6 +178,14 @@ def _upkeep(service: Service) -> list[Coroutine[Any, Any, None]]:
         service.sources.run(),
         service.life.beat(),
         every(service, settings.retention_interval_seconds, "retention", lambda: sweep(service)),
+        every(
+            service,
+            min(LONGEST_BEAT, settings.lease_seconds / WATCHES_A_LEASE),
+            "servers",
+            partial(beat, service),
+        ),
+        every(service, ASKED_SECONDS, "warming", lambda: warm_here(service.learning)),
+        every(service, QUARANTINE_SECONDS, "quarantine", lambda: retry_quarantined(service)),
         every(service, CLOCK_SECONDS, CLOCK, partial(look_at_clock, service)),
         every(service, SECONDS, "audit", lambda: service.pools.background(service.trail.flush)),
         every(service, settings.lease_seconds / WATCHES_A_LEASE, "leases", lambda: watch_leases(service)),
@@ -175,7 +198,7 @@ def _hear(service: Service, event: dict[str, Any]) -> None:
     async def heard() -> None:
         with contextlib.suppress(AppError):
             if event.get("state") == "built":
-                await bank_built(service, str(event.get("sha256")))
+                await bank_built(service, str(event.get("sha256")), str(event.get("bank")))
             else:
                 await build_ended(service, str(event.get("job")))
 

@@ -12,19 +12,26 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import __version__
 from app.errors import AppError
 from app.inspection.backbones import rehearse
 from app.inspection.registry import UNFIT, Key
 from app.learning import advices
+from app.learning.warming import warm_elsewhere
 from app.lifecycle import Census, Counted, Service, vitals
 from app.store.schema import Job
+from app.store.servers import Means
 from core.errors import CoreError
 
 WATCHES_A_LEASE = 4
+LONGEST_BEAT = 5.0  # seconds between two heartbeats of a server
+ASKED_SECONDS = 1.0  # between two looks at what other servers ask for, without signals
 CLOCK, CLOCK_SECONDS = "clock", 60.0
+QUARANTINE_SECONDS = 15.0  # between looks whether a quarantined version is to be tried again
 COUNT_SECONDS = 1.0  # between two counts at least
 COUNT_SHARE = 20  # counting takes at most one in so many seconds
 PATIENCE = 2.0  # seconds that a count waits for the database
@@ -45,11 +52,14 @@ async def warm_up(service: Service) -> None:
 
 
 async def retry_quarantined(service: Service) -> None:
-    """Try active versions in quarantine once more: the cause may have been this machine's, and be gone."""
-    for _, version in await service.pools.background(service.store.banks.with_versions):
-        if version is not None and version.state == "quarantined":
-            with contextlib.suppress(AppError):
-                await service.inspecting.registry.retry(Key.of(version))
+    """Try active versions in quarantine once more, each after longer pauses: the cause may be gone."""
+    registry, store = service.inspecting.registry, service.store
+    for id in [id for id, each in service.census.latest.banks.items() if each["state"] == "quarantined"]:
+        with contextlib.suppress(AppError):
+            bank = await service.pools.background(partial(store.banks.get, id))
+            key = Key.active(bank)
+            if key is not None and registry.fitness.is_due(key):
+                await registry.retry(key, pinned=bank.pinned)
 
 
 async def every(service: Service, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
@@ -109,15 +119,34 @@ async def watch_leases(service: Service) -> None:
         log.warning("job taken from a silent worker", extra={"job": job.id, "state": job.state})
 
 
-async def bank_built(service: Service, sha256: str) -> None:
-    """A bank of this server's worker is about to be activated: load it while the version before it serves on."""
+async def bank_built(service: Service, sha256: str, bank: str = "") -> None:
+    """A bank of this server's worker is about to be activated: all servers load it while the version before serves."""
     try:
         await service.inspecting.registry.prepare(sha256)
-    except UNFIT as error:  # its first loading as a version tries again, and keeps the reason with it
+        size = await service.pools.background(lambda: service.store.blobs.size(sha256))
+        await warm_elsewhere(service.learning, bank, sha256, size)
+    except (
+        *UNFIT,
+        AppError,
+    ) as error:  # its first loading as a version tries again, and keeps the reason with it
         log.warning("a bank could not be prepared: %s", error)
     finally:
         if service.learning.supervisor is not None:
             service.learning.supervisor.tell(sha256)
+
+
+async def beat(service: Service) -> None:
+    """Say that this server lives and what it has, load what others ask for, name what queued jobs wait for."""
+    service.inspecting.registry.forget_prepared()
+    own, learning = service.inspecting.backbones.default, service.learning
+    means = Means(own.spec.name, own.digest, own.precision, works=learning.supervisor is not None)
+    unfit = {
+        f"{key.bank}/{key.number}": why for key, why in service.inspecting.registry.fitness.unfit().items()
+    }
+    servers = service.store.servers
+    await service.pools.background(lambda: servers.beat(learning.server, __version__, means, unfit))
+    for job in await service.pools.background(servers.name_what_is_missing):
+        log.warning("a job waits: %s", job.waits_for, extra={"job": job.id})
 
 
 async def build_ended(service: Service, id: str) -> None:
@@ -133,7 +162,6 @@ async def build_ended(service: Service, id: str) -> None:
     key = Key.active(bank)
     if job.state == "succeeded" and key is not None and key.number == job.version:
         await service.inspecting.registry.get(key, pinned=bank.pinned)
-    service.inspecting.registry.forget_prepared()
     if job.state == "succeeded" and service.settings.advise_after_build:
         await service.pools.background(lambda: advise(service, job))
 

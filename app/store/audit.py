@@ -24,6 +24,7 @@ from app.store.errors import AuditBroken
 from app.store.ids import Clock, new_id
 from app.store.page import Page, newest_first
 from app.store.schema import AuditEntry, Mark
+from app.store.signals import signal_of
 
 LAST = "audit.last"  # the mark of the last entry: its number and digest
 WAITING = "audit"  # in a session: entries of the transaction
@@ -89,6 +90,7 @@ def record(session: Session, clock: Clock, actor: str, action: str, target: str,
         id=new_id(), actor=actor, action=action, target=target, detail=detail, created_at=clock.now(),
         address=None if (address := caller.get()) is None else address[:LONGEST_ADDRESS],
     )  # fmt: skip
+    signal_of(session, action)
     if WAITING not in session.info:
         session.info[WAITING] = []
         session.info.setdefault(AT_END, []).append(lambda: _append(session, clock))

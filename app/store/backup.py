@@ -40,7 +40,7 @@ from app.store.continuity import filled_tables
 from app.store.database import Database
 from app.store.errors import BackupCorrupt, BackupOtherRelease, StoreNotEmpty
 from app.store.ids import Clock
-from app.store.schema import Base, Blob, Mark, Outgoing, SinkSecret
+from app.store.schema import OF_SERVERS, Base, Blob, Mark, Outgoing, SinkSecret
 from app.store.staging import local_faults
 from core.files import Replacement
 
@@ -49,6 +49,7 @@ ROWS = 1000  # read at a time
 LEFT_OUT: dict[Any, Callable[[], Any]] = {
     Blob.__table__: referred,  # the bytes of others may be on their way
     SinkSecret.__table__: false,
+    **dict.fromkeys(OF_SERVERS, false),
     Outgoing.__table__: lambda: Outgoing.state != "delivered",
 }
 """What rows of a table must be, where not all are held."""

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from app.store.database import Database
 from app.store.errors import BlobCorrupt, BlobMissing
-from app.store.files import BlobFiles, LocalFiles, unavailable
+from app.store.files import BlobFiles, LocalFiles, missing, unavailable
 from app.store.ids import Clock
 from app.store.schema import Blob, CheckImage, CheckRun, Image, Inspection, JobImage, Screening, Version
 from app.store.staging import Staged, Staging
@@ -86,6 +86,13 @@ class Blobs:
         for each in unique:
             self.files.publish(each)
         self._kept()
+
+    def size(self, sha256: str) -> int:
+        """How many bytes were stored. Raises ``BlobMissing``."""
+        with self._database.read() as session:
+            if (blob := session.get(Blob, sha256)) is None:
+                raise missing(sha256)
+            return blob.bytes
 
     def open(self, sha256: str) -> BinaryIO:
         """The bytes as a stream, unverified. Raises ``BlobMissing``."""

@@ -7,6 +7,7 @@ blobs says that a database describes them; blobs without a marker, as older rele
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from sqlalchemy import Select, Table, select
 from app.store.database import Database
 from app.store.errors import BlobsUnavailable, DatabaseLost, StorageFull
 from app.store.files import BlobFiles
-from app.store.schema import Base, Mark
+from app.store.schema import OF_SERVERS, Base, Mark
 from app.store.timekeeping import MARKS
+
+FIRST_ROW_SECONDS = 1.0
 
 
 class Continuity:
@@ -34,11 +37,18 @@ class Continuity:
                 self._refuse_beside_files()
 
     def after_migration(self) -> None:
-        """Raises ``DatabaseLost`` for a database without any row beside kept files."""
-        if filled_tables(self._database):
-            self.note()
-        else:
-            self._refuse_beside_files()
+        """Raises ``DatabaseLost`` for a database without any row beside kept files.
+
+        Of servers that start together one may write its first row between the two looks of another: that looks again.
+        """
+        end = time.monotonic() + FIRST_ROW_SECONDS
+        while not filled_tables(self._database):
+            if not self._files.held():
+                return
+            if time.monotonic() > end:
+                return self._refuse_beside_files()
+            time.sleep(0.05)
+        self.note()
 
     def note(self) -> None:
         """Something is kept, durably: from now on an empty database is a lost one. Tried again where it fails."""
@@ -60,8 +70,8 @@ class Continuity:
 
 
 def filled_tables(database: Database) -> list[str]:
-    """The tables that have a row, other than those that a store writes by only being open."""
-    tables = Base.metadata.sorted_tables
+    """The tables that have a row, other than those that a store or server writes by only being open."""
+    tables = [table for table in Base.metadata.sorted_tables if table not in OF_SERVERS]
     with database.read() as session:
         return [table.name for table in tables if session.execute(_row_of(table)).first()]
 

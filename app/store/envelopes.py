@@ -81,9 +81,9 @@ def activated(bank: Bank, version: Version, before: int | None, actor: str, at: 
     return _of_version("activated", bank, version, at, data)
 
 
-def unhealthy(bank: Bank, version: Version, at: datetime) -> Happening:
-    """The version that a bank serves was quarantined: it inspects nothing until another one is active."""
-    return _of_version("unhealthy", bank, version, at, {"version": version.number, "reason": version.reason})
+def unhealthy(bank: Bank, version: Version, reason: str, at: datetime) -> Happening:
+    """The version that a bank serves was quarantined, on all servers or on one: there it inspects nothing."""
+    return _of_version("unhealthy", bank, version, at, {"version": version.number, "reason": reason})
 
 
 def thresholds(change: ThresholdChange) -> Happening:

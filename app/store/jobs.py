@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, delete, exists, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,9 @@ from app.store.schema import (
     JobKind,
     JobState,
 )
+
+Has = tuple[str, str]
+"""Weights by their digest, and a precision."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,16 @@ class Jobs:
         request: JsonObject,
         actor: str,
         idempotency: Idempotency | None = None,
+        needs: Has | None = None,
     ) -> Job:
         """A queued job over the images of its set as it is now, or the one that this Idempotency-Key made before.
 
+        needs: the weights and precision of the backbone that it is to be done with; None for any.
         Raises ``NotFound``, ``BuildAlreadyRunning`` or ``IdempotencyConflict``.
         """
         now = self._clock.now()
         job = Job(id=new_id(), bank=bank, kind=kind, request=request, actor=actor, created_at=now)
+        job.needs_weights, job.needs_precision = needs or (None, None)
         try:
             with self._database.write() as session:
                 held(session, bank)
@@ -81,6 +87,11 @@ class Jobs:
         """Raises ``NotFound``."""
         with self._database.read() as session:
             return job_found(session.get(Job, id), id)
+
+    def any_for(self, has: Has) -> bool:
+        """Whether a job waits that a worker which ``has`` this backbone may take."""
+        with self._database.read() as session:
+            return session.scalar(select(exists().where(takeable(has)))) is True
 
     def active(self) -> dict[str, int]:
         """How many are queued, and how many running."""
@@ -162,6 +173,14 @@ class Jobs:
                 remedy="Send a new key with a new request.",
             )
         return job
+
+
+def takeable(has: Has | None) -> ColumnElement[bool]:
+    """Whether a job waits for a worker that ``has`` this backbone."""
+    fits: ColumnElement[bool] = Job.needs_weights.is_(None)
+    if has is not None:
+        fits |= (Job.needs_weights == has[0]) & (Job.needs_precision == has[1])
+    return (Job.state == "queued") & fits
 
 
 def finish(session: Session, job: Job, state: JobState, clock: Clock) -> None:

@@ -28,10 +28,11 @@ from app.store.database import Database
 from app.store.envelopes import activated
 from app.store.errors import LeaseLost
 from app.store.ids import Clock
-from app.store.jobs import finish
+from app.store.jobs import Has, finish, takeable
 from app.store.outbox import emit
 from app.store.schema import Bank, Job, Version
 from app.store.screenings import keep
+from app.store.signals import signal
 from app.store.versions import append, point
 
 Sign = tuple[str, int, int]
@@ -62,15 +63,18 @@ class Leases:
     def __init__(self, database: Database, clock: Clock, max_attempts: int = 3) -> None:
         self._database, self._clock, self._max_attempts = database, clock, max_attempts
 
-    def claim(self, owner: str) -> tuple[Job, Lease] | None:
-        """The oldest queued job, checks last, now ``owner``'s; None if none is. No two claims get the same one."""
+    def claim(self, owner: str, has: Has | None = None) -> tuple[Job, Lease] | None:
+        """The oldest queued job, checks last, now ``owner``'s; None if none is. No two claims get the same one.
+
+        has: the weights and precision of its backbone; a job that needs others is left to others.
+        """
         last = Job.kind == "check"  # nobody waits for it as for a build
-        query = select(Job).where(Job.state == "queued").order_by(last, Job.id).limit(1)
+        query = select(Job).where(takeable(has)).order_by(last, Job.id).limit(1)
         with self._database.write() as session:
             job = session.scalar(query.with_for_update(skip_locked=True))
             if job is None:
                 return None
-            job.state, job.owner, job.stage = "running", owner, None
+            job.state, job.owner, job.stage, job.waits_for = "running", owner, None, None
             job.token, job.attempts, job.done, job.total = job.token + 1, job.attempts + 1, 0, 0
             job.started_at = job.heartbeat_at = self._clock.now()
             return job, Lease(job.id, job.token)
@@ -226,6 +230,7 @@ class Leases:
             finish(session, job, "failed", self._clock)
         else:
             job.state, job.owner, job.stage, job.seconds_left = "queued", None, None, None
+            signal(session, "jobs")
 
 
 class Silence:

@@ -45,11 +45,7 @@ class People:
         with self._database.read() as session:
             person = session.get(Person, id)
         if person is None or person.epoch != epoch:
-            raise KeyRefused(
-                requirement="a session must be of somebody who may still sign in",
-                received="one that was ended",
-                remedy="Sign in again.",
-            )
+            raise ended()
         return person
 
     def end_sessions(self, id: str, *, actor: str) -> Person:
@@ -77,6 +73,15 @@ class People:
             if (person := _known(session, issuer, subject)) is not None:  # the id was free
                 return person
         raise AssertionError("ids never end")
+
+
+def ended() -> KeyRefused:
+    """The refusal of a session that is over."""
+    return KeyRefused(
+        requirement="a session must be of somebody who may still sign in",
+        received="one that was ended",
+        remedy="Sign in again.",
+    )
 
 
 def _known(session: Session, issuer: str, subject: str) -> Person | None:

@@ -161,7 +161,8 @@ class Version(Base):
 class Job(Base):
     """A build, screening, check, advice or mining, whose ``result`` is what it found.
 
-    ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py).
+    ``token`` fences workers off, ``beats`` counts heartbeats (app/store/leases.py). Only a worker whose backbone has
+    the needed weights, in that precision, takes it; ``waits_for`` says what no running server has.
     """
 
     __tablename__ = "jobs"
@@ -201,6 +202,9 @@ class Job(Base):
     version: Mapped[int | None] = mapped_column(default=None)
     not_activated: Mapped[str | None] = mapped_column(Words(4000), default=None)
     result: Mapped[JsonObject | None] = mapped_column(Document, default=None)
+    needs_weights: Mapped[str | None] = mapped_column(SHA, default=None)
+    needs_precision: Mapped[str | None] = mapped_column(Words(16), default=None)
+    waits_for: Mapped[str | None] = mapped_column(Words(255), default=None)
 
 
 class JobImage(Base):
@@ -487,6 +491,54 @@ class Mark(Base):
     set_at: Mapped[datetime] = mapped_column(Utc)
 
 
+class Secret(Base):
+    """What servers sign with, by name, alike on all of them. No backup holds these rows."""
+
+    __tablename__ = "secrets"
+    name: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    text: Mapped[str] = mapped_column(Words(1024))
+    set_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class EndedSession(Base):
+    """A session of the console that was signed out: its cookie is refused wherever it comes. In no backup."""
+
+    __tablename__ = "ended_sessions"
+    id: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    ended_at: Mapped[datetime] = mapped_column(Utc, index=True)
+
+
+class Server(Base):
+    """A server that runs, or ran (app/store/servers.py). Times are seconds by the database's clock. In no backup.
+
+    ``weights`` and ``precision`` are of the backbone that its worker builds with; ``works`` whether it has a worker.
+    ``unfit`` names versions that only this server cannot serve, with the reasons.
+    """
+
+    __tablename__ = "servers"
+    id: Mapped[str] = mapped_column(NAME, primary_key=True)
+    release: Mapped[str] = mapped_column(Words(64))
+    backbone: Mapped[str] = mapped_column(Words(64))
+    weights: Mapped[str] = mapped_column(SHA)
+    precision: Mapped[str] = mapped_column(Words(16))
+    works: Mapped[bool]
+    unfit: Mapped[JsonObject] = mapped_column(Document)
+    started: Mapped[float] = mapped_column(Finite)
+    beat: Mapped[float] = mapped_column(Finite)
+
+
+class Warming(Base):
+    """A server is asked to load a bank file that is about to be active; gone once it has answered. In no backup."""
+
+    __tablename__ = "warmings"
+    server: Mapped[str] = mapped_column(NAME, primary_key=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    bank: Mapped[str] = mapped_column(SLUG)
+    sha256: Mapped[str] = mapped_column(SHA)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    asked: Mapped[float] = mapped_column(Finite)
+
+
 class SignInLink(Base):
     """A link by which a browser signs in as a key, once: the sha256 of its text."""
 
@@ -512,3 +564,7 @@ class AuditEntry(Base):
     address: Mapped[str | None] = mapped_column(Words(64), default=None)
     number: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True, default=None)
     digest: Mapped[str | None] = mapped_column(SHA, default=None)
+
+
+OF_SERVERS = tuple(each.__table__ for each in (Secret, EndedSession, Server, Warming))
+"""What servers write by running: no backup holds it, and a store with nothing else is empty."""

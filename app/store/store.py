@@ -36,6 +36,8 @@ from app.store.reviews import Reviews
 from app.store.samples import SampleRules, Samples
 from app.store.schema import Mark
 from app.store.screenings import Screenings
+from app.store.servers import Servers
+from app.store.sessions import Sessions
 from app.store.shipping import Shipping
 from app.store.sinks import Sinks
 from app.store.staging import Staging, local_faults
@@ -85,9 +87,11 @@ class Store:
         self.samples = Samples(self.database, clock, sample_rules(settings))
         self.keys = Keys(self.database, clock, self.time, settings.key_max_days, continuity.note)
         self.people = People(self.database, clock)
+        self.sessions = Sessions(self.database, clock)
         self.links = Links(self.database, self.keys, clock, self.time)
         self.audit = Audit(self.database, clock)
         self.origins = Origins(self.database, clock)
+        self.servers = Servers(self.database, settings.lease_seconds)
         self.sinks = Sinks(self.database, clock)
         self.outbox = Outbox(self.database, clock, self.time, settings.retain_event_days)
         self.database.outbox = self.outbox

@@ -86,6 +86,16 @@ class Versions:
         """Mark a version as not to be served; the pointer stays, so that the bank shows the reason."""
         return self._mark(bank, number, "quarantined", reason[:4000], "version.quarantine", actor)
 
+    def note_unfit(self, bank: str, number: int, *, reason: str, actor: str) -> None:
+        """Write down that one server, which the reason is of, cannot serve a version; the others may."""
+        with self._database.write() as session:
+            row = locked(session, bank)
+            version = version_found(session.get(Version, (bank, number)), bank, number)
+            revise(row, self._clock)
+            if number == row.active_version:
+                emit(session, lambda: unhealthy(row, version, reason, self._clock.now()))
+            record(session, self._clock, actor, "version.unfit", f"bank:{bank}", number=number, reason=reason)
+
     def release(self, bank: str, number: int, *, actor: str) -> Version:
         """Take a version out of quarantine, once its cause is gone."""
         return self._mark(bank, number, "ok", None, "version.release", actor)
@@ -111,10 +121,12 @@ class Versions:
         with self._database.write() as session:
             row = locked(session, bank)
             version = version_found(session.get(Version, (bank, number)), bank, number)
+            if (version.state, version.reason) == (state, reason):
+                return version  # of several servers that find the same, or of one that tried again
             version.state, version.reason = state, reason
             revise(row, self._clock)
             if state == "quarantined" and number == row.active_version:
-                emit(session, lambda: unhealthy(row, version, self._clock.now()))
+                emit(session, lambda: unhealthy(row, version, reason or "", self._clock.now()))
             record(session, self._clock, actor, action, f"bank:{bank}", number=number)
         return version
 
@@ -151,11 +163,16 @@ def point(bank: Bank, version: Version) -> None:
 
 def refuse_quarantined(version: Version) -> None:
     if version.state == "quarantined":
-        raise VersionUnusable(
-            requirement="only a sound version can be activated",
-            received=f"version {version.number}, quarantined: {version.reason}",
-            remedy="Activate another version, or build again.",
-        )
+        raise quarantined(version)
+
+
+def quarantined(version: Version) -> VersionUnusable:
+    """The refusal of a version that no server may serve."""
+    return VersionUnusable(
+        requirement="only a sound version can be activated",
+        received=f"version {version.number}, quarantined: {version.reason}",
+        remedy="Activate another version, or build again.",
+    )
 
 
 def version_found(version: Version | None, bank: str, number: int) -> Version:

@@ -28,12 +28,18 @@ FULL = dict(
     for line in (FOLDER / "full.env").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 )
+SERVERS = (FOLDER / "servers.yml").read_text(encoding="utf-8")
+MORE = yaml.safe_load(SERVERS)["services"]
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def resolved(values: dict[str, str]) -> dict[str, Any]:
     """The file with ${NAME:-default} filled in, as Compose does it."""
-    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], TEXT)
+    return filled_in(TEXT, values)
+
+
+def filled_in(text: str, values: dict[str, str]) -> dict[str, Any]:
+    filled = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], text)
     assert "${" not in filled
     return dict(yaml.safe_load(filled))
 
@@ -42,6 +48,24 @@ def resolved(values: dict[str, str]) -> dict[str, Any]:
 def test_it_is_valid_by_the_specification_s_schema(values: dict[str, str]) -> None:
     schema = importlib.resources.files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json"
     jsonschema.validate(resolved(values), json.loads(schema.read_text()))
+
+
+def test_two_servers_behind_a_balancer_are_valid_and_like_the_one() -> None:
+    schema = importlib.resources.files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json"
+    jsonschema.validate(filled_in(SERVERS, FULL), json.loads(schema.read_text()))
+    one, two = SERVICES["nominal"], MORE["nominal-2"]
+    own = {"build", "ports", "volumes", "depends_on", "environment"}
+    assert {key: two[key] for key in two.keys() - own} == {key: one[key] for key in one.keys() - own}
+    assert one["environment"] | MORE["nominal"]["environment"] == two["environment"]
+    assert two["volumes"] == ["data-2:/data"]
+    balancer = filled_in(SERVERS, {})["services"]["balancer"]
+    assert balancer["ports"] == ["127.0.0.1:8080:8080"]
+    assert re.fullmatch(r"[a-z/-]+:[\w.-]*\d[\w.-]*", balancer["image"])
+    for key in ("read_only", "cap_drop", "security_opt", "logging"):
+        assert balancer[key] == one[key]
+    assert set(balancer["depends_on"]) == {"nominal", "nominal-2"}
+    addresses = set(re.findall(r"server ([\w-]+):8000", (FOLDER / "nginx.conf").read_text(encoding="utf-8")))
+    assert addresses == {"nominal", "nominal-2"}
 
 
 def test_by_default_the_service_runs_alone() -> None:

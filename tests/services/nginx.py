@@ -17,9 +17,12 @@ events {{}}
 http {{
     access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    {site}
+}}
+"""
+SERVER = """
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{ listen 127.0.0.1:{port}; {locations} }}
-}}
 """
 
 
@@ -27,8 +30,15 @@ http {{
 def nginx(program: str, folder: Path, locations: str) -> Iterator[str]:
     """The address of a proxy with these locations, until the block ends."""
     port = free_port()
+    with nginx_of(program, folder, port, SERVER.format(port=port, locations=locations)) as url:
+        yield url
+
+
+@contextmanager
+def nginx_of(program: str, folder: Path, port: int, site: str) -> Iterator[str]:
+    """The address of a proxy with this part of ``http``, which listens on the port, until the block ends."""
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, locations=locations))
+    config.write_text(CONFIG.format(folder=folder, site=site))
     url = f"http://127.0.0.1:{port}"
     command = [program, "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]
     with running(command, lambda: _answers(url), signal.SIGTERM):
@@ -41,6 +51,6 @@ def _answers(url: str) -> bool:
     except HTTPError as error:
         error.close()
         return True
-    except URLError:
+    except (URLError, TimeoutError):
         return False
     return True

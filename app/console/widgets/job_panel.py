@@ -41,6 +41,8 @@ def far(look: Look[Job], words: Words) -> str:
     """How far such a job is, or when the last one that left anything ended."""
     job, kept = look.job, look.kept
     if job is not None and job.state in ACTIVE_STATES:
+        if job.waits_for:
+            return job.waits_for
         said = words.running if job.stage and job.total else words.queued
         return said.format(stage=job.stage, done=f"{job.done:,}", total=f"{job.total:,}")
     if job is not None and job.state == "failed":
@@ -88,7 +90,11 @@ class JobPanel(ABC, Generic[K]):
         if look is None:
             return
         self._job = job = look.job
-        now = (job and (job.id, job.state, job.stage, job.done), look.kept and look.kept.id, look.current)
+        now = (
+            job and (job.id, job.state, job.stage, job.done, job.waits_for),
+            look.kept and look.kept.id,
+            look.current,
+        )
         if now == self._shown:
             return
         before, self._shown = self._shown, now

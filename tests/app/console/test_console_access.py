@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
-from collections.abc import Callable
 
 import pytest
 from service_kit import PNG, problem, service_of
@@ -242,17 +240,6 @@ def test_a_reader_may_not_upload(console: TestClient) -> None:
 def test_signing_in_never_leads_to_another_site(console: TestClient, wanted: str) -> None:
     text, _ = new_key(console)
     assert sign_in(console, text, wanted) == "/console/"
-
-
-def test_the_secret_is_made_once_for_its_owner_alone(
-    console: TestClient, serve: Callable[..., TestClient], settings: Settings
-) -> None:
-    path = settings.data_dir / "console.secret"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    text, _ = new_key(console)
-    sign_in(console, text)
-    assert len(path.read_text()) >= 64
-    assert [p.name for p in settings.data_dir.glob("console.secret*")] == ["console.secret"]
 
 
 # The API's routes below the console

@@ -260,10 +260,9 @@ def test_a_key_that_ended_is_refused_a_successor(
 
 def test_a_key_is_believed_for_a_moment_and_then_looked_up_again(client: TestClient) -> None:
     now = [0.0]
-    keys = service_of(client).store.keys
-    admission = Admission(
-        keys, service_of(client).store.people, service_of(client).trail, clock=lambda: now[0]
-    )
+    store, trail = service_of(client).store, service_of(client).trail
+    keys = store.keys
+    admission = Admission(keys, store.people, store.sessions, trail, clock=lambda: now[0])
     text, key = keys.create("line", "read", actor="test")
     assert admission.remembered(text) is None
     assert admission.verify(text).id == key.id

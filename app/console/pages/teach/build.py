@@ -146,9 +146,9 @@ class BuildPanel:
             for stage in STAGES:
                 self._stage(stage, job)
         if job.stage is None:
-            ui.label(TEXT.queued if job.state == "queued" else TEXT.starting).classes("n-caption").props(
-                'role="status"'
-            )
+            ui.label(job.waits_for or (TEXT.queued if job.state == "queued" else TEXT.starting)).classes(
+                "n-caption"
+            ).props('role="status"')
         else:
             self._bar(job)
         if job.cancel_requested:

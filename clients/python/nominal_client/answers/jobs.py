@@ -31,6 +31,7 @@ class Job(Answer):
         description="Why that version did not become the active one, as was asked: it does not support the bank's "
         "rates or thresholds."
     )
+    waits_for: str | None = Field(description="What no running server has, that a queued job needs.")
     attempts: int
     request: JsonObject
     actor: str
