@@ -90,7 +90,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     if (current := request_id.get()) is not None:
         said["request_id"] = current
     for name, value in vars(record).items():
-        if name not in KEPT:
+        if name not in KEPT and not name.startswith("_"):  # libraries put their own notes on every record
             said[name] = "***" if SECRET_NAMES.search(name) else _plain(value)
     if record.exc_info and record.exc_info[0] is not None:
         said["exception"] = mask(logging.Formatter().formatException(record.exc_info))

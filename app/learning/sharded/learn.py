@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+
+import numpy as np
 
 from app import __version__
 from app.errors import ImageRefused
@@ -160,7 +161,10 @@ class _Sharded:
             recipe.limits,
         )
         digest = hashlib.sha256(repr(said).encode())
-        digest.update(pickle.dumps(recipe.reference))
+        if (reference := recipe.reference) is not None:
+            digest.update(repr((reference.name, reference.size, reference.picture.shape)).encode())
+            for part in (reference.picture, reference.fits, *vars(reference.keypoints).values()):
+                digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
     def _given(self, order: Order) -> list[tuple[str, bytes]]:

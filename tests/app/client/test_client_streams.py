@@ -36,7 +36,7 @@ JOB = {
     "id": "j1", "bank": "caps", "kind": "build", "state": "running", "stage": "coreset", "done": 1, "total": 4,
     "seconds_left": 2.0, "cancel_requested": False, "error": None, "version": None, "attempts": 1, "request": {},
     "actor": "local", "created_at": "2026-01-01T00:00:00Z", "started_at": None, "heartbeat_at": None,
-    "finished_at": None,
+    "finished_at": None, "waits_for": None,
     "not_activated": None,
 }  # fmt: skip
 BUILT = {**JOB, "state": "succeeded", "done": 4, "version": 3}

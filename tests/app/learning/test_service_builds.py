@@ -272,13 +272,13 @@ def test_a_worker_whose_job_was_taken_drops_its_result(
 def test_a_silent_workers_job_is_taken_up_again_and_fails_after_its_last_attempt(
     learnt: TestClient, settings: Settings
 ) -> None:
-    store = service_of(learnt).store
-    job = learnt.post(JOBS).json()
+    store, own = service_of(learnt).store, service_of(learnt).inspecting.backbones.default
+    has, job = (own.digest, own.precision), learnt.post(JOBS).json()
     for attempt in range(settings.job_attempts - 1):
-        assert store.leases.claim(f"dead {attempt}") is not None
+        assert store.leases.claim(f"dead {attempt}", has) is not None
         store.leases.release(f"dead {attempt}", "it died")  # as its server, which saw it, tells
         assert state(learnt, job) == "queued"
-    assert store.leases.claim("silent") is not None  # and is never heard of again
+    assert store.leases.claim("silent", has) is not None  # and is never heard of again
     found = ended(learnt, job)  # the server's watch takes it
     assert (found["state"], found["error"]["reason"]) == ("failed", "worker-lost")
     assert learnt.post(JOBS).status_code == 202  # and the bank is not stuck

@@ -155,8 +155,8 @@ def test_a_screening_whose_worker_died_is_taken_up_again_and_gives_the_same_repo
     assert work(started(running, bank))["attempts"] == 1
     before = running.get(bank + "/screening").json()["found"]["report"]
     job = started(running, bank)
-    leases = service_of(running).store.leases
-    assert leases.claim("dead") is not None
+    leases, own = service_of(running).store.leases, service_of(running).inspecting.backbones.default
+    assert leases.claim("dead", (own.digest, own.precision)) is not None
     assert [taken.id for taken in leases.release("dead", "it died")] == [job["id"]]
     done = work(job)
     assert (done["state"], done["attempts"]) == ("succeeded", 2)

@@ -213,10 +213,12 @@ def statements(client: TestClient, ask: Callable[[], Any]) -> int:
 
 @pytest.fixture
 def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers of this test count only when they are told to, and look after neither leases nor new keys."""
+    """Servers of this test count only when they are told to, and look after neither leases, keys nor other servers."""
     monkeypatch.setattr(upkeep, "COUNT_SECONDS", 3600.0)
     monkeypatch.setattr(keys, "BELIEVED_SECONDS", 3600.0)
     monkeypatch.setattr(opening, "WATCHES_A_LEASE", 1e-6)
+    for name in ("LONGEST_BEAT", "ASKED_SECONDS", "QUARANTINE_SECONDS"):
+        monkeypatch.setattr(opening, name, 3600.0)
 
 
 @pytest.mark.usefixtures("uncounted")

@@ -30,7 +30,7 @@ def exposed(settings: Settings) -> str:
 def run_and_kill(settings: Settings, after: int) -> list[list[str]]:
     """What the child acknowledged until it was killed, once it had printed ``after`` lines."""
     command = [sys.executable, str(CHILD)]
-    environment = {"PYTHONPATH": f"{ROOT}:{CHILD.parent}"}
+    environment = {"PYTHONPATH": f"{ROOT}:{CHILD.parent.parent}"}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
     ) as child:
