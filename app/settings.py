@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     blob_region: str | None = Field(None, description="S3 region; the environment's when unset.")
     blob_key: str | None = Field(None, description="S3 access key; the environment's when unset.")
     blob_secret: SecretStr | None = Field(None, description="S3 secret key; the environment's when unset.")
+    blob_cache_bytes: int = Field(
+        4 * GIB, ge=0, description="Bank files of an S3 store kept on this machine as well; 0 keeps none."
+    )
     blob_grace_seconds: Seconds = Field(
         3600, description="Age from which a blob nothing refers to is deleted."
     )

@@ -9,6 +9,7 @@ finds the one before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -17,9 +18,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
+from app import __version__
 from app.errors import VersionUnproven
 from app.inspection.backbones import Backbones, in_turn
 from app.inspection.engine import Engine
@@ -28,11 +31,13 @@ from app.inspection.fitness import UNFIT as UNFIT
 from app.inspection.fitness import Fitness
 from app.inspection.fitness import Key as Key
 from app.store import schema
-from app.store.errors import NotFound, VersionUnusable
+from app.store.errors import NotFound, StoreError, VersionUnusable
 from app.store.schema import Version
 from app.store.store import Store
 from core.bank import Bank, load_bank
 from core.judging.scoring import Thresholds
+from models.backbone import Backbone
+from models.processor import features, model_name
 
 V = TypeVar("V")
 PREPARED, PREPARED_SECONDS = 4, 120.0  # banks that are about to be activated and kept for that, and how long
@@ -205,7 +210,7 @@ class Registry:
 
         Raises CoreError, ModelError, VersionUnproven.
         """
-        return (await self._proven(bank))[1]
+        return (await self._proven(bank, None))[1]
 
     async def prepare(self, sha256: str) -> None:
         """Load and prove a bank that is about to be activated: ``get`` then finds it warm, the once.
@@ -251,7 +256,7 @@ class Registry:
             self.fitness.refuse(version)
         try:
             prepared = self._prepared.pop(version.sha256, None) if keep else None
-            proven = prepared or await self._prepare(version.sha256)
+            proven = prepared or await self._prepare(version.sha256, anew=release)
         except UNFIT as error:
             raise await self._set_aside(key, error) from error
         await self._in_loader(lambda: self.fitness.clear(version))
@@ -275,27 +280,42 @@ class Registry:
             remedy="Ask again: the bank was deleted or restored meanwhile.",
         )
 
-    async def _prepare(self, sha256: str) -> Prepared:
-        return Prepared(sha256, *await self._proven(await self._in_loader(lambda: self._read_surely(sha256))))
+    async def _prepare(self, sha256: str, anew: bool = False) -> Prepared:
+        """anew: whatever copy or proof is remembered, read from where it lies and prove."""
+        bank = await self._in_loader(lambda: self._read_surely(sha256, anew))
+        return Prepared(sha256, *await self._proven(bank, sha256, anew))
 
-    async def _proven(self, bank: Bank) -> tuple[Engine, float]:
+    async def _proven(self, bank: Bank, sha256: str | None, anew: bool = False) -> tuple[Engine, float]:
         """In the precision that is asked for, or that of the build where it scores differently in the other."""
         for attempt in in_turn(self._backbones.precisions(bank.backbone)):
             with attempt as precision:
                 engine = await self._in_loader(partial(self._engine, bank, precision))
-                return engine, await self._conformance(engine)
+                if sha256 is None:
+                    return engine, await self._conformance(engine)
+                return engine, await self._agreement(engine, sha256, anew)
         raise AssertionError("the last attempt returns or raises")
 
-    def _read_surely(self, sha256: str) -> Bank:
+    async def _agreement(self, engine: Engine, sha256: str, anew: bool) -> float:
+        """By its proof where one is remembered, else by its conformance images."""
+        of, proofs = (sha256, *arithmetic(engine.backbone)), self._store.proofs
+        known = None if anew else await self._in_loader(lambda: proofs.get(of))
+        if known is not None:
+            return known
+        difference = await self._conformance(engine)
+        with contextlib.suppress(StoreError):  # the next loading proves it again
+            await self._in_loader(lambda: proofs.keep(of, sha256, difference))
+        return difference
+
+    def _read_surely(self, sha256: str, anew: bool = False) -> Bank:
         """Damage counts where a second read finds it too."""
         try:
-            return self._read(sha256)
+            return self._read(sha256, anew)
         except DAMAGE as error:
             log.warning("a bank is read once more: %s", error)
-            return self._read(sha256)
+            return self._read(sha256, anew=True)
 
-    def _read(self, sha256: str) -> Bank:
-        with self._store.blobs.as_file(sha256) as path:
+    def _read(self, sha256: str, anew: bool = False) -> Bank:
+        with self._store.blobs.as_file(sha256, anew=anew) as path:
             return load_bank(path)
 
     def _engine(self, bank: Bank, precision: str) -> Engine:
@@ -335,6 +355,21 @@ class Registry:
 
     async def _in_loader(self, function: Callable[[], V]) -> V:
         return await asyncio.get_running_loop().run_in_executor(self._loader, function)
+
+
+def arithmetic(backbone: Backbone) -> tuple[str, ...]:
+    """What decides a bank's scores besides its file: weights, runtime, precision, releases and the processor."""
+    return (backbone.digest, backbone.runtime, backbone.precision, *_releases())
+
+
+@cache
+def _releases() -> tuple[str, ...]:
+    """Of what computes, and the processor by its name and features."""
+    found = []
+    for package in ("nominal-inspection", "torch", "openvino", "faiss-cpu", "numpy", "pillow"):
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return (*found, __version__, model_name(), *sorted(features()))
 
 
 def memory_of(bank: Bank) -> int:

@@ -11,6 +11,7 @@ key refuses the reference: an error, never a lost file.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,12 +23,13 @@ from typing import IO, BinaryIO, Literal
 from sqlalchemy import ColumnElement, Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.store.cached import CachedFiles
 from app.store.database import Database
 from app.store.errors import BlobCorrupt, BlobMissing
 from app.store.files import BlobFiles, LocalFiles, missing, unavailable
 from app.store.ids import Clock
 from app.store.schema import Blob, CheckImage, CheckRun, Image, Inspection, JobImage, Screening, Version
-from app.store.staging import Staged, Staging
+from app.store.staging import SUFFIX, Staged, Staging
 
 CHUNK = 1 << 20
 REFERENCES = (
@@ -56,8 +58,10 @@ class Blobs:
         staging: Staging,
         clock: Clock,
         kept: Callable[[], None] = lambda: None,
+        cached: CachedFiles | None = None,
     ) -> None:
-        """kept: is called once something is kept (app/store/continuity.py)."""
+        """kept: is called once something is kept (app/store/continuity.py). cached: for ``as_file`` of remote files."""
+        self._cached = cached
         self._database, self._clock, self._kept = database, clock, kept
         self.files, self.staging = files, staging
         added = database.insert(Blob)
@@ -134,16 +138,36 @@ class Blobs:
         return given
 
     @contextmanager
-    def as_file(self, sha256: str) -> Iterator[Path]:
-        """A path to the verified bytes, to read while the block lasts; a copy where they lie remotely."""
+    def as_file(self, sha256: str, *, anew: bool = False) -> Iterator[Path]:
+        """A path to the verified bytes, to read while the block lasts; a copy where they lie remotely.
+
+        anew: read from where they lie, whether this machine has a copy or not.
+        """
         if isinstance(self.files, LocalFiles):
             self.check(sha256)
             yield self.files.path(sha256)
             return
-        with tempfile.NamedTemporaryFile(dir=self.staging.directory) as copy, self.open(sha256) as file:
-            self._compare(sha256, file, copy)
-            copy.flush()
-            yield Path(copy.name)
+        path = self.staging.directory / (secrets.token_hex(16) + SUFFIX)
+        try:
+            if anew or not self._taken(sha256, path):
+                path.unlink(missing_ok=True)
+                with self.open(sha256) as file, path.open("xb") as copy:
+                    self._compare(sha256, file, copy)
+                if self._cached is not None:
+                    self._cached.keep(sha256, path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _taken(self, sha256: str, path: Path) -> bool:
+        """Whether this machine has a whole copy, which then is at ``path`` too."""
+        if self._cached is None or not self._cached.take(sha256, path):
+            return False
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                return True
+        self._cached.forget(sha256)
+        return False
 
     def _compare(self, sha256: str, file: IO[bytes], copy: IO[bytes] | None = None) -> int:
         """Read ``file`` whole, into ``copy`` if there is one; its bytes. Raises ``BlobCorrupt``."""

@@ -539,6 +539,16 @@ class Warming(Base):
     asked: Mapped[float] = mapped_column(Finite)
 
 
+class Proof(Base):
+    """A bank file scored as recorded with what ``id`` is the digest of (app/store/proofs.py); goes with its file."""
+
+    __tablename__ = "proofs"
+    id: Mapped[str] = mapped_column(SHA, primary_key=True)
+    bank_sha256: Mapped[str] = mapped_column(SHA, ForeignKey("blobs.sha256", ondelete="CASCADE"), index=True)
+    difference: Mapped[float] = mapped_column(Finite)
+    made_at: Mapped[datetime] = mapped_column(Utc)
+
+
 class SignInLink(Base):
     """A link by which a browser signs in as a key, once: the sha256 of its text."""
 
@@ -566,5 +576,5 @@ class AuditEntry(Base):
     digest: Mapped[str | None] = mapped_column(SHA, default=None)
 
 
-OF_SERVERS = tuple(each.__table__ for each in (Secret, EndedSession, Server, Warming))
+OF_SERVERS = tuple(each.__table__ for each in (Secret, EndedSession, Server, Warming, Proof))
 """What servers write by running: no backup holds it, and a store with nothing else is empty."""

@@ -14,6 +14,7 @@ from app.store.audit import Audit
 from app.store.backup import Manifest, read_backup, write_backup
 from app.store.banks import Banks
 from app.store.blobs import Blobs, Collected
+from app.store.cached import CachedFiles
 from app.store.checks import Checks
 from app.store.continuity import Continuity, filled_tables
 from app.store.database import Database, parse_url
@@ -31,6 +32,7 @@ from app.store.links import Links
 from app.store.origins import Origins
 from app.store.outbox import Outbox
 from app.store.people import People
+from app.store.proofs import Proofs
 from app.store.retention import Retention, Rules
 from app.store.reviews import Reviews
 from app.store.samples import SampleRules, Samples
@@ -68,7 +70,8 @@ class Store:
         migrate.upgrade(self.database)
         continuity.after_migration()
         staging = Staging(_staging_directory(settings, files), settings.disk_reserve_bytes)
-        self.blobs = Blobs(self.database, files, staging, clock, continuity.note)
+        cached = None if isinstance(files, LocalFiles) else _cached(settings)
+        self.blobs = Blobs(self.database, files, staging, clock, continuity.note, cached)
         self.thumbnails = Thumbnails(settings.data_dir / "thumbnails", staging, self.database)
         self.banks = Banks(self.database, clock)
         self.images = Images(self.database, clock)
@@ -92,6 +95,7 @@ class Store:
         self.audit = Audit(self.database, clock)
         self.origins = Origins(self.database, clock)
         self.servers = Servers(self.database, settings.lease_seconds)
+        self.proofs = Proofs(self.database, clock)
         self.sinks = Sinks(self.database, clock)
         self.outbox = Outbox(self.database, clock, self.time, settings.retain_event_days)
         self.database.outbox = self.outbox
@@ -205,6 +209,13 @@ def sample_rules(settings: Settings) -> SampleRules | None:
     if settings.image_keep != "sample":
         return None
     return SampleRules(settings.image_sample_count, settings.image_sample_bytes)
+
+
+def _cached(settings: Settings) -> CachedFiles | None:
+    """Where banks of a remote place are kept as well; None where nothing is."""
+    if not settings.blob_cache_bytes:
+        return None
+    return CachedFiles(settings.data_dir / "cache", settings.blob_cache_bytes)
 
 
 def _staging_directory(settings: Settings, files: BlobFiles) -> Path:

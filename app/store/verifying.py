@@ -125,7 +125,7 @@ class Verifier:
         """For the file of a version that is whole, but that this release cannot read."""
         if self._read_bank is None or not self._is_version(sha256):
             return None
-        with self._blobs.as_file(sha256) as path:
+        with self._blobs.as_file(sha256, anew=True) as path:
             try:
                 self._read_bank(path)
             except Refusal as error:

@@ -12,7 +12,8 @@ from store_backends import BACKENDS, fresh_settings
 from app.settings import Settings
 from models.backbone import Backbone
 
-QUICK = {"heartbeat_seconds": 0.05, "lease_seconds": 1.0, "drain_seconds": 5.0}
+# without copies of remote files: servers of one machine would share theirs
+QUICK = {"heartbeat_seconds": 0.05, "lease_seconds": 1.0, "drain_seconds": 5.0, "blob_cache_bytes": 0}
 
 
 @pytest.fixture(params=BACKENDS)

@@ -97,10 +97,10 @@ def test_a_read_that_fails_once_harms_nobody(
     digest = hashlib.sha256(bank_file).hexdigest()
     read, reads = registry._read, []
 
-    def flaky(sha256: str) -> object:
+    def flaky(sha256: str, anew: bool = False) -> object:
         reads.append(sha256)
         overwrite(store, digest, b"rust" + bank_file[4:] if len(reads) == 1 else bank_file)
-        return read(sha256)
+        return read(sha256, anew)
 
     registry._read = flaky  # type: ignore[assignment,method-assign]
     assert inspect(second, good)["version"] == 1

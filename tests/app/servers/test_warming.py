@@ -30,7 +30,7 @@ def test_a_version_activated_at_one_server_is_loaded_by_the_others_before(
     assert first.post(f"{CAPS}/import?activate=true", content=bank_file).status_code == 201
     assert time.monotonic() - began < warming.ELSEWHERE_SECONDS
 
-    def late(registry: Registry, sha256: str) -> None:
+    def late(registry: Registry, sha256: str, anew: bool = False) -> None:
         raise AssertionError("the first inspection found it cold")
 
     monkeypatch.setattr(Registry, "_read", late)

@@ -56,6 +56,7 @@ def filled(
     store.leases.beat(claimed[1], Progress("features", 1, 3, 0.5))
     store.sessions.secret()
     store.sessions.end("0" * 16)
+    store.proofs.keep(("a proof",), put(b"a"), 0.0)
     for server in ("a", "b"):
         store.servers.beat(server, "1", Means("tiny", "0" * 64, "float32", works=True), {})
     store.servers.ask_warm(bank, "0" * 64, 1, besides="a")
